@@ -1,0 +1,543 @@
+//! Subjects, prompts and generations: put in, compared with what is there, taken out.
+
+use super::{Changes, catalog};
+use crate::error::{Error, Result};
+use crate::manifest::{FileState, Generation, ImagePath, Prompt, Subject};
+use crate::vocabulary::{ImageStatus, ModelName, PromptId, SubjectId, quote};
+use rusqlite::{OptionalExtension, params};
+use std::path::Path;
+
+/// What putting a row into the catalog did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// It was there, the same.
+    Unchanged,
+    /// It is new.
+    Added,
+    /// The same, its file at another path.
+    Moved,
+    /// Other content, replaced because the user said so.
+    Replaced,
+}
+
+/// The kinds of entry that have a key of the user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Entry {
+    /// A subject.
+    Subject,
+    /// A prompt.
+    Prompt,
+    /// A generation.
+    Generation,
+}
+
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Entry::Subject => "subject",
+            Entry::Prompt => "prompt",
+            Entry::Generation => "generation",
+        })
+    }
+}
+
+/// The same key with other content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    differences: Vec<(&'static str, String, String)>,
+}
+
+impl Conflict {
+    /// Both sides of every difference: `text is `a` {known} and `b` {given}`.
+    pub fn with_sides(&self, known: &str, given: &str) -> String {
+        let sides = |(field, a, b): &(&str, String, String)| format!("{field} is {} {known} and {} {given}", quote(a), quote(b));
+        self.differences.iter().map(sides).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The id of a row put in and what that did, or why it could not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    /// Done.
+    Done(i64, Change),
+    /// The key is there with other content.
+    Conflict(i64, Conflict),
+    /// It names a prompt or subject that is not there.
+    Unknown(Entry, String),
+}
+
+/// What was taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Removal {
+    /// Subjects removed.
+    pub subjects: u64,
+    /// Prompts removed.
+    pub prompts: u64,
+    /// Generations removed.
+    pub generations: u64,
+}
+
+/// Tells the BLAKE3 of a file's bytes, if it can be read: moved files are known by their content.
+pub type ContentOf<'a> = &'a mut dyn FnMut(&Path) -> Option<[u8; 32]>;
+
+impl Changes<'_> {
+    /// Puts a subject in. With `replace`, other content takes the place of what is there.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn put_subject(&self, subject: &Subject, replace: bool, content: ContentOf<'_>) -> Result<Put> {
+        let act = "put a subject";
+        let known = self
+            .tx
+            .prepare_cached("SELECT id, label, source, kind, caption, license FROM subject WHERE subject_id = ?1")
+            .and_then(|mut q| {
+                q.query_row([subject.subject_id.as_str()], |r| {
+                    Ok((r.get::<_, i64>(0)?, [r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get::<_, Option<String>>(5)?]))
+                })
+                .optional()
+            })
+            .map_err(catalog(act))?;
+        let kind = subject.kind.map(|k| k.as_str().to_owned());
+        let given = [Some(subject.label.clone()), subject.source.clone(), kind, subject.caption.clone(), subject.license.clone()];
+        let Some((id, fields)) = known else {
+            self.tx
+                .prepare_cached(
+                    "INSERT INTO subject (subject_id, label, source, kind, caption, license) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )
+                .and_then(|mut q| {
+                    q.execute(params![subject.subject_id.as_str(), given[0], given[1], given[2], given[3], given[4]])
+                })
+                .map_err(catalog(act))?;
+            let id = self.tx.last_insert_rowid();
+            self.put_references(id, &subject.references)?;
+            return Ok(Put::Done(id, Change::Added));
+        };
+        let mut differences = Vec::new();
+        let shown = |text: &Option<String>| text.clone().unwrap_or_default();
+        for (name, (known, given)) in ["label", "source", "kind", "caption", "license"].into_iter().zip(fields.iter().zip(&given))
+        {
+            if known != given {
+                differences.push((name, shown(known), shown(given)));
+            }
+        }
+        let images = self.references(id)?;
+        let mut moves = Vec::new();
+        if images.len() == subject.references.len() {
+            for (known, given) in images.iter().zip(&subject.references) {
+                match compare(known, given, content) {
+                    Sameness::Same => {}
+                    Sameness::Moved => moves.push((known.id, given)),
+                    Sameness::Other => differences.push(("reference", known.path.clone(), given.path.display().to_string())),
+                }
+            }
+        } else {
+            differences.push((
+                "references",
+                images.iter().map(|i| i.path.clone()).collect::<Vec<_>>().join(";"),
+                subject.references.iter().map(|i| i.path.display().to_string()).collect::<Vec<_>>().join(";"),
+            ));
+        }
+        if differences.is_empty() {
+            let change = if moves.is_empty() { Change::Unchanged } else { Change::Moved };
+            for (image, given) in moves {
+                self.move_image(image, given)?;
+            }
+            return Ok(Put::Done(id, change));
+        }
+        if !replace {
+            return Ok(Put::Conflict(id, Conflict { differences }));
+        }
+        self.tx
+            .prepare_cached("UPDATE subject SET label = ?2, source = ?3, kind = ?4, caption = ?5, license = ?6 WHERE id = ?1")
+            .and_then(|mut q| q.execute(params![id, given[0], given[1], given[2], given[3], given[4]]))
+            .map_err(catalog(act))?;
+        if differences.iter().any(|(name, ..)| name.starts_with("reference")) {
+            self.execute("DELETE FROM reference_image WHERE subject = ?1", id)?;
+            self.put_references(id, &subject.references)?;
+        } else {
+            for (image, given) in moves {
+                self.move_image(image, given)?;
+            }
+        }
+        Ok(Put::Done(id, Change::Replaced))
+    }
+
+    /// Puts a prompt in; its subjects must be there.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn put_prompt(&self, prompt: &Prompt, replace: bool) -> Result<Put> {
+        let act = "put a prompt";
+        let mut subjects = Vec::with_capacity(prompt.subjects.len());
+        for subject in &prompt.subjects {
+            match self.subject_row(subject.as_str())? {
+                Some(id) => subjects.push(id),
+                None => return Ok(Put::Unknown(Entry::Subject, subject.to_string())),
+            }
+        }
+        let known = self
+            .tx
+            .prepare_cached("SELECT id, text, scene_type FROM prompt WHERE prompt_id = ?1")
+            .and_then(|mut q| {
+                q.query_row([prompt.prompt_id.as_str()], |r| {
+                    Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?))
+                })
+                .optional()
+            })
+            .map_err(catalog(act))?;
+        let Some((id, text, scene_type)) = known else {
+            self.tx
+                .prepare_cached("INSERT INTO prompt (prompt_id, text, scene_type) VALUES (?1, ?2, ?3)")
+                .and_then(|mut q| q.execute(params![prompt.prompt_id.as_str(), prompt.text, prompt.scene_type.as_str()]))
+                .map_err(catalog(act))?;
+            let id = self.tx.last_insert_rowid();
+            self.put_prompt_subjects(id, &subjects)?;
+            return Ok(Put::Done(id, Change::Added));
+        };
+        let listed: Vec<String> = self
+            .tx
+            .prepare_cached(
+                "SELECT s.subject_id FROM prompt_subject ps JOIN subject s ON s.id = ps.subject WHERE ps.prompt = ?1 ORDER BY ps.ordinal",
+            )
+            .and_then(|mut q| q.query_map([id], |r| r.get(0))?.collect())
+            .map_err(catalog(act))?;
+        let given = prompt.subjects.iter().map(SubjectId::as_str).collect::<Vec<_>>();
+        let mut differences = Vec::new();
+        if text != prompt.text {
+            differences.push(("text", text, prompt.text.clone()));
+        }
+        if scene_type != prompt.scene_type.as_str() {
+            differences.push(("scene_type", scene_type, prompt.scene_type.to_string()));
+        }
+        let other_subjects = listed != given;
+        if other_subjects {
+            differences.push(("subjects", listed.join(";"), given.join(";")));
+        }
+        if differences.is_empty() {
+            return Ok(Put::Done(id, Change::Unchanged));
+        }
+        if !replace {
+            return Ok(Put::Conflict(id, Conflict { differences }));
+        }
+        self.tx
+            .prepare_cached("UPDATE prompt SET text = ?2, scene_type = ?3 WHERE id = ?1")
+            .and_then(|mut q| q.execute(params![id, prompt.text, prompt.scene_type.as_str()]))
+            .map_err(catalog(act))?;
+        if other_subjects {
+            self.execute("DELETE FROM prompt_subject WHERE prompt = ?1", id)?;
+            self.put_prompt_subjects(id, &subjects)?;
+        }
+        Ok(Put::Done(id, Change::Replaced))
+    }
+
+    /// Puts a generation in; its prompt must be there.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn put_generation(&self, generation: &Generation, replace: bool, content: ContentOf<'_>) -> Result<Put> {
+        let act = "put a generation";
+        let Some(prompt) = self.prompt_row(generation.prompt_id.as_str())? else {
+            return Ok(Put::Unknown(Entry::Prompt, generation.prompt_id.to_string()));
+        };
+        let model = self.model_row(&generation.model)?;
+        let known = self
+            .tx
+            .prepare_cached(
+                "SELECT g.id, g.meta, g.regions, i.id, i.path, i.status, i.blake3
+                 FROM generation g JOIN image i ON i.id = g.image WHERE g.prompt = ?1 AND g.model = ?2 AND g.seed = ?3",
+            )
+            .and_then(|mut q| {
+                q.query_row(params![prompt, model, generation.seed], |r| {
+                    let image = KnownImage { id: r.get(3)?, path: r.get(4)?, status: r.get(5)?, blake3: r.get(6)? };
+                    Ok((r.get::<_, i64>(0)?, r.get::<_, Option<String>>(1)?, r.get::<_, Option<String>>(2)?, image))
+                })
+                .optional()
+            })
+            .map_err(catalog(act))?;
+        let Some((id, meta, regions, image)) = known else {
+            let image = self.put_image(&generation.path)?;
+            self.tx
+                .prepare_cached(
+                    "INSERT INTO generation (model, prompt, seed, image, meta, regions) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )
+                .and_then(|mut q| q.execute(params![model, prompt, generation.seed, image, generation.meta, generation.regions]))
+                .map_err(catalog(act))?;
+            return Ok(Put::Done(self.tx.last_insert_rowid(), Change::Added));
+        };
+        let sameness = compare(&image, &generation.path, content);
+        let mut differences = Vec::new();
+        if sameness == Sameness::Other {
+            differences.push(("image", image.path.clone(), generation.path.path.display().to_string()));
+        }
+        for (name, known, given) in [("meta", &meta, &generation.meta), ("regions", &regions, &generation.regions)] {
+            if known != given {
+                differences.push((name, known.clone().unwrap_or_default(), given.clone().unwrap_or_default()));
+            }
+        }
+        if differences.is_empty() {
+            if sameness == Sameness::Moved {
+                self.move_image(image.id, &generation.path)?;
+                return Ok(Put::Done(id, Change::Moved));
+            }
+            return Ok(Put::Done(id, Change::Unchanged));
+        }
+        if !replace {
+            return Ok(Put::Conflict(id, Conflict { differences }));
+        }
+        match sameness {
+            Sameness::Same => {}
+            Sameness::Moved => self.move_image(image.id, &generation.path)?,
+            Sameness::Other => {
+                // A new row: the vectors of the old image must not outlive it.
+                let new = self.put_image(&generation.path)?;
+                self.tx.execute("UPDATE generation SET image = ?2 WHERE id = ?1", params![id, new]).map_err(catalog(act))?;
+                self.execute("DELETE FROM image_score WHERE generation = ?1", id)?;
+                self.execute("DELETE FROM image WHERE id = ?1", image.id)?;
+            }
+        }
+        self.tx
+            .prepare_cached("UPDATE generation SET meta = ?2, regions = ?3 WHERE id = ?1")
+            .and_then(|mut q| q.execute(params![id, generation.meta, generation.regions]))
+            .map_err(catalog(act))?;
+        Ok(Put::Done(id, Change::Replaced))
+    }
+
+    /// Every id of the kind, for suggestions. Generations have none of their own.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn ids(&self, entry: Entry) -> Result<Vec<String>> {
+        let sql = match entry {
+            Entry::Subject => "SELECT subject_id FROM subject ORDER BY subject_id",
+            Entry::Prompt => "SELECT prompt_id FROM prompt ORDER BY prompt_id",
+            Entry::Generation => return Ok(Vec::new()),
+        };
+        self.tx.prepare(sql).and_then(|mut q| q.query_map([], |r| r.get(0))?.collect()).map_err(catalog("read ids"))
+    }
+
+    /// The highest row id of the kind; rows put in later have higher ones.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn last_id(&self, entry: Entry) -> Result<i64> {
+        let sql = match entry {
+            Entry::Subject => "SELECT coalesce(max(id), 0) FROM subject",
+            Entry::Prompt => "SELECT coalesce(max(id), 0) FROM prompt",
+            Entry::Generation => "SELECT coalesce(max(id), 0) FROM generation",
+        };
+        self.tx.query_row(sql, [], |r| r.get(0)).map_err(catalog("read ids"))
+    }
+
+    /// Takes a subject out. It must be in no prompt.
+    ///
+    /// # Errors
+    /// It is not there, or prompts still name it.
+    pub fn remove_subject(&self, subject: &SubjectId) -> Result<Removal> {
+        let id = self.subject_row(subject.as_str())?.ok_or_else(|| absent("subject", subject.as_str()))?;
+        let prompts: i64 = self
+            .tx
+            .query_row("SELECT count(*) FROM prompt_subject WHERE subject = ?1", [id], |r| r.get(0))
+            .map_err(catalog("count prompts"))?;
+        if prompts > 0 {
+            return Err(Error::request(
+                format!("subject {} is in {prompts} prompts", quote(subject.as_str())),
+                "a prompt without one of its subjects would be another prompt: remove those prompts first (`msdata remove --prompt P`)",
+            ));
+        }
+        self.execute("DELETE FROM reference_image WHERE subject = ?1", id)?;
+        self.execute("DELETE FROM subject WHERE id = ?1", id)?;
+        Ok(Removal { subjects: 1, ..Removal::default() })
+    }
+
+    /// Takes a prompt and its generations out.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn remove_prompt(&self, prompt: &PromptId) -> Result<Removal> {
+        let id = self.prompt_row(prompt.as_str())?.ok_or_else(|| absent("prompt", prompt.as_str()))?;
+        let generations = self.execute("DELETE FROM generation WHERE prompt = ?1", id)?;
+        self.execute("DELETE FROM prompt WHERE id = ?1", id)?;
+        Ok(Removal { prompts: 1, generations, ..Removal::default() })
+    }
+
+    /// Takes every generation of a model out.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub fn remove_model(&self, model: &ModelName) -> Result<Removal> {
+        let id = self.known_model(model)?.ok_or_else(|| absent("model", model.as_str()))?;
+        let generations = self.execute("DELETE FROM generation WHERE model = ?1", id)?;
+        self.execute("DELETE FROM model WHERE id = ?1", id)?;
+        Ok(Removal { generations, ..Removal::default() })
+    }
+
+    /// Takes one generation out.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn remove_generation(&self, model: &ModelName, prompt: &PromptId, seed: i64) -> Result<Removal> {
+        let key = format!("{model},{prompt},{seed}");
+        let row = match (self.known_model(model)?, self.prompt_row(prompt.as_str())?) {
+            (Some(m), Some(p)) => self.generation_row(p, m, seed)?,
+            _ => None,
+        };
+        let (id, _) = row.ok_or_else(|| absent("generation", &key))?;
+        let model = self.known_model(model)?;
+        self.execute("DELETE FROM generation WHERE id = ?1", id)?;
+        if let Some(model) = model {
+            self.execute(
+                "DELETE FROM model WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM generation g WHERE g.model = model.id)",
+                model,
+            )?;
+        }
+        Ok(Removal { generations: 1, ..Removal::default() })
+    }
+
+    fn execute(&self, sql: &'static str, id: i64) -> Result<u64> {
+        self.tx.prepare_cached(sql).and_then(|mut q| q.execute([id])).map(|n| n as u64).map_err(catalog("change a row"))
+    }
+
+    pub(super) fn subject_row(&self, subject_id: &str) -> Result<Option<i64>> {
+        self.row("SELECT id FROM subject WHERE subject_id = ?1", subject_id)
+    }
+
+    pub(super) fn prompt_row(&self, prompt_id: &str) -> Result<Option<i64>> {
+        self.row("SELECT id FROM prompt WHERE prompt_id = ?1", prompt_id)
+    }
+
+    pub(super) fn known_model(&self, model: &ModelName) -> Result<Option<i64>> {
+        self.row("SELECT id FROM model WHERE name = ?1", model.as_str())
+    }
+
+    /// Row and image of a generation.
+    pub(super) fn generation_row(&self, prompt: i64, model: i64, seed: i64) -> Result<Option<(i64, i64)>> {
+        self.tx
+            .prepare_cached("SELECT id, image FROM generation WHERE prompt = ?1 AND model = ?2 AND seed = ?3")
+            .and_then(|mut q| q.query_row(params![prompt, model, seed], |r| Ok((r.get(0)?, r.get(1)?))).optional())
+            .map_err(catalog("look up a generation"))
+    }
+
+    fn model_row(&self, model: &ModelName) -> Result<i64> {
+        if let Some(id) = self.known_model(model)? {
+            return Ok(id);
+        }
+        self.tx.execute("INSERT INTO model (name) VALUES (?1)", [model.as_str()]).map_err(catalog("put a model"))?;
+        Ok(self.tx.last_insert_rowid())
+    }
+
+    fn row(&self, sql: &'static str, key: &str) -> Result<Option<i64>> {
+        self.tx
+            .prepare_cached(sql)
+            .and_then(|mut q| q.query_row([key], |r| r.get(0)).optional())
+            .map_err(catalog("look up a row"))
+    }
+
+    fn references(&self, subject: i64) -> Result<Vec<KnownImage>> {
+        self.tx
+            .prepare_cached(
+                "SELECT i.id, i.path, i.status, i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
+                 WHERE r.subject = ?1 ORDER BY r.reference_index",
+            )
+            .and_then(|mut q| {
+                q.query_map([subject], |r| {
+                    Ok(KnownImage { id: r.get(0)?, path: r.get(1)?, status: r.get(2)?, blake3: r.get(3)? })
+                })?
+                .collect()
+            })
+            .map_err(catalog("read references"))
+    }
+
+    fn put_references(&self, subject: i64, references: &[ImagePath]) -> Result<()> {
+        for (index, reference) in references.iter().enumerate() {
+            let image = self.put_image(reference)?;
+            self.tx
+                .prepare_cached("INSERT INTO reference_image (subject, reference_index, image) VALUES (?1, ?2, ?3)")
+                .and_then(|mut q| q.execute(params![subject, index as i64, image]))
+                .map_err(catalog("put a reference"))?;
+        }
+        Ok(())
+    }
+
+    fn put_prompt_subjects(&self, prompt: i64, subjects: &[i64]) -> Result<()> {
+        for (ordinal, subject) in subjects.iter().enumerate() {
+            self.tx
+                .prepare_cached("INSERT INTO prompt_subject (prompt, ordinal, subject) VALUES (?1, ?2, ?3)")
+                .and_then(|mut q| q.execute(params![prompt, ordinal as i64, subject]))
+                .map_err(catalog("put a prompt's subjects"))?;
+        }
+        Ok(())
+    }
+
+    fn put_image(&self, image: &ImagePath) -> Result<i64> {
+        let (status, reason) = initial_state(image);
+        self.tx
+            .prepare_cached("INSERT INTO image (path, status, reason) VALUES (?1, ?2, ?3)")
+            .and_then(|mut q| q.execute(params![text_path(&image.path)?, status.as_str(), reason]))
+            .map_err(catalog("put an image"))?;
+        Ok(self.tx.last_insert_rowid())
+    }
+
+    /// The same bytes elsewhere: vectors and scores stay; size and time are read anew.
+    fn move_image(&self, id: i64, to: &ImagePath) -> Result<()> {
+        let (status, reason) = initial_state(to);
+        self.tx
+            .prepare_cached("UPDATE image SET path = ?2, status = ?3, reason = ?4, bytes = NULL, mtime_ns = NULL WHERE id = ?1")
+            .and_then(|mut q| q.execute(params![id, text_path(&to.path)?, status.as_str(), reason]))
+            .map_err(catalog("move an image"))?;
+        Ok(())
+    }
+}
+
+struct KnownImage {
+    id: i64,
+    path: String,
+    status: String,
+    blake3: Option<[u8; 32]>,
+}
+
+#[derive(PartialEq, Clone, Copy)]
+enum Sameness {
+    Same,
+    Moved,
+    Other,
+}
+
+fn compare(known: &KnownImage, given: &ImagePath, content: ContentOf<'_>) -> Sameness {
+    if Path::new(&known.path) == given.path {
+        return Sameness::Same;
+    }
+    let before = known.blake3.or_else(|| match known.status.as_str() {
+        "pending" => content(Path::new(&known.path)),
+        _ => None,
+    });
+    match (before, content(&given.path)) {
+        (Some(before), Some(now)) if before == now => Sameness::Moved,
+        (None, _) => Sameness::Moved, // nothing was ever read there: there is no other content to lose
+        _ => Sameness::Other,
+    }
+}
+
+fn initial_state(image: &ImagePath) -> (ImageStatus, Option<&str>) {
+    match &image.state {
+        FileState::There { .. } => (ImageStatus::Pending, None),
+        FileState::Missing(reason) => (ImageStatus::Missing, Some(reason)),
+        FileState::Unusable(reason) => (ImageStatus::Unreadable, Some(reason)),
+    }
+}
+
+/// SQLite keeps text; a path that is no UTF-8 cannot be kept without changing it.
+fn text_path(path: &Path) -> rusqlite::Result<&str> {
+    path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.to_path_buf()))
+}
+
+fn absent(what: &str, key: &str) -> Error {
+    let view = match what {
+        "subject" => "subjects",
+        "prompt" => "prompts",
+        _ => "generations",
+    };
+    Error::request(
+        format!("there is no {what} {}", quote(key)),
+        format!("`msdata sql 'SELECT * FROM {view}'` lists what there is"),
+    )
+}

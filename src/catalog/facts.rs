@@ -1,0 +1,279 @@
+//! What reports and exports read: the data set as plain facts, in the order of its keys.
+
+use super::{Catalog, catalog};
+use crate::error::Result;
+use crate::vocabulary::{SceneType, SubjectKind};
+use rusqlite::Row;
+
+/// A subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubjectFact {
+    /// Its row.
+    pub id: i64,
+    /// The user's id.
+    pub subject_id: String,
+    /// Class noun.
+    pub label: String,
+    /// Where it is from.
+    pub source: Option<String>,
+    /// Human, animal, object.
+    pub kind: Option<SubjectKind>,
+    /// A phrase.
+    pub caption: Option<String>,
+    /// Terms.
+    pub license: Option<String>,
+    /// Paths of the references, by index.
+    pub references: Vec<String>,
+}
+
+/// A prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptFact {
+    /// Its row.
+    pub id: i64,
+    /// The user's id.
+    pub prompt_id: String,
+    /// The text.
+    pub text: String,
+    /// The scene type.
+    pub scene_type: SceneType,
+    /// Positions in [`Catalog::subjects`], in the prompt's order.
+    pub subjects: Vec<usize>,
+}
+
+/// A generation's key; small, because a data set may have ten million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GenerationFact {
+    /// Its row.
+    pub id: i64,
+    /// Position in [`Catalog::models`].
+    pub model: u32,
+    /// Position in [`Catalog::prompts`].
+    pub prompt: u32,
+    /// The seed.
+    pub seed: i64,
+}
+
+/// The score of an image by an encoder.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ImageScoreFact {
+    /// Generation row.
+    pub generation: i64,
+    /// Encoder row.
+    pub encoder: i64,
+    /// Mean over its subjects.
+    pub similarity: f64,
+    /// Cosine with the prompt.
+    pub clip_t: Option<f64>,
+}
+
+/// The score of one subject in an image by an encoder.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SubjectScoreFact {
+    /// Generation row.
+    pub generation: i64,
+    /// Encoder row.
+    pub encoder: i64,
+    /// Position in the prompt.
+    pub ordinal: u32,
+    /// Mean over its references.
+    pub similarity: f64,
+}
+
+/// A generation's image and meta data.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ImageFact {
+    /// Absolute path.
+    pub path: String,
+    /// As last seen.
+    pub status: String,
+    /// Why it cannot be used.
+    pub reason: Option<String>,
+    /// Stored width in pixels.
+    pub width: Option<i32>,
+    /// Stored height in pixels.
+    pub height: Option<i32>,
+    /// Format by content.
+    pub format: Option<String>,
+    /// BLAKE3 of its bytes, hexadecimal.
+    pub blake3: Option<String>,
+    /// The generation's meta data, JSON.
+    pub meta: Option<String>,
+}
+
+impl Catalog {
+    /// Every subject, by id.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn subjects(&self) -> Result<Vec<SubjectFact>> {
+        let mut subjects =
+            self.rows("SELECT id, subject_id, label, source, kind, caption, license FROM subject ORDER BY subject_id", |r| {
+                Ok(SubjectFact {
+                    id: r.get(0)?,
+                    subject_id: r.get(1)?,
+                    label: r.get(2)?,
+                    source: r.get(3)?,
+                    kind: r.get::<_, Option<String>>(4)?.and_then(|k| k.parse().ok()),
+                    caption: r.get(5)?,
+                    license: r.get(6)?,
+                    references: Vec::new(),
+                })
+            })?;
+        let place: std::collections::HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
+        let references = self.rows(
+            "SELECT r.subject, i.path FROM reference_image r JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
+            |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)),
+        )?;
+        for (subject, path) in references {
+            subjects[place[&subject]].references.push(path);
+        }
+        Ok(subjects)
+    }
+
+    /// Every prompt, by id.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn prompts(&self) -> Result<Vec<PromptFact>> {
+        let subjects: Vec<i64> = self.rows("SELECT id FROM subject ORDER BY subject_id", |r| r.get(0))?;
+        let place: std::collections::HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (*s, i)).collect();
+        let mut prompts = self.rows("SELECT id, prompt_id, text, scene_type FROM prompt ORDER BY prompt_id", |r| {
+            Ok(PromptFact {
+                id: r.get(0)?,
+                prompt_id: r.get(1)?,
+                text: r.get(2)?,
+                scene_type: r.get_ref(3)?.as_str()?.parse().map_err(|e| rusqlite::types::FromSqlError::Other(Box::new(e)))?,
+                subjects: Vec::new(),
+            })
+        })?;
+        let rows: std::collections::HashMap<i64, usize> = prompts.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
+        for (prompt, subject) in self.prompt_subjects()? {
+            prompts[rows[&prompt]].subjects.push(place[&subject]);
+        }
+        Ok(prompts)
+    }
+
+    /// Encoders with vectors of images: row and name, by name.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn image_encoders(&self) -> Result<Vec<(i64, String)>> {
+        self.rows(
+            "SELECT id, name FROM encoder e WHERE EXISTS (SELECT 1 FROM image_vector v WHERE v.encoder = e.id) ORDER BY name",
+            |r| Ok((r.get(0)?, r.get(1)?)),
+        )
+    }
+
+    /// Every model and whether it is a control, by name.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn models(&self) -> Result<Vec<(String, bool)>> {
+        self.rows("SELECT name, control FROM model ORDER BY name", |r| Ok((r.get(0)?, r.get(1)?)))
+    }
+
+    /// Every generation, by model, prompt and seed.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn generations(&self) -> Result<Vec<GenerationFact>> {
+        let ranks = |sql| -> Result<std::collections::HashMap<i64, u32>> {
+            let ids: Vec<i64> = self.rows(sql, |r| r.get(0))?;
+            Ok(ids.into_iter().zip(0..).collect())
+        };
+        let models = ranks("SELECT id FROM model ORDER BY name")?;
+        let prompts = ranks("SELECT id FROM prompt ORDER BY prompt_id")?;
+        let mut generations = self.rows("SELECT id, model, prompt, seed FROM generation", |r| {
+            let (model, prompt): (i64, i64) = (r.get(1)?, r.get(2)?);
+            Ok(GenerationFact { id: r.get(0)?, model: models[&model], prompt: prompts[&prompt], seed: r.get(3)? })
+        })?;
+        generations.sort_unstable_by_key(|g| (g.model, g.prompt, g.seed));
+        Ok(generations)
+    }
+
+    /// Every image score.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn image_scores(&self) -> Result<Vec<ImageScoreFact>> {
+        self.rows("SELECT generation, encoder, similarity, clip_t FROM image_score", image_score)
+    }
+
+    /// Every subject score of an encoder, by generation and ordinal.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn subject_scores(&self, encoder: i64) -> Result<Vec<SubjectScoreFact>> {
+        self.rows_with(
+            "SELECT generation, encoder, ordinal, similarity FROM subject_score WHERE encoder = ?1",
+            encoder,
+            subject_score,
+        )
+    }
+
+    /// The image scores of one generation.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn image_scores_of(&self, generation: i64) -> Result<Vec<ImageScoreFact>> {
+        self.rows_with(
+            "SELECT generation, encoder, similarity, clip_t FROM image_score WHERE generation = ?1",
+            generation,
+            image_score,
+        )
+    }
+
+    /// The subject scores of one generation, by encoder row and ordinal.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn subject_scores_of(&self, generation: i64) -> Result<Vec<SubjectScoreFact>> {
+        self.rows_with(
+            "SELECT generation, encoder, ordinal, similarity FROM subject_score WHERE generation = ?1",
+            generation,
+            subject_score,
+        )
+    }
+
+    /// The image of one generation.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn image_of(&self, generation: i64) -> Result<ImageFact> {
+        let rows = self.rows_with(
+            "SELECT i.path, i.status, i.reason, i.width, i.height, i.format, lower(hex(i.blake3)), g.meta
+             FROM generation g JOIN image i ON i.id = g.image WHERE g.id = ?1",
+            generation,
+            |r| {
+                Ok(ImageFact {
+                    path: r.get(0)?,
+                    status: r.get(1)?,
+                    reason: r.get(2)?,
+                    width: r.get(3)?,
+                    height: r.get(4)?,
+                    format: r.get(5)?,
+                    blake3: r.get::<_, Option<String>>(6)?.filter(|h| !h.is_empty()),
+                    meta: r.get(7)?,
+                })
+            },
+        )?;
+        Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    fn rows<T>(&self, sql: &'static str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+        self.db.prepare_cached(sql).and_then(|mut q| q.query_map([], read)?.collect()).map_err(catalog("read the data set"))
+    }
+
+    fn rows_with<T>(&self, sql: &'static str, id: i64, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+        self.db.prepare_cached(sql).and_then(|mut q| q.query_map([id], read)?.collect()).map_err(catalog("read the data set"))
+    }
+}
+
+fn image_score(r: &Row<'_>) -> rusqlite::Result<ImageScoreFact> {
+    Ok(ImageScoreFact { generation: r.get(0)?, encoder: r.get(1)?, similarity: r.get(2)?, clip_t: r.get(3)? })
+}
+
+fn subject_score(r: &Row<'_>) -> rusqlite::Result<SubjectScoreFact> {
+    Ok(SubjectScoreFact { generation: r.get(0)?, encoder: r.get(1)?, ordinal: r.get(2)?, similarity: r.get(3)? })
+}

@@ -1,0 +1,212 @@
+//! What is known of the image files.
+
+use super::{Catalog, Changes, catalog};
+use crate::error::Result;
+use crate::vocabulary::{ImageStatus, Outcome, Probe};
+use rusqlite::params;
+use std::path::PathBuf;
+
+/// An image row, as much of it as is needed to see whether its file changed.
+#[derive(Debug, Clone)]
+pub struct ImageRow {
+    /// Our id.
+    pub id: i64,
+    /// Absolute path.
+    pub path: PathBuf,
+    /// As last seen.
+    pub status: ImageStatus,
+    /// Why it cannot be used.
+    pub reason: Option<String>,
+    /// Size when last read.
+    pub bytes: Option<u64>,
+    /// Time of change when last read.
+    pub mtime_ns: Option<i64>,
+    /// Hash of the bytes last read.
+    pub blake3: Option<[u8; 32]>,
+}
+
+/// How many image files are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Usable.
+    pub ok: u64,
+    /// Not there.
+    pub missing: u64,
+    /// There, but not to be used: unreadable or oversized.
+    pub unusable: u64,
+}
+
+/// Images that are the same where they should differ: how many, and an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicate {
+    /// How many groups there are.
+    pub groups: u64,
+    /// One of them, as a sentence.
+    pub example: String,
+}
+
+impl Catalog {
+    /// Image rows with an id above `after`, in order of id, `limit` at most.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn images_after(&self, after: i64, limit: usize) -> Result<Vec<ImageRow>> {
+        const SQL: &str =
+            "SELECT id, path, status, reason, bytes, mtime_ns, blake3 FROM image WHERE id > ?1 ORDER BY id LIMIT ?2";
+        self.db
+            .prepare_cached(SQL)
+            .and_then(|mut q| {
+                q.query_map(params![after, limit as i64], |r| {
+                    Ok(ImageRow {
+                        id: r.get(0)?,
+                        path: PathBuf::from(r.get::<_, String>(1)?),
+                        status: r.get_ref(2)?.as_str()?.parse().unwrap_or(ImageStatus::Pending),
+                        reason: r.get(3)?,
+                        bytes: r.get::<_, Option<i64>>(4)?.map(|n| n as u64),
+                        mtime_ns: r.get(5)?,
+                        blake3: r.get(6)?,
+                    })
+                })?
+                .collect()
+            })
+            .map_err(catalog("read images"))
+    }
+
+    /// How many images there are.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn image_count(&self) -> Result<u64> {
+        self.db
+            .query_row("SELECT count(*) FROM image", [], |r| r.get::<_, i64>(0))
+            .map(|n| n as u64)
+            .map_err(catalog("count images"))
+    }
+
+    /// The images by state.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn tally(&self) -> Result<Tally> {
+        self.db
+            .query_row(
+                "SELECT count(*) FILTER (WHERE status IN ('ok', 'pending')), count(*) FILTER (WHERE status = 'missing'),
+                        count(*) FILTER (WHERE status IN ('unreadable', 'oversized')) FROM image",
+                [],
+                |r| {
+                    Ok(Tally {
+                        ok: r.get::<_, i64>(0)? as u64,
+                        missing: r.get::<_, i64>(1)? as u64,
+                        unusable: r.get::<_, i64>(2)? as u64,
+                    })
+                },
+            )
+            .map_err(catalog("count images"))
+    }
+
+    /// Up to `limit` images that cannot be used, as `who: path: why`, references first.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn unusable_images(&self, limit: usize) -> Result<Vec<String>> {
+        self.db
+            .prepare(
+                "SELECT who, path, reason FROM (
+                     SELECT 0 AS rank, 'reference ' || r.reference_index || ' of subject ' || s.subject_id AS who, i.path, i.reason, i.id
+                     FROM image i JOIN reference_image r ON r.image = i.id JOIN subject s ON s.id = r.subject WHERE i.status IN ('missing', 'unreadable', 'oversized')
+                     UNION ALL
+                     SELECT 1, 'generation ' || m.name || ' ' || p.prompt_id || ' ' || g.seed, i.path, i.reason, i.id
+                     FROM image i JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+                     WHERE i.status IN ('missing', 'unreadable', 'oversized'))
+                 ORDER BY rank, who, id LIMIT ?1",
+            )
+            .and_then(|mut q| {
+                q.query_map([limit as i64], |r| {
+                    Ok(format!("{}: {}: {}", r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?))
+                })?
+                .collect()
+            })
+            .map_err(catalog("list images"))
+    }
+
+    /// Groups of generations whose path is the same.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn shared_files(&self) -> Result<Option<Duplicate>> {
+        self.duplicate(
+            "SELECT count(*), min(path || ' is ' || first || ' and ' || last) FROM (
+                 SELECT i.path, count(*) AS n, min(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS first,
+                        max(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS last
+                 FROM generation g JOIN image i ON i.id = g.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+                 GROUP BY i.path HAVING n > 1)",
+        )
+    }
+
+    /// Generations that are, byte for byte, a reference image: a perfect score by copying.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn copied_references(&self) -> Result<Option<Duplicate>> {
+        self.duplicate(
+            "SELECT count(*), min(m.name || ' ' || p.prompt_id || ' ' || g.seed || ' is the reference image ' || ri.path)
+             FROM reference_image r JOIN image ri ON ri.id = r.image JOIN image gi ON gi.blake3 = ri.blake3
+             JOIN generation g ON g.image = gi.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt",
+        )
+    }
+
+    /// Groups of generations that are other files with the same bytes.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn repeated_generations(&self) -> Result<Option<Duplicate>> {
+        self.duplicate(
+            "SELECT count(*), min(first || ' and ' || (n - 1) || ' more have the same bytes') FROM (
+                 SELECT count(*) AS n, min(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS first
+                 FROM generation g JOIN image i ON i.id = g.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+                 WHERE i.blake3 IS NOT NULL GROUP BY i.blake3 HAVING count(DISTINCT i.path) > 1)",
+        )
+    }
+
+    fn duplicate(&self, sql: &str) -> Result<Option<Duplicate>> {
+        self.db
+            .query_row(sql, [], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Option<String>>(1)?)))
+            .map(|(groups, example)| example.map(|example| Duplicate { groups: groups as u64, example }))
+            .map_err(catalog("look for duplicates"))
+    }
+}
+
+impl Changes<'_> {
+    /// Records what a look at an image's file found. A file that is gone keeps the hash of what it was.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn record_probe(&self, id: i64, probe: &Probe) -> Result<()> {
+        let (status, reason, format, width, height) = match &probe.outcome {
+            Outcome::Image { format, width, height } => {
+                (ImageStatus::Ok, None, Some(format.as_str()), Some(*width), Some(*height))
+            }
+            Outcome::Unusable(status, reason) => (*status, Some(reason.as_str()), None, None, None),
+        };
+        self.tx
+            .prepare_cached(
+                "UPDATE image SET status = ?2, reason = ?3, bytes = ?4, mtime_ns = ?5, blake3 = coalesce(?6, blake3),
+                                  format = coalesce(?7, format), width = coalesce(?8, width), height = coalesce(?9, height) WHERE id = ?1",
+            )
+            .and_then(|mut q| {
+                q.execute(params![
+                    id,
+                    status.as_str(),
+                    reason,
+                    probe.bytes.map(|n| n as i64),
+                    probe.mtime_ns,
+                    probe.blake3,
+                    format,
+                    width,
+                    height
+                ])
+            })
+            .map_err(catalog("record an image"))?;
+        Ok(())
+    }
+}

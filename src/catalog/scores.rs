@@ -1,0 +1,193 @@
+//! What is to be scored, and the scores.
+
+use super::{Catalog, Changes, EncoderRow, Place, catalog};
+use crate::error::Result;
+use rusqlite::params;
+
+/// A reference of a subject: where its vector lies, if it has a usable one.
+#[derive(Debug, Clone, Copy)]
+pub struct ReferenceVector {
+    /// Subject row.
+    pub subject: i64,
+    /// Its vector.
+    pub place: Option<Place>,
+}
+
+/// Which of the generations with a vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those without a score.
+    Unscored,
+    /// Those with one.
+    Scored,
+}
+
+/// A generation that has a vector.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// Generation row.
+    pub generation: i64,
+    /// Its prompt's row.
+    pub prompt: i64,
+    /// Its vector.
+    pub place: Place,
+    image: i64,
+}
+
+impl Candidate {
+    /// Where to go on after it: its row in the part, and its image (images of the same content share a row).
+    pub fn position(&self) -> (u32, i64) {
+        (self.place.row, self.image)
+    }
+}
+
+/// The scores of one generation by one encoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    /// Generation row.
+    pub generation: i64,
+    /// Per requested subject, in the prompt's order: mean cosine over its references.
+    pub similarities: Vec<f64>,
+    /// Their mean.
+    pub similarity: f64,
+    /// Cosine with the prompt's vector, if there is one.
+    pub clip_t: Option<f64>,
+}
+
+impl Catalog {
+    /// Every reference image with its usable vector of an encoder, by subject and index.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn reference_vectors(&self, encoder: i64) -> Result<Vec<ReferenceVector>> {
+        self.db
+            .prepare_cached(
+                "SELECT r.subject, v.part, v.row FROM reference_image r JOIN image i ON i.id = r.image
+                 LEFT JOIN image_vector v ON v.encoder = ?1 AND v.image = i.id
+                     AND (v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3)
+                 ORDER BY r.subject, r.reference_index",
+            )
+            .and_then(|mut q| {
+                q.query_map([encoder], |r| {
+                    let place = match (r.get(1)?, r.get(2)?) {
+                        (Some(part), Some(row)) => Some(Place { part, row }),
+                        _ => None,
+                    };
+                    Ok(ReferenceVector { subject: r.get(0)?, place })
+                })?
+                .collect()
+            })
+            .map_err(catalog("read references"))
+    }
+
+    /// (prompt row, subject row) of every prompt, in the prompt's order.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn prompt_subjects(&self) -> Result<Vec<(i64, i64)>> {
+        self.db
+            .prepare_cached("SELECT prompt, subject FROM prompt_subject ORDER BY prompt, ordinal")
+            .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+            .map_err(catalog("read prompts"))
+    }
+
+    /// The prompts' vectors of an encoder.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn prompt_vectors(&self, encoder: i64) -> Result<Vec<(i64, Place)>> {
+        self.db
+            .prepare_cached("SELECT prompt, part, row FROM prompt_vector WHERE encoder = ?1 ORDER BY prompt")
+            .and_then(|mut q| q.query_map([encoder], |r| Ok((r.get(0)?, Place { part: r.get(1)?, row: r.get(2)? })))?.collect())
+            .map_err(catalog("read prompt vectors"))
+    }
+
+    /// Generations whose usable vector of an encoder lies in a part, in the order in which the vectors
+    /// lie, after a position, `limit` at most.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn candidates(
+        &self,
+        encoder: &EncoderRow,
+        part: i64,
+        which: Which,
+        after: Option<(u32, i64)>,
+        limit: usize,
+    ) -> Result<Vec<Candidate>> {
+        let (row, image) = after.map_or((-1, 0), |(row, image)| (i64::from(row), image));
+        let scored = which == Which::Scored;
+        self.db
+            .prepare_cached(
+                "SELECT g.id, g.prompt, v.part, v.row, v.image
+                 FROM image_vector v INDEXED BY image_vector_by_place
+                 JOIN image i ON i.id = v.image JOIN generation g ON g.image = v.image
+                 WHERE v.part = ?2 AND v.encoder = ?1 AND v.row >= ?3 AND (v.row, v.image) > (?3, ?4)
+                   AND (v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3)
+                   AND EXISTS (SELECT 1 FROM image_score s WHERE s.generation = g.id AND s.encoder = ?1) = ?5
+                 ORDER BY v.row, v.image LIMIT ?6",
+            )
+            .and_then(|mut q| {
+                q.query_map(params![encoder.id, part, row, image, scored, limit as i64], |r| {
+                    let place = Place { part: r.get(2)?, row: r.get(3)? };
+                    Ok(Candidate { generation: r.get(0)?, prompt: r.get(1)?, place, image: r.get(4)? })
+                })?
+                .collect()
+            })
+            .map_err(catalog("read what is to be scored"))
+    }
+
+    /// The scores of every generation by an encoder, to check them.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn scores_of(&self, encoder: i64, generations: &[i64]) -> Result<Vec<Option<Score>>> {
+        let act = "read scores";
+        let mut whole = self
+            .db
+            .prepare_cached("SELECT similarity, clip_t FROM image_score WHERE generation = ?1 AND encoder = ?2")
+            .map_err(catalog(act))?;
+        let mut each = self
+            .db
+            .prepare_cached("SELECT similarity FROM subject_score WHERE generation = ?1 AND encoder = ?2 ORDER BY ordinal")
+            .map_err(catalog(act))?;
+        let mut scores = Vec::with_capacity(generations.len());
+        for &generation in generations {
+            let mut rows = whole.query([generation, encoder]).map_err(catalog(act))?;
+            let Some(row) = rows.next().map_err(catalog(act))? else {
+                scores.push(None);
+                continue;
+            };
+            let (similarity, clip_t) = (row.get(0).map_err(catalog(act))?, row.get(1).map_err(catalog(act))?);
+            let similarities =
+                each.query_map([generation, encoder], |r| r.get(0)).and_then(|rows| rows.collect()).map_err(catalog(act))?;
+            scores.push(Some(Score { generation, similarities, similarity, clip_t }));
+        }
+        Ok(scores)
+    }
+}
+
+impl Changes<'_> {
+    /// Records scores by an encoder.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn put_scores(&self, encoder: i64, scores: &[Score]) -> Result<()> {
+        let act = "record scores";
+        let mut whole = self
+            .tx
+            .prepare_cached("INSERT INTO image_score (generation, encoder, similarity, clip_t) VALUES (?1, ?2, ?3, ?4)")
+            .map_err(catalog(act))?;
+        let mut each = self
+            .tx
+            .prepare_cached("INSERT INTO subject_score (generation, encoder, ordinal, similarity) VALUES (?1, ?2, ?3, ?4)")
+            .map_err(catalog(act))?;
+        for score in scores {
+            whole.execute(params![score.generation, encoder, score.similarity, score.clip_t]).map_err(catalog(act))?;
+            for (ordinal, similarity) in score.similarities.iter().enumerate() {
+                each.execute(params![score.generation, encoder, ordinal as i64, similarity]).map_err(catalog(act))?;
+            }
+        }
+        Ok(())
+    }
+}

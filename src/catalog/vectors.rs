@@ -1,0 +1,373 @@
+//! Encoders, the Parquet parts that hold their vectors, and where each vector lies.
+
+use super::{Catalog, Changes, catalog};
+use crate::error::{Error, Result};
+use crate::vocabulary::{EncoderName, ModelName, PromptId, Provenance, SubjectId, quote};
+use rusqlite::{OptionalExtension, params};
+
+/// An encoder of the data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncoderRow {
+    /// Our id.
+    pub id: i64,
+    /// Its name.
+    pub name: EncoderName,
+    /// What it is, exactly: model, preprocessing, pooling, pixel rule; `imported` where nobody said.
+    pub fingerprint: String,
+    /// Numbers in a vector.
+    pub dimension: usize,
+}
+
+/// A registered part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartRow {
+    /// Our id; names the file.
+    pub id: i64,
+    /// Whose vectors.
+    pub encoder: i64,
+    /// Computed or imported.
+    pub provenance: Provenance,
+    /// Vectors in it.
+    pub rows: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// BLAKE3 of the file.
+    pub blake3: [u8; 32],
+}
+
+/// Where a vector lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The part.
+    pub part: i64,
+    /// Its row, from 0.
+    pub row: u32,
+}
+
+/// Which vector: the key columns of the embeddings format.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum VectorKey {
+    /// A subject's reference image.
+    Reference(SubjectId, i32),
+    /// A generated image.
+    Generation(ModelName, PromptId, i64),
+    /// A prompt's text.
+    Prompt(PromptId),
+}
+
+impl std::fmt::Display for VectorKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            VectorKey::Reference(s, i) => write!(f, "reference {i} of subject {}", quote(s.as_str())),
+            VectorKey::Generation(m, p, s) => write!(f, "generation {}", quote(&format!("{m} {p} {s}"))),
+            VectorKey::Prompt(p) => write!(f, "prompt {}", quote(p.as_str())),
+        }
+    }
+}
+
+/// What a vector is attached to, by our ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// An image row.
+    Image(i64),
+    /// A prompt row.
+    Prompt(i64),
+}
+
+/// A vector to register: what for, where it lies, and the hash of what it was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewVector {
+    /// What for.
+    pub target: Target,
+    /// Row of the part.
+    pub row: u32,
+    /// BLAKE3 of the image bytes or the text; `None`: not known.
+    pub source: Option<[u8; 32]>,
+    /// For a text: whether it was cut, if that is known.
+    pub truncated: Option<bool>,
+}
+
+/// A vector's key and place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedVector {
+    /// Key columns.
+    pub key: VectorKey,
+    /// Where it lies.
+    pub place: Place,
+}
+
+fn encoder_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<EncoderRow> {
+    let name: String = r.get(1)?;
+    Ok(EncoderRow {
+        id: r.get(0)?,
+        name: EncoderName::new(name)
+            .map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into()))?,
+        fingerprint: r.get(2)?,
+        dimension: r.get::<_, i64>(3)? as usize,
+    })
+}
+
+fn invalid(column: usize) -> impl Fn(String) -> rusqlite::Error {
+    move |e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, e.into())
+}
+
+impl Catalog {
+    /// The encoders, by name.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn encoders(&self) -> Result<Vec<EncoderRow>> {
+        self.db
+            .prepare_cached("SELECT id, name, fingerprint, dimension FROM encoder ORDER BY name")
+            .and_then(|mut q| q.query_map([], encoder_row)?.collect())
+            .map_err(catalog("read encoders"))
+    }
+
+    /// Every registered part, in order.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn parts(&self) -> Result<Vec<PartRow>> {
+        self.db
+            .prepare_cached("SELECT id, encoder, provenance, rows, bytes, blake3 FROM part ORDER BY id")
+            .and_then(|mut q| {
+                q.query_map([], |r| {
+                    Ok(PartRow {
+                        id: r.get(0)?,
+                        encoder: r.get(1)?,
+                        provenance: r.get_ref(2)?.as_str()?.parse().unwrap_or(Provenance::Imported),
+                        rows: r.get::<_, i64>(3)? as u64,
+                        bytes: r.get::<_, i64>(4)? as u64,
+                        blake3: r.get(5)?,
+                    })
+                })?
+                .collect()
+            })
+            .map_err(catalog("read parts"))
+    }
+
+    /// Calls `each` with every vector of an encoder that is not stale, in the order of its key:
+    /// references, generations, prompts.
+    ///
+    /// # Errors
+    /// SQLite's, or `each`'s.
+    pub fn each_vector(&self, encoder: i64, mut each: impl FnMut(KeyedVector) -> Result<()>) -> Result<()> {
+        const FRESH: &str = "(v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3)";
+        let queries = [
+            format!(
+                "SELECT v.part, v.row, s.subject_id, r.reference_index, NULL FROM image_vector v JOIN image i ON i.id = v.image
+                 JOIN reference_image r ON r.image = i.id JOIN subject s ON s.id = r.subject
+                 WHERE v.encoder = ?1 AND {FRESH} ORDER BY s.subject_id, r.reference_index"
+            ),
+            format!(
+                "SELECT v.part, v.row, m.name, p.prompt_id, g.seed FROM image_vector v JOIN image i ON i.id = v.image
+                 JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+                 WHERE v.encoder = ?1 AND {FRESH} ORDER BY m.name, p.prompt_id, g.seed"
+            ),
+            "SELECT v.part, v.row, p.prompt_id, NULL, NULL FROM prompt_vector v JOIN prompt p ON p.id = v.prompt
+             WHERE v.encoder = ?1 ORDER BY p.prompt_id"
+                .to_owned(),
+        ];
+        let act = "read vectors";
+        for (kind, sql) in queries.iter().enumerate() {
+            let mut query = self.db.prepare_cached(sql).map_err(catalog(act))?;
+            let mut rows = query.query([encoder]).map_err(catalog(act))?;
+            while let Some(r) = rows.next().map_err(catalog(act))? {
+                let vector = keyed(kind, r).map_err(catalog(act))?;
+                each(vector)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Generations, references and prompts of the data set without a usable vector of an encoder.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn lacking(&self, encoder: i64) -> Result<(u64, u64)> {
+        let one = |sql: &str| {
+            self.db.query_row(sql, [encoder], |r| r.get::<_, i64>(0)).map(|n| n as u64).map_err(catalog("count vectors"))
+        };
+        const HAS: &str = "SELECT 1 FROM image_vector v WHERE v.encoder = ?1 AND v.image = i.id
+                           AND (v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3)";
+        Ok((
+            one(&format!("SELECT count(*) FROM reference_image r JOIN image i ON i.id = r.image WHERE NOT EXISTS ({HAS})"))?,
+            one(&format!("SELECT count(*) FROM generation g JOIN image i ON i.id = g.image WHERE NOT EXISTS ({HAS})"))?,
+        ))
+    }
+}
+
+fn keyed(kind: usize, r: &rusqlite::Row<'_>) -> rusqlite::Result<KeyedVector> {
+    let place = Place { part: r.get(0)?, row: r.get(1)? };
+    let text = |column: usize| r.get::<_, String>(column);
+    let key = match kind {
+        0 => VectorKey::Reference(SubjectId::new(text(2)?).map_err(invalid(2))?, r.get(3)?),
+        1 => VectorKey::Generation(
+            ModelName::new(text(2)?).map_err(invalid(2))?,
+            PromptId::new(text(3)?).map_err(invalid(3))?,
+            r.get(4)?,
+        ),
+        _ => VectorKey::Prompt(PromptId::new(text(2)?).map_err(invalid(2))?),
+    };
+    Ok(KeyedVector { key, place })
+}
+
+impl Changes<'_> {
+    /// The encoder of this name and fingerprint, made if it is new.
+    ///
+    /// # Errors
+    /// There is one of that name with another fingerprint or dimension.
+    pub fn encoder(&self, name: &EncoderName, fingerprint: &str, dimension: usize) -> Result<i64> {
+        let known = self
+            .tx
+            .prepare_cached("SELECT id, name, fingerprint, dimension FROM encoder WHERE name = ?1")
+            .and_then(|mut q| q.query_row([name.as_str()], encoder_row).optional())
+            .map_err(catalog("look up an encoder"))?;
+        match known {
+            Some(e) if e.fingerprint == fingerprint && e.dimension == dimension => Ok(e.id),
+            Some(e) if e.fingerprint == fingerprint => Err(Error::request(
+                format!(
+                    "encoder {} has vectors of {} numbers in the data set and of {dimension} here",
+                    quote(name.as_str()),
+                    e.dimension
+                ),
+                "give the other encoder another name",
+            )),
+            Some(e) => Err(Error::request(
+                format!(
+                    "two encoders named {}: fingerprint {} in the data set, {fingerprint} here",
+                    quote(name.as_str()),
+                    e.fingerprint
+                ),
+                "vectors of different encoders cannot be compared: give the other one another name",
+            )),
+            None => {
+                self.tx
+                    .execute(
+                        "INSERT INTO encoder (name, fingerprint, dimension) VALUES (?1, ?2, ?3)",
+                        params![name.as_str(), fingerprint, dimension as i64],
+                    )
+                    .map_err(catalog("put an encoder"))?;
+                Ok(self.tx.last_insert_rowid())
+            }
+        }
+    }
+
+    /// What `key` names, with the hash of what is there now; `None` if the catalog lacks it.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn target(&self, key: &VectorKey) -> Result<Option<(Target, Option<[u8; 32]>)>> {
+        let image = match key {
+            VectorKey::Prompt(prompt) => {
+                return self
+                    .tx
+                    .prepare_cached("SELECT id, text FROM prompt WHERE prompt_id = ?1")
+                    .and_then(|mut q| q.query_row([prompt.as_str()], |r| Ok((r.get(0)?, r.get::<_, String>(1)?))).optional())
+                    .map(|found| found.map(|(id, text)| (Target::Prompt(id), Some(*blake3::hash(text.as_bytes()).as_bytes()))))
+                    .map_err(catalog("look up a prompt"));
+            }
+            VectorKey::Reference(subject, index) => self
+                .tx
+                .prepare_cached(
+                    "SELECT r.image, i.blake3 FROM subject s JOIN reference_image r ON r.subject = s.id JOIN image i ON i.id = r.image
+                     WHERE s.subject_id = ?1 AND r.reference_index = ?2",
+                )
+                .and_then(|mut q| q.query_row(params![subject.as_str(), index], |r| Ok((r.get(0)?, r.get(1)?))).optional()),
+            VectorKey::Generation(model, prompt, seed) => self
+                .tx
+                .prepare_cached(
+                    "SELECT g.image, i.blake3 FROM generation g JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+                     JOIN image i ON i.id = g.image WHERE p.prompt_id = ?2 AND m.name = ?1 AND g.seed = ?3",
+                )
+                .and_then(|mut q| q.query_row(params![model.as_str(), prompt.as_str(), seed], |r| Ok((r.get(0)?, r.get(1)?))).optional()),
+        };
+        image.map(|found| found.map(|(id, blake3)| (Target::Image(id), blake3))).map_err(catalog("look up an image"))
+    }
+
+    /// Where the vector of a target lies, and the hash of what it was made from.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn vector(&self, encoder: i64, target: Target) -> Result<Option<(Place, Option<[u8; 32]>)>> {
+        let (sql, id) = match target {
+            Target::Image(id) => ("SELECT part, row, source FROM image_vector WHERE encoder = ?1 AND image = ?2", id),
+            Target::Prompt(id) => ("SELECT part, row, source FROM prompt_vector WHERE encoder = ?1 AND prompt = ?2", id),
+        };
+        self.tx
+            .prepare_cached(sql)
+            .and_then(|mut q| {
+                q.query_row([encoder, id], |r| Ok((Place { part: r.get(0)?, row: r.get(1)? }, r.get(2)?))).optional()
+            })
+            .map_err(catalog("look up a vector"))
+    }
+
+    /// The number the next part will have; numbers are never used twice.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn next_part(&self) -> Result<i64> {
+        self.tx
+            .query_row("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'part'), 0) + 1", [], |r| r.get(0))
+            .map_err(catalog("number a part"))
+    }
+
+    /// Registers a part whose file is already safe on disk, and the vectors in it.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn put_part(&self, part: &PartRow, vectors: &[NewVector]) -> Result<()> {
+        let act = "register a part";
+        self.tx
+            .execute(
+                "INSERT INTO part (id, encoder, provenance, rows, bytes, blake3) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![part.id, part.encoder, part.provenance.as_str(), part.rows as i64, part.bytes as i64, part.blake3],
+            )
+            .map_err(catalog(act))?;
+        let mut image = self
+            .tx
+            .prepare_cached(
+                "INSERT INTO image_vector (encoder, image, part, row, source) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET part = excluded.part, row = excluded.row, source = excluded.source",
+            )
+            .map_err(catalog(act))?;
+        let mut prompt = self
+            .tx
+            .prepare_cached(
+                "INSERT INTO prompt_vector (encoder, prompt, part, row, source, truncated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO UPDATE SET part = excluded.part, row = excluded.row, source = excluded.source, truncated = excluded.truncated",
+            )
+            .map_err(catalog(act))?;
+        for v in vectors {
+            match v.target {
+                Target::Image(id) => image.execute(params![part.encoder, id, part.id, v.row, v.source]),
+                Target::Prompt(id) => prompt.execute(params![part.encoder, id, part.id, v.row, v.source, v.truncated]),
+            }
+            .map_err(catalog(act))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets parts that no vector lies in any more, then encoders without parts; the parts' ids.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn drop_unused_parts(&self) -> Result<Vec<i64>> {
+        let act = "drop unused parts";
+        let unused: Vec<i64> = self
+            .tx
+            .prepare(
+                "SELECT id FROM part WHERE NOT EXISTS (SELECT 1 FROM image_vector v WHERE v.part = part.id)
+                 AND NOT EXISTS (SELECT 1 FROM prompt_vector v WHERE v.part = part.id)",
+            )
+            .and_then(|mut q| q.query_map([], |r| r.get(0))?.collect())
+            .map_err(catalog(act))?;
+        for id in &unused {
+            self.tx.execute("DELETE FROM part WHERE id = ?1", [id]).map_err(catalog(act))?;
+        }
+        self.tx
+            .execute("DELETE FROM encoder WHERE NOT EXISTS (SELECT 1 FROM part p WHERE p.encoder = encoder.id)", [])
+            .map_err(catalog(act))?;
+        Ok(unused)
+    }
+}

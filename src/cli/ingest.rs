@@ -1,0 +1,117 @@
+use super::{Ended, Terminal};
+use msdata::dataset::{Counts, SourceFormat};
+use msdata::{Dataset, IngestOptions, IngestSummary};
+use std::path::{Path, PathBuf};
+
+/// Read manifests and embeddings into the data set, then score
+///
+/// Manifests are JSON Lines (.jsonl) or CSV (.csv), plain, .gz or .zst. Rows come in all together or not
+/// at all: every bad row is listed as FILE:LINE. Running it again changes nothing. Exit status 3 says that
+/// some images are missing or unusable.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata ingest --subjects subjects.jsonl --prompts prompts.jsonl --generations generations.csv
+  msdata ingest --embeddings dinov2-small.parquet --embeddings clip-vit-large-patch14.parquet
+  msdata ingest --from stress-test-repo ../Multi-Subject-Evaluation
+  msdata ingest --subjects new.jsonl --dry-run")]
+pub struct Ingest {
+    /// A subjects manifest (repeatable)
+    #[arg(long, value_name = "FILE")]
+    subjects: Vec<PathBuf>,
+    /// A prompts manifest (repeatable)
+    #[arg(long, value_name = "FILE")]
+    prompts: Vec<PathBuf>,
+    /// A generations manifest (repeatable)
+    #[arg(long, value_name = "FILE")]
+    generations: Vec<PathBuf>,
+    /// A Parquet file of vectors (repeatable)
+    #[arg(long, value_name = "FILE")]
+    embeddings: Vec<PathBuf>,
+    /// A directory in a generator's own layout: stress-test-repo PATH (repeatable)
+    #[arg(long, num_args = 2, value_names = ["FORMAT", "PATH"])]
+    from: Vec<String>,
+    /// Do not embed what is new; vectors come from --embeddings
+    #[arg(long)]
+    no_embed: bool,
+    /// Let other content under a known key replace what is there
+    #[arg(long)]
+    replace: bool,
+    /// Read images only below this directory (repeatable)
+    #[arg(long, value_name = "DIR")]
+    root: Vec<PathBuf>,
+    /// Change nothing; say what would change
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Ingest {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let mut from = Vec::new();
+        for pair in self.from.chunks_exact(2) {
+            let format: SourceFormat = pair[0].parse().map_err(|e| usage(format!("--from: {e}")))?;
+            from.push((format, PathBuf::from(&pair[1])));
+        }
+        let options = IngestOptions {
+            subjects: self.subjects,
+            prompts: self.prompts,
+            generations: self.generations,
+            embeddings: self.embeddings,
+            from,
+            roots: self.root,
+            replace: self.replace,
+            dry_run: self.dry_run,
+        };
+        let mut data = Dataset::open_to_write(dataset)?;
+        let summary = terminal.watch(|watch| data.ingest(&options, watch))?;
+        print(&summary, options.dry_run, terminal);
+        Ok(if summary.images.missing + summary.images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
+    }
+}
+
+/// Ends the process as clap does for what it cannot parse.
+fn usage(message: String) -> anyhow::Error {
+    clap::Error::raw(clap::error::ErrorKind::InvalidValue, message + "\n").exit()
+}
+
+fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
+    let rows = [
+        ("subjects", summary.subjects),
+        ("prompts", summary.prompts),
+        ("generations", summary.generations),
+        ("vectors", summary.vectors),
+    ];
+    let would = if dry_run { "would be " } else { "" };
+    let mut idle = true;
+    for (name, counts) in rows {
+        if counts != Counts::default() {
+            let Counts { added, unchanged, moved, replaced } = counts;
+            let parts = [(added, "added"), (replaced, "replaced"), (moved, "moved")];
+            let mut parts: Vec<String> = parts.iter().filter(|p| p.0 > 0).map(|(n, what)| format!("{n} {would}{what}")).collect();
+            if unchanged > 0 {
+                parts.push(format!("{unchanged} unchanged"));
+            }
+            terminal.say(format!("{name}: {}", parts.join(", ")));
+            idle = false;
+        }
+    }
+    if dry_run {
+        terminal.say("nothing was changed (--dry-run)");
+        return;
+    }
+    let images = summary.images;
+    terminal.say(format!(
+        "images: {} usable, {} missing, {} unusable; {} read now",
+        images.ok, images.missing, images.unusable, summary.images_read
+    ));
+    for line in &summary.unusable {
+        terminal.say(format!("  {}", msdata::vocabulary::plain(line)));
+    }
+    let rest = (images.missing + images.unusable).saturating_sub(summary.unusable.len() as u64);
+    if rest > 0 {
+        terminal.say(format!("  … and {rest} more: msdata sql \"SELECT path, reason FROM generations WHERE status <> 'ok'\""));
+    }
+    if summary.scored > 0 || !idle {
+        terminal.say(format!("scores: {} new", summary.scored));
+    }
+}

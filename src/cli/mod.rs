@@ -1,0 +1,125 @@
+//! The verbs, one file each, and what they share: where the data set is, how errors reach the user, exit
+//! statuses.
+
+mod export;
+mod ingest;
+mod init;
+mod manual;
+mod remove;
+mod report;
+mod score;
+mod sql;
+mod terminal;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use msdata::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use terminal::Terminal;
+
+/// Did each requested identity survive? Data sets for multi-subject text-to-image evaluation: an SQLite
+/// catalog of subjects, prompts and generated images, Parquet embedding tables, and the Subject Collapse
+/// Rate with everything around it.
+#[derive(Parser)]
+#[command(name = "msdata", version, max_term_width = 100, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Cli {
+    /// The data set's directory
+    #[arg(short, long, global = true, value_name = "DIR", env = "MSDATA_DATASET", default_value = ".")]
+    dataset: PathBuf,
+    /// Say nothing but results, warnings and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  msdata init stress-test && cd stress-test
+  msdata ingest --subjects ../subjects.jsonl --prompts ../prompts.jsonl --generations ../generations.jsonl
+  msdata ingest --embeddings ../dinov2-small.parquet
+  msdata report
+  msdata report --by model,scene_type --format md";
+
+#[derive(Subcommand)]
+enum Verb {
+    Init(init::Init),
+    Ingest(ingest::Ingest),
+    Score(score::Score),
+    Report(report::Report),
+    Sql(sql::Sql),
+    Export(export::Export),
+    Verify(verify::Verify),
+    Remove(remove::Remove),
+    Completions(manual::Completions),
+    Man(manual::Man),
+}
+
+/// How a command ended that did not fail.
+#[derive(PartialEq)]
+enum Ended {
+    /// All done.
+    Done,
+    /// `verify` found faults.
+    Unsound,
+    /// All that could be done, but some images are missing or unusable.
+    Incomplete,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::new(cli.quiet);
+    match run(cli, &terminal) {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Unsound) => ExitCode::from(1),
+        Ok(Ended::Incomplete) => ExitCode::from(3),
+        Err(e) => failed(&e),
+    }
+}
+
+fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
+    let dir = cli.dataset.as_path();
+    match cli.verb {
+        Verb::Init(verb) => verb.run(dir, terminal),
+        Verb::Ingest(verb) => verb.run(dir, terminal),
+        Verb::Score(verb) => verb.run(dir, terminal),
+        Verb::Report(verb) => verb.run(dir, terminal),
+        Verb::Sql(verb) => verb.run(dir),
+        Verb::Export(verb) => verb.run(dir, terminal),
+        Verb::Verify(verb) => verb.run(dir, terminal),
+        Verb::Remove(verb) => verb.run(dir, terminal),
+        Verb::Completions(verb) => verb.run(),
+        Verb::Man(verb) => verb.run(),
+    }
+}
+
+/// Says what went wrong and what to do next; the exit status.
+fn failed(e: &anyhow::Error) -> ExitCode {
+    if is_broken_pipe(e) {
+        return ExitCode::SUCCESS; // whoever read our output has seen enough
+    }
+    let error = e.downcast_ref::<Error>();
+    match error {
+        Some(Error::Manifest(problems)) => {
+            eprintln!("error: {} bad rows; nothing was written", problems.len());
+            problems.iter().for_each(|p| eprintln!("{p}"));
+        }
+        Some(error) => eprintln!("error: {error}"),
+        None => eprintln!("error: {e:#}"),
+    }
+    if let Some(hint) = error.and_then(Error::hint) {
+        eprintln!("hint: {hint}");
+    }
+    ExitCode::from(if matches!(error, Some(Error::Interrupted)) { 130 } else { 1 })
+}
+
+fn is_broken_pipe(e: &anyhow::Error) -> bool {
+    let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+    e.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(broken)
+            || matches!(cause.downcast_ref::<Error>(), Some(Error::Io { source, .. }) if broken(source))
+    })
+}

@@ -1,0 +1,57 @@
+use super::{Ended, Terminal};
+use msdata::Dataset;
+use msdata::dataset::{Removal, Removed};
+use msdata::vocabulary::{ModelName, PromptId, SubjectId};
+use std::path::Path;
+
+/// Take rows out, with their scores and vectors, and nothing else
+///
+/// Image files are not touched.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  msdata remove --model XVerse\n  msdata remove --generation XVerse,p1,42")]
+pub struct Remove {
+    #[command(flatten)]
+    what: What,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// Every generation of a model
+    #[arg(long, value_name = "M")]
+    model: Option<ModelName>,
+    /// A prompt and its generations
+    #[arg(long, value_name = "P")]
+    prompt: Option<PromptId>,
+    /// One generation: model, prompt and seed
+    #[arg(long, value_name = "M,P,S", value_parser = generation)]
+    generation: Option<(ModelName, PromptId, i64)>,
+    /// A subject that no prompt names
+    #[arg(long, value_name = "S")]
+    subject: Option<SubjectId>,
+}
+
+impl What {
+    /// Clap lets exactly one through.
+    fn removal(self) -> Option<Removal> {
+        let generation = self.generation.map(|(m, p, s)| Removal::Generation(m, p, s));
+        self.model.map(Removal::Model).or(self.prompt.map(Removal::Prompt)).or(generation).or(self.subject.map(Removal::Subject))
+    }
+}
+
+impl Remove {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let Some(what) = self.what.removal() else { return Ok(Ended::Done) };
+        let Removed { subjects, prompts, generations } = Dataset::open_to_write(dataset)?.remove(&what)?;
+        terminal.say(format!("removed {subjects} subjects, {prompts} prompts, {generations} generations"));
+        Ok(Ended::Done)
+    }
+}
+
+/// The seed stands after the last comma, the model before the first; a prompt id may hold commas.
+fn generation(text: &str) -> Result<(ModelName, PromptId, i64), String> {
+    let parts = text.split_once(',').and_then(|(model, rest)| Some((model, rest.rsplit_once(',')?)));
+    let (model, (prompt, seed)) = parts.ok_or("expected MODEL,PROMPT,SEED")?;
+    let seed = seed.trim().parse().map_err(|_| format!("`{seed}` is no seed"))?;
+    Ok((ModelName::new(model)?, PromptId::new(prompt)?, seed))
+}

@@ -1,0 +1,72 @@
+use super::{Ended, Terminal};
+use anyhow::Context;
+use msdata::report::{Key, Thresholds, is_dinov2};
+use msdata::table::Format;
+use msdata::{Dataset, ReportOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The tables: similarity and Subject Collapse Rate, by model, subject count, scene type, …
+///
+/// A cell is the mean over its generations. A generation counts only with all its subjects scored;
+/// otherwise it is missing, and is counted as such.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata report
+  msdata report --by model,subject_count,scene_type --format csv
+  msdata report --by subject_id --thresholds 0.1:0.9:0.1
+  msdata report --format latex --out table1.tex")]
+pub struct Report {
+    /// Group by: model, subject_count, scene_type, prompt_id, seed, kind, subject_id
+    #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "model,subject_count")]
+    by: Vec<Key>,
+    /// Thresholds of SCR: numbers and ranges first:last:step
+    #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
+    thresholds: Thresholds,
+    /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
+    #[arg(long, value_name = "ENCODER")]
+    identity: Option<String>,
+    /// table, json, jsonl, csv, md or latex
+    #[arg(long, default_value = "table")]
+    format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Report {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let options = ReportOptions { by: self.by, thresholds: self.thresholds, identity: self.identity };
+        let report = Dataset::open_to_read(dataset)?.report(&options)?;
+        match &self.out {
+            None => report.write(BufWriter::new(std::io::stdout().lock()), self.format)?,
+            Some(path) => {
+                let mut text = Vec::new();
+                report.write(&mut text, self.format)?;
+                write_whole(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+        if !is_dinov2(&report.identity) {
+            terminal.warn(format!("the thresholds were chosen for DINOv2; this SCR is by {}", report.identity));
+        }
+        let missing = report.generations_missing;
+        if missing > 0 {
+            terminal.warn(format!(
+                "{missing} of {} generations are missing: without an image or without all vectors, and in no mean",
+                report.generations
+            ));
+        }
+        Ok(Ended::Done)
+    }
+}
+
+/// Under another name first: whoever reads the file finds the old table or the new one.
+fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let mut file = std::fs::File::create(&temporary)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)
+}

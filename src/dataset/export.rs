@@ -1,0 +1,307 @@
+//! The exported tables: Parquet that pandas, DuckDB, Polars and Spark open unchanged. Rows come in the
+//! order of their keys, so that the same data set gives the same bytes, however it was filled.
+
+use crate::catalog::{Catalog, EncoderRow, GenerationFact, KeyedVector, Place, PromptFact};
+use crate::embeddings::{ExportWriter, Store, sync_dir, text_column, writer_properties};
+use crate::error::{Error, Result};
+use crate::vocabulary::Provenance;
+use crate::watch::Watch;
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringBuilder};
+use parquet::arrow::ArrowWriter;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Rows of a batch, and of what is held in memory.
+const BATCH: usize = 65_536;
+
+/// Bytes of vectors gathered at a time.
+const GATHER_BYTES: usize = 64 << 20;
+
+/// Bytes of vectors after which a new file is begun.
+const FILE_BYTES: usize = 1 << 30;
+
+/// Writes every table into `dir`, which must be new or empty: under another name first, then renamed.
+pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
+    if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
+        return Err(Error::request(
+            format!("{} is there and not empty", dir.display()),
+            "give a new directory, or remove this one",
+        ));
+    }
+    let mut partial = dir.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(Error::io("remove", &partial))?;
+    }
+    fs::create_dir_all(&partial).map_err(Error::io("make", &partial))?;
+    let written = tables(catalog, &partial, watch).and_then(|()| vectors(catalog, store, &partial, watch));
+    let renamed = written.and_then(|()| {
+        sync_dir(&partial)?;
+        fs::rename(&partial, dir).map_err(Error::io("rename", dir))
+    });
+    if renamed.is_err() {
+        // Best effort: the error that matters is the one that is returned.
+        let _ = fs::remove_dir_all(&partial);
+    }
+    renamed
+}
+
+/// A table being written.
+struct Table {
+    path: PathBuf,
+    writer: Option<ArrowWriter<File>>,
+}
+
+impl Table {
+    fn new(dir: &Path, name: &str) -> Table {
+        Table { path: dir.join(format!("{name}.parquet")), writer: None }
+    }
+
+    /// Writes columns of equal length; `true`: the column may hold nulls.
+    fn write(&mut self, columns: Vec<(&str, ArrayRef, bool)>) -> Result<()> {
+        let failed = |e: arrow::error::ArrowError| Error::parquet(&self.path)(e.into());
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(failed)?;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let file = File::create(&self.path).map_err(Error::io("write", &self.path))?;
+                let properties = writer_properties().build();
+                none.insert(ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(Error::parquet(&self.path))?)
+            }
+        };
+        writer.write(&batch).map_err(Error::parquet(&self.path))
+    }
+
+    fn finish(self) -> Result<()> {
+        let Some(writer) = self.writer else { return Ok(()) };
+        let file = writer.into_inner().map_err(Error::parquet(&self.path))?;
+        file.sync_all().map_err(Error::io("write", &self.path))
+    }
+}
+
+fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
+    let subjects = catalog.subjects()?;
+    let mut table = Table::new(dir, "subjects");
+    table.write(vec![
+        ("subject_id", text_column(subjects.iter().map(|s| Some(s.subject_id.as_str()))), false),
+        ("label", text_column(subjects.iter().map(|s| Some(s.label.as_str()))), false),
+        ("source", text_column(subjects.iter().map(|s| s.source.as_deref())), true),
+        ("kind", text_column(subjects.iter().map(|s| s.kind.map(|k| k.as_str()))), true),
+        ("caption", text_column(subjects.iter().map(|s| s.caption.as_deref())), true),
+        ("license", text_column(subjects.iter().map(|s| s.license.as_deref())), true),
+        ("references", list_column(subjects.iter().map(|s| s.references.iter().map(String::as_str))), false),
+    ])?;
+    table.finish()?;
+
+    let prompts = catalog.prompts()?;
+    let mut table = Table::new(dir, "prompts");
+    table.write(vec![
+        ("prompt_id", text_column(prompts.iter().map(|p| Some(p.prompt_id.as_str()))), false),
+        ("text", text_column(prompts.iter().map(|p| Some(p.text.as_str()))), false),
+        ("scene_type", text_column(prompts.iter().map(|p| Some(p.scene_type.as_str()))), false),
+        ("subject_count", Arc::new(Int32Array::from_iter_values(prompts.iter().map(|p| p.subjects.len() as i32))), false),
+        ("subjects", list_column(prompts.iter().map(|p| p.subjects.iter().map(|s| subjects[*s].subject_id.as_str()))), false),
+    ])?;
+    table.finish()?;
+
+    let models = catalog.models()?;
+    let encoders = catalog.encoders()?;
+    let generations = catalog.generations()?;
+    let encoder_rank: HashMap<i64, usize> = encoders.iter().enumerate().map(|(rank, e)| (e.id, rank)).collect();
+    let keys = Keys { models: &models, prompts: &prompts };
+    let mut generation_table = Table::new(dir, "generations");
+    let mut subject_table = Table::new(dir, "subject_scores");
+    let mut image_table = Table::new(dir, "image_scores");
+    // At least one batch each, so that a table without rows is a file with columns all the same.
+    let empty: [&[GenerationFact]; 1] = [&[]];
+    let blocks = generations.chunks(BATCH / 8).chain(empty.into_iter().take(usize::from(generations.is_empty())));
+    let mut done = 0;
+    for block in blocks {
+        watch.check()?;
+        let mut images = Vec::with_capacity(block.len());
+        let (mut of_image, mut image_scores) = (Vec::new(), Vec::new());
+        let (mut of_subject, mut subject_scores) = (Vec::new(), Vec::new());
+        for generation in block {
+            images.push(catalog.image_of(generation.id)?);
+            let mut scores = catalog.image_scores_of(generation.id)?;
+            scores.sort_by_key(|s| encoder_rank[&s.encoder]);
+            of_image.extend(scores.iter().map(|_| *generation));
+            image_scores.append(&mut scores);
+            let mut scores = catalog.subject_scores_of(generation.id)?;
+            scores.sort_by_key(|s| (encoder_rank[&s.encoder], s.ordinal));
+            of_subject.extend(scores.iter().map(|_| *generation));
+            subject_scores.append(&mut scores);
+        }
+        let mut columns = keys.columns(block);
+        columns.extend([
+            ("path", text_column(images.iter().map(|i| Some(i.path.as_str()))), false),
+            ("status", text_column(images.iter().map(|i| Some(i.status.as_str()))), false),
+            ("reason", text_column(images.iter().map(|i| i.reason.as_deref())), true),
+            ("width", Arc::new(Int32Array::from_iter(images.iter().map(|i| i.width))) as ArrayRef, true),
+            ("height", Arc::new(Int32Array::from_iter(images.iter().map(|i| i.height))) as ArrayRef, true),
+            ("format", text_column(images.iter().map(|i| i.format.as_deref())), true),
+            ("blake3", text_column(images.iter().map(|i| i.blake3.as_deref())), true),
+            (
+                "control",
+                Arc::new(BooleanArray::from_iter(block.iter().map(|g| Some(models[g.model as usize].1)))) as ArrayRef,
+                false,
+            ),
+            ("meta", text_column(images.iter().map(|i| i.meta.as_deref())), true),
+        ]);
+        generation_table.write(columns)?;
+
+        let encoder = |id: i64| Some(encoders[encoder_rank[&id]].name.as_str());
+        let subject_of = |(generation, ordinal): (&GenerationFact, u32)| {
+            Some(subjects[prompts[generation.prompt as usize].subjects[ordinal as usize]].subject_id.as_str())
+        };
+        let mut columns = keys.columns(&of_subject);
+        columns.extend([
+            ("subject_id", text_column(of_subject.iter().zip(subject_scores.iter().map(|s| s.ordinal)).map(subject_of)), false),
+            (
+                "ordinal",
+                Arc::new(Int32Array::from_iter_values(subject_scores.iter().map(|s| s.ordinal as i32))) as ArrayRef,
+                false,
+            ),
+            ("encoder", text_column(subject_scores.iter().map(|s| encoder(s.encoder))), false),
+            (
+                "similarity",
+                Arc::new(Float64Array::from_iter_values(subject_scores.iter().map(|s| s.similarity))) as ArrayRef,
+                false,
+            ),
+        ]);
+        subject_table.write(columns)?;
+
+        let mut columns = keys.columns(&of_image);
+        columns.extend([
+            ("encoder", text_column(image_scores.iter().map(|s| encoder(s.encoder))), false),
+            (
+                "similarity",
+                Arc::new(Float64Array::from_iter_values(image_scores.iter().map(|s| s.similarity))) as ArrayRef,
+                false,
+            ),
+            ("clip_t", Arc::new(Float64Array::from_iter(image_scores.iter().map(|s| s.clip_t))) as ArrayRef, true),
+        ]);
+        image_table.write(columns)?;
+        done += block.len() as u64;
+        watch.report("tables", done, Some(generations.len() as u64));
+    }
+    generation_table.finish()?;
+    subject_table.finish()?;
+    image_table.finish()
+}
+
+/// The columns that every table of generations begins with.
+struct Keys<'a> {
+    models: &'a [(String, bool)],
+    prompts: &'a [PromptFact],
+}
+
+impl Keys<'_> {
+    fn columns(&self, rows: &[GenerationFact]) -> Vec<(&'static str, ArrayRef, bool)> {
+        let prompt = |g: &GenerationFact| &self.prompts[g.prompt as usize];
+        vec![
+            ("model", text_column(rows.iter().map(|g| Some(self.models[g.model as usize].0.as_str()))), false),
+            ("prompt_id", text_column(rows.iter().map(|g| Some(prompt(g).prompt_id.as_str()))), false),
+            ("seed", Arc::new(Int64Array::from_iter_values(rows.iter().map(|g| g.seed))), false),
+            ("scene_type", text_column(rows.iter().map(|g| Some(prompt(g).scene_type.as_str()))), false),
+            (
+                "subject_count",
+                Arc::new(Int32Array::from_iter_values(rows.iter().map(|g| prompt(g).subjects.len() as i32))),
+                false,
+            ),
+        ]
+    }
+}
+
+fn list_column<'a, L: Iterator<Item = &'a str>>(rows: impl Iterator<Item = L>) -> ArrayRef {
+    let mut column = ListBuilder::new(StringBuilder::new());
+    for row in rows {
+        row.for_each(|item| column.values().append_value(item));
+        column.append(true);
+    }
+    Arc::new(column.finish())
+}
+
+fn vectors(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
+    let parts = catalog.parts()?;
+    let embeddings = dir.join("embeddings");
+    fs::create_dir_all(&embeddings).map_err(Error::io("make", &embeddings))?;
+    for encoder in catalog.encoders()? {
+        let of = |p: Provenance| parts.iter().any(|part| part.encoder == encoder.id && part.provenance == p);
+        let provenance: Vec<&str> = Provenance::ALL.iter().filter(|p| of(**p)).map(|p| p.as_str()).collect();
+        let dir = embeddings.join(encoder.name.as_str());
+        fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
+        let files = EncoderFiles {
+            store,
+            encoder: &encoder,
+            dir: &dir,
+            provenance: provenance.join(","),
+            writer: None,
+            files: 0,
+            rows: 0,
+        };
+        files.write_all(catalog, watch)?;
+        sync_dir(&dir)?;
+    }
+    sync_dir(&embeddings)
+}
+
+/// The exported files of one encoder.
+struct EncoderFiles<'a> {
+    store: &'a Store,
+    encoder: &'a EncoderRow,
+    dir: &'a Path,
+    provenance: String,
+    writer: Option<ExportWriter>,
+    files: u32,
+    /// In the present file.
+    rows: usize,
+}
+
+impl EncoderFiles<'_> {
+    fn write_all(mut self, catalog: &Catalog, watch: &mut Watch<'_>) -> Result<()> {
+        let block = (GATHER_BYTES / (4 * self.encoder.dimension)).max(1);
+        let mut pending: Vec<KeyedVector> = Vec::new();
+        let mut done = 0;
+        catalog.each_vector(self.encoder.id, |vector| {
+            pending.push(vector);
+            if pending.len() < block {
+                return Ok(());
+            }
+            watch.check()?;
+            done += pending.len() as u64;
+            watch.report("vectors", done, None);
+            self.flush(&mut pending)
+        })?;
+        self.flush(&mut pending)?;
+        self.writer.take().map_or(Ok(()), ExportWriter::finish)
+    }
+
+    fn flush(&mut self, pending: &mut Vec<KeyedVector>) -> Result<()> {
+        let dimension = self.encoder.dimension;
+        let places: Vec<Place> = pending.iter().map(|v| v.place).collect();
+        let vectors = self.store.gather(&places, dimension)?;
+        for (keyed, vector) in pending.drain(..).zip(vectors.chunks_exact(dimension)) {
+            if self.rows * dimension * 4 >= FILE_BYTES
+                && let Some(full) = self.writer.take()
+            {
+                full.finish()?;
+            }
+            let writer = match &mut self.writer {
+                Some(writer) => writer,
+                none => {
+                    (self.files, self.rows) = (self.files + 1, 0);
+                    let path = self.dir.join(format!("part-{:04}.parquet", self.files));
+                    let EncoderRow { name, fingerprint, .. } = self.encoder;
+                    none.insert(ExportWriter::create(&path, name.as_str(), fingerprint, &self.provenance, dimension)?)
+                }
+            };
+            writer.push(keyed.key, vector)?;
+            self.rows += 1;
+        }
+        Ok(())
+    }
+}

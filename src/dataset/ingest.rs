@@ -1,0 +1,199 @@
+//! The order in which things come in: rows and vectors together or not at all, then a look at the image
+//! files, then the scores.
+
+use super::intake::Intake;
+use super::vectors::VectorIntake;
+use super::{Dataset, inspection};
+use crate::catalog::{Change, Duplicate, Tally};
+use crate::error::{Error, Result};
+use crate::manifest::{Manifest, RowKind, StressTestRepo};
+use crate::vocabulary::{closed_set, plain};
+use crate::watch::Watch;
+use std::path::PathBuf;
+
+closed_set! {
+    /// A generator's own layout, for `--from`.
+    SourceFormat, "format" {
+        /// The repository of the paper's authors.
+        StressTestRepo = "stress-test-repo",
+    }
+}
+
+/// What to ingest, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IngestOptions {
+    /// Subjects manifests.
+    pub subjects: Vec<PathBuf>,
+    /// Prompts manifests.
+    pub prompts: Vec<PathBuf>,
+    /// Generations manifests.
+    pub generations: Vec<PathBuf>,
+    /// Embeddings files.
+    pub embeddings: Vec<PathBuf>,
+    /// Directories in a generator's own layout.
+    pub from: Vec<(SourceFormat, PathBuf)>,
+    /// The only trees that image paths may name; empty: any.
+    pub roots: Vec<PathBuf>,
+    /// Other content under a known key replaces what is there.
+    pub replace: bool,
+    /// Change nothing; say what would change.
+    pub dry_run: bool,
+}
+
+/// What became of the rows of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// New.
+    pub added: u64,
+    /// There already, the same.
+    pub unchanged: u64,
+    /// There already, the same bytes at another path.
+    pub moved: u64,
+    /// There already, replaced by other content.
+    pub replaced: u64,
+}
+
+impl Counts {
+    pub(super) fn count(&mut self, change: Change) {
+        match change {
+            Change::Added => self.added += 1,
+            Change::Unchanged => self.unchanged += 1,
+            Change::Moved => self.moved += 1,
+            Change::Replaced => self.replaced += 1,
+        }
+    }
+}
+
+/// What an ingest did, or with `dry_run` would have done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IngestSummary {
+    /// Rows of subjects manifests.
+    pub subjects: Counts,
+    /// Rows of prompts manifests.
+    pub prompts: Counts,
+    /// Rows of generations manifests.
+    pub generations: Counts,
+    /// Rows of embeddings files.
+    pub vectors: Counts,
+    /// Image files read (new, changed or moved).
+    pub images_read: u64,
+    /// All image files of the data set by state.
+    pub images: Tally,
+    /// The first images that cannot be used, each with its reason.
+    pub unusable: Vec<String>,
+    /// (generation, encoder) pairs scored.
+    pub scored: u64,
+}
+
+/// Unusable images named in a summary; the catalog knows them all.
+const NAMED: usize = 10;
+
+impl Dataset {
+    /// Reads manifests and embeddings into the data set, looks at its image files, scores what can be
+    /// scored. Rows come in all together or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] lists every bad row and nothing was written; otherwise a file cannot be read,
+    /// the disk is full, or the caller wants to stop (what was finished is kept). Image files that cannot
+    /// be used are no error: see [`IngestSummary::images`].
+    pub fn ingest(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
+        let mut summary = self.take_in(options, watch)?;
+        if options.dry_run {
+            return Ok(summary);
+        }
+        summary.images_read = inspection::inspect(&mut self.catalog, watch)?;
+        if summary.images_read > 0 || summary.generations != unchanged(&summary.generations) {
+            self.warn_of_duplicates(watch)?;
+        }
+        if !options.embeddings.is_empty() {
+            self.warn_of_gaps(watch)?;
+        }
+        summary.scored = self.score(watch)?;
+        summary.images = self.catalog.tally()?;
+        summary.unusable = self.catalog.unusable_images(NAMED)?;
+        Ok(summary)
+    }
+
+    /// Rows and vectors: one transaction.
+    fn take_in(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
+        let roots = (!options.roots.is_empty()).then_some(options.roots.as_slice());
+        let changes = self.catalog.begin()?;
+        let mut intake = Intake::new(&changes, options.replace, watch)?;
+        let mut repositories = Vec::new();
+        for (format, path) in &options.from {
+            match format {
+                SourceFormat::StressTestRepo => repositories.push(StressTestRepo::read(path, roots)?),
+            }
+        }
+        // Subjects before the prompts that name them, prompts before their generations.
+        for path in &options.subjects {
+            intake.manifest(path, RowKind::Subjects, roots, Manifest::next_subject, Intake::subject)?;
+        }
+        for repository in &mut repositories {
+            intake.rows(repository.subjects.drain(..), Intake::subject)?;
+        }
+        for path in &options.prompts {
+            intake.manifest(path, RowKind::Prompts, roots, Manifest::next_prompt, Intake::prompt)?;
+        }
+        for repository in &mut repositories {
+            intake.rows(repository.prompts.drain(..), Intake::prompt)?;
+        }
+        for path in &options.generations {
+            intake.manifest(path, RowKind::Generations, roots, Manifest::next_generation, Intake::generation)?;
+        }
+        for repository in repositories {
+            intake.rows(repository.generations, Intake::generation)?;
+            intake.remarks(repository.problems, repository.warnings);
+        }
+        let (mut summary, mut problems) = intake.finish();
+
+        let mut vectors = VectorIntake::new(&changes, &self.store, options.replace)?;
+        for path in &options.embeddings {
+            vectors.file(path, watch)?;
+        }
+        problems.append(&mut vectors.problems);
+        if !problems.is_empty() {
+            return Err(Error::Manifest(problems));
+        }
+        summary.vectors = vectors.counts;
+        if options.dry_run {
+            return Ok(summary);
+        }
+        vectors.publish()?;
+        let unused = changes.drop_unused_parts()?;
+        changes.commit()?;
+        self.store.remove(&unused)?;
+        Ok(summary)
+    }
+
+    fn warn_of_duplicates(&self, watch: &mut Watch<'_>) -> Result<()> {
+        let mut warn = |duplicate: Option<Duplicate>, what: &str| {
+            if let Some(Duplicate { groups, example }) = duplicate {
+                (watch.warn)(&format!("{what} ({groups} in all): {}", plain(&example)));
+            }
+        };
+        warn(self.catalog.shared_files()?, "one file under two keys");
+        warn(self.catalog.copied_references()?, "a generation is a reference image, byte for byte");
+        warn(self.catalog.repeated_generations()?, "generations with the same bytes");
+        Ok(())
+    }
+
+    fn warn_of_gaps(&self, watch: &mut Watch<'_>) -> Result<()> {
+        for encoder in self.catalog.encoders()? {
+            let (references, generations) = self.catalog.lacking(encoder.id)?;
+            if references + generations > 0 {
+                (watch.warn)(&format!(
+                    "encoder {}: {generations} generations and {references} references have no vector; \
+                     what they touch is counted as missing",
+                    plain(encoder.name.as_str())
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same number of rows, all unchanged.
+fn unchanged(counts: &Counts) -> Counts {
+    Counts { unchanged: counts.unchanged, ..Counts::default() }
+}

@@ -1,0 +1,233 @@
+//! The façade: a data set on disk, one method for each thing one can do with it.
+//!
+//! | module | noun |
+//! |---|---|
+//! | this | [`Dataset`]: made, opened, locked |
+//! | `ingest` | [`IngestOptions`], [`IngestSummary`]: the order in which things come in |
+//! | `intake` | rows of manifests, put in or refused together |
+//! | `vectors` | rows of embeddings files, put in or refused together |
+//! | `inspection` | the image files, looked at on all cores |
+//! | `scoring` | what is embedded and not scored, block by block |
+//! | `export` | the Parquet tables |
+//! | `verification` | [`Verification`]: every row, file and checksum |
+
+mod export;
+mod ingest;
+mod inspection;
+mod intake;
+mod scoring;
+mod vectors;
+mod verification;
+
+pub use ingest::{Counts, IngestOptions, IngestSummary, SourceFormat};
+pub use verification::Verification;
+
+use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally};
+use crate::embeddings::{Store, sync_dir};
+use crate::error::{Error, Result};
+use crate::report::{Facts, Report, ReportOptions, identity_encoder};
+use crate::vocabulary::{ModelName, PromptId, SubjectId};
+use crate::watch::Watch;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+pub use crate::catalog::Removal as Removed;
+
+const CATALOG: &str = "catalog.sqlite";
+const EMBEDDINGS: &str = "embeddings";
+/// Held by whoever writes; empty. Hidden, because it is no part of the data.
+const LOCK: &str = ".lock";
+
+/// An open data set: the directory with `catalog.sqlite` and `embeddings/`.
+pub struct Dataset {
+    dir: PathBuf,
+    catalog: Catalog,
+    store: Store,
+    /// Held while this value may write.
+    _lock: Option<File>,
+}
+
+/// What to take out with [`Dataset::remove`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// Every generation of a model.
+    Model(ModelName),
+    /// A prompt and its generations.
+    Prompt(PromptId),
+    /// One generation.
+    Generation(ModelName, PromptId, i64),
+    /// A subject that no prompt names.
+    Subject(SubjectId),
+}
+
+impl Dataset {
+    /// Makes an empty data set in `dir` (made if it is not there) and opens it to write.
+    ///
+    /// # Errors
+    /// There is one already, or the directory cannot be written.
+    pub fn init(dir: &Path) -> Result<Dataset> {
+        let embeddings = dir.join(EMBEDDINGS);
+        fs::create_dir_all(&embeddings).map_err(Error::io("make", &embeddings))?;
+        let lock = lock(dir)?;
+        let path = dir.join(CATALOG);
+        if path.exists() {
+            return Err(Error::AlreadyThere(dir.to_path_buf()));
+        }
+        // Made under another name, so that no half-made catalog is ever found.
+        let temporary = dir.join("catalog.sqlite.tmp");
+        for leftover in [&temporary, &dir.join("catalog.sqlite.tmp-wal"), &dir.join("catalog.sqlite.tmp-shm")] {
+            match fs::remove_file(leftover) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", leftover)(e)),
+                _ => {}
+            }
+        }
+        Catalog::create(&temporary)?;
+        fs::rename(&temporary, &path).map_err(Error::io("rename", &path))?;
+        sync_dir(dir)?;
+        Dataset::opened(dir, Catalog::open_to_write(&path)?, Some(lock))
+    }
+
+    /// Opens the data set in `dir` to read. What is read is the state of this moment, whatever others
+    /// write meanwhile.
+    ///
+    /// # Errors
+    /// There is none, or its catalog is damaged, foreign or newer than this program.
+    pub fn open_to_read(dir: &Path) -> Result<Dataset> {
+        Dataset::opened(dir, Catalog::open_to_read(&catalog_of(dir)?)?, None)
+    }
+
+    /// Opens the data set in `dir` to write. One process at a time may.
+    ///
+    /// # Errors
+    /// As [`Dataset::open_to_read`]; another process is writing.
+    pub fn open_to_write(dir: &Path) -> Result<Dataset> {
+        let path = catalog_of(dir)?;
+        let lock = lock(dir)?;
+        let data = Dataset::opened(dir, Catalog::open_to_write(&path)?, Some(lock))?;
+        data.store.sweep(&data.part_ids()?)?;
+        Ok(data)
+    }
+
+    fn opened(dir: &Path, catalog: Catalog, lock: Option<File>) -> Result<Dataset> {
+        let dir = dir.canonicalize().map_err(Error::io("resolve", dir))?;
+        let store = Store::new(dir.join(EMBEDDINGS));
+        Ok(Dataset { dir, catalog, store, _lock: lock })
+    }
+
+    /// Where it lies.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The encoders whose vectors it holds, by name.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub fn encoders(&self) -> Result<Vec<EncoderRow>> {
+        self.catalog.encoders()
+    }
+
+    /// The image files by state, as last seen.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub fn images(&self) -> Result<Tally> {
+        self.catalog.tally()
+    }
+
+    /// Scores what is embedded and not scored; how many (generation, encoder) pairs that were.
+    ///
+    /// # Errors
+    /// A part is damaged, the disk is full, or the caller wants to stop (what was scored is kept).
+    pub fn score(&mut self, watch: &mut Watch<'_>) -> Result<u64> {
+        scoring::score(&mut self.catalog, &self.store, watch)
+    }
+
+    /// The tables of the contract.
+    ///
+    /// # Errors
+    /// There are no vectors yet, or nothing says which encoder decides collapse.
+    pub fn report(&self, options: &ReportOptions) -> Result<Report> {
+        let encoders = self.catalog.image_encoders()?;
+        let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
+        let identity = identity_encoder(&names, options.identity.as_deref())?.to_owned();
+        // Subject scores are many: those of the identity encoder give SCR; all only for cells over subjects.
+        let all = options.by.iter().any(|key| key.is_of_subjects());
+        let mut subject_scores = Vec::new();
+        for (id, _) in encoders.iter().filter(|(_, name)| all || *name == identity) {
+            subject_scores.extend(self.catalog.subject_scores(*id)?);
+        }
+        let facts = Facts {
+            models: self.catalog.models()?,
+            subjects: self.catalog.subjects()?,
+            prompts: self.catalog.prompts()?,
+            generations: self.catalog.generations()?,
+            image_scores: self.catalog.image_scores()?,
+            subject_scores,
+            encoders,
+        };
+        crate::report::build(&facts, options)
+    }
+
+    /// Runs one SQL statement that only reads, over the tables and views of the catalog.
+    ///
+    /// # Errors
+    /// It writes, is no SQL, or `rows` fails.
+    pub fn query(&mut self, sql: &str, rows: QueryRows<'_>) -> Result<()> {
+        self.catalog.query(sql, rows)
+    }
+
+    /// Writes the exported tables into `dir`, which must be new or empty. They come whole or not at all.
+    ///
+    /// # Errors
+    /// `dir` holds something, the disk is full, a part is damaged, or the caller wants to stop.
+    pub fn export(&self, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
+        export::export(&self.catalog, &self.store, dir, watch)
+    }
+
+    /// Checks the catalog, every part and every image file; with `deep` also every checksum and score.
+    ///
+    /// # Errors
+    /// The catalog cannot be read at all. What is wrong otherwise is in the [`Verification`].
+    pub fn verify(&self, deep: bool, watch: &mut Watch<'_>) -> Result<Verification> {
+        verification::verify(&self.catalog, &self.store, deep, watch)
+    }
+
+    /// Takes rows out, with their scores and vectors, and nothing else. Image files are not touched.
+    ///
+    /// # Errors
+    /// It is not there, or something else needs it.
+    pub fn remove(&mut self, what: &Removal) -> Result<Removed> {
+        let changes = self.catalog.begin()?;
+        let removed = match what {
+            Removal::Model(model) => changes.remove_model(model)?,
+            Removal::Prompt(prompt) => changes.remove_prompt(prompt)?,
+            Removal::Generation(model, prompt, seed) => changes.remove_generation(model, prompt, *seed)?,
+            Removal::Subject(subject) => changes.remove_subject(subject)?,
+        };
+        let unused = changes.drop_unused_parts()?;
+        changes.commit()?;
+        // After the commit: a part without a row is garbage, a row without its part would be damage.
+        self.store.remove(&unused)?;
+        Ok(removed)
+    }
+
+    fn part_ids(&self) -> Result<Vec<i64>> {
+        Ok(self.catalog.parts()?.iter().map(|p| p.id).collect())
+    }
+}
+
+fn catalog_of(dir: &Path) -> Result<PathBuf> {
+    let path = dir.join(CATALOG);
+    if path.is_file() { Ok(path) } else { Err(Error::NoDataSet(dir.to_path_buf())) }
+}
+
+fn lock(dir: &Path) -> Result<File> {
+    let path = dir.join(LOCK);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("write", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked(dir.to_path_buf())),
+        Err(TryLockError::Error(e)) => Err(Error::io("lock", &path)(e)),
+    }
+}

@@ -1,0 +1,107 @@
+//! What is embedded and not scored, scored block by block: memory holds one block of generations and the
+//! references and prompts that it needs, however many there are in all.
+
+use crate::catalog::{Candidate, Catalog, EncoderRow, Place, Score, Which};
+use crate::embeddings::Store;
+use crate::error::Result;
+use crate::score::{Reference, mean, score_generation};
+use crate::watch::Watch;
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// Bytes of generation vectors in a block.
+const BLOCK_BYTES: usize = 16 << 20;
+
+/// Most generations in a block.
+const BLOCK_ROWS: usize = 4096;
+
+/// Scores every generation that has all it needs; how many (generation, encoder) pairs that were.
+pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Result<u64> {
+    let mut scored = 0;
+    for encoder in catalog.encoders()? {
+        let needs = Needs::read(catalog, &encoder)?;
+        for part in catalog.parts()?.into_iter().filter(|p| p.encoder == encoder.id) {
+            let mut after = None;
+            loop {
+                watch.check()?;
+                let block = catalog.candidates(&encoder, part.id, Which::Unscored, after, block_rows(encoder.dimension))?;
+                let Some(last) = block.last() else { break };
+                after = Some(last.position());
+                let scores = score_block(&needs, store, &block)?;
+                if !scores.is_empty() {
+                    let changes = catalog.begin()?;
+                    changes.put_scores(encoder.id, &scores)?;
+                    changes.commit()?;
+                    scored += scores.len() as u64;
+                    watch.report("scores", scored, None);
+                }
+            }
+        }
+    }
+    Ok(scored)
+}
+
+/// Generations of a block.
+pub fn block_rows(dimension: usize) -> usize {
+    (BLOCK_BYTES / (4 * dimension)).clamp(1, BLOCK_ROWS)
+}
+
+/// Where the vectors lie that generations are compared with.
+pub struct Needs {
+    dimension: usize,
+    /// Per subject its references; `None`: one of them has no vector, so no score may be made.
+    references: HashMap<i64, Option<Vec<Place>>>,
+    /// Per prompt its subjects, in order.
+    subjects: HashMap<i64, Vec<i64>>,
+    prompts: HashMap<i64, Place>,
+}
+
+impl Needs {
+    /// Reads what an encoder's scores need.
+    pub fn read(catalog: &Catalog, encoder: &EncoderRow) -> Result<Needs> {
+        let mut references: HashMap<i64, Option<Vec<Place>>> = HashMap::new();
+        for reference in catalog.reference_vectors(encoder.id)? {
+            let places = references.entry(reference.subject).or_insert_with(|| Some(Vec::new()));
+            match reference.place {
+                Some(place) => places.iter_mut().for_each(|p| p.push(place)),
+                None => *places = None,
+            }
+        }
+        let mut subjects: HashMap<i64, Vec<i64>> = HashMap::new();
+        for (prompt, subject) in catalog.prompt_subjects()? {
+            subjects.entry(prompt).or_default().push(subject);
+        }
+        let prompts = catalog.prompt_vectors(encoder.id)?.into_iter().collect();
+        Ok(Needs { dimension: encoder.dimension, references, subjects, prompts })
+    }
+
+    /// The references of each of a prompt's subjects; `None` if anything lacks.
+    fn of(&self, prompt: i64) -> Option<Vec<&[Place]>> {
+        self.subjects.get(&prompt)?.iter().map(|s| self.references.get(s)?.as_deref()).collect()
+    }
+}
+
+/// The scores of those generations of a block that have all they need, in the block's order.
+pub fn score_block(needs: &Needs, store: &Store, block: &[Candidate]) -> Result<Vec<Score>> {
+    let ready: Vec<(&Candidate, Vec<&[Place]>)> = block.iter().filter_map(|c| Some((c, needs.of(c.prompt)?))).collect();
+    let places: Vec<Place> = ready.iter().map(|(c, _)| c.place).collect();
+    let vectors = store.gather(&places, needs.dimension)?;
+    let references = gather(needs, store, ready.iter().flat_map(|(_, subjects)| subjects.iter().copied().flatten().copied()))?;
+    let prompts = gather(needs, store, ready.iter().filter_map(|(c, _)| needs.prompts.get(&c.prompt).copied()))?;
+    let score = |((candidate, subjects), vector): (&(&Candidate, Vec<&[Place]>), &[f32])| {
+        let subjects: Vec<Vec<&Reference>> = subjects.iter().map(|s| s.iter().map(|p| &references[p]).collect()).collect();
+        let prompt = needs.prompts.get(&candidate.prompt).map(|p| &prompts[p]);
+        let (similarities, clip_t) = score_generation(vector, &subjects, prompt);
+        Score { generation: candidate.generation, similarity: mean(&similarities), similarities, clip_t }
+    };
+    Ok(ready.par_iter().zip(vectors.par_chunks_exact(needs.dimension)).map(score).collect())
+}
+
+/// The vectors at these places, each read once.
+fn gather(needs: &Needs, store: &Store, places: impl Iterator<Item = Place>) -> Result<HashMap<Place, Reference>> {
+    let mut places: Vec<Place> = places.collect();
+    places.sort_unstable();
+    places.dedup();
+    let vectors = store.gather(&places, needs.dimension)?;
+    Ok(places.into_iter().zip(vectors.chunks_exact(needs.dimension).map(|v| Reference::new(v.to_vec()))).collect())
+}

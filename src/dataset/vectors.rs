@@ -1,0 +1,240 @@
+//! Rows of embeddings files on their way into parts. Everything is checked, and the parts are written
+//! under temporary names, before anything is registered.
+
+use super::ingest::Counts;
+use crate::catalog::{Change, Changes, NewVector, PartRow, Place, Target, VectorKey};
+use crate::embeddings::{Import, ImportRow, PartWriter, Store};
+use crate::error::{Error, Result};
+use crate::manifest::{Origin, Problem};
+use crate::vocabulary::{EncoderName, Provenance, quote};
+use crate::watch::Watch;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+use std::path::Path;
+
+/// The fingerprint of an encoder about which nobody said more.
+const UNKNOWN_FINGERPRINT: &str = "imported";
+
+/// Bad rows of one file after which it is read no further.
+const MOST_PROBLEMS: usize = 10_000;
+
+/// Takes vectors into a set of changes.
+pub struct VectorIntake<'a, 'c> {
+    changes: &'a Changes<'c>,
+    store: &'a Store,
+    replace: bool,
+    next_part: i64,
+    encoders: HashMap<EncoderName, Encoder>,
+    /// What became of the rows.
+    pub counts: Counts,
+    /// Every bad row.
+    pub problems: Vec<Problem>,
+}
+
+/// An encoder that this run brings vectors of.
+struct Encoder {
+    id: i64,
+    dimension: usize,
+    part: i64,
+    writer: Option<PartWriter>,
+    vectors: Vec<NewVector>,
+    /// What this run has brought, with a digest of each vector: a key given twice must mean the same.
+    seen: HashMap<Target, u64>,
+}
+
+impl<'a, 'c> VectorIntake<'a, 'c> {
+    /// With `replace`, another vector takes the place of what was there before the run.
+    pub fn new(changes: &'a Changes<'c>, store: &'a Store, replace: bool) -> Result<Self> {
+        let next_part = changes.next_part()?;
+        Ok(VectorIntake {
+            changes,
+            store,
+            replace,
+            next_part,
+            encoders: HashMap::new(),
+            counts: Counts::default(),
+            problems: vec![],
+        })
+    }
+
+    /// Every row of an embeddings file.
+    pub fn file(&mut self, path: &Path, watch: &mut Watch<'_>) -> Result<()> {
+        let whole = |reason| Problem { origin: Origin::whole(path), reason };
+        let mut import = match Import::open(path) {
+            Err(Error::Parquet { reason, .. }) => {
+                self.problems.push(whole(reason));
+                return Ok(());
+            }
+            opened => opened?,
+        };
+        if import.is_narrowed() {
+            (watch.warn)(&whole("vectors are float64; they are kept as float32".into()).to_string());
+        }
+        let fingerprint = import.fingerprint().unwrap_or(UNKNOWN_FINGERPRINT).to_owned();
+        let before = self.problems.len();
+        loop {
+            watch.check()?;
+            match import.next_batch(|rows| self.batch(path, &fingerprint, rows)) {
+                Ok(true) => watch.report("vectors", import.rows(), None),
+                Ok(false) => break,
+                Err(Error::Parquet { reason, .. }) => {
+                    self.problems.push(whole(format!("after row {}: {reason}", import.rows())));
+                    return Ok(());
+                }
+                Err(e) => return Err(e),
+            }
+            if self.problems.len() - before >= MOST_PROBLEMS {
+                self.problems.push(whole(format!("more than {MOST_PROBLEMS} bad rows; read no further")));
+                return Ok(());
+            }
+        }
+        if import.rows() == 0 {
+            (watch.warn)(&whole("no rows".into()).to_string());
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, path: &Path, fingerprint: &str, rows: &[ImportRow<'_>]) -> Result<()> {
+        let mut known: HashMap<EncoderName, Vec<Known<'_>>> = HashMap::new();
+        for row in rows {
+            let problem = |reason| Problem { origin: Origin::row(path, row.number), reason };
+            match &row.content {
+                Err(reason) => self.problems.push(problem(reason.clone())),
+                Ok((encoder, key, vector)) => match self.place(encoder, fingerprint, key, vector)? {
+                    Placed::Done => {}
+                    Placed::Refused(reason) => self.problems.push(problem(reason)),
+                    Placed::Compare(place, target, source) => {
+                        let compare = Known { number: row.number, key, vector, place, target, source };
+                        known.entry(encoder.clone()).or_default().push(compare);
+                    }
+                },
+            }
+        }
+        for (encoder, known) in known {
+            self.compare(path, &encoder, &known)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a vector whose key has none yet, or says what stands in the way.
+    fn place(&mut self, name: &EncoderName, fingerprint: &str, key: &VectorKey, vector: &[f32]) -> Result<Placed> {
+        if !self.encoders.contains_key(name) {
+            let id = match self.changes.encoder(name, fingerprint, vector.len()) {
+                Err(Error::Request { message, .. }) => return Ok(Placed::Refused(message)),
+                id => id?,
+            };
+            let part = self.next_part;
+            self.next_part += 1;
+            let new = Encoder { id, dimension: vector.len(), part, writer: None, vectors: vec![], seen: HashMap::new() };
+            self.encoders.insert(name.clone(), new);
+        }
+        let Some(encoder) = self.encoders.get_mut(name) else { return Ok(Placed::Done) };
+        if vector.len() != encoder.dimension {
+            return Ok(Placed::Refused(format!(
+                "`embedding` has {} numbers; vectors of {} have {}",
+                vector.len(),
+                quote(name.as_str()),
+                encoder.dimension
+            )));
+        }
+        let Some((target, source)) = self.changes.target(key)? else {
+            return Ok(Placed::Refused(format!("there is no {key} in the catalog")));
+        };
+        let digest = digest(vector);
+        match encoder.seen.get(&target) {
+            Some(known) if *known == digest => {
+                self.counts.count(Change::Unchanged);
+                return Ok(Placed::Done);
+            }
+            Some(_) => return Ok(Placed::Refused(format!("{key} stands twice with different vectors"))),
+            None => {}
+        }
+        encoder.seen.insert(target, digest);
+        match self.changes.vector(encoder.id, target)? {
+            // A stale vector is worth nothing: it is replaced without asking.
+            Some((place, known)) if known.is_none() || source.is_none() || known == source => {
+                return Ok(Placed::Compare(place, target, source));
+            }
+            Some(_) => self.counts.count(Change::Replaced),
+            None => self.counts.count(Change::Added),
+        }
+        encoder.push(self.store, target, vector, source)?;
+        Ok(Placed::Done)
+    }
+
+    /// Vectors whose keys have one already: the same is no change, another a conflict.
+    fn compare(&mut self, path: &Path, name: &EncoderName, given: &[Known<'_>]) -> Result<()> {
+        let Some(encoder) = self.encoders.get_mut(name) else { return Ok(()) };
+        let places: Vec<Place> = given.iter().map(|k| k.place).collect();
+        let known = self.store.gather(&places, encoder.dimension)?;
+        for (given, known) in given.iter().zip(known.chunks_exact(encoder.dimension)) {
+            if given.vector.iter().map(|x| x.to_bits()).eq(known.iter().map(|x| x.to_bits())) {
+                self.counts.count(Change::Unchanged);
+            } else if self.replace {
+                self.counts.count(Change::Replaced);
+                encoder.push(self.store, given.target, given.vector, given.source)?;
+            } else {
+                let start = |v: &[f32]| v.iter().take(3).map(f32::to_string).collect::<Vec<_>>().join(", ");
+                let reason = format!(
+                    "{} has another vector in the data set, [{}, …] there and [{}, …] here (`--replace` takes what is here)",
+                    given.key,
+                    start(known),
+                    start(given.vector)
+                );
+                self.problems.push(Problem { origin: Origin::row(path, given.number), reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the parts their names and registers them. The caller commits.
+    pub fn publish(self) -> Result<()> {
+        let mut encoders: Vec<Encoder> = self.encoders.into_values().collect();
+        encoders.sort_by_key(|e| e.part);
+        for encoder in encoders {
+            let Some(writer) = encoder.writer else { continue };
+            let finished = writer.finish()?;
+            self.store.publish(encoder.part, &finished)?;
+            let (rows, bytes, blake3) = (finished.rows, finished.bytes, finished.blake3);
+            let part = PartRow { id: encoder.part, encoder: encoder.id, provenance: Provenance::Imported, rows, bytes, blake3 };
+            self.changes.put_part(&part, &encoder.vectors)?;
+        }
+        Ok(())
+    }
+}
+
+enum Placed {
+    Done,
+    Refused(String),
+    /// There is a vector already; it must be read to be compared.
+    Compare(Place, Target, Option<[u8; 32]>),
+}
+
+/// A given vector whose key has one already.
+struct Known<'r> {
+    number: u64,
+    key: &'r VectorKey,
+    vector: &'r [f32],
+    place: Place,
+    target: Target,
+    source: Option<[u8; 32]>,
+}
+
+impl Encoder {
+    fn push(&mut self, store: &Store, target: Target, vector: &[f32], source: Option<[u8; 32]>) -> Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(store.begin(self.part, self.dimension)?),
+        };
+        let row = writer.push(vector, source)?;
+        self.vectors.push(NewVector { target, row, source, truncated: None });
+        Ok(())
+    }
+}
+
+/// Tells vectors apart within one run; never stored.
+fn digest(vector: &[f32]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    vector.iter().for_each(|x| hasher.write_u32(x.to_bits()));
+    hasher.finish()
+}

@@ -1,0 +1,51 @@
+//! The embeddings format of the contract: column names beside their Arrow fields.
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use std::sync::Arc;
+
+pub const ENCODER: &str = "encoder";
+pub const KIND: &str = "kind";
+pub const SUBJECT_ID: &str = "subject_id";
+pub const REFERENCE_INDEX: &str = "reference_index";
+pub const MODEL: &str = "model";
+pub const PROMPT_ID: &str = "prompt_id";
+pub const SEED: &str = "seed";
+/// The column of the vectors.
+pub const EMBEDDING: &str = "embedding";
+/// In parts: BLAKE3 of the image bytes or the text a vector was made from.
+pub const SOURCE: &str = "source";
+
+/// Metadata keys of an exported file.
+pub const FINGERPRINT: &str = "msdata.fingerprint";
+pub const PROVENANCE: &str = "msdata.provenance";
+
+/// Longest vector, in numbers.
+pub const MAX_DIMENSION: usize = 65_536;
+
+/// The child of a vector: named as every reader of Parquet expects, never null.
+pub fn element() -> FieldRef {
+    Arc::new(Field::new("element", DataType::Float32, false))
+}
+
+fn vector(dimension: usize) -> Field {
+    Field::new(EMBEDDING, DataType::FixedSizeList(element(), dimension as i32), false)
+}
+
+/// The schema of a part: where each vector came from, and the vector.
+pub fn part_schema(dimension: usize) -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new(SOURCE, DataType::FixedSizeBinary(32), true), vector(dimension)]))
+}
+
+/// The schema of an exported table.
+pub fn export_schema(dimension: usize) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new(ENCODER, DataType::Utf8, false),
+        Field::new(KIND, DataType::Utf8, false),
+        Field::new(SUBJECT_ID, DataType::Utf8, true),
+        Field::new(REFERENCE_INDEX, DataType::Int32, true),
+        Field::new(MODEL, DataType::Utf8, true),
+        Field::new(PROMPT_ID, DataType::Utf8, true),
+        Field::new(SEED, DataType::Int64, true),
+        vector(dimension),
+    ]))
+}

@@ -1,0 +1,136 @@
+//! Exported tables: the embeddings format outwards, and how every exported Parquet file is written.
+
+use super::columns::*;
+use super::part::row_group_rows;
+use crate::catalog::VectorKey;
+use crate::error::{Error, Result};
+use crate::vocabulary::VectorKind;
+use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, Int32Builder, Int64Builder, RecordBatch, StringBuilder};
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes of vectors held before they are written.
+const BUFFERED_BYTES: usize = 8 << 20;
+
+/// How exported Parquet files are written: zstd, strings in dictionaries, nothing that varies from
+/// run to run.
+pub fn writer_properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()))
+        .set_created_by(concat!("msdata ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_write_page_header_statistics(false)
+}
+
+/// A column of texts, some perhaps null.
+pub fn text_column<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+    let mut column = StringBuilder::new();
+    values.for_each(|v| column.append_option(v));
+    Arc::new(column.finish())
+}
+
+/// One exported file of vectors.
+pub struct ExportWriter {
+    writer: ArrowWriter<File>,
+    path: PathBuf,
+    schema: SchemaRef,
+    encoder: String,
+    dimension: usize,
+    vectors: Vec<f32>,
+    keys: Vec<VectorKey>,
+}
+
+impl ExportWriter {
+    /// Begins the file at `path` for an encoder's vectors.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn create(path: &Path, encoder: &str, fingerprint: &str, provenance: &str, dimension: usize) -> Result<ExportWriter> {
+        let file = File::create(path).map_err(Error::io("write", path))?;
+        let embedding = ColumnPath::new(vec![EMBEDDING.into(), "list".into(), "element".into()]);
+        let properties = writer_properties()
+            .set_column_dictionary_enabled(embedding.clone(), false)
+            .set_column_encoding(embedding, Encoding::BYTE_STREAM_SPLIT)
+            .set_max_row_group_row_count(Some(row_group_rows(dimension)))
+            .set_key_value_metadata(Some(vec![
+                KeyValue::new(FINGERPRINT.to_owned(), fingerprint.to_owned()),
+                KeyValue::new(PROVENANCE.to_owned(), provenance.to_owned()),
+            ]))
+            .build();
+        let schema = export_schema(dimension);
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(Error::parquet(path))?;
+        Ok(ExportWriter {
+            writer,
+            path: path.to_owned(),
+            schema,
+            encoder: encoder.to_owned(),
+            dimension,
+            vectors: vec![],
+            keys: vec![],
+        })
+    }
+
+    /// Adds a vector.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn push(&mut self, key: VectorKey, vector: &[f32]) -> Result<()> {
+        self.vectors.extend_from_slice(vector);
+        self.keys.push(key);
+        if self.vectors.len() * 4 >= BUFFERED_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Completes the file and makes it durable.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        let file = self.writer.into_inner().map_err(Error::parquet(&self.path))?;
+        file.sync_all().map_err(Error::io("write", &self.path))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        let n = self.keys.len();
+        let (mut index, mut seed) = (Int32Builder::with_capacity(n), Int64Builder::with_capacity(n));
+        for key in &self.keys {
+            index.append_option(if let VectorKey::Reference(_, i) = key { Some(*i) } else { None });
+            seed.append_option(if let VectorKey::Generation(_, _, s) = key { Some(*s) } else { None });
+        }
+        let keys = &self.keys;
+        let kind = |key: &VectorKey| match key {
+            VectorKey::Reference(..) => VectorKind::Reference,
+            VectorKey::Generation(..) => VectorKind::Generation,
+            VectorKey::Prompt(_) => VectorKind::Prompt,
+        };
+        let values = Float32Array::from(std::mem::take(&mut self.vectors));
+        let vectors = FixedSizeListArray::try_new(element(), self.dimension as i32, Arc::new(values), None)
+            .map_err(|e| Error::parquet(&self.path)(e.into()))?;
+        let columns: Vec<ArrayRef> = vec![
+            text_column(keys.iter().map(|_| Some(self.encoder.as_str()))),
+            text_column(keys.iter().map(|k| Some(kind(k).as_str()))),
+            text_column(keys.iter().map(|k| if let VectorKey::Reference(s, _) = k { Some(s.as_str()) } else { None })),
+            Arc::new(index.finish()),
+            text_column(keys.iter().map(|k| if let VectorKey::Generation(m, ..) = k { Some(m.as_str()) } else { None })),
+            text_column(keys.iter().map(|k| match k {
+                VectorKey::Generation(_, p, _) | VectorKey::Prompt(p) => Some(p.as_str()),
+                VectorKey::Reference(..) => None,
+            })),
+            Arc::new(seed.finish()),
+            Arc::new(vectors),
+        ];
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(|e| Error::parquet(&self.path)(e.into()))?;
+        self.writer.write(&batch).map_err(Error::parquet(&self.path))?;
+        self.keys.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,307 @@
+//! Rows of an embeddings file that a user gives: read in batches, every row checked and named.
+//!
+//! The file is not trusted. Types are checked before values, values before use; a decoder that panics
+//! on damaged bytes (the Parquet reader has done so) becomes an error that names the file.
+
+use super::columns::*;
+use crate::catalog::VectorKey;
+use crate::error::{Error, Result};
+use crate::vocabulary::{EncoderName, ModelName, PromptId, SubjectId, VectorKind, quote};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::datatypes::{DataType, Float32Type, Int64Type};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// Numbers of a batch; vectors of any allowed length fit.
+const BATCH_NUMBERS: usize = 2 << 20;
+
+/// An embeddings file.
+pub struct Import {
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+    narrowed: bool,
+    fingerprint: Option<String>,
+    rows_before: u64,
+}
+
+/// One row: its number (from 1), and what it says, or why it cannot be taken.
+#[derive(Debug)]
+pub struct ImportRow<'b> {
+    /// Row of the file, from 1.
+    pub number: u64,
+    /// Encoder, key and vector; or what is wrong.
+    pub content: std::result::Result<(EncoderName, VectorKey, &'b [f32]), String>,
+}
+
+impl Import {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// It is no Parquet file, or its columns are not those of the embeddings format.
+    pub fn open(path: &Path) -> Result<Import> {
+        let mut file = File::open(path).map_err(Error::io("read", path))?;
+        let mut magic = [0; 4];
+        let n = file.read(&mut magic).map_err(Error::io("read", path))?;
+        let wrong = |reason: &str| Error::Parquet { path: path.to_owned(), reason: reason.to_owned() };
+        match &magic[..n] {
+            b"PAR1" => {}
+            b"PARE" => return Err(wrong("an encrypted Parquet file; write it without encryption")),
+            b"ARRO" => return Err(wrong("an Arrow IPC (Feather) file; write it as Parquet")),
+            _ => return Err(wrong("no Parquet file (it does not begin with PAR1)")),
+        }
+        let builder = guarded(path, || ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(path)))?;
+        let fingerprint = builder
+            .metadata()
+            .file_metadata()
+            .key_value_metadata()
+            .and_then(|kv| kv.iter().find(|e| e.key == FINGERPRINT))
+            .and_then(|e| e.value.clone());
+        let schema = builder.schema().clone();
+        let mut wanted = Vec::new();
+        let mut batch_rows = 1024;
+        let mut narrowed = false;
+        for (i, field) in schema.fields().iter().enumerate() {
+            let name = field.name().as_str();
+            let ok = match name {
+                ENCODER | KIND | SUBJECT_ID | MODEL | PROMPT_ID => is_text(field.data_type()),
+                REFERENCE_INDEX | SEED => field.data_type().is_integer() || *field.data_type() == DataType::Null,
+                EMBEDDING => match vector_type(field.data_type()) {
+                    Some((wide, length)) => {
+                        narrowed = wide;
+                        if let Some(0) = length {
+                            return Err(wrong("column `embedding`: its vectors are empty"));
+                        }
+                        if length.is_some_and(|n| n > MAX_DIMENSION) {
+                            return Err(wrong(&format!("column `embedding`: vectors are longer than {MAX_DIMENSION} numbers")));
+                        }
+                        batch_rows = length.map_or(256, |n| (BATCH_NUMBERS / n).clamp(1, 8192));
+                        true
+                    }
+                    None => false,
+                },
+                _ => continue,
+            };
+            if !ok {
+                let must = match name {
+                    EMBEDDING => "lists of float32, float64 or float16",
+                    REFERENCE_INDEX | SEED => "integers",
+                    _ => "text",
+                };
+                return Err(wrong(&format!("column `{name}` must hold {must}, not {}", quote(&field.data_type().to_string()))));
+            }
+            wanted.push(i);
+        }
+        for name in [ENCODER, KIND, EMBEDDING] {
+            if schema.column_with_name(name).is_none() {
+                return Err(wrong(&format!("it has no column `{name}`")));
+            }
+        }
+        let mask = parquet::arrow::ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let reader =
+            guarded(path, || builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(Error::parquet(path)))?;
+        Ok(Import { path: path.to_owned(), reader, narrowed, fingerprint, rows_before: 0 })
+    }
+
+    /// The encoder's fingerprint, if the file (an export of ours) carries one.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
+    }
+
+    /// Whether its vectors are float64 and will be narrowed.
+    pub fn is_narrowed(&self) -> bool {
+        self.narrowed
+    }
+
+    /// Rows read so far.
+    pub fn rows(&self) -> u64 {
+        self.rows_before
+    }
+
+    /// Hands the next batch of rows to `each`; `false` at the end.
+    ///
+    /// # Errors
+    /// The file is damaged, or `each` fails.
+    pub fn next_batch(&mut self, each: impl FnOnce(&[ImportRow<'_>]) -> Result<()>) -> Result<bool> {
+        let path = self.path.clone();
+        let batch = guarded(&path, || self.reader.next().transpose().map_err(|e| Error::parquet(&path)(e.into())))?;
+        let Some(batch) = batch else { return Ok(false) };
+        let columns = guarded(&path, || Columns::new(&path, &batch))?;
+        let rows: Vec<ImportRow<'_>> = (0..batch.num_rows())
+            .map(|i| ImportRow { number: self.rows_before + i as u64 + 1, content: columns.row(i) })
+            .collect();
+        self.rows_before += batch.num_rows() as u64;
+        each(&rows)?;
+        Ok(true)
+    }
+}
+
+/// Runs what may panic on damaged bytes.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = catch_unwind(AssertUnwindSafe(read));
+    std::panic::set_hook(hook);
+    outcome.unwrap_or_else(|_| Err(Error::Parquet { path: path.to_owned(), reason: "the file is damaged".into() }))
+}
+
+fn is_text(t: &DataType) -> bool {
+    match t {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
+/// Whether the numbers must be narrowed, and the length if the type fixes it.
+fn vector_type(t: &DataType) -> Option<(bool, Option<usize>)> {
+    let (element, length) = match t {
+        DataType::FixedSizeList(e, n) => (e, Some(usize::try_from(*n).ok()?)),
+        DataType::List(e) | DataType::LargeList(e) | DataType::ListView(e) => (e, None),
+        _ => return None,
+    };
+    match element.data_type() {
+        DataType::Float32 | DataType::Float16 => Some((false, length)),
+        DataType::Float64 => Some((true, length)),
+        _ => None,
+    }
+}
+
+/// The columns of a batch in the types that rows are made of.
+struct Columns {
+    encoder: StringArray,
+    kind: StringArray,
+    subject_id: Option<StringArray>,
+    reference_index: Option<Int64Array>,
+    model: Option<StringArray>,
+    prompt_id: Option<StringArray>,
+    seed: Option<Int64Array>,
+    vectors: Vectors,
+}
+
+/// All numbers of a batch, and where each vector lies among them; `None`: null.
+struct Vectors {
+    values: Float32Array,
+    spans: Vec<Option<std::ops::Range<usize>>>,
+}
+
+impl Columns {
+    fn new(path: &Path, batch: &RecordBatch) -> Result<Columns> {
+        let arrow = |e: arrow::error::ArrowError| Error::parquet(path)(e.into());
+        let text = |name: &str| -> Result<Option<StringArray>> {
+            let Some(column) = batch.column_by_name(name) else { return Ok(None) };
+            Ok(Some(cast(column, &DataType::Utf8).map_err(arrow)?.as_string::<i32>().clone()))
+        };
+        let integer = |name: &str| -> Result<Option<Int64Array>> {
+            let Some(column) = batch.column_by_name(name) else { return Ok(None) };
+            let exact = CastOptions { safe: false, ..CastOptions::default() };
+            Ok(Some(cast_with_options(column, &DataType::Int64, &exact).map_err(arrow)?.as_primitive::<Int64Type>().clone()))
+        };
+        let missing = |name: &str| Error::Parquet { path: path.to_owned(), reason: format!("it has no column `{name}`") };
+        let embedding = batch.column_by_name(EMBEDDING).ok_or_else(|| missing(EMBEDDING))?;
+        Ok(Columns {
+            encoder: text(ENCODER)?.ok_or_else(|| missing(ENCODER))?,
+            kind: text(KIND)?.ok_or_else(|| missing(KIND))?,
+            subject_id: text(SUBJECT_ID)?,
+            reference_index: integer(REFERENCE_INDEX)?,
+            model: text(MODEL)?,
+            prompt_id: text(PROMPT_ID)?,
+            seed: integer(SEED)?,
+            vectors: Vectors::new(embedding).map_err(arrow)?,
+        })
+    }
+
+    fn row(&self, i: usize) -> std::result::Result<(EncoderName, VectorKey, &[f32]), String> {
+        let encoder = needed_text(Some(&self.encoder), i, ENCODER, "a row")?;
+        let encoder = EncoderName::new(encoder).map_err(|e| format!("`encoder` {e}"))?;
+        let kind: VectorKind = needed_text(Some(&self.kind), i, KIND, "a row")?.parse().map_err(|e| format!("{e}"))?;
+        let prompt = |kind| {
+            let text = needed_text(self.prompt_id.as_ref(), i, PROMPT_ID, kind)?;
+            PromptId::new(text).map_err(|e| format!("`prompt_id` {e}"))
+        };
+        let key = match kind {
+            VectorKind::Reference => {
+                let subject = needed_text(self.subject_id.as_ref(), i, SUBJECT_ID, "kind `reference`")?;
+                let index = needed_integer(self.reference_index.as_ref(), i, REFERENCE_INDEX, "kind `reference`")?;
+                VectorKey::Reference(
+                    SubjectId::new(subject).map_err(|e| format!("`subject_id` {e}"))?,
+                    i32::try_from(index).map_err(|_| format!("`reference_index` {index} is out of range"))?,
+                )
+            }
+            VectorKind::Generation => {
+                let model = needed_text(self.model.as_ref(), i, MODEL, "kind `generation`")?;
+                VectorKey::Generation(
+                    ModelName::new(model).map_err(|e| format!("`model` {e}"))?,
+                    prompt("kind `generation`")?,
+                    needed_integer(self.seed.as_ref(), i, SEED, "kind `generation`")?,
+                )
+            }
+            VectorKind::Prompt => VectorKey::Prompt(prompt("kind `prompt`")?),
+            VectorKind::Region => return Err("kind `region` cannot be ingested yet".into()),
+        };
+        Ok((encoder, key, self.vectors.get(i)?))
+    }
+}
+
+fn needed_text<'c>(column: Option<&'c StringArray>, i: usize, name: &str, by: &str) -> std::result::Result<&'c str, String> {
+    column.filter(|c| c.is_valid(i)).map(|c| c.value(i)).ok_or_else(|| format!("{by} needs `{name}`, which is null"))
+}
+
+fn needed_integer(column: Option<&Int64Array>, i: usize, name: &str, by: &str) -> std::result::Result<i64, String> {
+    column.filter(|c| c.is_valid(i)).map(|c| c.value(i)).ok_or_else(|| format!("{by} needs `{name}`, which is null"))
+}
+
+impl Vectors {
+    fn new(column: &ArrayRef) -> std::result::Result<Vectors, arrow::error::ArrowError> {
+        let (values, spans): (ArrayRef, Vec<_>) = match column.data_type() {
+            DataType::FixedSizeList(_, n) => {
+                let lists = column.as_fixed_size_list();
+                let n = *n as usize;
+                let span = |i: usize| (i + lists.offset()) * n..(i + lists.offset() + 1) * n;
+                (lists.values().clone(), (0..lists.len()).map(|i| lists.is_valid(i).then(|| span(i))).collect())
+            }
+            DataType::LargeList(_) => {
+                let lists = column.as_list::<i64>();
+                let at = lists.value_offsets();
+                let span = |i: usize| at[i] as usize..at[i + 1] as usize;
+                (lists.values().clone(), (0..lists.len()).map(|i| lists.is_valid(i).then(|| span(i))).collect())
+            }
+            _ => {
+                let field = match column.data_type() {
+                    DataType::List(f) | DataType::ListView(f) => f.clone(),
+                    _ => element(),
+                };
+                let column = cast(column, &DataType::List(field))?;
+                let lists = column.as_list::<i32>();
+                let at = lists.value_offsets();
+                let span = |i: usize| at[i] as usize..at[i + 1] as usize;
+                (lists.values().clone(), (0..lists.len()).map(|i| lists.is_valid(i).then(|| span(i))).collect())
+            }
+        };
+        // A null among the numbers becomes NaN, and is refused with the other non-finite ones. The same
+        // for a float64 beyond float32, which the cast makes infinite.
+        let values = cast(&values, &DataType::Float32)?.as_primitive::<Float32Type>().clone();
+        let values = match values.nulls() {
+            None => values,
+            Some(_) => values.iter().map(|v| Some(v.unwrap_or(f32::NAN))).collect(),
+        };
+        Ok(Vectors { values, spans })
+    }
+
+    fn get(&self, i: usize) -> std::result::Result<&[f32], String> {
+        let span = self.spans[i].clone().ok_or("`embedding` is null")?;
+        let vector = &self.values.values()[span];
+        match vector {
+            [] => Err("`embedding` is empty".into()),
+            v if v.len() > MAX_DIMENSION => Err(format!("`embedding` is longer than {MAX_DIMENSION} numbers")),
+            v if v.iter().all(|x| *x == 0.0) => Err("`embedding` is all zero".into()),
+            v => match v.iter().position(|x| !x.is_finite()) {
+                Some(at) => Err(format!("number {at} of `embedding` is not finite in float32")),
+                None => Ok(v),
+            },
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Vectors in Parquet: the parts inside a data set, and the tables that go in and out of it.
+//!
+//! | module | noun |
+//! |---|---|
+//! | `columns` | names and types of the embeddings format |
+//! | `part` | [`PartWriter`], [`PartReader`]: immutable files of vectors inside the data set |
+//! | `store` | [`Store`]: the directory of the parts |
+//! | `import` | [`Import`]: rows of a file that a user gives |
+//! | `export` | [`ExportWriter`]: the same format, outwards |
+
+mod columns;
+mod export;
+mod import;
+mod part;
+mod store;
+
+pub use columns::{EMBEDDING, MAX_DIMENSION};
+pub use export::{ExportWriter, text_column, writer_properties};
+pub use import::{Import, ImportRow};
+pub use part::{FinishedPart, PartReader, PartWriter};
+pub use store::{Store, sync_dir};

@@ -1,0 +1,238 @@
+//! A part: an immutable Parquet file of vectors. Plain and uncompressed, because it is read far more
+//! often than it is copied, and unit vectors hardly compress.
+
+use super::columns::{EMBEDDING, element, part_schema};
+use crate::error::{Error, Result};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, RecordBatch};
+use arrow::datatypes::Float32Type;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::basic::{Compression, Encoding};
+use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Vectors held before they are written, in bytes.
+const BUFFERED_BYTES: usize = 16 << 20;
+
+/// Rows of a row group.
+const ROW_GROUP_ROWS: usize = 16_384;
+
+/// Bytes of a page: what is read to get at one vector.
+const PAGE_BYTES: usize = 256 << 10;
+
+/// A part being written, under a temporary name.
+pub struct PartWriter {
+    writer: ArrowWriter<Hashed>,
+    temporary: PathBuf,
+    dimension: usize,
+    vectors: Vec<f32>,
+    sources: Vec<Option<[u8; 32]>>,
+    rows: u64,
+}
+
+/// A part that is complete and on disk, still under its temporary name.
+pub struct FinishedPart {
+    /// Its present name.
+    pub temporary: PathBuf,
+    /// Vectors in it.
+    pub rows: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// BLAKE3 of the file.
+    pub blake3: [u8; 32],
+}
+
+impl PartWriter {
+    /// Begins a part of vectors of `dimension` numbers in the file `temporary`.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn create(temporary: PathBuf, dimension: usize) -> Result<PartWriter> {
+        let file = File::create(&temporary).map_err(Error::io("write", &temporary))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::UNCOMPRESSED)
+            .set_dictionary_enabled(false)
+            .set_encoding(Encoding::PLAIN)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_max_row_group_row_count(Some(row_group_rows(dimension)))
+            .set_data_page_size_limit(PAGE_BYTES)
+            .set_write_batch_size((PAGE_BYTES / (4 * dimension)).max(1))
+            .build();
+        let hashed = Hashed { file, hasher: blake3::Hasher::new(), bytes: 0 };
+        let writer =
+            ArrowWriter::try_new(hashed, part_schema(dimension), Some(properties)).map_err(Error::parquet(&temporary))?;
+        Ok(PartWriter { writer, temporary, dimension, vectors: Vec::new(), sources: Vec::new(), rows: 0 })
+    }
+
+    /// Adds a vector; its row in the part.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn push(&mut self, vector: &[f32], source: Option<[u8; 32]>) -> Result<u32> {
+        debug_assert_eq!(vector.len(), self.dimension);
+        self.vectors.extend_from_slice(vector);
+        self.sources.push(source);
+        self.rows += 1;
+        if self.vectors.len() * 4 >= BUFFERED_BYTES {
+            self.flush()?;
+        }
+        Ok((self.rows - 1) as u32)
+    }
+
+    /// Vectors so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Completes the file and makes it durable.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish(mut self) -> Result<FinishedPart> {
+        self.flush()?;
+        let temporary = self.temporary;
+        let hashed = self.writer.into_inner().map_err(Error::parquet(&temporary))?;
+        hashed.file.sync_all().map_err(Error::io("write", &temporary))?;
+        Ok(FinishedPart { rows: self.rows, bytes: hashed.bytes, blake3: *hashed.hasher.finalize().as_bytes(), temporary })
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.sources.is_empty() {
+            return Ok(());
+        }
+        let mut sources = FixedSizeBinaryBuilder::with_capacity(self.sources.len(), 32);
+        for source in self.sources.drain(..) {
+            match source {
+                Some(hash) => sources.append_value(hash).map_err(|e| Error::parquet(&self.temporary)(e.into()))?,
+                None => sources.append_null(),
+            }
+        }
+        let values = Float32Array::from(std::mem::take(&mut self.vectors));
+        let vectors = FixedSizeListArray::try_new(element(), self.dimension as i32, Arc::new(values), None);
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(sources.finish()), Arc::new(vectors.map_err(|e| Error::parquet(&self.temporary)(e.into()))?)];
+        RecordBatch::try_new(part_schema(self.dimension), columns)
+            .map_err(parquet::errors::ParquetError::from)
+            .and_then(|batch| self.writer.write(&batch))
+            .map_err(|e| match disk_full(&e) {
+                Some(source) => Error::Io { action: "write", path: self.temporary.clone(), source },
+                None => Error::parquet(&self.temporary)(e),
+            })
+    }
+}
+
+/// The disk's own error inside a Parquet error, so that it can be named.
+pub(super) fn disk_full(e: &parquet::errors::ParquetError) -> Option<io::Error> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(e);
+    while let Some(e) = source {
+        if let Some(io) = e.downcast_ref::<io::Error>() {
+            return Some(io.kind().into());
+        }
+        source = e.source();
+    }
+    None
+}
+
+/// Rows of a row group: some tens of megabytes, whatever the dimension.
+pub(super) fn row_group_rows(dimension: usize) -> usize {
+    const BYTES: usize = 48 << 20;
+    (BYTES / (4 * dimension)).clamp(64, ROW_GROUP_ROWS)
+}
+
+/// Counts and hashes what is written through it.
+struct Hashed {
+    file: File,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(data)?;
+        self.hasher.update(&data[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A part, opened to read vectors by row.
+pub struct PartReader {
+    path: PathBuf,
+    file: File,
+    metadata: ArrowReaderMetadata,
+    dimension: usize,
+}
+
+impl PartReader {
+    /// Opens the part at `path`, whose vectors should have `dimension` numbers.
+    ///
+    /// # Errors
+    /// It is not there, or not such a part.
+    pub fn open(path: &Path, dimension: usize) -> Result<PartReader> {
+        let file = File::open(path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Error::Damaged(format!("the part {} is gone", path.display())),
+            _ => Error::io("read", path)(e),
+        })?;
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = ArrowReaderMetadata::load(&file, options).map_err(Error::parquet(path))?;
+        if metadata.schema().field_with_name(EMBEDDING).ok() != part_schema(dimension).field_with_name(EMBEDDING).ok() {
+            return Err(Error::Damaged(format!("{} does not hold vectors of {dimension} numbers", path.display())));
+        }
+        Ok(PartReader { path: path.to_owned(), file, metadata, dimension })
+    }
+
+    /// Vectors in it.
+    pub fn rows(&self) -> u64 {
+        self.metadata.metadata().file_metadata().num_rows() as u64
+    }
+
+    /// The vectors of `rows` (ascending, distinct), one after another: `rows.len() × dimension` numbers.
+    ///
+    /// # Errors
+    /// A row is not there, or the file cannot be read.
+    pub fn read(&self, rows: &[u32]) -> Result<Vec<f32>> {
+        let mut selectors = Vec::new();
+        let mut at = 0;
+        for &row in rows {
+            let row = row as usize;
+            if row > at {
+                selectors.push(RowSelector::skip(row - at));
+            }
+            selectors.push(RowSelector::select(1));
+            at = row + 1;
+        }
+        let file = self.file.try_clone().map_err(Error::io("read", &self.path))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let mask = ProjectionMask::columns(builder.parquet_schema(), [EMBEDDING]);
+        let reader = builder
+            .with_projection(mask)
+            .with_row_selection(RowSelection::from(selectors))
+            .with_batch_size(rows.len().clamp(1, 8192))
+            .build()
+            .map_err(Error::parquet(&self.path))?;
+        let mut vectors = Vec::with_capacity(rows.len() * self.dimension);
+        for batch in reader {
+            let batch = batch.map_err(|e| Error::parquet(&self.path)(e.into()))?;
+            let lists = batch.column(0).as_fixed_size_list();
+            // A sliced list keeps all its values: take those of this slice.
+            let start = lists.offset() * self.dimension;
+            let values = lists.values().as_primitive::<Float32Type>();
+            vectors.extend_from_slice(&values.values()[start..start + lists.len() * self.dimension]);
+        }
+        if vectors.len() != rows.len() * self.dimension {
+            return Err(Error::Damaged(format!("{} has fewer vectors than the catalog says", self.path.display())));
+        }
+        Ok(vectors)
+    }
+}

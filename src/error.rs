@@ -1,0 +1,143 @@
+//! One error type for the library.
+//!
+//! Every variant carries what is wrong and where; [`Error::hint`] says what to do next. Types of the
+//! packages underneath (SQLite, Parquet) stay behind a boxed source, so that they can be exchanged.
+
+use crate::manifest::Problem;
+use std::path::{Path, PathBuf};
+
+/// The library's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("cannot {action} {}: {}", path.display(), io_reason(source))]
+    Io {
+        /// What was tried: "read", "write", "rename", …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no data set at this place.
+    #[error("{} is no data set: it has no catalog.sqlite", .0.display())]
+    NoDataSet(PathBuf),
+    /// `init` found something in its place.
+    #[error("{} already holds a data set", .0.display())]
+    AlreadyThere(PathBuf),
+    /// The file is no catalog of ours.
+    #[error("{} is an SQLite file, but no catalog of msdata", .0.display())]
+    ForeignCatalog(PathBuf),
+    /// The catalog was written by a later version.
+    #[error("{} has schema version {found}; this msdata knows versions up to {known}", path.display())]
+    NewerCatalog {
+        /// The catalog.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// Another process is writing.
+    #[error("another msdata is writing to {}", .0.display())]
+    Locked(PathBuf),
+    /// SQLite reported an error.
+    #[error("catalog: cannot {action}: {source}")]
+    Catalog {
+        /// What was tried.
+        action: &'static str,
+        /// What SQLite said.
+        source: Source,
+    },
+    /// A query of the user's was refused or failed.
+    #[error("query refused: {0}")]
+    Query(String),
+    /// Bad rows in what was to be ingested; nothing was written.
+    #[error("{}", crate::manifest::list_problems(.0))]
+    Manifest(Vec<Problem>),
+    /// A Parquet file could not be read or written.
+    #[error("{}: {reason}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The data set contradicts itself.
+    #[error("the data set is damaged: {0}")]
+    Damaged(String),
+    /// What was asked for is not there or does not fit together.
+    #[error("{message}")]
+    Request {
+        /// What is wrong.
+        message: String,
+        /// What to do next.
+        hint: Option<String>,
+    },
+    /// The user stopped the run; what was finished is kept.
+    #[error("interrupted; what was finished is kept, run the same command again to go on")]
+    Interrupted,
+}
+
+impl Error {
+    /// What to do next, where there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::NoDataSet(dir) => Some(format!("make one with `msdata init {}`", shell_word(dir))),
+            Error::AlreadyThere(dir) => Some(format!("use it with `-d {}`, or choose another directory", shell_word(dir))),
+            Error::ForeignCatalog(_) => Some("choose another directory with `-d`".into()),
+            Error::NewerCatalog { .. } => Some("use the newer msdata that made it".into()),
+            Error::Locked(_) => Some("wait for it to finish; readers such as `report` need not wait".into()),
+            Error::Manifest(_) => Some("nothing was written; mend these rows and run the command again".into()),
+            Error::Damaged(_) => Some("`msdata verify` lists every fault and how to mend it".into()),
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some("make room on the disk and run the same command again".into())
+            }
+            Error::Request { hint, .. } => hint.clone(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+        move |source| Error::Io { action, path: path.as_ref().to_path_buf(), source }
+    }
+
+    pub(crate) fn parquet(path: &Path) -> impl Fn(parquet::errors::ParquetError) -> Error + '_ {
+        move |e| Error::Parquet { path: path.to_path_buf(), reason: e.to_string() }
+    }
+
+    pub(crate) fn request(message: impl Into<String>, hint: impl Into<String>) -> Error {
+        Error::Request { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// What the system said, without `(os error 2)`.
+pub(crate) fn io_reason(e: &std::io::Error) -> String {
+    use std::io::ErrorKind::*;
+    match e.kind() {
+        NotFound => "no such file".into(),
+        PermissionDenied => "permission denied".into(),
+        StorageFull => "the disk is full".into(),
+        IsADirectory => "it is a directory".into(),
+        NotADirectory => "a part of its path is no directory".into(),
+        _ => {
+            let text = e.to_string();
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            let mut chars = text.chars();
+            chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default()
+        }
+    }
+}
+
+/// A path as one word of a shell command.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
+    if !text.is_empty() && text.chars().all(safe) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

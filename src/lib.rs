@@ -1,0 +1,45 @@
+//! `msdata`: did each requested identity survive? An embedded-database dataset toolkit for
+//! multi-subject text-to-image evaluation.
+//!
+//! Data flows one way, and each module may use only those before it:
+//!
+//! | module | noun | does |
+//! |---|---|---|
+//! | [`vocabulary`] | ids, closed sets | the words of the contract |
+//! | [`manifest`] | rows of manifests | reads what users and generators write |
+//! | [`catalog`] | [`catalog::Catalog`] | the SQLite file: what is there, where its vectors lie, what was scored |
+//! | [`image`] | image files | hash, format, size |
+//! | [`embeddings`] | vectors in Parquet | parts, import, export |
+//! | [`score`] | similarities | pure functions of vectors |
+//! | [`report`] | [`report::Report`] | scores into tables |
+//! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
+//!
+//! Beside them: [`error`], [`table`] (rows as text), [`watch`] (progress, warnings, interruption).
+//!
+//! ```no_run
+//! use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
+//!
+//! let mut data = Dataset::init("stress-test".as_ref())?;
+//! let options = IngestOptions { subjects: vec!["subjects.jsonl".into()], ..IngestOptions::default() };
+//! data.ingest(&options, &mut Watch::warnings(&mut |_| {}, &mut |warning| eprintln!("{warning}")))?;
+//! let report = data.report(&ReportOptions::default())?;
+//! println!("{}", serde_json::to_string(&report)?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod catalog;
+pub mod dataset;
+pub mod embeddings;
+pub mod error;
+pub mod image;
+pub mod manifest;
+pub mod report;
+pub mod score;
+pub mod table;
+pub mod vocabulary;
+pub mod watch;
+
+pub use dataset::{Dataset, IngestOptions, IngestSummary, Removed, Verification};
+pub use error::{Error, Result};
+pub use report::{Report, ReportOptions};
+pub use watch::{Progress, Watch};

@@ -1,0 +1,221 @@
+//! An image path as a manifest writes it, and the file it names.
+//!
+//! A relative path is relative to the manifest's directory. What leaves that directory (absolute,
+//! through `..`, through a link) is read but noted; with roots given, anything outside them is an error.
+
+use crate::error::{Error, Result, io_reason};
+use crate::vocabulary::quote;
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+/// What the file system says of an image file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileState {
+    /// A regular file.
+    There {
+        /// Size in bytes.
+        bytes: u64,
+        /// Time of the last change, nanoseconds since 1970.
+        mtime_ns: i64,
+    },
+    /// Nothing to read at this path, and why.
+    Missing(String),
+    /// Something that cannot be an image, and why.
+    Unusable(String),
+}
+
+/// An image path, made absolute, with what was found there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImagePath {
+    /// Absolute; links in its directory resolved.
+    pub path: PathBuf,
+    /// As found when the manifest was read.
+    pub state: FileState,
+}
+
+/// Turns the paths of one manifest into files.
+pub struct Resolver {
+    home: PathBuf,
+    roots: Option<Vec<PathBuf>>,
+    parents: HashMap<PathBuf, Option<PathBuf>>,
+    pending: Vec<String>,
+    departures: Vec<(u64, String)>,
+    departed: u64,
+}
+
+impl Resolver {
+    /// For the manifest at `manifest`; paths are relative to its directory.
+    ///
+    /// # Errors
+    /// That directory, or a root, cannot be resolved.
+    pub fn new(manifest: &Path, roots: Option<&[PathBuf]>) -> Result<Resolver> {
+        let dir = match manifest.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            _ => Path::new("."),
+        };
+        Self::for_directory(dir, roots)
+    }
+
+    /// Paths relative to `dir`.
+    ///
+    /// # Errors
+    /// As [`Resolver::new`].
+    pub fn for_directory(dir: &Path, roots: Option<&[PathBuf]>) -> Result<Resolver> {
+        let canonical = |p: &Path| p.canonicalize().map_err(Error::io("resolve", p));
+        let home = canonical(dir)?;
+        let roots = roots.map(|r| r.iter().map(|p| canonical(p)).collect::<Result<Vec<_>>>()).transpose()?;
+        Ok(Resolver { home, roots, parents: HashMap::new(), pending: vec![], departures: vec![], departed: 0 })
+    }
+
+    /// The file that `written` names.
+    ///
+    /// # Errors
+    /// A URL, an unexpanded `~` or `$VAR`, a path no path can be, or one outside the given roots.
+    pub fn resolve(&mut self, written: &str) -> std::result::Result<ImagePath, String> {
+        let as_given = self.home.join(written);
+        let (Some(name), Some(parent), false) = (as_given.file_name(), as_given.parent(), written.ends_with('/')) else {
+            return Err(format!("{} names a directory, not an image", quote(written)));
+        };
+        let path = match self.canonical(parent) {
+            Some(real) => real.join(name),
+            None => normalized(&as_given),
+        };
+        if path.to_str().is_none() {
+            return Err(format!("{} lies in a directory whose name is not UTF-8, which the catalog cannot keep", quote(written)));
+        }
+        let (state, real) = look(&path);
+        if !matches!(state, FileState::There { .. })
+            && let Some(what) = unexpanded(written)
+        {
+            return Err(format!("{} is {what}, which is not expanded or fetched; write a file path", quote(written)));
+        }
+        // Without a file there is nothing to follow: the path itself says where it would lie.
+        let lies_at = real.unwrap_or_else(|| path.clone());
+        match &self.roots {
+            Some(roots) if !roots.iter().any(|r| lies_at.starts_with(r)) => {
+                return Err(format!("{} is outside the directories given with --root", quote(written)));
+            }
+            None if !lies_at.starts_with(&self.home) => self.pending.push(written.to_owned()),
+            _ => {}
+        }
+        Ok(ImagePath { path, state })
+    }
+
+    /// Files the departures of the row just read under its line.
+    pub(super) fn note_departures(&mut self, line: u64) {
+        for written in self.pending.drain(..) {
+            self.departed += 1;
+            if self.departures.is_empty() {
+                self.departures.push((line, written));
+            }
+        }
+    }
+
+    /// One sentence about every path that left the manifest's directory.
+    pub(super) fn departures(&mut self) -> Option<String> {
+        self.note_departures(0);
+        let (line, first) = self.departures.first()?;
+        let place = if *line == 0 { String::new() } else { format!(" (line {line})") };
+        Some(match self.departed {
+            1 => format!("{}{place} lies outside the manifest's directory; read all the same", quote(first)),
+            n => format!("{n} paths lie outside the manifest's directory, {}{place} the first; read all the same", quote(first)),
+        })
+    }
+
+    /// A directory with its links resolved; asked once.
+    fn canonical(&mut self, dir: &Path) -> Option<PathBuf> {
+        if let Some(known) = self.parents.get(dir) {
+            return known.clone();
+        }
+        let real = dir.canonicalize().ok();
+        self.parents.insert(dir.to_owned(), real.clone());
+        real
+    }
+}
+
+/// What is at `path`, and where it really lies.
+fn look(path: &Path) -> (FileState, Option<PathBuf>) {
+    match path.symlink_metadata() {
+        Ok(meta) if meta.is_symlink() => (state_of(path), path.canonicalize().ok()),
+        Ok(meta) => (state(&meta), Some(path.to_owned())),
+        Err(e) => (FileState::Missing(io_reason(&e)), None),
+    }
+}
+
+/// Looks at a file, following links. Nothing is opened: a device or a pipe must not be read.
+pub fn state_of(path: &Path) -> FileState {
+    match path.metadata() {
+        Ok(meta) => state(&meta),
+        Err(e) => FileState::Missing(io_reason(&e)),
+    }
+}
+
+fn state(meta: &Metadata) -> FileState {
+    if meta.is_dir() {
+        return FileState::Unusable("it is a directory".into());
+    }
+    if !meta.is_file() {
+        return FileState::Unusable("it is no regular file".into());
+    }
+    let mtime_ns = meta
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+        .and_then(|d| i64::try_from(d.as_nanos()).ok())
+        .unwrap_or(0);
+    FileState::There { bytes: meta.len(), mtime_ns }
+}
+
+fn unexpanded(written: &str) -> Option<&'static str> {
+    let variable = |w: &str| {
+        w.match_indices('$').any(|(i, _)| w[i + 1..].starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic()))
+    };
+    if written
+        .split_once("://")
+        .is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)))
+    {
+        Some("a URL")
+    } else if written.starts_with('~') {
+        Some("a path from `~`")
+    } else if variable(written) {
+        Some("a path with a variable")
+    } else {
+        None
+    }
+}
+
+/// `.` and `..` taken out by their names alone.
+fn normalized(path: &Path) -> PathBuf {
+    use std::path::Component::*;
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            CurDir => {}
+            ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_expanded_is_named() {
+        assert_eq!(unexpanded("https://x/y.png"), Some("a URL"));
+        assert_eq!(unexpanded("~/y.png"), Some("a path from `~`"));
+        assert_eq!(unexpanded("$HOME/y.png"), Some("a path with a variable"));
+        assert_eq!(unexpanded("cost_5$.png"), None);
+        assert_eq!(unexpanded("a/b.png"), None);
+    }
+
+    #[test]
+    fn dots_are_resolved_by_name() {
+        assert_eq!(normalized(Path::new("/a/./b/../c//d")), PathBuf::from("/a/c/d"));
+    }
+}

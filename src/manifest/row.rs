@@ -1,0 +1,156 @@
+//! The rows of the three manifests, as the contract writes them.
+
+use super::fields::Fields;
+use super::paths::{ImagePath, Resolver};
+use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind, quote};
+use serde::{Deserialize, Serialize};
+
+/// The columns a row type reads.
+pub trait Row {
+    /// Columns that a row cannot do without.
+    const REQUIRED: &'static [&'static str];
+    /// Every column that is read.
+    const FIELDS: &'static [&'static str];
+}
+
+/// A line of a subjects manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// Unique id.
+    pub subject_id: SubjectId,
+    /// Class noun.
+    pub label: String,
+    /// Reference images, one or more; their index is the `reference_index`.
+    pub references: Vec<ImagePath>,
+    /// Data set it came from.
+    pub source: Option<String>,
+    /// Human, animal or object.
+    pub kind: Option<SubjectKind>,
+    /// A phrase that describes it.
+    pub caption: Option<String>,
+    /// Terms of its images.
+    pub license: Option<String>,
+}
+
+/// A line of a prompts manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prompt {
+    /// Unique id.
+    pub prompt_id: PromptId,
+    /// What the generator was told.
+    pub text: String,
+    /// How the subjects stand to each other.
+    pub scene_type: SceneType,
+    /// Requested subjects, distinct, in order; their index is the `ordinal`.
+    pub subjects: Vec<SubjectId>,
+}
+
+/// A line of a generations manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// The generator.
+    pub model: ModelName,
+    /// What it was asked for.
+    pub prompt_id: PromptId,
+    /// Its seed.
+    pub seed: i64,
+    /// The image.
+    pub path: ImagePath,
+    /// Any JSON, as written.
+    pub meta: Option<String>,
+    /// Regions of the image, as JSON (a list of [`Region`]).
+    pub regions: Option<String>,
+}
+
+/// A box in a generation and the subject it holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Region {
+    /// Who is in it, if anyone requested is.
+    pub subject_id: Option<String>,
+    /// x, y, width, height in pixels.
+    #[serde(rename = "box")]
+    pub bounds: [f64; 4],
+    /// Confidence of the detector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+}
+
+impl Row for Subject {
+    const REQUIRED: &'static [&'static str] = &["subject_id", "label", "references"];
+    const FIELDS: &'static [&'static str] = &["subject_id", "label", "references", "source", "kind", "caption", "license"];
+}
+
+impl Subject {
+    pub(super) fn from_fields(fields: &Fields<'_>, paths: &mut Resolver) -> Result<Subject, String> {
+        Ok(Subject {
+            subject_id: SubjectId::new(fields.text("subject_id")?).map_err(|e| format!("`subject_id` {e}"))?,
+            label: not_blank("label", fields.text("label")?)?,
+            kind: fields.optional_text("kind")?.map(|k| k.parse().map_err(|e| format!("{e}"))).transpose()?,
+            source: fields.optional_text("source")?,
+            caption: fields.optional_text("caption")?,
+            license: fields.optional_text("license")?,
+            references: fields.list("references")?.iter().map(|p| paths.resolve(p)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Row for Prompt {
+    const REQUIRED: &'static [&'static str] = &["prompt_id", "text", "scene_type", "subjects"];
+    const FIELDS: &'static [&'static str] = Self::REQUIRED;
+}
+
+impl Prompt {
+    pub(super) fn from_fields(fields: &Fields<'_>, _: &mut Resolver) -> Result<Prompt, String> {
+        let subjects: Vec<SubjectId> = fields
+            .list("subjects")?
+            .into_iter()
+            .map(|s| SubjectId::new(s).map_err(|e| format!("`subjects` {e}")))
+            .collect::<Result<_, _>>()?;
+        let mut seen = std::collections::HashSet::new();
+        if let Some(twice) = subjects.iter().find(|s| !seen.insert(*s)) {
+            return Err(format!("`subjects` names {} twice", quote(twice.as_str())));
+        }
+        Ok(Prompt {
+            prompt_id: PromptId::new(fields.id("prompt_id")?).map_err(|e| format!("`prompt_id` {e}"))?,
+            text: not_blank("text", fields.text("text")?)?,
+            scene_type: SceneType::from_manifest(&fields.text("scene_type")?).map_err(|e| e.to_string())?,
+            subjects,
+        })
+    }
+}
+
+impl Row for Generation {
+    const REQUIRED: &'static [&'static str] = &["model", "prompt_id", "seed", "path"];
+    const FIELDS: &'static [&'static str] = &["model", "prompt_id", "seed", "path", "meta", "regions"];
+}
+
+impl Generation {
+    pub(super) fn from_fields(fields: &Fields<'_>, paths: &mut Resolver) -> Result<Generation, String> {
+        let regions = fields.optional_json("regions")?;
+        if let Some(regions) = &regions {
+            check_regions(regions)?;
+        }
+        Ok(Generation {
+            model: ModelName::new(fields.text("model")?).map_err(|e| format!("`model` {e}"))?,
+            prompt_id: PromptId::new(fields.id("prompt_id")?).map_err(|e| format!("`prompt_id` {e}"))?,
+            seed: fields.integer("seed")?,
+            path: paths.resolve(&fields.text("path")?)?,
+            meta: fields.optional_json("meta")?,
+            regions,
+        })
+    }
+}
+
+fn check_regions(json: &str) -> Result<(), String> {
+    let regions: Vec<Region> = serde_json::from_str(json)
+        .map_err(|_| "`regions` must be a list of {subject_id, box: [x, y, w, h], score?}".to_owned())?;
+    match regions.iter().position(|r| r.bounds[2] <= 0.0 || r.bounds[3] <= 0.0) {
+        Some(i) => Err(format!("`regions`: box {} has no area", i + 1)),
+        None => Ok(()),
+    }
+}
+
+fn not_blank(name: &str, text: String) -> Result<String, String> {
+    if text.trim().is_empty() { Err(format!("`{name}` is blank")) } else { Ok(text) }
+}

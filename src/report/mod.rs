@@ -1,0 +1,147 @@
+//! Reports: scores into tables. Computes no score.
+//!
+//! | module | noun |
+//! |---|---|
+//! | this | [`Key`], [`ReportOptions`], [`Report`] and its rows: the structs *are* the JSON |
+//! | `thresholds` | [`Thresholds`] |
+//! | `identity` | which encoder decides collapse |
+//! | `cells` | the grouping, with Polars |
+//! | `present` | the table for people, for papers, for programs |
+
+mod cells;
+mod identity;
+mod present;
+mod thresholds;
+
+pub use cells::{Facts, build};
+pub use identity::{identity_encoder, is_dinov2};
+pub use thresholds::Thresholds;
+
+use crate::vocabulary::closed_set;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+closed_set! {
+    /// What a report may be grouped by.
+    Key, "key" {
+        Model = "model",
+        SubjectCount = "subject_count",
+        SceneType = "scene_type",
+        PromptId = "prompt_id",
+        Seed = "seed",
+        /// An attribute of subjects: a cell is over (generation, subject) pairs.
+        Kind = "kind",
+        /// An attribute of subjects: a cell is over (generation, subject) pairs.
+        SubjectId = "subject_id",
+    }
+}
+
+impl Key {
+    /// Whether cells are over (generation, subject) pairs.
+    pub fn is_of_subjects(self) -> bool {
+        matches!(self, Key::Kind | Key::SubjectId)
+    }
+}
+
+/// What to report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportOptions {
+    /// Group by these, in this order.
+    pub by: Vec<Key>,
+    /// The thresholds of SCR.
+    pub thresholds: Thresholds,
+    /// The encoder that decides collapse; `None`: see [`identity_encoder`].
+    pub identity: Option<String>,
+}
+
+impl Default for ReportOptions {
+    fn default() -> Self {
+        ReportOptions { by: vec![Key::Model, Key::SubjectCount], thresholds: Thresholds::default(), identity: None }
+    }
+}
+
+/// A report; serialises as `msdata report --format json` prints it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The thresholds of SCR.
+    #[serde(serialize_with = "thresholds_as_list")]
+    pub thresholds: Thresholds,
+    /// The encoder that decides collapse.
+    pub identity: String,
+    /// The keys grouped by.
+    pub by: Vec<Key>,
+    /// The cells, in the order of their keys.
+    pub rows: Vec<Row>,
+    /// Generations that the catalog expects.
+    #[serde(skip)]
+    pub generations: u64,
+    /// Those of them that the identity encoder could not score.
+    #[serde(skip)]
+    pub generations_missing: u64,
+}
+
+/// The value of a key in a row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum KeyValue {
+    /// A count or a seed.
+    Integer(i64),
+    /// A name; `None`: a subject without a kind.
+    Text(Option<String>),
+}
+
+/// A mean with the name of its encoder or threshold; `None` where there was nothing to average.
+pub type Named = (String, Option<f64>);
+
+/// A cell: the mean over its generations (or over pairs, grouped by an attribute of subjects).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The cell's keys.
+    pub keys: Vec<(Key, KeyValue)>,
+    /// Generations scored by the identity encoder.
+    pub images: u64,
+    /// Subjects in them.
+    pub subjects: u64,
+    /// Generations that the catalog expects and the identity encoder could not score.
+    pub missing: u64,
+    /// Per encoder with texts: mean CLIP-T.
+    pub clip_t: Vec<Named>,
+    /// Per encoder: mean similarity.
+    pub similarity: Vec<Named>,
+    /// Per threshold: mean Subject Collapse Rate.
+    pub scr: Vec<Named>,
+    /// Encoders (and `clip_t/ENCODER`) that scored another number of generations, and how many.
+    pub scored: Vec<(String, u64)>,
+}
+
+fn thresholds_as_list<S: Serializer>(t: &Thresholds, s: S) -> Result<S::Ok, S::Error> {
+    t.values().serialize(s)
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        for (key, value) in &self.keys {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry("images", &self.images)?;
+        map.serialize_entry("subjects", &self.subjects)?;
+        map.serialize_entry("missing", &self.missing)?;
+        map.serialize_entry("clip_t", &Pairs(&self.clip_t))?;
+        map.serialize_entry("similarity", &Pairs(&self.similarity))?;
+        map.serialize_entry("scr", &Pairs(&self.scr))?;
+        if !self.scored.is_empty() {
+            map.serialize_entry("scored", &Pairs(&self.scored))?;
+        }
+        map.end()
+    }
+}
+
+/// Named values as a JSON object, in order.
+struct Pairs<'a, V>(&'a [(String, V)]);
+
+impl<V: Serialize> Serialize for Pairs<'_, V> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0.iter().map(|(k, v)| (k, v)))
+    }
+}

@@ -1,0 +1,241 @@
+//! A report as a table: aligned for people, side by side for papers, flat for programs.
+
+use super::identity::is_dinov2;
+use super::{Key, KeyValue, Named, Report, Row};
+use crate::table::{Cell, Format, Head, TableWriter};
+use std::io::{self, Write};
+
+/// A measured column: how to name it and where in a row it is.
+struct Measure {
+    name: String,
+    better: Better,
+    value: Pick,
+    percent: bool,
+}
+
+/// The measured value of a row.
+type Pick = Box<dyn Fn(&Row) -> Option<f64>>;
+
+#[derive(PartialEq, Clone, Copy)]
+enum Better {
+    Higher,
+    Lower,
+}
+
+impl Report {
+    /// Writes the report in a format. Markdown and LaTeX look like the paper's Table 1: models side by
+    /// side, the other keys down, the best value of a row set off.
+    ///
+    /// # Errors
+    /// `out` fails.
+    pub fn write(&self, mut out: impl Write, format: Format) -> io::Result<()> {
+        match format {
+            Format::Json => {
+                serde_json::to_writer(&mut out, self)?;
+                out.write_all(b"\n")?;
+                out.flush()
+            }
+            Format::Jsonl => {
+                for row in &self.rows {
+                    serde_json::to_writer(&mut out, row)?;
+                    out.write_all(b"\n")?;
+                }
+                out.flush()
+            }
+            Format::Csv => self.write_flat(out, format),
+            Format::Table => self.write_rows(out, format),
+            Format::Md | Format::Latex => match self.by.len() > 1 && self.by.contains(&Key::Model) {
+                true => self.write_side_by_side(out, format),
+                false => self.write_rows(out, format),
+            },
+        }
+    }
+
+    /// Every number, exact, one column each.
+    fn write_flat(&self, out: impl Write, format: Format) -> io::Result<()> {
+        let mut columns: Vec<String> = self.by.iter().map(|k| k.to_string()).collect();
+        columns.extend(["images", "subjects", "missing"].map(str::to_owned));
+        let first = self.rows.first();
+        let names = |part: fn(&Row) -> &[Named]| first.map(part).unwrap_or_default().iter().map(|(n, _)| n);
+        columns.extend(names(|r| &r.clip_t).map(|n| format!("clip_t_{n}")));
+        columns.extend(names(|r| &r.similarity).map(|n| format!("similarity_{n}")));
+        columns.extend(self.thresholds.values().iter().map(|t| format!("scr_{}", super::Thresholds::name(*t))));
+        let mut table = TableWriter::new(out, format, Head::new(columns))?;
+        for row in &self.rows {
+            let mut cells: Vec<Cell> = row.keys.iter().map(|(_, v)| key_cell(v)).collect();
+            cells.extend([row.images, row.subjects, row.missing].map(|n| Cell::Integer(n as i64)));
+            let numbers = row.clip_t.iter().chain(&row.similarity).chain(&row.scr);
+            cells.extend(numbers.map(|(_, v)| v.map_or(Cell::Null, Cell::Real)));
+            table.row(&cells)?;
+        }
+        table.finish().map(drop)
+    }
+
+    /// One line a cell, for a person.
+    fn write_rows(&self, out: impl Write, format: Format) -> io::Result<()> {
+        let measures = self.measures();
+        let mut columns: Vec<String> = self.by.iter().map(|k| k.to_string()).collect();
+        columns.push("images".into());
+        let any_missing = self.generations_missing > 0;
+        if any_missing {
+            columns.push("missing".into());
+        }
+        columns.extend(measures.iter().map(|m| head(m, format)));
+        let mut table = TableWriter::new(out, format, Head::new(columns))?;
+        for row in &self.rows {
+            let mut cells: Vec<Cell> = row.keys.iter().map(|(_, v)| key_cell(v)).collect();
+            cells.push(Cell::Integer(row.images as i64));
+            if any_missing {
+                cells.push(Cell::Integer(row.missing as i64));
+            }
+            cells.extend(measures.iter().map(|m| match (m.value)(row) {
+                Some(value) => Cell::Number(m.text(value)),
+                None => Cell::Null,
+            }));
+            table.row(&cells)?;
+        }
+        table.finish().map(drop)
+    }
+
+    fn write_side_by_side(&self, out: impl Write, format: Format) -> io::Result<()> {
+        let measures = self.measures();
+        let mut models: Vec<&KeyValue> = Vec::new();
+        let mut lines: Vec<(Vec<&KeyValue>, Vec<Option<&Row>>)> = Vec::new();
+        for row in &self.rows {
+            for (key, value) in &row.keys {
+                if *key == Key::Model && !models.contains(&value) {
+                    models.push(value);
+                }
+            }
+        }
+        for row in &self.rows {
+            let others: Vec<&KeyValue> = row.keys.iter().filter(|(k, _)| *k != Key::Model).map(|(_, v)| v).collect();
+            let model = row.keys.iter().find(|(k, _)| *k == Key::Model).and_then(|(_, v)| models.iter().position(|m| *m == v));
+            let line = match lines.iter().position(|(keys, _)| *keys == others) {
+                Some(at) => &mut lines[at],
+                None => {
+                    lines.push((others, vec![None; models.len()]));
+                    let last = lines.len() - 1;
+                    &mut lines[last]
+                }
+            };
+            if let Some(model) = model {
+                line.1[model] = Some(row);
+            }
+        }
+        let any_missing = self.generations_missing > 0;
+        let width = measures.len() + usize::from(any_missing);
+        let other_keys: Vec<String> = self.by.iter().filter(|k| **k != Key::Model).map(|k| k.to_string()).collect();
+        let mut groups = vec![(String::new(), other_keys.len())];
+        let mut columns = other_keys;
+        for model in &models {
+            let KeyValue::Text(name) = model else { continue };
+            groups.push((name.clone().unwrap_or_default(), width));
+            columns.extend(measures.iter().map(|m| head(m, format)));
+            if any_missing {
+                columns.push("missing".into());
+            }
+        }
+        let mut table = TableWriter::new(out, format, Head { columns, groups })?;
+        for (keys, rows) in &lines {
+            let mut cells: Vec<Cell> = keys.iter().map(|v| key_cell(v)).collect();
+            let best: Vec<Option<String>> = measures.iter().map(|m| m.best(rows)).collect();
+            for row in rows {
+                for (m, best) in measures.iter().zip(&best) {
+                    let text = row.and_then(|r| (m.value)(r)).map(|v| m.text(v));
+                    cells.push(match text {
+                        Some(text) if best.as_ref() == Some(&text) => Cell::Best(text),
+                        Some(text) => Cell::Number(text),
+                        None => Cell::Number("–".into()),
+                    });
+                }
+                if any_missing {
+                    cells.push(row.map_or(Cell::Null, |r| Cell::Integer(r.missing as i64)));
+                }
+            }
+            table.row(&cells)?;
+        }
+        table.finish().map(drop)
+    }
+
+    /// The measured columns in the order of the paper: CLIP-T, CLIP-I, DINO, DINOv2, others, SCR@τ.
+    fn measures(&self) -> Vec<Measure> {
+        let Some(first) = self.rows.first() else { return Vec::new() };
+        let mut measures = Vec::new();
+        let texts = first.clip_t.len();
+        for (i, (encoder, _)) in first.clip_t.iter().enumerate() {
+            let name = if texts > 1 { format!("CLIP-T ({encoder})") } else { "CLIP-T".to_owned() };
+            measures.push(Measure { name, better: Better::Higher, percent: false, value: Box::new(move |r| r.clip_t[i].1) });
+        }
+        let heads: Vec<(usize, &str)> = first.similarity.iter().map(|(e, _)| family(e)).collect();
+        let mut order: Vec<usize> = (0..heads.len()).collect();
+        order.sort_by_key(|i| heads[*i].0);
+        for i in order {
+            let (rank, name) = heads[i];
+            let encoder = &first.similarity[i].0;
+            let shared = heads.iter().filter(|h| h.0 == rank).count() > 1;
+            let name = if shared && rank < OTHER { format!("{name} ({encoder})") } else { name.to_owned() };
+            measures.push(Measure { name, better: Better::Higher, percent: false, value: Box::new(move |r| r.similarity[i].1) });
+        }
+        for (t, (threshold, _)) in first.scr.iter().enumerate() {
+            let name = format!("SCR@{threshold}");
+            measures.push(Measure { name, better: Better::Lower, percent: true, value: Box::new(move |r| r.scr[t].1) });
+        }
+        measures
+    }
+}
+
+const OTHER: usize = 3;
+
+/// The paper's name for an encoder's similarity, and its place in the table.
+fn family(encoder: &str) -> (usize, &str) {
+    let name = encoder.to_ascii_lowercase();
+    if is_dinov2(&name) {
+        (2, "DINOv2")
+    } else if name.starts_with("dino-") || name == "dino" {
+        (1, "DINO")
+    } else if name.starts_with("clip") {
+        (0, "CLIP-I")
+    } else {
+        (OTHER, encoder)
+    }
+}
+
+impl Measure {
+    /// SCR in percent with one decimal, cosines with three, as the paper prints them.
+    fn text(&self, value: f64) -> String {
+        if self.percent { format!("{:.1}", value * 100.0) } else { format!("{value:.3}") }
+    }
+
+    /// The best value of a line as it is printed, so that equal print means equally best; nothing to
+    /// set off where there is no rival.
+    fn best(&self, rows: &[Option<&Row>]) -> Option<String> {
+        let values: Vec<f64> = rows.iter().flatten().filter_map(|r| (self.value)(r)).collect();
+        if values.len() < 2 {
+            return None;
+        }
+        let best = match self.better {
+            Better::Higher => values.into_iter().max_by(f64::total_cmp),
+            Better::Lower => values.into_iter().min_by(f64::total_cmp),
+        };
+        best.map(|v| self.text(v))
+    }
+}
+
+fn head(measure: &Measure, format: Format) -> String {
+    let arrow = match (format, measure.better) {
+        (Format::Table, _) => "",
+        (_, Better::Higher) => " ↑",
+        (_, Better::Lower) => " ↓",
+    };
+    let percent = if measure.percent { " %" } else { "" };
+    format!("{}{percent}{arrow}", measure.name)
+}
+
+fn key_cell(value: &KeyValue) -> Cell {
+    match value {
+        KeyValue::Integer(n) => Cell::Integer(*n),
+        KeyValue::Text(Some(text)) => Cell::Text(text.clone()),
+        KeyValue::Text(None) => Cell::Null,
+    }
+}

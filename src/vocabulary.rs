@@ -1,0 +1,313 @@
+//! The words of the contract: ids as newtypes, closed sets as enums.
+//!
+//! Each closed set holds its names in one place: [`std::fmt::Display`], [`std::str::FromStr`] and
+//! serde all go through the same list, and a test holds the CHECKs of `schema/` to it.
+
+use serde::Serialize;
+use std::fmt;
+
+/// A word that is not in a closed set; says what was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownWord {
+    what: &'static str,
+    given: String,
+    allowed: Vec<&'static str>,
+}
+
+impl UnknownWord {
+    pub(crate) fn new(what: &'static str, given: &str, allowed: Vec<&'static str>) -> UnknownWord {
+        UnknownWord { what, given: given.to_owned(), allowed }
+    }
+}
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} is none of {}", self.what, quote(&self.given), self.allowed.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownWord {}
+
+macro_rules! closed_set {
+    ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* #[doc = concat!("Written `", $word, "`.")] $variant),+ }
+
+        impl $name {
+            /// Every member, in the order of declaration.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The word as manifests, tables and the catalog write it.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $word),+ }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::vocabulary::UnknownWord;
+            fn from_str(s: &str) -> ::std::result::Result<Self, $crate::vocabulary::UnknownWord> {
+                let unknown = || $crate::vocabulary::UnknownWord::new($what, s, Self::ALL.iter().map(|v| v.as_str()).collect());
+                Self::ALL.iter().copied().find(|v| v.as_str() == s).ok_or_else(unknown)
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, s: S) -> ::std::result::Result<S::Ok, S::Error> {
+                s.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use closed_set;
+
+closed_set! {
+    /// How the subjects of a prompt stand to each other.
+    SceneType, "scene_type" {
+        /// Side by side, nothing hidden, nothing touching.
+        Neutral = "neutral",
+        /// Some subjects partly hide others.
+        Occlusion = "occlusion",
+        /// Subjects act on each other.
+        Interaction = "interaction",
+    }
+}
+
+impl SceneType {
+    /// Reads a scene type as manifests may write it: ASCII case ignored, `no_interaction` = neutral.
+    ///
+    /// # Errors
+    /// Any other word.
+    pub fn from_manifest(word: &str) -> Result<SceneType, UnknownWord> {
+        let lower = word.to_ascii_lowercase();
+        if lower == "no_interaction" {
+            return Ok(SceneType::Neutral);
+        }
+        lower.parse().map_err(|e: UnknownWord| UnknownWord { given: word.to_owned(), ..e })
+    }
+}
+
+closed_set! {
+    /// What a subject is.
+    SubjectKind, "kind" { Human = "human", Animal = "animal", Object = "object" }
+}
+
+closed_set! {
+    /// What is known of an image file.
+    ImageStatus, "status" {
+        /// Registered, not looked at yet (an interrupted run).
+        Pending = "pending",
+        /// Read, hashed, a supported format.
+        Ok = "ok",
+        /// No such file.
+        Missing = "missing",
+        /// There, but no image that can be used.
+        Unreadable = "unreadable",
+        /// Over the limits (100 megapixels, 1 GiB).
+        Oversized = "oversized",
+    }
+}
+
+closed_set! {
+    /// Image formats that are read; told by content, never by extension.
+    ImageFormat, "format" {
+        Jpeg = "jpeg", Png = "png", WebP = "webp", Gif = "gif", Bmp = "bmp", Tiff = "tiff",
+    }
+}
+
+closed_set! {
+    /// What a vector stands for.
+    VectorKind, "kind" {
+        Reference = "reference", Generation = "generation", Prompt = "prompt", Region = "region",
+    }
+}
+
+closed_set! {
+    /// Where a vector came from.
+    Provenance, "provenance" {
+        /// Computed here from the image or text.
+        Computed = "computed",
+        /// Read from a file that the user gave.
+        Imported = "imported",
+    }
+}
+
+/// What is known of an image file after a look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Size in bytes, where there is a file.
+    pub bytes: Option<u64>,
+    /// Time of its last change, nanoseconds since 1970.
+    pub mtime_ns: Option<i64>,
+    /// BLAKE3 of its bytes, if they could be read.
+    pub blake3: Option<[u8; 32]>,
+    /// What it is.
+    pub outcome: Outcome,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// An image in a supported format; size as stored, in pixels.
+    Image {
+        /// By content.
+        format: ImageFormat,
+        /// Stored width.
+        width: u32,
+        /// Stored height.
+        height: u32,
+    },
+    /// Not to be used: why, as a status and a sentence.
+    Unusable(ImageStatus, String),
+}
+
+/// Longest encoder name, in bytes: it names a directory of an export.
+const MAX_ENCODER_NAME: usize = 200;
+
+/// Says why `text` cannot be an id, or nothing.
+fn id_fault(text: &str) -> Option<String> {
+    if text.is_empty() {
+        Some("is empty".into())
+    } else if text.contains('\0') {
+        Some("holds a NUL character".into())
+    } else if text.trim() != text {
+        Some(format!("{} starts or ends with white space", quote(text)))
+    } else {
+        None
+    }
+}
+
+fn encoder_fault(text: &str) -> Option<String> {
+    id_fault(text).or_else(|| {
+        (text.starts_with('.')
+            || text.len() > MAX_ENCODER_NAME
+            || text.contains(|c: char| c.is_control() || c == '/' || c == '\\'))
+        .then(|| {
+            format!(
+                "{} cannot name a directory (no `/`, `\\`, control characters or leading dot, {MAX_ENCODER_NAME} bytes at most)",
+                quote(text)
+            )
+        })
+    })
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $fault:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// # Errors
+            /// Says why the text cannot be such an id.
+            pub fn new(text: impl Into<String>) -> Result<Self, String> {
+                let text = text.into();
+                match $fault(&text) {
+                    Some(fault) => Err(fault),
+                    None => Ok(Self(text)),
+                }
+            }
+
+            /// The id as written.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(s: &str) -> Result<Self, String> {
+                Self::new(s)
+            }
+        }
+    };
+}
+
+id! {
+    /// One identity. Non-empty, no NUL, no white space at its ends; otherwise any text.
+    SubjectId, id_fault
+}
+id! {
+    /// One prompt. Same rule as [`SubjectId`].
+    PromptId, id_fault
+}
+id! {
+    /// A generator under test. Same rule as [`SubjectId`].
+    ModelName, id_fault
+}
+id! {
+    /// An encoder; also fit to name a directory.
+    EncoderName, encoder_fault
+}
+
+/// Text from outside, in quotes, control characters shown instead of sent to the terminal.
+pub fn quote(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut shown: String = text.chars().take(LONGEST).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("`{}`", plain(&shown))
+}
+
+/// Text with control and direction-changing characters written as `\u{..}`.
+pub fn plain(text: &str) -> std::borrow::Cow<'_, str> {
+    let harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    };
+    if !text.contains(harmful) {
+        return text.into();
+    }
+    text.chars()
+        .fold(String::new(), |mut out, c| {
+            if harmful(c) {
+                out.extend(c.escape_unicode());
+            } else {
+                out.push(c);
+            }
+            out
+        })
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scene_types_as_manifests_write_them() {
+        assert_eq!(SceneType::from_manifest("No_Interaction"), Ok(SceneType::Neutral));
+        assert_eq!(SceneType::from_manifest("OCCLUSION"), Ok(SceneType::Occlusion));
+        assert!(SceneType::from_manifest("").is_err());
+        assert!(SceneType::from_manifest("İnteraction").is_err(), "a dotted capital I is no ASCII case");
+    }
+
+    #[test]
+    fn ids_refuse_what_cannot_be_told_apart_by_eye() {
+        assert!(ModelName::new("modelA ").is_err());
+        assert!(SubjectId::new("").is_err());
+        assert!(PromptId::new("a\0b").is_err());
+        assert!(EncoderName::new("../up").is_err());
+        assert_eq!(EncoderName::new("dinov2-small").unwrap().as_str(), "dinov2-small");
+    }
+
+    #[test]
+    fn control_characters_never_reach_the_terminal() {
+        assert_eq!(plain("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(quote("x"), "`x`");
+    }
+}
