@@ -1,18 +1,19 @@
 -- What users query: views named and shaped as the exported Parquet tables, and the questions asked
--- first. Views are dropped and made again whenever a catalog is opened by another version, so they
--- need no migration.
+-- first. Written for SQLite 3.38 and later: the sqlite3 that people have is older than ours.
 
 CREATE VIEW subjects AS
 SELECT s.subject_id, s.label, s.source, s.kind, s.caption, s.license,
-       (SELECT json_group_array(i.path ORDER BY r.reference_index)
-        FROM reference_image r JOIN image i ON i.id = r.image WHERE r.subject = s.id) AS "references"
+       (SELECT json_group_array(path) FROM (
+            SELECT i.path FROM reference_image r JOIN image i ON i.id = r.image
+            WHERE r.subject = s.id ORDER BY r.reference_index)) AS "references"
 FROM subject s;
 
 CREATE VIEW prompts AS
 SELECT p.prompt_id, p.text, p.scene_type,
        (SELECT count(*) FROM prompt_subject ps WHERE ps.prompt = p.id) AS subject_count,
-       (SELECT json_group_array(s.subject_id ORDER BY ps.ordinal)
-        FROM prompt_subject ps JOIN subject s ON s.id = ps.subject WHERE ps.prompt = p.id) AS subjects
+       (SELECT json_group_array(subject_id) FROM (
+            SELECT s.subject_id FROM prompt_subject ps JOIN subject s ON s.id = ps.subject
+            WHERE ps.prompt = p.id ORDER BY ps.ordinal)) AS subjects
 FROM prompt p;
 
 CREATE VIEW generations AS

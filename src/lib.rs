@@ -21,11 +21,17 @@
 //!
 //! let mut data = Dataset::init("stress-test".as_ref())?;
 //! let options = IngestOptions { subjects: vec!["subjects.jsonl".into()], ..IngestOptions::default() };
-//! data.ingest(&options, &mut Watch::warnings(&mut |_| {}, &mut |warning| eprintln!("{warning}")))?;
+//! data.ingest(&options, &mut Watch::silent().on_warning(|warning| eprintln!("{warning}")))?;
 //! let report = data.report(&ReportOptions::default())?;
 //! println!("{}", serde_json::to_string(&report)?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod catalog;
 pub mod dataset;

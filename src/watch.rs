@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How far a stage of a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// "reading", "images", "scores", …
+    /// "rows", "images", "scores", …
     pub stage: &'static str,
     /// Items done.
     pub done: u64,
@@ -14,28 +14,54 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// The caller's side of a long run. [`Watch::silent`] is for those who do not care.
+/// The caller's side of a long run.
+///
+/// ```
+/// let mut warnings = Vec::new();
+/// let mut watch = msdata::Watch::silent().on_warning(|text| warnings.push(text.to_owned()));
+/// watch.warn("an empty manifest");
+/// drop(watch);
+/// assert_eq!(warnings, ["an empty manifest"]);
+/// ```
 pub struct Watch<'w> {
-    /// Called now and then with how far the run has come.
-    pub progress: &'w mut dyn FnMut(Progress),
-    /// Called with each warning, as a sentence.
-    pub warn: &'w mut dyn FnMut(&str),
-    /// Set from elsewhere (a signal handler) to end the run at the next safe point.
-    pub interrupted: &'w AtomicBool,
+    progress: Box<dyn FnMut(Progress) + 'w>,
+    warning: Box<dyn FnMut(&str) + 'w>,
+    interrupted: Option<&'w AtomicBool>,
 }
 
-static NEVER: AtomicBool = AtomicBool::new(false);
-
 impl<'w> Watch<'w> {
-    /// Hands warnings to `warn`, drops progress, is never interrupted.
-    pub fn warnings(progress: &'w mut dyn FnMut(Progress), warn: &'w mut dyn FnMut(&str)) -> Watch<'w> {
-        Watch { progress, warn, interrupted: &NEVER }
+    /// For callers who want to hear nothing and never stop.
+    pub fn silent() -> Watch<'w> {
+        Watch { progress: Box::new(|_| {}), warning: Box::new(|_| {}), interrupted: None }
+    }
+
+    /// Calls `hear` now and then with how far the run has come.
+    pub fn on_progress(self, hear: impl FnMut(Progress) + 'w) -> Watch<'w> {
+        Watch { progress: Box::new(hear), ..self }
+    }
+
+    /// Calls `hear` with each warning, a sentence.
+    pub fn on_warning(self, hear: impl FnMut(&str) + 'w) -> Watch<'w> {
+        Watch { warning: Box::new(hear), ..self }
+    }
+
+    /// Ends the run at the next safe point once the flag is set (by a signal handler, say).
+    pub fn until(self, interrupted: &'w AtomicBool) -> Watch<'w> {
+        Watch { interrupted: Some(interrupted), ..self }
+    }
+
+    /// Tells the caller something odd that is no error.
+    pub fn warn(&mut self, text: &str) {
+        (self.warning)(text);
     }
 
     /// # Errors
     /// [`Error::Interrupted`], once the caller wants to stop.
     pub fn check(&self) -> Result<()> {
-        if self.interrupted.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+        match self.interrupted {
+            Some(flag) if flag.load(Ordering::Relaxed) => Err(Error::Interrupted),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn report(&mut self, stage: &'static str, done: u64, total: Option<u64>) {

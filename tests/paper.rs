@@ -5,7 +5,7 @@ mod prescribed;
 
 use msdata::report::{Key, KeyValue, Named, Row};
 use msdata::{Dataset, IngestOptions, Report, ReportOptions, Watch};
-use prescribed::{COUNTS, Image, Prescribed, Written};
+use prescribed::{COUNTS, Image, Prescribed, ingest};
 use std::path::Path;
 
 /// Of the 45·N pairs of a cell, those below 0.4; from the paper's percentages.
@@ -28,20 +28,6 @@ fn prescribed_dinov2(set: &Prescribed, image: Image<'_>) -> Vec<f64> {
         _ => 0.75,
     };
     (0..n).map(|i| of_pair(in_cell * n + i)).collect()
-}
-
-fn ingest(dataset: &mut Dataset, files: &Written) -> msdata::IngestSummary {
-    let options = IngestOptions {
-        subjects: vec![files.subjects.clone()],
-        prompts: vec![files.prompts.clone()],
-        generations: vec![files.generations.clone()],
-        embeddings: files.embeddings.clone(),
-        ..IngestOptions::default()
-    };
-    let mut warnings = Vec::new();
-    let summary = dataset.ingest(&options, &mut Watch::warnings(&mut |_| {}, &mut |w| warnings.push(w.to_owned()))).unwrap();
-    assert_eq!(warnings, Vec::<String>::new());
-    summary
 }
 
 /// The paper's data set with three encoders, in `dir`.
@@ -152,8 +138,8 @@ fn one_reference_without_a_vector_makes_its_generations_missing() {
         embeddings: vec![partial],
         ..IngestOptions::default()
     };
-    data.ingest(&options, &mut Watch::warnings(&mut |_| {}, &mut |w| warnings.push(w.to_owned()))).unwrap();
-    assert!(warnings.iter().any(|w| w.contains("1 references have no vector")), "{warnings:?}");
+    data.ingest(&options, &mut Watch::silent().on_warning(|w| warnings.push(w.to_owned()))).unwrap();
+    assert!(warnings.iter().any(|w| w.contains("1 of 3 references have no vector")), "{warnings:?}");
     let report = data.report(&ReportOptions { by: vec![Key::PromptId], ..ReportOptions::default() }).unwrap();
     let missing = cell(&report, &["with"]);
     assert_eq!((missing.images, missing.missing, missing.scr[0].1), (0, 1, None));
@@ -164,7 +150,7 @@ fn one_reference_without_a_vector_makes_its_generations_missing() {
     assert_eq!((all.rows[0].images, all.rows[0].subjects, all.rows[0].missing), (1, 2, 1));
     // The missing vector comes: the generation is scored, nothing else changes.
     let options = IngestOptions { embeddings: vec![whole], ..IngestOptions::default() };
-    let summary = data.ingest(&options, &mut Watch::warnings(&mut |_| {}, &mut |_| {})).unwrap();
+    let summary = data.ingest(&options, &mut Watch::silent()).unwrap();
     assert_eq!((summary.vectors.added, summary.vectors.unchanged, summary.scored), (1, 4, 1));
 }
 

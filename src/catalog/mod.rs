@@ -27,7 +27,7 @@ pub use facts::{GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFa
 pub use images::{Duplicate, ImageRow, Tally};
 pub use scores::{Candidate, ReferenceVector, Score, Which};
 pub use sql::QueryRows;
-pub use vectors::{EncoderRow, KeyedVector, NewVector, PartRow, Place, Target, VectorKey};
+pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Place, Target, VectorKey};
 
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};

@@ -87,6 +87,24 @@ pub struct NewVector {
     pub truncated: Option<bool>,
 }
 
+/// Images of one kind that lack a usable vector of an encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// All.
+    pub total: u64,
+    /// Those without.
+    pub lacking: u64,
+}
+
+/// What lacks a usable vector of an encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gaps {
+    /// Reference images.
+    pub references: Gap,
+    /// Generations.
+    pub generations: Gap,
+}
+
 /// A vector's key and place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyedVector {
@@ -180,20 +198,24 @@ impl Catalog {
         Ok(())
     }
 
-    /// Generations, references and prompts of the data set without a usable vector of an encoder.
+    /// How many references and generations the data set has, and how many of them lack a usable vector of
+    /// an encoder.
     ///
     /// # Errors
     /// SQLite's.
-    pub fn lacking(&self, encoder: i64) -> Result<(u64, u64)> {
-        let one = |sql: &str| {
-            self.db.query_row(sql, [encoder], |r| r.get::<_, i64>(0)).map(|n| n as u64).map_err(catalog("count vectors"))
-        };
+    pub fn gaps(&self, encoder: i64) -> Result<Gaps> {
         const HAS: &str = "SELECT 1 FROM image_vector v WHERE v.encoder = ?1 AND v.image = i.id
                            AND (v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3)";
-        Ok((
-            one(&format!("SELECT count(*) FROM reference_image r JOIN image i ON i.id = r.image WHERE NOT EXISTS ({HAS})"))?,
-            one(&format!("SELECT count(*) FROM generation g JOIN image i ON i.id = g.image WHERE NOT EXISTS ({HAS})"))?,
-        ))
+        let count = |from: &str| -> Result<Gap> {
+            let sql =
+                format!("SELECT count(*), count(*) FILTER (WHERE NOT EXISTS ({HAS})) FROM {from} JOIN image i ON i.id = t.image");
+            self.db
+                .query_row(&sql, [encoder], |r| {
+                    Ok(Gap { total: r.get::<_, i64>(0)? as u64, lacking: r.get::<_, i64>(1)? as u64 })
+                })
+                .map_err(catalog("count vectors"))
+        };
+        Ok(Gaps { references: count("reference_image t")?, generations: count("generation t")? })
     }
 }
 

@@ -111,6 +111,7 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
     if rest > 0 {
         terminal.say(format!("  … and {rest} more: msdata sql \"SELECT path, reason FROM generations WHERE status <> 'ok'\""));
     }
+    summary.waiting.iter().for_each(|line| terminal.say(line));
     if summary.scored > 0 || !idle {
         terminal.say(format!("scores: {} new", summary.scored));
     }

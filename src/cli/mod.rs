@@ -38,7 +38,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   msdata init stress-test && cd stress-test
-  msdata ingest --subjects ../subjects.jsonl --prompts ../prompts.jsonl --generations ../generations.jsonl
+  msdata ingest --subjects ../s.jsonl --prompts ../p.jsonl --generations ../g.jsonl
   msdata ingest --embeddings ../dinov2-small.parquet
   msdata report
   msdata report --by model,scene_type --format md";

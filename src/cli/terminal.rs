@@ -37,7 +37,7 @@ impl Terminal {
             let _ = signal_hook::flag::register(signal, interrupted.clone());
         }
         let bar = self.bar();
-        let mut progress = |p: Progress| {
+        let progress = |p: Progress| {
             bar.set_prefix(p.stage);
             bar.set_position(p.done);
             match p.total {
@@ -45,8 +45,8 @@ impl Terminal {
                 None => bar.unset_length(),
             }
         };
-        let mut warn = |text: &str| bar.suspend(|| self.warn(text));
-        let outcome = work(&mut Watch { progress: &mut progress, warn: &mut warn, interrupted: &interrupted });
+        let warn = |text: &str| bar.suspend(|| self.warn(text));
+        let outcome = work(&mut Watch::silent().on_progress(progress).on_warning(warn).until(&interrupted));
         bar.finish_and_clear();
         outcome
     }

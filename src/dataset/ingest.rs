@@ -4,7 +4,7 @@
 use super::intake::Intake;
 use super::vectors::VectorIntake;
 use super::{Dataset, inspection};
-use crate::catalog::{Change, Duplicate, Tally};
+use crate::catalog::{Change, Duplicate, Gap, Tally};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::vocabulary::{closed_set, plain};
@@ -81,6 +81,8 @@ pub struct IngestSummary {
     pub images: Tally,
     /// The first images that cannot be used, each with its reason.
     pub unusable: Vec<String>,
+    /// Encoders that cannot score yet, each as a sentence.
+    pub waiting: Vec<String>,
     /// (generation, encoder) pairs scored.
     pub scored: u64,
 }
@@ -106,7 +108,7 @@ impl Dataset {
             self.warn_of_duplicates(watch)?;
         }
         if !options.embeddings.is_empty() {
-            self.warn_of_gaps(watch)?;
+            self.say_gaps(&mut summary, watch)?;
         }
         summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
@@ -169,7 +171,7 @@ impl Dataset {
     fn warn_of_duplicates(&self, watch: &mut Watch<'_>) -> Result<()> {
         let mut warn = |duplicate: Option<Duplicate>, what: &str| {
             if let Some(Duplicate { groups, example }) = duplicate {
-                (watch.warn)(&format!("{what} ({groups} in all): {}", plain(&example)));
+                watch.warn(&format!("{what} ({groups} in all): {}", plain(&example)));
             }
         };
         warn(self.catalog.shared_files()?, "one file under two keys");
@@ -178,15 +180,20 @@ impl Dataset {
         Ok(())
     }
 
-    fn warn_of_gaps(&self, watch: &mut Watch<'_>) -> Result<()> {
+    /// Warns where an encoder has vectors of some images of a kind and not of others. An encoder without any
+    /// is still being filled: that is for the summary.
+    fn say_gaps(&self, summary: &mut IngestSummary, watch: &mut Watch<'_>) -> Result<()> {
         for encoder in self.catalog.encoders()? {
-            let (references, generations) = self.catalog.lacking(encoder.id)?;
-            if references + generations > 0 {
-                (watch.warn)(&format!(
-                    "encoder {}: {generations} generations and {references} references have no vector; \
-                     what they touch is counted as missing",
-                    plain(encoder.name.as_str())
-                ));
+            let gaps = self.catalog.gaps(encoder.id)?;
+            let name = plain(encoder.name.as_str());
+            for (what, Gap { total, lacking }) in [("references", gaps.references), ("generations", gaps.generations)] {
+                if lacking == total && total > 0 {
+                    summary.waiting.push(format!("encoder {name} has no vectors of {what} yet, so it scores nothing"));
+                } else if lacking > 0 {
+                    watch.warn(&format!(
+                        "encoder {name}: {lacking} of {total} {what} have no vector; what they touch is counted as missing"
+                    ));
+                }
             }
         }
         Ok(())

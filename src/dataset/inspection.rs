@@ -38,7 +38,7 @@ pub fn inspect(catalog: &mut Catalog, watch: &mut Watch<'_>) -> Result<u64> {
         watch.report("images", done, Some(total));
     }
     if let Some(warning) = misnamed.warning() {
-        (watch.warn)(&warning);
+        watch.warn(&warning);
     }
     Ok(changed)
 }

@@ -81,10 +81,10 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             }
         }
         if self.rows == rows_before {
-            (self.watch.warn)(&manifest.problem("no rows").to_string());
+            self.watch.warn(&manifest.problem("no rows").to_string());
         }
         for warning in manifest.into_warnings() {
-            (self.watch.warn)(&warning.to_string());
+            self.watch.warn(&warning.to_string());
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     /// What was wrong or odd about rows that were read elsewhere.
     pub fn remarks(&mut self, problems: Vec<Problem>, warnings: Vec<Problem>) {
         self.problems.extend(problems);
-        warnings.iter().for_each(|w| (self.watch.warn)(&w.to_string()));
+        warnings.iter().for_each(|w| self.watch.warn(&w.to_string()));
     }
 
     pub fn subject(&mut self, row: Located<Subject>) -> Result<()> {

@@ -68,7 +68,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             opened => opened?,
         };
         if import.is_narrowed() {
-            (watch.warn)(&whole("vectors are float64; they are kept as float32".into()).to_string());
+            watch.warn(&whole("vectors are float64; they are kept as float32".into()).to_string());
         }
         let fingerprint = import.fingerprint().unwrap_or(UNKNOWN_FINGERPRINT).to_owned();
         let before = self.problems.len();
@@ -89,7 +89,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             }
         }
         if import.rows() == 0 {
-            (watch.warn)(&whole("no rows".into()).to_string());
+            watch.warn(&whole("no rows".into()).to_string());
         }
         Ok(())
     }

@@ -207,11 +207,12 @@ impl Measure {
         if self.percent { format!("{:.1}", value * 100.0) } else { format!("{value:.3}") }
     }
 
-    /// The best value of a line as it is printed, so that equal print means equally best; nothing to
-    /// set off where there is no rival.
+    /// The best value of a line as it is printed, so that equal print means equally best; nothing is
+    /// set off where all are equal.
     fn best(&self, rows: &[Option<&Row>]) -> Option<String> {
         let values: Vec<f64> = rows.iter().flatten().filter_map(|r| (self.value)(r)).collect();
-        if values.len() < 2 {
+        let first = self.text(*values.first()?);
+        if values.iter().all(|v| self.text(*v) == first) {
             return None;
         }
         let best = match self.better {

@@ -1,15 +1,16 @@
 //! A data set whose every cosine is prescribed: manifests, tiny images, and vectors built so that their
 //! cosines are the numbers wanted. Used by the tests and by the demonstration.
 //!
-//! The vectors: reference i is 0.8·c + 0.6·eᵢ with a common direction c, because generations that
-//! resemble all of ten references at once cannot be built over orthogonal ones. A generation is
+//! The vectors: reference i is a·c + b·eᵢ (a² + b² = 1) with a common direction c, because generations
+//! that resemble all of ten references at once cannot be built over orthogonal ones. A generation is
 //! x·c + Σ yᵢ·eᵢ + w·t + z·u, where t is every prompt's direction, u is nobody's, and z makes it a
-//! unit vector; its cosine with reference i is 0.8·x + 0.6·yᵢ, and with a prompt w.
+//! unit vector; its cosine with reference i is a·x + b·yᵢ, and with a prompt w.
 
 #![allow(dead_code)] // each user takes what it needs
 
 use msdata::catalog::VectorKey;
 use msdata::embeddings::ExportWriter;
+use msdata::{Dataset, IngestOptions, IngestSummary, Watch};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,32 @@ pub struct Written {
     pub prompts: PathBuf,
     pub generations: PathBuf,
     pub embeddings: Vec<PathBuf>,
+}
+
+impl Written {
+    pub fn options(&self) -> IngestOptions {
+        IngestOptions {
+            subjects: vec![self.subjects.clone()],
+            prompts: vec![self.prompts.clone()],
+            generations: vec![self.generations.clone()],
+            embeddings: self.embeddings.clone(),
+            ..IngestOptions::default()
+        }
+    }
+}
+
+/// Ingests what was written; a warning is a failure.
+pub fn ingest(data: &mut Dataset, files: &Written) -> IngestSummary {
+    let (summary, warnings) = ingest_with_warnings(data, &files.options());
+    assert_eq!(warnings, Vec::<String>::new());
+    summary
+}
+
+/// Ingests and gives the warnings.
+pub fn ingest_with_warnings(data: &mut Dataset, options: &IngestOptions) -> (IngestSummary, Vec<String>) {
+    let mut warnings = Vec::new();
+    let summary = data.ingest(options, &mut Watch::silent().on_warning(|w| warnings.push(w.to_owned()))).unwrap();
+    (summary, warnings)
 }
 
 impl Prescribed {
@@ -145,22 +172,24 @@ impl Prescribed {
             entries.iter().for_each(|(i, x)| v[*i] = *x as f32);
             v
         };
+        let wanted: Vec<(Image<'_>, Vec<f64>, f64)> =
+            self.images().map(|i| (i, similarities(i), clip_t.map_or(0.0, |f| f(i)))).collect();
+        // How much the references have in common is free: the first value for which every image can be built.
+        let mixtures = (0..20).map(|k| f64::from(k) * 0.05).map(|a| (a, (1.0 - a * a).sqrt()));
+        let (a, b) = mixtures
+            .into_iter()
+            .find(|mixture| wanted.iter().all(|(_, cosines, w)| Coordinates::of(cosines, *w, *mixture).is_some()))
+            .expect("no unit vectors have these cosines");
         for i in 0..self.pool {
             let key = VectorKey::Reference(Self::subject_id(i).parse().unwrap(), 0);
-            out.push(key, &vector(&[(common, 0.8), (i, 0.6)])).unwrap();
+            out.push(key, &vector(&[(common, a), (i, b)])).unwrap();
         }
-        for image in self.images() {
+        for (image, cosines, w) in &wanted {
             let prompt = &self.prompts[image.prompt];
-            let wanted = similarities(image);
-            assert_eq!(wanted.len(), prompt.subjects.len());
-            let w = clip_t.map_or(0.0, |f| f(image));
-            // The x for which x² + Σ yᵢ² is least, which leaves the most room for unequal cosines.
-            let x = (0.8 / 0.36) * wanted.iter().sum::<f64>() / (1.0 + wanted.len() as f64 * 0.64 / 0.36);
-            let mut entries = vec![(common, x), (text, w)];
-            entries.extend(prompt.subjects.iter().zip(&wanted).map(|(s, cosine)| (*s, (cosine - 0.8 * x) / 0.6)));
-            let squared: f64 = entries.iter().map(|(_, e)| e * e).sum();
-            assert!(squared <= 1.0, "no unit vector has these cosines: {wanted:?}");
-            entries.push((nobody, (1.0 - squared).sqrt()));
+            assert_eq!(cosines.len(), prompt.subjects.len());
+            let Coordinates { x, y, z } = Coordinates::of(cosines, *w, (a, b)).unwrap();
+            let mut entries = vec![(common, x), (text, *w), (nobody, z)];
+            entries.extend(prompt.subjects.iter().copied().zip(y));
             let key = VectorKey::Generation(image.model.parse().unwrap(), prompt.id.parse().unwrap(), image.seed);
             out.push(key, &vector(&entries)).unwrap();
         }
@@ -170,6 +199,23 @@ impl Prescribed {
             }
         }
         out.finish().unwrap();
+    }
+}
+
+/// A generation's share of each direction.
+struct Coordinates {
+    x: f64,
+    y: Vec<f64>,
+    z: f64,
+}
+
+impl Coordinates {
+    /// With the x for which x² + Σ yᵢ² is least, which leaves the most room; `None` if that is too little.
+    fn of(cosines: &[f64], w: f64, (a, b): (f64, f64)) -> Option<Coordinates> {
+        let x = a / (b * b) * cosines.iter().sum::<f64>() / (1.0 + cosines.len() as f64 * a * a / (b * b));
+        let y: Vec<f64> = cosines.iter().map(|cosine| (cosine - a * x) / b).collect();
+        let rest = 1.0 - x * x - w * w - y.iter().map(|y| y * y).sum::<f64>();
+        (rest >= 0.0).then(|| Coordinates { x, y, z: rest.sqrt() })
     }
 }
 

@@ -1,0 +1,44 @@
+# The two commands of the README are `make demo` and `make test`; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := target/venv
+# What the tests open exported tables with. Pinned, so that a test that passed yesterday passes today.
+PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0
+
+.PHONY: help demo test check setup format lint docs bench install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## the main job: make a small data set and print its report (in target/demo)
+	cargo run --locked --quiet --example demo -- target/demo
+
+test: setup ## every test, with doc tests and the exported tables opened by DuckDB, pandas, pyarrow, Polars
+	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked
+
+check: format lint test docs ## what must pass before a commit
+
+setup: $(VENV)/.installed ## the Python packages that the tests use (in target/venv)
+
+$(VENV)/.installed: Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check $(PACKAGES)
+	@touch $@
+
+format:
+	cargo fmt --check
+
+lint:
+	cargo clippy --locked --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
+
+bench: ## what is measured in docs/performance.md
+	cargo bench --locked
+
+install: ## msdata, optimised, into cargo's bin directory
+	cargo install --locked --path .
+
+clean: ## remove everything that was built
+	cargo clean

@@ -1,0 +1,223 @@
+//! The program as its users meet it: exit statuses, what goes to which stream, messages, documentation.
+
+mod prescribed;
+
+use prescribed::Prescribed;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn msdata(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
+    command.args(arguments).current_dir(dir).env_remove("MSDATA_DATASET");
+    command
+}
+
+fn run(dir: &Path, arguments: &[&str]) -> Output {
+    msdata(dir, arguments).output().unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// The paper's data set, its files in `input`, ingested into `data`.
+fn ingested(encoder: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let set = Prescribed::paper();
+    set.write(&dir.path().join("input"));
+    let similarities = |i: prescribed::Image<'_>| {
+        let n = set.prompts[i.prompt].subjects.len();
+        vec![if i.model == "PSR" { 0.45 } else { 0.35 }; n]
+    };
+    set.write_vectors(&dir.path().join("input/v.parquet"), encoder, similarities, None);
+    assert_eq!(run(dir.path(), &["init", "data"]).status.code(), Some(0));
+    let ingest = run(dir.path(), &INGEST);
+    assert_eq!((ingest.status.code(), out(&ingest)), (Some(0), ""), "{}", err(&ingest));
+    dir
+}
+
+const INGEST: [&str; 12] = [
+    "ingest",
+    "-d",
+    "data",
+    "--no-embed",
+    "--subjects",
+    "input/subjects.jsonl",
+    "--prompts",
+    "input/prompts.jsonl",
+    "--generations",
+    "input/generations.jsonl",
+    "--embeddings",
+    "input/v.parquet",
+];
+
+#[test]
+fn the_report_in_every_format() {
+    let dir = ingested("dinov2-small");
+    let report = |format: &str| {
+        let output = run(dir.path(), &["-d", "data", "report", "--format", format]);
+        assert_eq!((output.status.code(), err(&output)), (Some(0), ""));
+        out(&output).to_owned()
+    };
+    let json: serde_json::Value = serde_json::from_str(&report("json")).unwrap();
+    assert_eq!(json["rows"][0]["scr"], serde_json::json!({"0.4": 1.0, "0.5": 1.0, "0.6": 1.0}));
+    assert_eq!(json["by"], serde_json::json!(["model", "subject_count"]));
+    assert_eq!(report("jsonl").lines().count(), 15);
+    assert!(report("csv").starts_with(
+        "model,subject_count,images,subjects,missing,similarity_dinov2-small,scr_0.4,scr_0.5,scr_0.6\nMOSAIC,2,45,90,0,"
+    ));
+    let markdown = report("md");
+    assert!(markdown.starts_with("| subject\\_count | MOSAIC DINOv2 ↑ | MOSAIC SCR@0.4 % ↓ |"), "{markdown}");
+    assert!(markdown.contains("| 0.350 | 100.0 | 100.0 | 100.0 | **0.450** | **0.0** | 100.0 |"), "{markdown}");
+    let latex = report("latex");
+    assert!(latex.contains("\\multicolumn{4}{c}{PSR}") && latex.contains("SCR@0.4 \\% $\\downarrow$"), "{latex}");
+    let table = report("table");
+    assert!(table.starts_with("model   subject_count  images  DINOv2  SCR@0.4 %"), "{table}");
+    let file = run(dir.path(), &["-d", "data", "report", "--format", "csv", "--out", "t.csv"]);
+    assert_eq!((out(&file), std::fs::read_to_string(dir.path().join("t.csv")).unwrap()), ("", report("csv")));
+}
+
+#[test]
+fn the_same_bytes_whatever_the_thread_count() {
+    let dir = ingested("dinov2-small");
+    let report = |threads: &str| {
+        let arguments = ["-d", "data", "report", "--by", "subject_id,kind", "--thresholds", "0:1:0.05", "--format", "json"];
+        let output = msdata(dir.path(), &arguments).env("POLARS_MAX_THREADS", threads).env("RAYON_NUM_THREADS", threads).output();
+        output.unwrap().stdout
+    };
+    assert!(!report("1").is_empty());
+    assert_eq!(report("1"), report("5"));
+}
+
+#[test]
+fn another_identity_encoder_is_said() {
+    let dir = ingested("efficientnet-lite0");
+    let report = run(dir.path(), &["-d", "data", "report"]);
+    assert_eq!(report.status.code(), Some(0));
+    assert!(err(&report).starts_with("warning: the thresholds were chosen for DINOv2"), "{}", err(&report));
+    let report = run(dir.path(), &["-d", "data", "report", "--identity", "dinov2"]);
+    assert_eq!(report.status.code(), Some(1));
+    assert_eq!(err(&report), "error: the data set has no image encoder `dinov2`\nhint: it has efficientnet-lite0\n");
+}
+
+#[test]
+fn missing_images_are_exit_status_3_and_named() {
+    let dir = ingested("dinov2-small");
+    std::fs::remove_file(dir.path().join("input/images/PSR/01_neutral/42.png")).unwrap();
+    let ingest = run(dir.path(), &INGEST);
+    assert_eq!((ingest.status.code(), out(&ingest)), (Some(3), ""));
+    assert!(err(&ingest).contains("generation PSR 01_neutral 42: ") && err(&ingest).contains("no such file"), "{}", err(&ingest));
+    assert_eq!(run(dir.path(), &["-d", "data", "verify"]).status.code(), Some(0), "the catalog knows of it");
+    let quiet = run(dir.path(), &["-q", "-d", "data", "score"]);
+    assert_eq!((quiet.status.code(), err(&quiet)), (Some(3), ""));
+}
+
+#[test]
+fn wrong_usage_is_2_and_failures_are_1_with_a_hint() {
+    let dir = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["report", "--by", "weather"][..],
+        &["report", "--thresholds", "2"],
+        &["nonsense"],
+        &["remove"],
+        &["remove", "--model", "A", "--prompt", "p"],
+        &["ingest", "--from", "nonsense", "."],
+    ] {
+        assert_eq!(run(dir.path(), arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    let none = run(dir.path(), &["report"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert_eq!(err(&none), "error: . is no data set: it has no catalog.sqlite\nhint: make one with `msdata init .`\n");
+    assert_eq!(run(dir.path(), &["init"]).status.code(), Some(0));
+    let again = run(dir.path(), &["init"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(err(&again).starts_with("error: . already holds a data set\nhint: "), "{}", err(&again));
+    let empty = run(dir.path(), &["report"]);
+    assert!(empty.status.code() == Some(1) && err(&empty).contains("hint: "), "{}", err(&empty));
+}
+
+#[test]
+fn sql_reads_and_only_reads() {
+    let dir = ingested("dinov2-small");
+    let sql = |query: &str| run(dir.path(), &["-d", "data", "sql", query, "--format", "jsonl"]);
+    assert_eq!(out(&sql("SELECT count(*) AS n FROM image_scores;")), "{\"n\":675}\n");
+    for query in [
+        "DELETE FROM generation",
+        "ATTACH 'other.sqlite' AS other",
+        "PRAGMA journal_mode = delete",
+        "PRAGMA user_version = 7",
+        "CREATE TEMP TABLE t (x)",
+        "VACUUM INTO 'copy.sqlite'",
+        "SELECT 1; SELECT 2",
+        "SELECT load_extension('x')",
+        "BEGIN IMMEDIATE",
+        "",
+        "SELEC 1",
+    ] {
+        let output = sql(query);
+        assert_eq!((output.status.code(), out(&output)), (Some(1), ""), "{query}");
+        assert!(err(&output).starts_with("error: query refused: "), "{query}: {}", err(&output));
+    }
+    assert!(!dir.path().join("copy.sqlite").exists() && !dir.path().join("other.sqlite").exists());
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let dir = ingested("dinov2-small");
+    let query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n";
+    let mut child = msdata(dir.path(), &["-d", "data", "sql", query, "--format", "csv"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 4];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap(); // and closed here
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), err(&output)), (Some(0), ""));
+}
+
+#[test]
+fn every_command_is_in_the_readme_and_has_help() {
+    let readme = include_str!("../README.md");
+    let help = run(Path::new("."), &["--help"]);
+    let listed = out(&help).lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| l.starts_with("  "));
+    let mut commands = 0;
+    for command in listed.filter(|l| !l.starts_with("   ")).filter_map(|l| l.split_whitespace().next()) {
+        assert!(readme.contains(&format!("`msdata {command}")), "README.md does not show `msdata {command}`");
+        assert_eq!(run(Path::new("."), &[command, "--help"]).status.code(), Some(0));
+        commands += 1;
+    }
+    assert!(commands >= 10, "{commands} commands in the help");
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(out(&run(dir.path(), &["completions", "bash"])).contains("_msdata"));
+    assert_eq!(run(dir.path(), &["man", "man1"]).status.code(), Some(0));
+    let page = std::fs::read_to_string(dir.path().join("man1/msdata-report.1")).unwrap();
+    assert!(page.contains("thresholds"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_a_sound_data_set() {
+    let dir = ingested("dinov2-small");
+    assert_eq!(run(dir.path(), &["init", "again"]).status.code(), Some(0));
+    let mut arguments = INGEST;
+    arguments[2] = "again";
+    let mut child = msdata(dir.path(), &arguments).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let code = child.wait().unwrap().code();
+    assert!(matches!(code, Some(0 | 130)), "{code:?}");
+    assert_eq!(run(dir.path(), &["-d", "again", "verify"]).status.code(), Some(0));
+    assert_eq!(run(dir.path(), &arguments).status.code(), Some(0));
+    let report = |data: &str| run(dir.path(), &["-d", data, "report", "--format", "json"]).stdout;
+    assert_eq!(report("again"), report("data"));
+}

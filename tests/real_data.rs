@@ -1,0 +1,201 @@
+//! Real and hostile data, where it is at hand: `MSDATA_SHARED`, or `../shared` beside the checkout. Without
+//! it these tests say so and pass.
+
+mod prescribed;
+
+use msdata::dataset::SourceFormat;
+use msdata::report::{Key, KeyValue};
+use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
+use prescribed::ingest_with_warnings;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A directory of the shared data, or a message that it is absent.
+fn shared(part: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let path = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join(part);
+    if !path.exists() {
+        eprintln!("skipped: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+#[test]
+fn the_authors_repository() {
+    let Some(repository) = shared("stress-test-repo") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut data = Dataset::init(dir.path()).unwrap();
+    let options = IngestOptions { from: vec![(SourceFormat::StressTestRepo, repository)], ..IngestOptions::default() };
+    let (summary, warnings) = ingest_with_warnings(&mut data, &options);
+    assert_eq!((summary.subjects.added, summary.prompts.added, summary.generations.added), (30, 75, 675));
+    assert_eq!((summary.images.ok, summary.images.missing, summary.images.unusable), (30 + 225, 450, 0));
+    assert_eq!(warnings, Vec::<String>::new());
+    let mut counts = Vec::new();
+    let mut row = |cells: &[msdata::table::Cell]| {
+        counts.push(format!("{cells:?}"));
+        Ok(())
+    };
+    let query = "SELECT scene_type, subject_count, count(*) FROM prompts GROUP BY 1, 2 HAVING count(*) <> 5";
+    data.query(query, msdata::catalog::QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    assert_eq!(counts, Vec::<String>::new(), "5 prompts in each of 15 cells");
+    let (again, _) = ingest_with_warnings(&mut data, &options);
+    assert_eq!((again.generations.unchanged, again.images_read), (675, 0));
+}
+
+#[test]
+fn the_canonical_manifests() {
+    let Some(real) = shared("real") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut data = Dataset::init(dir.path()).unwrap();
+    let options = IngestOptions {
+        subjects: vec![real.join("subjects.jsonl")],
+        prompts: vec![real.join("prompts.jsonl")],
+        generations: vec![real.join("generations.jsonl")],
+        ..IngestOptions::default()
+    };
+    let (summary, warnings) = ingest_with_warnings(&mut data, &options);
+    assert_eq!((summary.subjects.added, summary.generations.added, warnings.len()), (64, 30, 0), "{warnings:?}");
+    assert_eq!((summary.images.missing, summary.images.unusable), (0, 0));
+}
+
+/// The authors' published scores of seed 42, from vectors whose cosines are those scores.
+#[test]
+fn the_published_scores_of_seed_42() {
+    let Some(repository) = shared("stress-test-repo") else { return };
+    // model, prompt_id → subject count, CLIP-T, CLIP-I, DINO, DINOv2, SCR at three thresholds
+    let published: HashMap<(String, String), [f64; 8]> = csv::Reader::from_path(repository.join("published_seed42.csv"))
+        .unwrap()
+        .records()
+        .map(|record| {
+            let record = record.unwrap();
+            let numbers = std::array::from_fn(|i| record[i + 3].parse().unwrap());
+            ((record[0].to_owned(), record[1].to_owned()), numbers)
+        })
+        .collect();
+    assert_eq!(published.len(), 225);
+    let mut ids: Vec<&String> = published.keys().map(|(_, prompt)| prompt).collect();
+    ids.sort();
+    ids.dedup();
+    let prompts = ids
+        .iter()
+        .map(|id| {
+            let count = published[&("mosaic".to_owned(), (*id).clone())][0] as usize;
+            let scene = prescribed::SCENES.iter().find(|s| id.ends_with(*s)).unwrap();
+            let scene = if id.ends_with("no_interaction") { "neutral" } else { scene };
+            prescribed::Prompt { id: (*id).clone(), scene, subjects: (0..count).collect() }
+        })
+        .collect();
+    let set = prescribed::Prescribed { models: vec!["mosaic", "xverse", "psr"], pool: 10, prompts, seeds: vec![42] };
+    let row = |i: prescribed::Image<'_>| published[&(i.model.to_owned(), set.prompts[i.prompt].id.clone())];
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = set.write(&dir.path().join("input"));
+    let path = |name: &str| dir.path().join(name);
+    // Similarities with the published mean and as many below each threshold as published.
+    set.write_vectors(&path("dinov2.parquet"), "dinov2-small", |i| with_counts(&row(i)), None);
+    set.write_vectors(&path("dino.parquet"), "dino-vits16", |i| vec![row(i)[3]; row(i)[0] as usize], None);
+    let clip = "clip-vit-large-patch14";
+    let clip_t = |i: prescribed::Image<'_>| row(i)[1];
+    set.write_vectors(&path("clip.parquet"), clip, |i| vec![row(i)[2]; row(i)[0] as usize], Some(&clip_t));
+    files.embeddings = vec![path("dinov2.parquet"), path("dino.parquet"), path("clip.parquet")];
+    let mut data = Dataset::init(&path("data")).unwrap();
+    prescribed::ingest(&mut data, &files);
+    let by = vec![Key::Model, Key::SubjectCount, Key::SceneType];
+    let report = data.report(&ReportOptions { by, ..ReportOptions::default() }).unwrap();
+    assert_eq!(report.rows.len(), 45);
+    for cell in &report.rows {
+        let [KeyValue::Text(Some(model)), KeyValue::Integer(count), KeyValue::Text(Some(scene))] =
+            [0, 1, 2].map(|k| cell.keys[k].1.clone())
+        else {
+            panic!("{cell:?}")
+        };
+        let ends = if scene == "neutral" { "no_interaction".to_owned() } else { format!("_{scene}") };
+        let rows: Vec<&[f64; 8]> = published
+            .iter()
+            .filter(|((m, p), row)| {
+                *m == model
+                    && row[0] as i64 == count
+                    && p.ends_with(&ends)
+                    && p.ends_with("no_interaction") == (scene == "neutral")
+            })
+            .map(|(_, row)| row)
+            .collect();
+        assert_eq!((rows.len(), cell.images), (5, 5));
+        let mean = |column: usize| rows.iter().map(|r| r[column]).sum::<f64>() / 5.0;
+        let close = |what: &str, value: f64, column: usize| {
+            assert!((value - mean(column)).abs() < 1e-6, "{model} {count} {scene} {what}: {value}, published {}", mean(column));
+        };
+        let similarity = |encoder: &str| cell.similarity.iter().find(|(e, _)| e == encoder).unwrap().1.unwrap();
+        close("CLIP-T", cell.clip_t[0].1.unwrap(), 1);
+        close("CLIP-I", similarity(clip), 2);
+        close("DINO", similarity("dino-vits16"), 3);
+        close("DINOv2", similarity("dinov2-small"), 4);
+        (0..3).for_each(|t| close("SCR", cell.scr[t].1.unwrap(), 5 + t));
+    }
+}
+
+/// N similarities with a given mean, of which given shares lie below 0.4, 0.5 and 0.6.
+fn with_counts(row: &[f64; 8]) -> Vec<f64> {
+    let n = row[0] as usize;
+    let below: [usize; 3] = std::array::from_fn(|t| (row[5 + t] * n as f64).round() as usize);
+    let range = |i: usize| match i {
+        i if i < below[0] => (-0.35, 0.399),
+        i if i < below[1] => (0.4001, 0.499),
+        i if i < below[2] => (0.5001, 0.599),
+        _ => (0.6001, 0.999),
+    };
+    // As equal as the ranges allow: one level, clamped into each range, such that the sum is right.
+    let at = |level: f64| (0..n).map(range).map(|(low, high)| level.clamp(low, high)).collect::<Vec<f64>>();
+    let (mut low, mut high) = (-1.0, 1.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if at(middle).iter().sum::<f64>() < row[4] * n as f64 { low = middle } else { high = middle }
+    }
+    at(low)
+}
+
+#[test]
+fn hostile_manifests_and_embeddings() {
+    let Some(archive) = shared("hostile/corpus.tar.zst") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let tar = dir.path().join("corpus.tar");
+    zstd::stream::copy_decode(std::fs::File::open(archive).unwrap(), std::fs::File::create(&tar).unwrap()).unwrap();
+    assert!(Command::new("tar").arg("-xf").arg(&tar).arg("-C").arg(dir.path()).status().unwrap().success());
+    let corpus = dir.path().join("corpus");
+    let expected: serde_json::Value = serde_json::from_slice(&std::fs::read(corpus.join("expected.json")).unwrap()).unwrap();
+    let good: Vec<(&str, String)> =
+        ["subjects", "prompts", "generations"].map(|kind| (kind, format!("manifests/good_{kind}.jsonl"))).to_vec();
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    for case in expected["manifests"].as_array().unwrap().iter().chain(expected["embeddings"].as_array().unwrap()) {
+        let mut files = good.clone();
+        match case["load_with"].as_object() {
+            Some(load) => files.iter_mut().for_each(|(kind, file)| *file = load[*kind].as_str().unwrap().to_owned()),
+            None => files.push(("embeddings", case["path"].as_str().unwrap().to_owned())),
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
+        let data = dir.path().join(format!("data-{cases}"));
+        Dataset::init(&data).unwrap();
+        command.arg("-d").arg(&data).args(["ingest", "--no-embed"]);
+        for (kind, file) in &files {
+            command.arg(format!("--{kind}")).arg(corpus.join(file));
+        }
+        let output = command.output().unwrap();
+        let outcome = match output.status.code() {
+            Some(0) if String::from_utf8_lossy(&output.stderr).contains("warning:") => "ok_with_warning",
+            Some(0) => "ok",
+            Some(1 | 3) => "reject_with_error",
+            _ => "a crash",
+        };
+        let honest = case["outcome"] == outcome || case["also_acceptable"].as_array().unwrap().iter().any(|a| a == outcome);
+        let sound = Dataset::open_to_read(&data).unwrap().verify(true, &mut Watch::silent()).unwrap().faults.is_empty();
+        if !honest || !sound || !output.stdout.is_empty() {
+            wrong.push(format!("{}: {outcome}\n{}", case["id"], String::from_utf8_lossy(&output.stderr)));
+        }
+        cases += 1;
+        std::fs::remove_dir_all(data).unwrap();
+    }
+    assert!(cases > 150, "{cases} cases");
+    assert!(wrong.is_empty(), "{} of {cases} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
