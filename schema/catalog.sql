@@ -79,7 +79,9 @@ CREATE TABLE encoder (
     id          INTEGER PRIMARY KEY,
     name        TEXT    NOT NULL UNIQUE,
     fingerprint TEXT    NOT NULL,
-    dimension   INTEGER NOT NULL CHECK (dimension BETWEEN 1 AND 65536)
+    dimension   INTEGER NOT NULL CHECK (dimension BETWEEN 1 AND 65536),
+    location    TEXT,                                -- its directory, if it was given as one
+    pixel_rule  INTEGER                              -- how pixels were read; NULL: vectors were imported
 ) STRICT;
 
 -- An immutable Parquet file of vectors. Written before its row: a file without a row is garbage, a
@@ -119,6 +121,33 @@ CREATE TABLE prompt_vector (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX prompt_vector_by_prompt ON prompt_vector (prompt);
 CREATE INDEX prompt_vector_by_place ON prompt_vector (part, row);
+
+-- Vectors on their way into a part. They are committed batch by batch, so that a kill loses no finished
+-- batch, and gathered into parts of a good size.
+CREATE TABLE staged_vector (
+    id        INTEGER PRIMARY KEY,
+    encoder   INTEGER NOT NULL REFERENCES encoder (id) ON DELETE CASCADE,
+    image     INTEGER REFERENCES image (id) ON DELETE CASCADE,
+    prompt    INTEGER REFERENCES prompt (id) ON DELETE CASCADE,
+    source    BLOB    NOT NULL CHECK (length(source) = 32),
+    truncated INTEGER CHECK (truncated IN (0, 1)),
+    vector    BLOB    NOT NULL,                      -- float32, little-endian
+    CHECK ((image IS NULL) <> (prompt IS NULL)),
+    UNIQUE (encoder, image),
+    UNIQUE (encoder, prompt)
+) STRICT;
+CREATE INDEX staged_vector_by_image ON staged_vector (image);
+CREATE INDEX staged_vector_by_prompt ON staged_vector (prompt);
+
+-- An image that one encoder could not embed although it can be read; tried again when it changes.
+CREATE TABLE embedding_failure (
+    encoder INTEGER NOT NULL REFERENCES encoder (id) ON DELETE CASCADE,
+    image   INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+    source  BLOB    NOT NULL CHECK (length(source) = 32),
+    reason  TEXT    NOT NULL,
+    PRIMARY KEY (encoder, image)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX embedding_failure_by_image ON embedding_failure (image);
 
 -- Scores. A generation has a row here for an encoder only when *all* its subjects are scored; no
 -- partial row exists, so no mean can be over fewer subjects than were asked for.

@@ -3,13 +3,15 @@
 //! Every variant carries what is wrong and where; [`Error::hint`] says what to do next. Types of the
 //! packages underneath (SQLite, Parquet) stay behind a boxed source, so that they can be exchanged.
 
+use crate::encoder::HubFault;
 use crate::manifest::Problem;
 use std::path::{Path, PathBuf};
 
 /// The library's result.
 pub type Result<T> = std::result::Result<T, Error>;
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+/// An error of a package underneath, which stays exchangeable.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,37 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// ONNX Runtime itself, or a device, is not to be had.
+    #[error("{message}{}", because(source.as_ref()))]
+    Runtime {
+        /// What is wrong.
+        message: String,
+        /// The command that mends it.
+        hint: String,
+        /// What the loader or the runtime said.
+        source: Option<Source>,
+    },
+    /// An encoder's directory, or a file in it, cannot be used.
+    #[error("{}: {reason}{}", path.display(), because(source.as_ref()))]
+    Encoder {
+        /// The directory or the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do next, where there is something to say.
+        hint: Option<String>,
+        /// What the package underneath said.
+        source: Option<Source>,
+    },
+    /// An encoder could not be fetched.
+    #[error("{what}: {fault}")]
+    Hub {
+        /// The encoder, or the address of its file.
+        what: String,
+        /// What was wrong.
+        #[source]
+        fault: HubFault,
+    },
     /// The data set contradicts itself.
     #[error("the data set is damaged: {0}")]
     Damaged(String),
@@ -99,7 +132,9 @@ impl Error {
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("make room on the disk and run the same command again".into())
             }
-            Error::Request { hint, .. } => hint.clone(),
+            Error::Request { hint, .. } | Error::Encoder { hint, .. } => hint.clone(),
+            Error::Runtime { hint, .. } => Some(hint.clone()),
+            Error::Hub { fault, .. } => fault.hint(),
             _ => None,
         }
     }
@@ -112,9 +147,22 @@ impl Error {
         move |e| Error::Parquet { path: path.to_path_buf(), reason: e.to_string() }
     }
 
+    pub(crate) fn encoder(path: &Path, reason: impl Into<String>, hint: impl Into<String>) -> Error {
+        Error::Encoder { path: path.to_path_buf(), reason: reason.into(), hint: Some(hint.into()), source: None }
+    }
+
+    /// As [`Error::encoder`], with what the package underneath said and no advice of ours.
+    pub(crate) fn model<S: Into<Source>>(path: &Path, reason: &'static str) -> impl FnOnce(S) -> Error {
+        move |source| Error::Encoder { path: path.to_path_buf(), reason: reason.into(), hint: None, source: Some(source.into()) }
+    }
+
     pub(crate) fn request(message: impl Into<String>, hint: impl Into<String>) -> Error {
         Error::Request { message: message.into(), hint: Some(hint.into()) }
     }
+}
+
+fn because(source: Option<&Source>) -> String {
+    source.map(|s| format!(": {s}")).unwrap_or_default()
 }
 
 /// What the system said, without `(os error 2)`.

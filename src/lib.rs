@@ -8,7 +8,8 @@
 //! | [`vocabulary`] | ids, closed sets | the words of the contract |
 //! | [`manifest`] | rows of manifests | reads what users and generators write |
 //! | [`catalog`] | [`catalog::Catalog`] | the SQLite file: what is there, where its vectors lie, what was scored |
-//! | [`image`] | image files | hash, format, size |
+//! | [`image`] | image files | hash, format, size; pixels, and the tensors that networks take |
+//! | [`encoder`] | [`encoder::Encoder`] | networks that turn images and texts into vectors |
 //! | [`embeddings`] | vectors in Parquet | parts, import, export |
 //! | [`score`] | similarities | pure functions of vectors |
 //! | [`report`] | [`report::Report`] | scores into tables |
@@ -36,6 +37,7 @@ struct Readme;
 pub mod catalog;
 pub mod dataset;
 pub mod embeddings;
+pub mod encoder;
 pub mod error;
 pub mod image;
 pub mod manifest;

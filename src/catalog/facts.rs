@@ -165,6 +165,18 @@ impl Catalog {
         )
     }
 
+    /// How many prompts were cut at each encoder's limit, by its name.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn cut_prompts(&self) -> Result<Vec<(String, u64)>> {
+        self.rows(
+            "SELECT e.name, count(*) FROM prompt_vector v JOIN encoder e ON e.id = v.encoder WHERE v.truncated = 1
+             GROUP BY e.name ORDER BY e.name",
+            |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)),
+        )
+    }
+
     /// Every model and whether it is a control, by name.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! | module | noun |
 //! |---|---|
 //! | `schema` | making and upgrading the file |
+//! | `embedding` | what is to be embedded, and the stage |
 //! | `entries` | subjects, prompts, generations: put in, compared, taken out |
 //! | `images` | what is known of the image files |
 //! | `vectors` | encoders, parts, and where each vector lies |
@@ -14,6 +15,7 @@
 //! power cut; one process writes (the data set holds the lock), any number read; foreign keys are
 //! enforced. No other module of the library speaks to SQLite.
 
+mod embedding;
 mod entries;
 mod facts;
 mod images;
@@ -22,6 +24,7 @@ mod scores;
 mod sql;
 mod vectors;
 
+pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, Entry, Put, Removal};
 pub use facts::{GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 pub use images::{Duplicate, ImageRow, Tally};

@@ -4,6 +4,7 @@ use super::{Catalog, Changes, catalog};
 use crate::error::{Error, Result};
 use crate::vocabulary::{EncoderName, ModelName, PromptId, Provenance, SubjectId, quote};
 use rusqlite::{OptionalExtension, params};
+use std::path::{Path, PathBuf};
 
 /// An encoder of the data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub struct EncoderRow {
     pub fingerprint: String,
     /// Numbers in a vector.
     pub dimension: usize,
+    /// Its directory, if it was given as one.
+    pub location: Option<PathBuf>,
+    /// The rule by which pixels were read; `None`: its vectors were imported.
+    pub pixel_rule: Option<u32>,
 }
 
 /// A registered part.
@@ -122,6 +127,8 @@ fn encoder_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<EncoderRow> {
             .map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into()))?,
         fingerprint: r.get(2)?,
         dimension: r.get::<_, i64>(3)? as usize,
+        location: r.get::<_, Option<String>>(4)?.map(PathBuf::from),
+        pixel_rule: r.get(5)?,
     })
 }
 
@@ -136,7 +143,7 @@ impl Catalog {
     /// SQLite's.
     pub fn encoders(&self) -> Result<Vec<EncoderRow>> {
         self.db
-            .prepare_cached("SELECT id, name, fingerprint, dimension FROM encoder ORDER BY name")
+            .prepare_cached("SELECT id, name, fingerprint, dimension, location, pixel_rule FROM encoder ORDER BY name")
             .and_then(|mut q| q.query_map([], encoder_row)?.collect())
             .map_err(catalog("read encoders"))
     }
@@ -242,7 +249,7 @@ impl Changes<'_> {
     pub fn encoder(&self, name: &EncoderName, fingerprint: &str, dimension: usize) -> Result<i64> {
         let known = self
             .tx
-            .prepare_cached("SELECT id, name, fingerprint, dimension FROM encoder WHERE name = ?1")
+            .prepare_cached("SELECT id, name, fingerprint, dimension, location, pixel_rule FROM encoder WHERE name = ?1")
             .and_then(|mut q| q.query_row([name.as_str()], encoder_row).optional())
             .map_err(catalog("look up an encoder"))?;
         match known {
@@ -273,6 +280,36 @@ impl Changes<'_> {
                 Ok(self.tx.last_insert_rowid())
             }
         }
+    }
+
+    /// Notes where an encoder's model is and how it reads pixels.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn describe_encoder(&self, encoder: i64, location: Option<&Path>, pixel_rule: u32) -> Result<()> {
+        let location = location.and_then(Path::to_str);
+        self.tx
+            .execute(
+                "UPDATE encoder SET location = ?2, pixel_rule = ?3
+                 WHERE id = ?1 AND (location IS NOT ?2 OR pixel_rule IS NOT ?3)",
+                params![encoder, location, pixel_rule],
+            )
+            .map(drop)
+            .map_err(catalog("describe an encoder"))
+    }
+
+    /// Gives an encoder whose vectors were taken out another fingerprint and dimension.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn renew_encoder(&self, encoder: i64, fingerprint: &str, dimension: usize) -> Result<()> {
+        self.tx
+            .execute(
+                "UPDATE encoder SET fingerprint = ?2, dimension = ?3 WHERE id = ?1",
+                params![encoder, fingerprint, dimension as i64],
+            )
+            .map(drop)
+            .map_err(catalog("renew an encoder"))
     }
 
     /// What `key` names, with the hash of what is there now; `None` if the catalog lacks it.
@@ -370,7 +407,7 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Forgets parts that no vector lies in any more, then encoders without parts; the parts' ids.
+    /// Forgets parts that no vector lies in any more, then imported encoders without parts; the parts' ids.
     ///
     /// # Errors
     /// SQLite's.
@@ -388,7 +425,10 @@ impl Changes<'_> {
             self.tx.execute("DELETE FROM part WHERE id = ?1", [id]).map_err(catalog(act))?;
         }
         self.tx
-            .execute("DELETE FROM encoder WHERE NOT EXISTS (SELECT 1 FROM part p WHERE p.encoder = encoder.id)", [])
+            .execute(
+                "DELETE FROM encoder WHERE pixel_rule IS NULL AND NOT EXISTS (SELECT 1 FROM part p WHERE p.encoder = encoder.id)",
+                [],
+            )
             .map_err(catalog(act))?;
         Ok(unused)
     }

@@ -1,9 +1,10 @@
+use super::embed::{self, Embedding};
 use super::{Ended, Terminal};
 use msdata::dataset::{Counts, SourceFormat};
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 
-/// Read manifests and embeddings into the data set, then score
+/// Read manifests into the data set, embed what is new, score it
 ///
 /// Manifests are JSON Lines (.jsonl) or CSV (.csv), plain, .gz or .zst. Rows come in all together or not
 /// at all: every bad row is listed as FILE:LINE. Running it again changes nothing. Exit status 3 says that
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 Examples:
   msdata ingest --subjects subjects.jsonl --prompts prompts.jsonl --generations generations.csv
   msdata ingest --embeddings dinov2-small.parquet --embeddings clip-vit-large-patch14.parquet
-  msdata ingest --from stress-test-repo ../Multi-Subject-Evaluation
+  msdata ingest --from stress-test-repo ../Multi-Subject-Evaluation --encoder paper
   msdata ingest --subjects new.jsonl --dry-run")]
 pub struct Ingest {
     /// A subjects manifest (repeatable)
@@ -31,8 +32,10 @@ pub struct Ingest {
     /// A directory in a generator's own layout: stress-test-repo PATH (repeatable)
     #[arg(long, num_args = 2, value_names = ["FORMAT", "PATH"])]
     from: Vec<String>,
+    #[command(flatten)]
+    embedding: Embedding,
     /// Do not embed what is new; vectors come from --embeddings
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "onnxruntime"])]
     no_embed: bool,
     /// Let other content under a known key replace what is there
     #[arg(long)]
@@ -61,11 +64,13 @@ impl Ingest {
             roots: self.root,
             replace: self.replace,
             dry_run: self.dry_run,
+            embed: (!self.no_embed).then(|| self.embedding.options(false)),
         };
         let mut data = Dataset::open_to_write(dataset)?;
         let summary = terminal.watch(|watch| data.ingest(&options, watch))?;
         print(&summary, options.dry_run, terminal);
-        Ok(if summary.images.missing + summary.images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
+        let failed = summary.embedded.encoders.iter().any(|(_, done)| done.failed > 0);
+        Ok(if failed || summary.images.missing + summary.images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
     }
 }
 
@@ -111,6 +116,7 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
     if rest > 0 {
         terminal.say(format!("  … and {rest} more: msdata sql \"SELECT path, reason FROM generations WHERE status <> 'ok'\""));
     }
+    embed::print(&summary.embedded, terminal);
     summary.waiting.iter().for_each(|line| terminal.say(line));
     if summary.scored > 0 || !idle {
         terminal.say(format!("scores: {} new", summary.scored));

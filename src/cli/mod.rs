@@ -1,6 +1,8 @@
 //! The verbs, one file each, and what they share: where the data set is, how errors reach the user, exit
 //! statuses.
 
+mod embed;
+mod encoders;
 mod export;
 mod ingest;
 mod init;
@@ -17,7 +19,7 @@ use msdata::Error;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use terminal::Terminal;
+use terminal::{Style, Terminal};
 
 /// Did each requested identity survive? Data sets for multi-subject text-to-image evaluation: an SQLite
 /// catalog of subjects, prompts and generated images, Parquet embedding tables, and the Subject Collapse
@@ -31,6 +33,9 @@ struct Cli {
     /// Say nothing but results, warnings and errors
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// How progress is shown, on standard error
+    #[arg(long, global = true, value_name = "STYLE", default_value = "auto")]
+    progress: Style,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -47,12 +52,14 @@ Examples:
 enum Verb {
     Init(init::Init),
     Ingest(ingest::Ingest),
+    Embed(embed::Embed),
     Score(score::Score),
     Report(report::Report),
     Sql(sql::Sql),
     Export(export::Export),
     Verify(verify::Verify),
     Remove(remove::Remove),
+    Encoders(encoders::Encoders),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -71,7 +78,7 @@ enum Ended {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let terminal = Terminal::new(cli.quiet);
+    let terminal = Terminal::new(cli.quiet, cli.progress);
     match run(cli, &terminal) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Unsound) => ExitCode::from(1),
@@ -85,12 +92,14 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
     match cli.verb {
         Verb::Init(verb) => verb.run(dir, terminal),
         Verb::Ingest(verb) => verb.run(dir, terminal),
+        Verb::Embed(verb) => verb.run(dir, terminal),
         Verb::Score(verb) => verb.run(dir, terminal),
         Verb::Report(verb) => verb.run(dir, terminal),
         Verb::Sql(verb) => verb.run(dir),
         Verb::Export(verb) => verb.run(dir, terminal),
         Verb::Verify(verb) => verb.run(dir, terminal),
         Verb::Remove(verb) => verb.run(dir, terminal),
+        Verb::Encoders(verb) => verb.run(terminal),
         Verb::Completions(verb) => verb.run(),
         Verb::Man(verb) => verb.run(),
     }

@@ -1,18 +1,34 @@
-//! Standard error: progress on a terminal, warnings, summaries. And the user's Ctrl-C.
+//! Standard error: progress, warnings, summaries. And the user's Ctrl-C.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use msdata::{Progress, Result, Watch};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Style {
+    /// A bar, where standard error is a terminal
+    Auto,
+    /// A line of JSON every few seconds, for the logs of jobs
+    Json,
+    /// Not at all
+    None,
+}
+
+/// Time between two lines of JSON.
+const PACE: Duration = Duration::from_secs(5);
 
 /// How a command speaks while it works.
 pub struct Terminal {
     quiet: bool,
+    style: Style,
 }
 
 impl Terminal {
-    pub fn new(quiet: bool) -> Terminal {
-        Terminal { quiet }
+    pub fn new(quiet: bool, style: Style) -> Terminal {
+        Terminal { quiet, style }
     }
 
     /// A line of a summary.
@@ -37,25 +53,65 @@ impl Terminal {
             let _ = signal_hook::flag::register(signal, interrupted.clone());
         }
         let bar = self.bar();
-        let progress = |p: Progress| {
-            bar.set_prefix(p.stage);
-            bar.set_position(p.done);
-            match p.total {
-                Some(total) => bar.set_length(total),
-                None => bar.unset_length(),
-            }
-        };
         let warn = |text: &str| bar.suspend(|| self.warn(text));
-        let outcome = work(&mut Watch::silent().on_progress(progress).on_warning(warn).until(&interrupted));
+        let watch = Watch::silent().on_warning(warn).until(&interrupted);
+        let mut lines = Lines::default();
+        let outcome = match self.style {
+            Style::Json => work(&mut watch.on_progress(|p| lines.show(p))),
+            Style::Auto | Style::None => work(&mut watch.on_progress(|p| show(&bar, p))),
+        };
         bar.finish_and_clear();
         outcome
     }
 
     fn bar(&self) -> ProgressBar {
         // Indicatif draws nothing where standard error is no terminal.
-        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let style = ProgressStyle::with_template("{prefix:>8} {pos}/{len} {per_sec} {eta}")
+        let hidden = self.quiet || self.style != Style::Auto;
+        let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let style = ProgressStyle::with_template("{prefix:>10} {pos}/{len} {per_sec} {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::with_draw_target(None, target).with_style(style)
+    }
+}
+
+fn show(bar: &ProgressBar, p: Progress) {
+    if bar.prefix() != p.stage {
+        bar.reset();
+        bar.set_prefix(p.stage);
+    }
+    match p.total {
+        Some(total) => bar.set_length(total),
+        None => bar.unset_length(),
+    }
+    bar.set_position(p.done);
+}
+
+/// Progress as lines of JSON.
+#[derive(Default)]
+struct Lines {
+    stage: &'static str,
+    began: Option<Instant>,
+    said: Option<Instant>,
+}
+
+impl Lines {
+    fn show(&mut self, p: Progress) {
+        if self.stage != p.stage {
+            *self = Lines { stage: p.stage, began: Some(Instant::now()), said: None };
+        }
+        let ended = p.total == Some(p.done);
+        if !ended && self.said.is_some_and(|said| said.elapsed() < PACE) {
+            return;
+        }
+        self.said = Some(Instant::now());
+        let seconds = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        let rate = (seconds > 0.0).then(|| p.done as f64 / seconds);
+        let left = p.total.zip(rate.filter(|r| *r > 0.0)).map(|(total, rate)| total.saturating_sub(p.done) as f64 / rate);
+        let rounded = |x: Option<f64>| x.map(|x| (x * 10.0).round() / 10.0);
+        let line = serde_json::json!({
+            "stage": p.stage, "done": p.done, "total": p.total,
+            "per_second": rounded(rate), "seconds_left": rounded(left),
+        });
+        eprintln!("{line}");
     }
 }

@@ -1,10 +1,12 @@
 //! The order in which things come in: rows and vectors together or not at all, then a look at the image
 //! files, then the scores.
 
+use super::embed::{EmbedOptions, EmbedSummary, IfChanged};
 use super::intake::Intake;
 use super::vectors::VectorIntake;
 use super::{Dataset, inspection};
 use crate::catalog::{Change, Duplicate, Gap, Tally};
+use crate::encoder::{Home, Runtime};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::vocabulary::{closed_set, plain};
@@ -38,6 +40,8 @@ pub struct IngestOptions {
     pub replace: bool,
     /// Change nothing; say what would change.
     pub dry_run: bool,
+    /// How to embed what is new; `None`: not at all.
+    pub embed: Option<EmbedOptions>,
 }
 
 /// What became of the rows of one kind.
@@ -81,6 +85,8 @@ pub struct IngestSummary {
     pub images: Tally,
     /// The first images that cannot be used, each with its reason.
     pub unusable: Vec<String>,
+    /// What was embedded.
+    pub embedded: EmbedSummary,
     /// Encoders that cannot score yet, each as a sentence.
     pub waiting: Vec<String>,
     /// (generation, encoder) pairs scored.
@@ -91,14 +97,27 @@ pub struct IngestSummary {
 const NAMED: usize = 10;
 
 impl Dataset {
-    /// Reads manifests and embeddings into the data set, looks at its image files, scores what can be
-    /// scored. Rows come in all together or not at all.
+    /// Reads manifests and embeddings into the data set, looks at its image files, embeds what is new,
+    /// scores what can be scored. Rows come in all together or not at all.
     ///
     /// # Errors
     /// [`Error::Manifest`] lists every bad row and nothing was written; otherwise a file cannot be read,
     /// the disk is full, or the caller wants to stop (what was finished is kept). Image files that cannot
     /// be used are no error: see [`IngestSummary::images`].
     pub fn ingest(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
+        // What cannot be found or loaded is said before anything is written.
+        let embed = options.embed.as_ref().filter(|_| !options.dry_run);
+        let embed = match embed {
+            Some(options) => {
+                let home = Home::from_env()?;
+                let encoders = self.wanted(options, &home)?;
+                if !encoders.is_empty() {
+                    Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+                }
+                Some((options, home, encoders))
+            }
+            None => None,
+        };
         let mut summary = self.take_in(options, watch)?;
         if options.dry_run {
             return Ok(summary);
@@ -106,6 +125,10 @@ impl Dataset {
         summary.images_read = inspection::inspect(&mut self.catalog, watch)?;
         if summary.images_read > 0 || summary.generations != unchanged(&summary.generations) {
             self.warn_of_duplicates(watch)?;
+        }
+        if let Some((embed, home, encoders)) = embed {
+            let if_changed = if options.replace { IfChanged::Renew } else { IfChanged::Refuse };
+            summary.embedded = self.embed_by(&encoders, embed, &home, if_changed, watch)?;
         }
         if !options.embeddings.is_empty() {
             self.say_gaps(&mut summary, watch)?;

@@ -8,9 +8,13 @@
 //! | `vectors` | rows of embeddings files, put in or refused together |
 //! | `inspection` | the image files, looked at on all cores |
 //! | `scoring` | what is embedded and not scored, block by block |
+//! | `embed` | [`EmbedOptions`], [`EmbedSummary`]: which encoders, on what |
+//! | `embedding` | pixels and texts into vectors, batch by batch |
 //! | `export` | the Parquet tables |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
+mod embed;
+mod embedding;
 mod export;
 mod ingest;
 mod inspection;
@@ -19,6 +23,8 @@ mod scoring;
 mod vectors;
 mod verification;
 
+pub use embed::{EmbedOptions, EmbedSummary};
+pub use embedding::Embedded;
 pub use ingest::{Counts, IngestOptions, IngestSummary, SourceFormat};
 pub use verification::Verification;
 

@@ -105,7 +105,7 @@ fn hash(path: &Path) -> Result<[u8; 32]> {
 
 fn verify_images(catalog: &Catalog, deep: bool, watch: &mut Watch<'_>, found: &mut Verification) -> Result<()> {
     let total = catalog.image_count()?;
-    let (mut after, mut changed, mut unusable, mut appeared) = (0, 0_u64, 0_u64, 0_u64);
+    let (mut after, mut changed, mut unusable, mut appeared, mut pending) = (0, 0_u64, 0_u64, 0_u64, 0_u64);
     loop {
         watch.check()?;
         let images = catalog.images_after(after, BLOCK)?;
@@ -114,7 +114,6 @@ fn verify_images(catalog: &Catalog, deep: bool, watch: &mut Watch<'_>, found: &m
         let differs: Vec<Option<&str>> = images
             .par_iter()
             .map(|image| match (image.status, state_of(&image.path)) {
-                (ImageStatus::Pending, _) => Some("was not looked at yet"),
                 (ImageStatus::Ok, FileState::There { bytes, mtime_ns }) => {
                     let same = (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns));
                     let same_bytes = !deep || probe(&image.path).blake3 == image.blake3;
@@ -127,6 +126,7 @@ fn verify_images(catalog: &Catalog, deep: bool, watch: &mut Watch<'_>, found: &m
         for (image, differs) in images.iter().zip(differs) {
             appeared +=
                 u64::from(image.status == ImageStatus::Missing && matches!(state_of(&image.path), FileState::There { .. }));
+            pending += u64::from(image.status == ImageStatus::Pending);
             unusable += u64::from(!matches!(image.status, ImageStatus::Ok | ImageStatus::Pending));
             let Some(differs) = differs else { continue };
             changed += 1;
@@ -142,6 +142,9 @@ fn verify_images(catalog: &Catalog, deep: bool, watch: &mut Watch<'_>, found: &m
         found
             .faults
             .push(format!("{} more images have changed or gone; `msdata ingest` looks at them again", changed - NAMED as u64));
+    }
+    if pending > 0 {
+        found.notes.push(format!("{pending} images were not looked at yet, in an interrupted run; `msdata ingest` goes on"));
     }
     if appeared > 0 {
         found.notes.push(format!("{appeared} missing images have appeared; `msdata ingest` reads them"));

@@ -1,9 +1,27 @@
-//! Images: what a file is, told by its content.
+//! Images: what a file is, its pixels, and the tensor that a network takes.
 //!
 //! | module | noun |
 //! |---|---|
 //! | `probe` | [`probe()`]: hash, format and size of a file, or why it cannot be used |
+//! | `decode` | [`decode()`], [`Rgb`]: pixels, by the pixel rule |
+//! | `jpeg` | JPEG files |
+//! | `containers` | PNG, WebP, GIF, BMP, TIFF files |
+//! | `resize` | Pillow's resize, bit for bit |
+//! | `filter` | [`Filter`]: its filters |
+//! | `preprocess` | [`Preprocessing`]: resize, crop, normalise |
+//! | `preprocessor_config` | the same as a file of the Hugging Face hub |
 
+mod containers;
+mod decode;
+mod filter;
+mod jpeg;
+mod preprocess;
+mod preprocessor_config;
 mod probe;
+mod resize;
 
-pub use probe::{MAX_FILE_BYTES, MAX_PIXELS, probe};
+pub use decode::{Decoded, Fault, MAX_PIXELS, PIXEL_RULE, Rgb, decode};
+pub use filter::Filter;
+pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize};
+pub use probe::{MAX_FILE_BYTES, probe, read};
+pub use resize::{Window, resize, resize_window};

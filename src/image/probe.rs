@@ -1,5 +1,6 @@
 //! A first look at an image file: is it there, what is it, how large, which bytes.
 
+use super::decode::MAX_PIXELS;
 use crate::error::io_reason;
 use crate::manifest::{FileState, state_of};
 use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};
@@ -7,9 +8,6 @@ use image::ImageDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
-
-/// Largest image, in pixels.
-pub const MAX_PIXELS: u64 = 100_000_000;
 
 /// Largest image file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -39,6 +37,24 @@ fn hash(path: &Path) -> io::Result<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(File::open(path)?.take(MAX_FILE_BYTES + 1))?;
     Ok(*hasher.finalize().as_bytes())
+}
+
+/// All bytes of the image file at `path`.
+///
+/// # Errors
+/// It cannot be read, is no regular file, or is larger than [`MAX_FILE_BYTES`].
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let refuse = |reason: String| io::Error::new(io::ErrorKind::InvalidInput, reason);
+    match state_of(path) {
+        FileState::There { bytes, .. } if bytes <= MAX_FILE_BYTES => {
+            let mut data = Vec::with_capacity(bytes as usize);
+            File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut data)?;
+            Ok(data)
+        }
+        FileState::There { bytes, .. } => Err(refuse(format!("{} MiB is over the limit of 1 GiB", bytes >> 20))),
+        FileState::Missing(_) => Err(io::ErrorKind::NotFound.into()),
+        FileState::Unusable(reason) => Err(refuse(reason)),
+    }
 }
 
 fn header(path: &Path) -> Outcome {

@@ -1,0 +1,96 @@
+use super::{Ended, Terminal};
+use msdata::Dataset;
+use msdata::dataset::{EmbedOptions, EmbedSummary, Embedded};
+use msdata::encoder::{Batch, Device};
+use msdata::vocabulary::plain;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+/// How to embed; shared by `ingest` and `embed`.
+#[derive(clap::Args)]
+pub struct Embedding {
+    /// An encoder: a name, a directory, or `paper` for the paper's three (repeatable) [default: those in
+    /// the data set, else builtin-texture]
+    #[arg(long, value_name = "NAME|DIR")]
+    encoder: Vec<String>,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// Images of a batch: 1 or a multiple of 8 [default: 8 on the CPU, 32 on a GPU]
+    #[arg(long, value_name = "N")]
+    batch: Option<Batch>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// The library of ONNX Runtime, or its directory [default: found; see `msdata embed --help`]
+    #[arg(long, value_name = "PATH")]
+    onnxruntime: Option<PathBuf>,
+}
+
+impl Embedding {
+    pub fn options(self, retry_failed: bool) -> EmbedOptions {
+        EmbedOptions {
+            encoders: self.encoder,
+            device: self.device,
+            batch: self.batch,
+            threads: self.threads,
+            library: self.onnxruntime,
+            retry_failed,
+        }
+    }
+}
+
+/// Embed what is missing
+///
+/// Images and prompts without a vector get one, by the encoders given, else by those already in the data
+/// set. What is finished survives a kill; running it again does what is left. An encoder whose model has
+/// changed embeds everything anew.
+///
+/// ONNX Runtime is looked for at --onnxruntime, in ORT_DYLIB_PATH, in the data directory (MSDATA_HOME,
+/// else ~/.local/share/msdata), beside the program, and where the system looks.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata embed --encoder paper --device cuda
+  msdata embed --encoder ../my-encoder --batch 16
+  msdata embed --retry-failed && msdata score")]
+pub struct Embed {
+    #[command(flatten)]
+    embedding: Embedding,
+    /// Try again what could not be read or embedded before
+    #[arg(long)]
+    retry_failed: bool,
+}
+
+impl Embed {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let options = self.embedding.options(self.retry_failed);
+        let mut data = Dataset::open_to_write(dataset)?;
+        let summary = terminal.watch(|watch| data.embed(&options, watch))?;
+        print(&summary, terminal);
+        if summary.encoders.is_empty() {
+            terminal.say("nothing was left to embed");
+        } else {
+            terminal.say("`msdata score` scores what is new");
+        }
+        let images = summary.images;
+        if images.missing + images.unusable > 0 {
+            terminal.say(format!("images: {} usable, {} missing, {} unusable", images.ok, images.missing, images.unusable));
+        }
+        let failed = summary.encoders.iter().any(|(_, done)| done.failed > 0);
+        Ok(if failed || images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
+    }
+}
+
+/// What was embedded, a line an encoder.
+pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
+    if let Some(device) = &summary.device {
+        terminal.say(format!("embedded with {device}"));
+    }
+    for (name, Embedded { images, shared, prompts, failed, .. }) in &summary.encoders {
+        let counts = [(*images, "images"), (*shared, "more with the same content"), (*prompts, "prompts"), (*failed, "failed")];
+        let counts: Vec<String> = counts.iter().filter(|c| c.0 > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let counts = if counts.is_empty() { "nothing new".to_owned() } else { counts.join(", ") };
+        terminal.say(format!("  {}: {counts}", plain(name.as_str())));
+    }
+}

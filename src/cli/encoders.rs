@@ -1,0 +1,107 @@
+use super::{Ended, Terminal};
+use msdata::encoder::registry::{self, NamedEncoder};
+use msdata::encoder::{BUILTIN, Described, EncoderDirectory, Home, Origin, Patience, pull};
+use msdata::table::{Cell, Format, Head, TableWriter};
+use msdata::vocabulary::EncoderName;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+/// Encoders on this machine: list, fetch, add
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata encoders list
+  msdata encoders pull paper
+  msdata encoders add ../my-encoder && msdata embed --encoder my-encoder")]
+pub struct Encoders {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// What is here and what could be fetched
+    List {
+        /// table, json, jsonl, csv, md or latex
+        #[arg(long, default_value = "table")]
+        format: Format,
+    },
+    /// Fetch named encoders from the Hugging Face hub (`paper`: the paper's three)
+    Pull {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Make a directory known by its name; it stays where it is
+    Add {
+        /// In the layout of the Hugging Face hub
+        dir: PathBuf,
+    },
+    /// Print an encoder's directory
+    Path {
+        /// Its name
+        name: EncoderName,
+    },
+}
+
+impl Encoders {
+    pub fn run(self, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let home = Home::from_env()?;
+        match self.verb {
+            Verb::List { format } => list(&home, format)?,
+            Verb::Pull { names } => {
+                let mut wanted: Vec<&NamedEncoder> = Vec::new();
+                for word in &names {
+                    for name in registry::expand(word) {
+                        let known = registry::ENCODERS.iter().map(|e| e.name).collect::<Vec<_>>().join(", ");
+                        wanted.push(
+                            registry::find(name)
+                                .ok_or_else(|| anyhow::anyhow!("no encoder is called `{name}`; known are {known}"))?,
+                        );
+                    }
+                }
+                for encoder in wanted {
+                    let dir = terminal.watch(|watch| pull(encoder, &home, Patience::default(), watch))?;
+                    terminal.say(format!("{} is in {}", encoder.name, dir.display()));
+                }
+            }
+            Verb::Add { dir } => {
+                let described = EncoderDirectory::read(&dir)?;
+                let added = home.add(&described.name, &dir)?;
+                terminal.say(format!("{} is {}", added.name, added.path.display()));
+            }
+            Verb::Path { name } => {
+                let dir = match home.path(&name)? {
+                    Some(installed) => installed.path,
+                    // Says why it is not here.
+                    None => Described::find(name.as_str(), &home)?.remove(0).directory().to_owned(),
+                };
+                writeln!(std::io::stdout().lock(), "{}", dir.display())?;
+            }
+        }
+        Ok(Ended::Done)
+    }
+}
+
+fn list(home: &Home, format: Format) -> anyhow::Result<()> {
+    let out = BufWriter::new(std::io::stdout().lock());
+    let columns = ["encoder", "here", "path"].map(str::to_owned).to_vec();
+    let mut table = TableWriter::new(out, format, Head::new(columns))?;
+    let installed = home.list()?;
+    let text = |text: &str| Cell::Text(text.to_owned());
+    table.row(&[text(BUILTIN), text("built in"), Cell::Null])?;
+    for encoder in &installed {
+        let here = match encoder.origin {
+            _ if !encoder.path.is_dir() => "added, its directory is gone",
+            Origin::Pulled => "pulled",
+            Origin::Added => "added",
+        };
+        table.row(&[text(encoder.name.as_str()), text(here), text(&encoder.path.display().to_string())])?;
+    }
+    for encoder in registry::ENCODERS.iter().filter(|e| !installed.iter().any(|i| i.name.as_str() == e.name)) {
+        let here = if encoder.export.is_some() { "no, `msdata encoders pull` fetches it" } else { "no, to be exported by hand" };
+        table.row(&[text(encoder.name), text(here), Cell::Null])?;
+    }
+    table.finish()?;
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! Pixels and texts into vectors: images are read, decoded and preprocessed on all cores, gathered into
+//! batches, run through the network, and staged in the catalog batch by batch; parts are written when
+//! enough has gathered. Memory holds a few batches, however many images there are.
+
+use crate::catalog::{Catalog, EncoderRow, ImageTask, NewVector, PartRow, StagedVector, Target};
+use crate::embeddings::{PartWriter, Store};
+use crate::encoder::{Encoder, VectorFault};
+use crate::error::{Error, Result, io_reason};
+use crate::image::{Preprocessing, decode, read};
+use crate::vocabulary::{ImageStatus, Provenance, plain, quote};
+use crate::watch::Watch;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+/// Bytes of vectors on the stage that are written as one part.
+const PART_BYTES: usize = 32 << 20;
+
+/// Tasks read from the catalog at a time.
+const PAGE: usize = 1024;
+
+/// What embedding by one encoder did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Embedded {
+    /// Images embedded: contents, each once.
+    pub images: u64,
+    /// Further images that share such a content.
+    pub shared: u64,
+    /// Prompts embedded.
+    pub prompts: u64,
+    /// Of those, how many were cut at the encoder's limit.
+    pub cut: u64,
+    /// Images that could not be embedded.
+    pub failed: u64,
+}
+
+/// Embeds whatever lacks a vector of `row`, by `encoder`; `threads` decode. What is finished survives an
+/// interruption.
+pub fn embed(
+    catalog: &mut Catalog,
+    store: &Store,
+    row: &EncoderRow,
+    encoder: &mut Encoder,
+    threads: usize,
+    watch: &mut Watch<'_>,
+) -> Result<Embedded> {
+    let mut done = Embedded::default();
+    let outcome = prompts(catalog, row, encoder, &mut done, watch)
+        .and_then(|()| images(catalog, store, row, encoder, threads, &mut done, watch));
+    match outcome {
+        Ok(()) | Err(Error::Interrupted) => {
+            flush(catalog, store, row)?;
+            let changes = catalog.begin()?;
+            done.shared = changes.share_vectors(row.id)?;
+            changes.commit()?;
+        }
+        Err(_) => {} // what is staged stays staged
+    }
+    outcome.map(|()| done)
+}
+
+fn prompts(
+    catalog: &mut Catalog,
+    row: &EncoderRow,
+    encoder: &mut Encoder,
+    done: &mut Embedded,
+    watch: &mut Watch<'_>,
+) -> Result<()> {
+    if !encoder.takes_texts() {
+        return Ok(());
+    }
+    let tasks = catalog.prompts_to_embed(row.id)?;
+    for block in tasks.chunks(64) {
+        watch.check()?;
+        let mut staged = Vec::with_capacity(block.len());
+        for task in block {
+            let text = encoder.embed_text(&task.text)?;
+            done.cut += u64::from(text.truncated);
+            staged.push(StagedVector {
+                target: Target::Prompt(task.prompt),
+                source: *blake3::hash(task.text.as_bytes()).as_bytes(),
+                truncated: Some(text.truncated),
+                vector: text.vector,
+            });
+        }
+        done.prompts += staged.len() as u64;
+        let changes = catalog.begin()?;
+        changes.stage(row.id, &staged)?;
+        changes.commit()?;
+        watch.report("prompts", done.prompts, Some(tasks.len() as u64));
+    }
+    Ok(())
+}
+
+/// An image made ready for the network, or why it could not be.
+struct Prepared {
+    task: ImageTask,
+    tensor: std::result::Result<Vec<f32>, Refusal>,
+}
+
+/// Why an image gives no tensor.
+enum Refusal {
+    /// The file cannot be read now.
+    Unreadable(ImageStatus, String),
+    /// It is not the file that the catalog knows: it changed since it was looked at.
+    Changed,
+    /// The encoder's preprocessing cannot take it.
+    Unfit(String),
+}
+
+fn images(
+    catalog: &mut Catalog,
+    store: &Store,
+    row: &EncoderRow,
+    encoder: &mut Encoder,
+    threads: usize,
+    done: &mut Embedded,
+    watch: &mut Watch<'_>,
+) -> Result<()> {
+    let total = catalog.count_to_embed(row.id)?;
+    if total == 0 {
+        return Ok(());
+    }
+    let preprocessing = encoder.preprocessing().clone();
+    // Nobody ever waits to send: so many tasks are under way at most, which bounds memory too.
+    let under_way = 2 * encoder.batch() + threads;
+    let (give, take) = channel::<ImageTask>();
+    let (deliver, delivered) = channel::<Prepared>();
+    let take = Mutex::new(take);
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            let (take, preprocessing, deliver) = (&take, &preprocessing, deliver.clone());
+            scope.spawn(move || prepare(take, preprocessing, &deliver));
+        }
+        drop(deliver);
+        let mut run = Run { catalog, store, row, changed: 0, first_changed: None, done };
+        let outcome = run.batches(encoder, under_way, &Queue { give, delivered }, total, watch); // the threads end with the queue
+        if let Some(first) = run.first_changed {
+            watch.warn(&format!(
+                "{} images changed while they were read, {first} the first; run again to embed them",
+                run.changed
+            ));
+        }
+        outcome
+    })
+}
+
+/// Both ends of the queue that the main thread holds.
+struct Queue {
+    give: Sender<ImageTask>,
+    delivered: Receiver<Prepared>,
+}
+
+/// Reads, decodes and preprocesses until there are no more tasks.
+fn prepare(take: &Mutex<Receiver<ImageTask>>, preprocessing: &Preprocessing, deliver: &Sender<Prepared>) {
+    loop {
+        let task = match take.lock() {
+            Ok(take) => take.recv(),
+            Err(_) => return,
+        };
+        let Ok(task) = task else { return };
+        let tensor = tensor(&task, preprocessing);
+        if deliver.send(Prepared { task, tensor }).is_err() {
+            return;
+        }
+    }
+}
+
+fn tensor(task: &ImageTask, preprocessing: &Preprocessing) -> std::result::Result<Vec<f32>, Refusal> {
+    let bytes = read(&task.path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Refusal::Unreadable(ImageStatus::Missing, io_reason(&e)),
+        _ => Refusal::Unreadable(ImageStatus::Unreadable, io_reason(&e)),
+    })?;
+    if *blake3::hash(&bytes).as_bytes() != task.source {
+        return Err(Refusal::Changed);
+    }
+    let decoded = decode(&bytes).map_err(|fault| Refusal::Unreadable(fault.status, fault.reason))?;
+    drop(bytes);
+    preprocessing.tensor(&decoded.rgb).map_err(Refusal::Unfit)
+}
+
+/// The main thread's side of a run.
+struct Run<'a> {
+    catalog: &'a mut Catalog,
+    store: &'a Store,
+    row: &'a EncoderRow,
+    changed: u64,
+    first_changed: Option<String>,
+    done: &'a mut Embedded,
+}
+
+impl Run<'_> {
+    fn batches(
+        &mut self,
+        encoder: &mut Encoder,
+        under_way: usize,
+        queue: &Queue,
+        total: u64,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let (mut waiting, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
+        let mut staged_bytes = self.catalog.staged(self.row.id)? as usize * self.row.dimension * 4;
+        let batch = encoder.batch();
+        let (mut tasks, mut pixels) = (Vec::with_capacity(batch), Vec::new());
+        loop {
+            watch.check()?;
+            while given - received < under_way {
+                if waiting.is_empty() {
+                    waiting.extend(self.catalog.images_to_embed(self.row.id, after, PAGE)?);
+                }
+                let Some(task) = waiting.pop_front() else { break };
+                after = task.image;
+                let _ = queue.give.send(task); // the threads live as long as this queue
+                given += 1;
+            }
+            if given == received {
+                self.stage(encoder, &mut tasks, &mut pixels)?;
+                watch.report("embedding", self.done.images + self.done.failed, Some(total));
+                return Ok(());
+            }
+            let Ok(prepared) = queue.delivered.recv() else {
+                return Err(Error::Damaged("a decoding thread ended before its time".into()));
+            };
+            received += 1;
+            match prepared.tensor {
+                Ok(tensor) => {
+                    pixels.extend_from_slice(&tensor);
+                    tasks.push(prepared.task);
+                }
+                Err(refusal) => self.refuse(&prepared.task, refusal)?,
+            }
+            if tasks.len() == batch {
+                staged_bytes += tasks.len() * self.row.dimension * 4;
+                self.stage(encoder, &mut tasks, &mut pixels)?;
+                if staged_bytes >= PART_BYTES {
+                    flush(self.catalog, self.store, self.row)?;
+                    staged_bytes = 0;
+                }
+                watch.report("embedding", self.done.images + self.done.failed, Some(total));
+            }
+        }
+    }
+
+    /// Runs the network on a batch and makes its vectors durable.
+    fn stage(&mut self, encoder: &mut Encoder, tasks: &mut Vec<ImageTask>, pixels: &mut Vec<f32>) -> Result<()> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        let vectors = encoder.embed_images(pixels)?;
+        pixels.clear();
+        let mut staged = Vec::with_capacity(vectors.len());
+        let changes = self.catalog.begin()?;
+        for (task, vector) in tasks.drain(..).zip(vectors) {
+            match vector {
+                Ok(vector) => {
+                    staged.push(StagedVector { target: Target::Image(task.image), source: task.source, truncated: None, vector })
+                }
+                Err(fault) => {
+                    self.done.failed += 1;
+                    changes.record_failure(self.row.id, task.image, &task.source, &said(&fault))?;
+                }
+            }
+        }
+        changes.stage(self.row.id, &staged)?;
+        self.done.images += staged.len() as u64;
+        changes.commit()
+    }
+
+    fn refuse(&mut self, task: &ImageTask, refusal: Refusal) -> Result<()> {
+        let changes = self.catalog.begin()?;
+        match refusal {
+            Refusal::Changed => {
+                self.changed += 1;
+                self.first_changed.get_or_insert_with(|| quote(&task.path.display().to_string()));
+            }
+            Refusal::Unreadable(status, reason) => {
+                self.done.failed += 1;
+                changes.record_unusable(&task.source, status, &plain(&reason))?;
+            }
+            Refusal::Unfit(reason) => {
+                self.done.failed += 1;
+                changes.record_failure(self.row.id, task.image, &task.source, &reason)?;
+            }
+        }
+        changes.commit()
+    }
+}
+
+fn said(fault: &VectorFault) -> String {
+    format!("the encoder gives a vector that {fault}")
+}
+
+/// Writes what is staged as one part.
+fn flush(catalog: &mut Catalog, store: &Store, row: &EncoderRow) -> Result<()> {
+    if catalog.staged(row.id)? == 0 {
+        return Ok(());
+    }
+    let changes = catalog.begin()?;
+    let part = changes.next_part()?;
+    let mut writer: Option<PartWriter> = None;
+    let mut vectors = Vec::new();
+    changes.unstage(row.id, |staged| {
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            none => none.insert(store.begin(part, row.dimension)?),
+        };
+        let at = writer.push(&staged.vector, Some(staged.source))?;
+        vectors.push(NewVector { target: staged.target, row: at, source: Some(staged.source), truncated: staged.truncated });
+        Ok(())
+    })?;
+    if let Some(writer) = writer {
+        let finished = writer.finish()?;
+        store.publish(part, &finished)?;
+        let (rows, bytes, blake3) = (finished.rows, finished.bytes, finished.blake3);
+        changes
+            .put_part(&PartRow { id: part, encoder: row.id, provenance: Provenance::Computed, rows, bytes, blake3 }, &vectors)?;
+    }
+    let unused = changes.drop_unused_parts()?;
+    changes.commit()?;
+    store.remove(&unused)
+}

@@ -1,0 +1,267 @@
+//! Where encoders live on this machine.
+//!
+//! A pulled encoder is a directory `encoders/NAME` of the data directory, complete once it holds its lock
+//! file. An encoder of the user's own stays where it is: `encoders/NAME.path` is a text file that holds
+//! its absolute path. (A link would do on Unix; a file works everywhere and can be read by eye.)
+
+use super::hub::LOCK_FILE;
+use crate::error::{Error, Result};
+use crate::vocabulary::EncoderName;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The hub, unless `HF_ENDPOINT` names another.
+const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+/// Extension of the files that point to a directory of the user's.
+const POINTER: &str = "path";
+
+/// Places and settings from the environment. No `Debug`: it holds the token.
+#[derive(Clone)]
+pub struct Home {
+    /// `$MSDATA_HOME`, else `$XDG_DATA_HOME/msdata`, else `~/.local/share/msdata`.
+    pub data: PathBuf,
+    /// The hub's own cache: `$HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub`.
+    pub hub_cache: Option<PathBuf>,
+    /// `$HF_ENDPOINT`, without a slash at its end.
+    pub endpoint: String,
+    /// `$HF_TOKEN`.
+    pub token: Option<String>,
+    /// `$HF_HUB_OFFLINE`: the network is not to be used.
+    pub offline: bool,
+    /// `$ORT_DYLIB_PATH`: the library of ONNX Runtime, or its directory.
+    pub runtime_library: Option<PathBuf>,
+}
+
+/// An encoder that is on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// What it is called.
+    pub name: EncoderName,
+    /// Its directory.
+    pub path: PathBuf,
+    /// From the hub, or a directory of the user's.
+    pub origin: Origin,
+}
+
+/// How an encoder came here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From the hub.
+    Pulled,
+    /// Registered by the user.
+    Added,
+}
+
+impl Home {
+    /// Reads the environment; nothing else here does. (The HTTP client reads the usual proxy variables.)
+    ///
+    /// # Errors
+    /// There is no home directory and no variable that says where to go instead.
+    pub fn from_env() -> Result<Home> {
+        Home::from_variables(|name| std::env::var_os(name))
+    }
+
+    fn from_variables(get: impl Fn(&str) -> Option<OsString>) -> Result<Home> {
+        let set = |name: &str| get(name).filter(|value| !value.is_empty());
+        let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
+        let home = set("HOME").map(PathBuf::from);
+        let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
+
+        let data = set("MSDATA_HOME")
+            .map(PathBuf::from)
+            .or_else(|| set("XDG_DATA_HOME").map(|dir| PathBuf::from(dir).join("msdata")))
+            .or_else(|| below_home(".local/share/msdata"))
+            .ok_or_else(|| Error::request("there is no home directory", "say where encoders may live with MSDATA_HOME"))?;
+        let hub_cache = set("HF_HUB_CACHE")
+            .map(PathBuf::from)
+            .or_else(|| set("HF_HOME").map(|dir| PathBuf::from(dir).join("hub")))
+            .or_else(|| set("XDG_CACHE_HOME").map(|dir| PathBuf::from(dir).join("huggingface/hub")))
+            .or_else(|| below_home(".cache/huggingface/hub"));
+        let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.into());
+        // The words that the hub's own client takes for yes.
+        let offline = text("HF_HUB_OFFLINE").is_some_and(|v| matches!(&*v.to_ascii_uppercase(), "1" | "ON" | "YES" | "TRUE"));
+        Ok(Home {
+            data,
+            hub_cache,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            token: text("HF_TOKEN").map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()),
+            offline,
+            runtime_library: set("ORT_DYLIB_PATH").map(PathBuf::from),
+        })
+    }
+
+    /// Where encoders lie.
+    pub fn encoders(&self) -> PathBuf {
+        self.data.join("encoders")
+    }
+
+    /// Where an encoder is, or would be, pulled to.
+    pub fn pulled(&self, name: &str) -> PathBuf {
+        self.encoders().join(name)
+    }
+
+    fn pointer(&self, name: &EncoderName) -> PathBuf {
+        self.encoders().join(format!("{name}.{POINTER}"))
+    }
+
+    /// Registers a directory of the user's under a name; it stays where it is.
+    ///
+    /// # Errors
+    /// No such directory, a name that another encoder has, or a disk that cannot be written.
+    pub fn add(&self, name: &EncoderName, dir: &Path) -> Result<Installed> {
+        let path = fs::canonicalize(dir).map_err(Error::io("read", dir))?;
+        if !path.is_dir() {
+            return Err(Error::request(format!("{} is no directory", path.display()), "an encoder is a directory"));
+        }
+        match self.locate(name)? {
+            Some(there) if there.path == path => return Ok(there),
+            Some(there) if there.path.is_dir() => {
+                return Err(Error::request(
+                    format!("there is an encoder {name} already: {}", there.path.display()),
+                    "give this one another `name` in its msdata.toml, or remove the other",
+                ));
+            }
+            _ => {}
+        }
+        let Some(text) = path.to_str().filter(|text| !text.contains('\n')) else {
+            return Err(Error::request(
+                format!("the path {} is no plain text", path.display()),
+                "move the directory to a path without such characters",
+            ));
+        };
+        write_whole(&self.pointer(name), format!("{text}\n").as_bytes())?;
+        Ok(Installed { name: name.clone(), path, origin: Origin::Added })
+    }
+
+    /// Where an encoder of that name is, if it is here. What the user added goes before what was pulled.
+    ///
+    /// # Errors
+    /// The data directory cannot be read, or the directory that was added is gone.
+    pub fn path(&self, name: &EncoderName) -> Result<Option<Installed>> {
+        let found = self.locate(name)?;
+        match found {
+            Some(gone) if !gone.path.is_dir() => Err(Error::request(
+                format!("the encoder {name} is gone: {} is no directory", gone.path.display()),
+                format!("put it back, or remove {}", self.pointer(name).display()),
+            )),
+            found => Ok(found),
+        }
+    }
+
+    /// As [`Home::path`], without a look whether the user's directory is still there.
+    pub(super) fn locate(&self, name: &EncoderName) -> Result<Option<Installed>> {
+        let pointer = self.pointer(name);
+        match fs::read_to_string(&pointer) {
+            Ok(text) => {
+                let path = PathBuf::from(text.trim_end_matches(['\n', '\r']));
+                return Ok(Some(Installed { name: name.clone(), path, origin: Origin::Added }));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::io("read", pointer)(e)),
+        }
+        let path = self.pulled(name.as_str());
+        let complete = path.join(LOCK_FILE).is_file();
+        Ok(complete.then(|| Installed { name: name.clone(), path, origin: Origin::Pulled }))
+    }
+
+    /// Every encoder on this machine, by name; also those of the user's whose directory is gone. A pull that
+    /// was broken off is none.
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub fn list(&self) -> Result<Vec<Installed>> {
+        let dir = self.encoders();
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::io("read", dir)(e)),
+        };
+        let mut names = std::collections::BTreeSet::new();
+        for entry in entries {
+            let entry = entry.map_err(Error::io("read", &dir))?;
+            let file = entry.file_name();
+            let Some(file) = file.to_str() else { continue };
+            let name = if entry.path().is_dir() { Some(file) } else { file.strip_suffix(".path") };
+            names.extend(name.and_then(|name| EncoderName::new(name).ok()));
+        }
+        names.iter().filter_map(|name| self.locate(name).transpose()).collect()
+    }
+}
+
+/// Writes a small file so that it is there whole or not at all; makes its directory.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    fs::write(&temporary, bytes).map_err(Error::io("write", &temporary))?;
+    into_place(&temporary, path)
+}
+
+/// Gives a finished file its name: bytes on the disk first, then the name, then the directory.
+pub(super) fn into_place(temporary: &Path, path: &Path) -> Result<()> {
+    fs::File::open(temporary).and_then(|file| file.sync_all()).map_err(Error::io("write", temporary))?;
+    fs::rename(temporary, path).map_err(Error::io("rename", temporary))?;
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("write", dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(variables: &[(&str, &str)]) -> Result<Home> {
+        Home::from_variables(|name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
+    }
+
+    #[test]
+    fn variables_by_precedence() {
+        let plain = home(&[("HOME", "/h")]).unwrap();
+        assert_eq!(plain.data, Path::new("/h/.local/share/msdata"));
+        assert_eq!(plain.hub_cache.as_deref(), Some(Path::new("/h/.cache/huggingface/hub")));
+        assert_eq!((plain.endpoint.as_str(), plain.token.as_deref(), plain.offline), ("https://huggingface.co", None, false));
+
+        let all = [
+            ("HOME", "/h"),
+            ("XDG_DATA_HOME", "/x"),
+            ("HF_HOME", "/hf"),
+            ("HF_ENDPOINT", "http://mirror:8/"),
+            ("HF_TOKEN", "t\n"),
+            ("HF_HUB_OFFLINE", "true"),
+        ];
+        let set = home(&all).unwrap();
+        assert_eq!((set.data.as_path(), set.hub_cache.as_deref()), (Path::new("/x/msdata"), Some(Path::new("/hf/hub"))));
+        assert_eq!((set.endpoint.as_str(), set.token.as_deref(), set.offline), ("http://mirror:8", Some("t"), true));
+        let own = home(&[("MSDATA_HOME", "/m"), ("XDG_DATA_HOME", "/x"), ("HF_HUB_OFFLINE", "0")]).unwrap();
+        assert_eq!((own.data.as_path(), own.offline), (Path::new("/m"), false));
+        assert!(home(&[("HOME", "")]).is_err());
+    }
+
+    #[test]
+    fn directories_of_the_users_are_found_by_name() {
+        let place = tempfile::tempdir().unwrap();
+        let text = place.path().to_str().unwrap();
+        let home = home(&[("MSDATA_HOME", text)]).unwrap();
+        let (mine, other) = (place.path().join("my net"), place.path().join("other"));
+        fs::create_dir(&mine).unwrap();
+        fs::create_dir(&other).unwrap();
+        let name = EncoderName::new("my.net").unwrap();
+        assert_eq!(home.list().unwrap(), []);
+        assert_eq!(home.path(&name).unwrap(), None);
+
+        let added = home.add(&name, &mine).unwrap();
+        assert_eq!((added.origin, added.path.as_path()), (Origin::Added, mine.canonicalize().unwrap().as_path()));
+        assert_eq!(home.add(&name, &mine).unwrap(), added, "twice is once");
+        assert!(home.add(&name, &other).unwrap_err().to_string().contains("already"));
+        assert_eq!(home.list().unwrap(), [added]);
+
+        fs::create_dir_all(home.pulled("half")).unwrap();
+        assert_eq!(home.list().unwrap().len(), 1, "a pull without its lock file is no encoder");
+        fs::remove_dir(&mine).unwrap();
+        assert!(home.path(&name).unwrap_err().to_string().contains("is gone"));
+        assert_eq!(home.list().unwrap().len(), 1, "but it is still listed");
+        assert_eq!(home.add(&name, &other).unwrap().path, other.canonicalize().unwrap(), "and its name can be given anew");
+    }
+}

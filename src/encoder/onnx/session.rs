@@ -1,0 +1,466 @@
+//! Opens networks and runs them: pixels or token ids in, vectors out.
+//!
+//! A network's tensors are found by their declared names: `pixel_values`, or `input_ids` and
+//! `attention_mask`; an input of another name is refused by name. Sizes that the network fixes are
+//! held to. Vectors are as the network gave them, not normalised.
+//!
+//! Every run has the same number of images; the last is filled up by repeating its last image. Runs of
+//! other sizes can give vectors that differ in their last digits: vector instructions end in another
+//! place. With one size, a multiple of [`Batch::WIDTH`], a vector did not depend on its neighbours, its
+//! place, or the number of threads for any network tried (ONNX Runtime 1.31.1, AVX-512; ONNX Runtime
+//! promises nothing).
+
+use super::device::Device;
+use super::network::{Input, Network};
+use super::outputs::Side;
+use super::runtime::Runtime;
+use crate::encoder::directory::{EncoderDirectory, Pooling};
+use crate::error::{Error, Result};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use ort::value::TensorElementType;
+
+/// How networks are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// As [`Runtime::choose`] gave it.
+    pub device: Device,
+    /// Threads of one run on the CPU.
+    pub threads: usize,
+    /// Images of one run, unless the network fixes another number.
+    pub batch: Batch,
+}
+
+/// How many images a run has: one, or a multiple of [`Batch::WIDTH`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch(usize);
+
+impl Batch {
+    /// Numbers that the widest vector instructions of today's float32 loops leave no rest of.
+    pub const WIDTH: usize = 8;
+
+    /// On the CPU: more gains nothing.
+    pub const CPU: Batch = Batch(8);
+
+    /// On a GPU.
+    pub const CUDA: Batch = Batch(32);
+
+    /// # Errors
+    /// Another number: a vector could depend on its place in a batch.
+    pub fn new(images: usize) -> std::result::Result<Batch, String> {
+        if images == 1 || (images > 0 && images.is_multiple_of(Batch::WIDTH)) {
+            return Ok(Batch(images));
+        }
+        Err(format!("a batch is 1 image or a multiple of {}, so that no vector depends on its place in it", Batch::WIDTH))
+    }
+
+    /// The number.
+    pub fn images(self) -> usize {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Batch {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Batch, String> {
+        text.parse().map_err(|_| format!("`{text}` is no number")).and_then(Batch::new)
+    }
+}
+
+/// A vector, or why there is none for this item.
+pub type Vector = std::result::Result<Vec<f32>, VectorFault>;
+
+/// What makes a vector useless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum VectorFault {
+    /// It holds NaN or an infinity.
+    #[error("the network gave a vector with numbers that are not finite")]
+    NotFinite,
+    /// It is all zero: it has no direction.
+    #[error("the network gave a vector of zeros")]
+    AllZero,
+}
+
+fn sound(vector: Vec<f32>) -> Vector {
+    if !vector.iter().all(|x| x.is_finite()) {
+        Err(VectorFault::NotFinite)
+    } else if vector.iter().all(|x| *x == 0.0) {
+        Err(VectorFault::AllZero)
+    } else {
+        Ok(vector)
+    }
+}
+
+/// An image network, ready to run.
+#[derive(Debug)]
+pub struct ImageModel {
+    network: Network,
+    half: bool,
+    /// Height and width, in pixels.
+    size: [usize; 2],
+    batch: usize,
+    dimension: usize,
+}
+
+impl ImageModel {
+    /// Opens an encoder's image network; `size` is the preprocessing's height and width in pixels.
+    ///
+    /// # Errors
+    /// [`Error::Encoder`]: not a whole model, ONNX Runtime refuses it, an input that is not known, no
+    /// single output to take, or another image size.
+    pub fn open(encoder: &EncoderDirectory, size: [usize; 2], runtime: &'static Runtime, options: Options) -> Result<ImageModel> {
+        let path = &encoder.image_model;
+        let network = Network::open(Side::Image, path, encoder, runtime, options)?;
+        network.refuse_inputs_but(&["pixel_values"])?;
+        let input = network.input("pixel_values")?.ok_or_else(|| network.refused("has no input `pixel_values`"))?;
+        let half = match input.element {
+            TensorElementType::Float32 => false,
+            TensorElementType::Float16 => true,
+            other => return Err(network.refused(format!("its input `pixel_values` is {other}, not float32 or float16"))),
+        };
+        let [height, width] = size;
+        let fits = |axis, wanted| input.fixed(axis).is_none_or(|fixed| fixed == wanted);
+        if !input.has_rank(4) || !fits(1, 3) {
+            return Err(network.refused("its input `pixel_values` is not batch × 3 channels × height × width"));
+        }
+        if !fits(2, height) || !fits(3, width) {
+            let side = |axis| input.fixed(axis).map_or("any".to_owned(), |fixed| fixed.to_string());
+            let reason = format!("takes images of {} × {}, and the preprocessing makes {height} × {width}", side(2), side(3));
+            return Err(Error::encoder(path, reason, "take model and preprocessor_config.json from the same place"));
+        }
+        let batch = input.fixed(0).unwrap_or(options.batch.images());
+        let mut model = ImageModel { batch, dimension: network.dimension.unwrap_or(0), network, half, size };
+        if model.dimension == 0 {
+            // The file does not say how long a vector is: grey images tell.
+            model.dimension = model.run(&vec![0.0; batch * model.image()])?.first().map_or(0, Vec::len);
+        }
+        Ok(model)
+    }
+
+    /// Numbers in a vector.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// The name of the output that is taken, and the pooling.
+    pub fn output(&self) -> (&str, Pooling) {
+        let output = self.network.output();
+        (&output.name, output.pooling)
+    }
+
+    /// Height and width of its images, in pixels.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// Images of one run: any other number costs as much as the next multiple of it.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Numbers in an image.
+    fn image(&self) -> usize {
+        3 * self.size[0] * self.size[1]
+    }
+
+    /// The vectors of images: `pixels` is images × 3 × height × width, normalised.
+    ///
+    /// # Errors
+    /// [`Error::Encoder`]: a part of an image, or ONNX Runtime failed.
+    pub fn embed(&mut self, pixels: &[f32]) -> Result<Vec<Vector>> {
+        let image = self.image();
+        if !pixels.len().is_multiple_of(image) {
+            return Err(self.network.refused(format!("was given {} numbers, no multiple of an image's {image}", pixels.len())));
+        }
+        let images = pixels.len() / image;
+        let mut vectors = Vec::with_capacity(images);
+        for some in pixels.chunks(self.batch * image) {
+            let given = some.len() / image;
+            if given == self.batch {
+                vectors.extend(self.run(some)?);
+            } else {
+                let last = &some[some.len() - image..];
+                let filled = [some, &last.repeat(self.batch - given)].concat();
+                vectors.extend(self.run(&filled)?.into_iter().take(given));
+            }
+        }
+        Ok(vectors.into_iter().map(sound).collect())
+    }
+
+    /// One run, of a whole batch.
+    fn run(&mut self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
+        let shape = [self.batch, 3, self.size[0], self.size[1]];
+        let value = if self.half {
+            let mut values = vec![f16::ZERO; pixels.len()];
+            values.convert_from_f32_slice(pixels);
+            self.network.owned(&shape, values)?
+        } else {
+            self.network.borrowed(&shape, pixels)?
+        };
+        self.network.run(vec![("pixel_values", value)], self.batch)
+    }
+}
+
+/// A text network, ready to run.
+#[derive(Debug)]
+pub struct TextModel {
+    network: Network,
+    ids: Input,
+    /// `attention_mask`, where the network takes it.
+    mask: Option<Input>,
+    dimension: usize,
+}
+
+impl TextModel {
+    /// Opens an encoder's text network; `None` if the encoder has none.
+    ///
+    /// # Errors
+    /// [`Error::Encoder`]: not a whole model, ONNX Runtime refuses it, an input that is not known
+    /// (`position_ids`, `token_type_ids`), or no output to take.
+    pub fn open(encoder: &EncoderDirectory, runtime: &'static Runtime, options: Options) -> Result<Option<TextModel>> {
+        let Some(files) = &encoder.text else { return Ok(None) };
+        let network = Network::open(Side::Text, &files.model, encoder, runtime, options)?;
+        network.refuse_inputs_but(&["input_ids", "attention_mask"])?;
+        let ids = network.input("input_ids")?.ok_or_else(|| network.refused("has no input `input_ids`"))?;
+        let mask = network.input("attention_mask")?;
+        for (name, input) in [("input_ids", Some(ids)), ("attention_mask", mask)] {
+            let Some(input) = input else { continue };
+            if !matches!(input.element, TensorElementType::Int64 | TensorElementType::Int32) {
+                return Err(network.refused(format!("its input `{name}` is {}, not int64 or int32", input.element)));
+            }
+            if !input.has_rank(2) {
+                return Err(network.refused(format!("its input `{name}` is not batch × tokens")));
+            }
+        }
+        let mut model = TextModel { dimension: network.dimension.unwrap_or(0), network, ids, mask };
+        if model.dimension == 0 {
+            // The file does not say how long a vector is: any text tells.
+            model.dimension = model.run(&[0])?.len();
+        }
+        Ok(Some(model))
+    }
+
+    /// Numbers in a vector.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// The vectors of texts, given as token ids with start and end. One text a run: prompts are few,
+    /// and no padding can then change a vector.
+    ///
+    /// # Errors
+    /// [`Error::Encoder`]: an empty text, one longer than the network takes, or ONNX Runtime failed.
+    pub fn embed(&mut self, texts: &[Vec<i64>]) -> Result<Vec<Vector>> {
+        texts.iter().map(|ids| self.run(ids).map(sound)).collect()
+    }
+
+    fn run(&mut self, ids: &[i64]) -> Result<Vec<f32>> {
+        let length = self.ids.fixed(1).unwrap_or(ids.len());
+        let (Some(end), true) = (ids.last(), ids.len() <= length) else {
+            return Err(self.network.refused(format!("takes texts of {length} tokens, and one has {}", ids.len())));
+        };
+        let batch = self.ids.fixed(0).unwrap_or(1);
+        // CLIP looks at the first end token and, being causal, at nothing behind it.
+        let padded: Vec<i64> = ids.iter().chain(std::iter::repeat(end)).take(length).copied().collect();
+        let mut inputs = vec![("input_ids", self.integers(self.ids, padded.repeat(batch), batch)?)];
+        if let Some(mask) = self.mask {
+            let seen: Vec<i64> = (0..length).map(|at| i64::from(at < ids.len())).collect();
+            inputs.push(("attention_mask", self.integers(mask, seen.repeat(batch), batch)?));
+        }
+        let vectors = self.network.run(inputs, batch)?;
+        vectors.into_iter().next().ok_or_else(|| self.network.refused("gave no vector"))
+    }
+
+    fn integers(&self, input: Input, values: Vec<i64>, batch: usize) -> Result<ort::session::SessionInputValue<'static>> {
+        let shape = [batch, values.len() / batch];
+        if input.element == TensorElementType::Int64 {
+            return self.network.owned(&shape, values);
+        }
+        let narrow: std::result::Result<Vec<i32>, _> = values.into_iter().map(i32::try_from).collect();
+        self.network.owned(&shape, narrow.map_err(|_| self.network.refused("takes int32 token ids, and one is greater"))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{FLOAT, FLOAT16, INT32, INT64, List, Model, Number, integers, node};
+    use super::*;
+
+    /// A directory with this image network, and this text network if it is not empty.
+    fn saved(image: &Model, text: Option<&Model>, settings: &str) -> (tempfile::TempDir, EncoderDirectory) {
+        let dir = tempfile::Builder::new().prefix("net").tempdir().unwrap();
+        std::fs::write(dir.path().join("model.onnx"), image.bytes()).unwrap();
+        std::fs::write(dir.path().join("preprocessor_config.json"), "{}").unwrap();
+        std::fs::write(dir.path().join("tokenizer.json"), "{}").unwrap();
+        std::fs::write(dir.path().join("msdata.toml"), settings).unwrap();
+        if let Some(text) = text {
+            std::fs::write(dir.path().join("text_model.onnx"), text.bytes()).unwrap();
+        }
+        let read = EncoderDirectory::read(dir.path()).unwrap();
+        (dir, read)
+    }
+
+    fn runtime() -> &'static Runtime {
+        let home = crate::encoder::Home::from_env().unwrap();
+        Runtime::load(&home, None).unwrap_or_else(|e| panic!("{e}; {}", e.hint().unwrap_or_default()))
+    }
+
+    const ONE_THREAD: Options = Options { device: Device::Cpu, threads: 1, batch: Batch(8) };
+
+    fn image(model: &Model, settings: &str) -> Result<ImageModel> {
+        let (_dir, encoder) = saved(model, None, settings);
+        ImageModel::open(&encoder, [1, 2], runtime(), ONE_THREAD)
+    }
+
+    fn text(model: &Model) -> Result<TextModel> {
+        let (_dir, encoder) = saved(&Model::channel_means(), Some(model), "");
+        TextModel::open(&encoder, runtime(), ONE_THREAD).map(Option::unwrap)
+    }
+
+    /// Images of 1 × 2 pixels; channel means 2, 3, 4 and 5, 6, 7 and 8, 9, 10.
+    const PIXELS: [f32; 18] = [1., 3., 2., 4., 3., 5., 4., 6., 5., 7., 6., 8., 7., 9., 8., 10., 9., 11.];
+
+    fn means(first: f32) -> Vector {
+        Ok(vec![first, first + 1.0, first + 2.0])
+    }
+
+    #[test]
+    fn batches_leave_no_rest() {
+        assert_eq!("16".parse(), Ok(Batch(16)));
+        assert_eq!(Batch::new(1), Ok(Batch(1)));
+        for wrong in ["0", "3", "12", "-8", "x"] {
+            assert!(wrong.parse::<Batch>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn models_can_be_moved_to_another_thread() {
+        fn movable<T: Send>() {}
+        movable::<ImageModel>();
+        movable::<TextModel>();
+    }
+
+    #[test]
+    fn images_in_vectors_out() {
+        let mut model = image(&Model::channel_means(), "").unwrap();
+        assert_eq!((model.dimension(), model.size(), model.batch()), (3, [1, 2], 8));
+        assert_eq!(model.embed(&PIXELS).unwrap(), [means(2.0), means(5.0), means(8.0)]);
+        assert_eq!(model.embed(&[]).unwrap(), []);
+        assert!(model.embed(&PIXELS[1..]).unwrap_err().to_string().contains("no multiple of an image's 6"));
+    }
+
+    #[test]
+    fn a_fixed_batch_is_filled_up_and_the_surplus_dropped() {
+        let fixed = Model::default()
+            .with_input("pixel_values", FLOAT, &[2, 3, 1, 2])
+            .with_node(node("GlobalAveragePool", &["pixel_values"], "image_embeds", &[]))
+            .with_output("image_embeds", FLOAT, &[2, 3, 1, 1]);
+        let mut model = image(&fixed, "").unwrap();
+        assert_eq!(model.batch(), 2);
+        assert_eq!(model.embed(&PIXELS).unwrap(), [means(2.0), means(5.0), means(8.0)]);
+    }
+
+    #[test]
+    fn half_precision_in_and_out() {
+        let half = Model::default()
+            .with_input("pixel_values", FLOAT16, &[-1, 3, -1, -1])
+            .with_node(node("ReduceMean", &["pixel_values"], "image_embeds", &[("axes", List(&[2, 3])), ("keepdims", Number(0))]))
+            .with_output("image_embeds", FLOAT16, &[-1, 3]);
+        assert_eq!(image(&half, "").unwrap().embed(&PIXELS[..6]).unwrap(), [means(2.0)]);
+    }
+
+    #[test]
+    fn an_undeclared_length_is_found_out_and_settings_are_followed() {
+        // The pixels as tokens: [b, 3, 1, 2] → [b, 3, 2]. Class token: the first channel.
+        let tokens = Model::default()
+            .with_input("pixel_values", FLOAT, &[-1, -1, -1, -1])
+            .with_initializer(integers("shape", &[0, 3, -1]))
+            .with_node(node("Reshape", &["pixel_values", "shape"], "last_hidden_state", &[]))
+            .with_output("last_hidden_state", FLOAT, &[-1, -1, -1]);
+        let mut cls = image(&tokens, "").unwrap();
+        assert_eq!((cls.dimension(), cls.embed(&PIXELS[..6]).unwrap()), (2, vec![Ok(vec![1.0, 3.0])]));
+        let mut mean = image(&tokens, "pooling = \"mean\"").unwrap();
+        assert_eq!(mean.embed(&PIXELS[..6]).unwrap(), [Ok(vec![2.0, 4.0])]);
+        assert_eq!(mean.output(), ("last_hidden_state", Pooling::Mean));
+        assert!(
+            image(&tokens, "output = \"none_such\"")
+                .unwrap_err()
+                .to_string()
+                .contains("has no output `none_such`; it has `last_hidden_state` [")
+        );
+    }
+
+    #[test]
+    fn a_bad_vector_is_its_images_fault_alone() {
+        let mut model = image(&Model::channel_means(), "").unwrap();
+        let mut pixels = PIXELS;
+        pixels[..6].fill(0.0);
+        pixels[7] = f32::NAN;
+        let expected = [Err(VectorFault::AllZero), Err(VectorFault::NotFinite), means(8.0)];
+        assert_eq!(model.embed(&pixels).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_by_name() {
+        let means = |name: &str, element, shape: &[i64]| {
+            Model::default()
+                .with_input(name, element, shape)
+                .with_node(node("Cast", &[name], "wide", &[("to", Number(1))]))
+                .with_node(node("GlobalAveragePool", &["wide"], "image_embeds", &[]))
+                .with_output("image_embeds", FLOAT, &[-1, -1, 1, 1])
+        };
+        let combined = means("pixel_values", FLOAT, &[-1, 3, -1, -1]).with_input("input_ids", INT64, &[-1, -1]);
+        let more = means("pixel_values", FLOAT, &[-1, 3, -1, -1]).with_input("pixel_mask", FLOAT, &[-1, -1]);
+        for (model, said) in [
+            (means("images", FLOAT, &[-1, 3, -1, -1]), "takes `images`, and only pixel_values can be given"),
+            (means("pixel_values", INT32, &[-1, 3, -1, -1]), "not float32 or float16"),
+            (means("pixel_values", FLOAT, &[-1, 224, 224, 3]), "is not batch × 3 channels"),
+            (means("pixel_values", FLOAT, &[-1, 3, 336, 336]), "takes images of 336 × 336, and the preprocessing makes 1 × 2"),
+            (combined, "is one network for images and texts"),
+            (more, "takes `pixel_mask`"),
+        ] {
+            let error = image(&model, "").unwrap_err();
+            assert!(error.to_string().contains(said) && error.to_string().contains("model.onnx"), "{error}");
+            assert!(error.hint().is_some());
+        }
+    }
+
+    #[test]
+    fn a_network_that_the_runtime_refuses_is_named() {
+        let unknown = Model::default()
+            .with_input("pixel_values", FLOAT, &[-1, 3, -1, -1])
+            .with_node(node("NoSuchOperator", &["pixel_values"], "image_embeds", &[]))
+            .with_output("image_embeds", FLOAT, &[-1, 3]);
+        let error = image(&unknown, "").unwrap_err().to_string();
+        assert!(error.contains("model.onnx: ONNX Runtime cannot open it: ") && error.contains("NoSuchOperator"), "{error}");
+    }
+
+    /// Token ids to the greatest of them, as a vector of one number.
+    fn greatest(element: u64, shape: &[i64]) -> Model {
+        Model::default()
+            .with_input("input_ids", element, shape)
+            .with_node(node("Cast", &["input_ids"], "wide", &[("to", Number(1))]))
+            .with_node(node("ReduceMax", &["wide"], "text_embeds", &[("axes", List(&[1])), ("keepdims", Number(1))]))
+            .with_output("text_embeds", FLOAT, &[shape[0], 1])
+    }
+
+    #[test]
+    fn texts_of_any_length() {
+        for model in [greatest(INT64, &[-1, -1]), greatest(INT32, &[-1, -1]), greatest(INT64, &[2, 4])] {
+            let mut model = text(&model).unwrap();
+            assert_eq!(model.dimension(), 1);
+            assert_eq!(model.embed(&[vec![5, 6], vec![1, 2, 3]]).unwrap(), [Ok(vec![6.0]), Ok(vec![3.0])]);
+        }
+        let mut short = text(&greatest(INT64, &[-1, 4])).unwrap();
+        assert!(short.embed(&[vec![1; 5]]).unwrap_err().to_string().contains("takes texts of 4 tokens, and one has 5"));
+    }
+
+    #[test]
+    fn text_inputs_that_are_not_known_are_refused_by_name() {
+        let error = text(&greatest(INT64, &[-1, -1]).with_input("position_ids", INT64, &[-1, -1])).unwrap_err().to_string();
+        assert!(error.contains("text_model.onnx: takes `position_ids`"), "{error}");
+        let error = text(&greatest(FLOAT, &[-1, -1])).unwrap_err().to_string();
+        assert!(error.contains("not int64 or int32"), "{error}");
+    }
+}

@@ -1,0 +1,226 @@
+//! The formats whose decoders are other people's: what is asked of them, and what they do not check.
+
+use crate::image::decode::{Fault, MAX_PIXELS, Rgb, check_size, name};
+use crate::vocabulary::{ImageFormat, ImageStatus};
+use image::codecs::{bmp::BmpDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
+use image::metadata::Orientation;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, Limits};
+use std::io::Cursor;
+
+/// Most memory that a decoder may take besides the pixels.
+const DECODER_BYTES: u64 = 64 << 20;
+
+const FIRST_OF_MANY: &str = "it has several frames or pages; the first is taken";
+
+type Notes = Vec<&'static str>;
+
+/// Decodes a PNG, WebP, BMP or TIFF file: the stored picture, its orientation, and notes.
+pub fn still(format: ImageFormat, bytes: &[u8]) -> Result<(Rgb, Option<Orientation>, Notes), Fault> {
+    let fault = |e: ImageError| decoder_fault(format, &e);
+    let cursor = Cursor::new(bytes);
+    match format {
+        ImageFormat::Png => {
+            let chunks = PngChunks::walk(bytes)?;
+            let mut limits = Limits::no_limits();
+            limits.max_alloc = Some(DECODER_BYTES);
+            let decoder = PngDecoder::with_limits(cursor, limits).map_err(fault)?;
+            let orientation = chunks.exif.and_then(Orientation::from_exif_chunk);
+            let notes = if chunks.animated { vec![FIRST_OF_MANY] } else { Vec::new() };
+            Ok((pixels(format, decoder)?, orientation, notes))
+        }
+        ImageFormat::WebP => {
+            let length = bytes.get(4..8).and_then(|b| b.first_chunk()).map_or(0, |b| u64::from(u32::from_le_bytes(*b)));
+            if length + 8 > bytes.len() as u64 {
+                return Err(truncated(format));
+            }
+            let mut decoder = WebPDecoder::new(cursor).map_err(fault)?;
+            let (width, height) = decoder.dimensions();
+            check_size(name(format), width, height)?;
+            let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
+            // Some writers keep the prefix of a JPEG segment.
+            let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
+            let orientation = Orientation::from_exif_chunk(exif);
+            let mut notes = Vec::new();
+            if decoder.has_animation() {
+                notes.push(FIRST_OF_MANY);
+                // What the first frame leaves open is black, as in libwebp.
+                decoder.set_background_color(image::Rgba([0; 4])).map_err(fault)?;
+            }
+            Ok((pixels(format, decoder)?, orientation, notes))
+        }
+        ImageFormat::Tiff => {
+            let mut decoder = TiffDecoder::new(cursor).map_err(fault)?;
+            let orientation = decoder.orientation().ok();
+            let cmyk = matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
+            let notes = if cmyk { vec!["its CMYK colours are converted without a profile"] } else { Vec::new() };
+            Ok((pixels(format, decoder)?, orientation, notes))
+        }
+        _ => Ok((pixels(format, BmpDecoder::new(cursor).map_err(fault)?)?, None, Vec::new())),
+    }
+}
+
+fn truncated(format: ImageFormat) -> Fault {
+    Fault::unreadable(format!("a broken {} file: its data ends early", name(format)))
+}
+
+fn decoder_fault(format: ImageFormat, error: &ImageError) -> Fault {
+    match error {
+        ImageError::Limits(_) => {
+            let reason = format!("a {} file that needs more memory than an image of its size should", name(format));
+            Fault { status: ImageStatus::Oversized, reason }
+        }
+        ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => truncated(format),
+        ImageError::Unsupported(e) => Fault::unreadable(format!("a {} file of a kind that is not supported: {e}", name(format))),
+        ImageError::Decoding(e) => {
+            // The source has the reason; the error itself repeats the format.
+            let reason = std::error::Error::source(e).map_or_else(|| e.to_string(), ToString::to_string);
+            Fault::unreadable(format!("a broken {} file: {reason}", name(format)))
+        }
+        other => Fault::unreadable(format!("a broken {} file: {other}", name(format))),
+    }
+}
+
+/// Runs a decoder and makes its pixels 8-bit RGB.
+fn pixels(format: ImageFormat, mut decoder: impl ImageDecoder) -> Result<Rgb, Fault> {
+    let fault = |e: ImageError| decoder_fault(format, &e);
+    let (width, height) = decoder.dimensions();
+    check_size(name(format), width, height)?;
+    let mut limits = Limits::no_limits();
+    // The picture once as the decoder gives it and once in its own buffers.
+    limits.max_alloc = Some(decoder.total_bytes().min(16 * MAX_PIXELS) * 2 + DECODER_BYTES);
+    decoder.set_limits(limits).map_err(fault)?;
+    let pixels = match DynamicImage::from_decoder(decoder).map_err(fault)? {
+        DynamicImage::ImageRgb8(image) => image.into_raw(),
+        DynamicImage::ImageRgba8(image) => {
+            // In place: a copy would double the memory.
+            let mut pixels = image.into_raw();
+            let count = pixels.len() / 4;
+            for i in 0..count {
+                pixels.copy_within(4 * i..4 * i + 3, 3 * i);
+            }
+            pixels.truncate(3 * count);
+            pixels
+        }
+        DynamicImage::ImageLuma8(image) => image.into_raw().into_iter().flat_map(|grey| [grey; 3]).collect(),
+        DynamicImage::ImageLumaA8(image) => image.pixels().flat_map(|pixel| [pixel.0[0]; 3]).collect(),
+        DynamicImage::ImageLuma16(image) => image.pixels().flat_map(|pixel| [narrow(pixel.0[0]); 3]).collect(),
+        DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|pixel| [narrow(pixel.0[0]); 3]).collect(),
+        DynamicImage::ImageRgb16(image) => image.into_raw().into_iter().map(narrow).collect(),
+        DynamicImage::ImageRgba16(image) => {
+            image.pixels().flat_map(|pixel| [narrow(pixel.0[0]), narrow(pixel.0[1]), narrow(pixel.0[2])]).collect()
+        }
+        other => {
+            let reason = format!("{} files with {:?} samples are not supported", name(format), other.color());
+            return Err(Fault::unreadable(reason));
+        }
+    };
+    Ok(Rgb { width, height, pixels })
+}
+
+/// The nearest 8-bit value of a 16-bit one.
+fn narrow(value: u16) -> u8 {
+    ((u32::from(value) + 128) / 257) as u8
+}
+
+/// What a walk over the chunks of a PNG finds.
+struct PngChunks<'a> {
+    exif: Option<&'a [u8]>,
+    animated: bool,
+}
+
+impl PngChunks<'_> {
+    /// Walks over the chunks to the end mark, reading none: the decoder stops at the last pixel, but EXIF may
+    /// follow.
+    fn walk(bytes: &[u8]) -> Result<PngChunks<'_>, Fault> {
+        let mut found = PngChunks { exif: None, animated: false };
+        let mut rest = bytes.get(8..).unwrap_or_default();
+        while let Some(([l3, l2, l1, l0, kind @ ..], body)) = rest.split_first_chunk::<8>() {
+            let length = u32::from_be_bytes([*l3, *l2, *l1, *l0]) as usize;
+            let (Some(data), Some(after)) = (body.get(..length), body.get(length..).and_then(|crc| crc.get(4..))) else {
+                return Err(truncated(ImageFormat::Png));
+            };
+            match kind {
+                b"eXIf" => found.exif = Some(data),
+                b"acTL" => found.animated = true,
+                b"IEND" => return Ok(found),
+                _ => {}
+            }
+            rest = after;
+        }
+        Err(truncated(ImageFormat::Png))
+    }
+}
+
+/// Decodes the first frame of a GIF on its canvas.
+pub fn gif(bytes: &[u8]) -> Result<(Rgb, Notes), Fault> {
+    let broken = |e: gif::DecodingError| match e {
+        gif::DecodingError::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => truncated(ImageFormat::Gif),
+        other => Fault::unreadable(format!("a broken GIF file: {other}")),
+    };
+    let mut options = gif::DecodeOptions::new();
+    options.set_color_output(gif::ColorOutput::Indexed);
+    options.check_frame_consistency(true);
+    options.set_memory_limit(gif::MemoryLimit::Unlimited); // the size is checked before anything is allocated
+    let mut decoder = options.read_info(bytes).map_err(broken)?;
+    let (width, height) = (decoder.width(), decoder.height());
+    check_size("GIF", u32::from(width), u32::from(height))?;
+    let global = decoder.global_palette().map(<[u8]>::to_vec);
+    let frame = decoder.next_frame_info().map_err(broken)?;
+    let Some(frame) = frame else { return Err(Fault::unreadable("a GIF file without a frame".into())) };
+    let (left, top, frame_width, frame_height) =
+        (usize::from(frame.left), usize::from(frame.top), usize::from(frame.width), usize::from(frame.height));
+    let palette = frame.palette.clone().or(global);
+    // Pillow fills the canvas with the transparent index, else with 0.
+    let open = frame.transparent.unwrap_or(0);
+    if frame_width == 0 || frame_height == 0 {
+        return Err(Fault::unreadable("a GIF file whose frame has no pixels".into()));
+    }
+    let mut indices = vec![0; frame_width * frame_height];
+    decoder.read_into_buffer(&mut indices).map_err(broken)?;
+    // Without a palette, indices are greys; past its end, black.
+    let colour = |index: u8| match &palette {
+        Some(palette) => palette.as_chunks::<3>().0.get(usize::from(index)).copied().unwrap_or_default(),
+        None => [index; 3],
+    };
+    let colours: [[u8; 3]; 256] = std::array::from_fn(|index| colour(index as u8));
+    let mut pixels: Vec<u8> = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
+    for y in 0..usize::from(height) {
+        let row = y.checked_sub(top).and_then(|y| indices.chunks_exact(frame_width).nth(y)).unwrap_or_default();
+        for x in 0..usize::from(width) {
+            let index = x.checked_sub(left).and_then(|x| row.get(x)).copied().unwrap_or(open);
+            pixels.extend(colours[usize::from(index)]);
+        }
+    }
+    let mut notes = Vec::new();
+    match rest_of_gif(bytes) {
+        Some(1) => {}
+        Some(_) => notes.push(FIRST_OF_MANY),
+        None => return Err(truncated(ImageFormat::Gif)),
+    }
+    Ok((Rgb { width: u32::from(width), height: u32::from(height), pixels }, notes))
+}
+
+/// Frames of a GIF, by a walk over its blocks; nothing if it ends before its trailer.
+fn rest_of_gif(bytes: &[u8]) -> Option<usize> {
+    let palette = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let mut at = 13 + palette(*bytes.get(10)?);
+    let mut frames = 0;
+    loop {
+        match bytes.get(at)? {
+            0x3b => return Some(frames),
+            0x21 => at += 2,
+            0x2c => {
+                frames += 1;
+                at += 10 + palette(*bytes.get(at + 9)?) + 1;
+            }
+            _ => return Some(frames.max(1)),
+        }
+        loop {
+            let length = usize::from(*bytes.get(at)?);
+            at += 1 + length;
+            if length == 0 {
+                break;
+            }
+        }
+    }
+}

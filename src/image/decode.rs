@@ -1,0 +1,322 @@
+//! Pixel rule 1: from the bytes of an image file to upright 8-bit RGB.
+//!
+//! References and generations go through the same rule, and its number is part of every embedding's
+//! fingerprint: a change that moves a pixel needs another number.
+//!
+//! - The format is told by content: JPEG, PNG, WebP, GIF, BMP, TIFF. Others are refused by name.
+//! - EXIF orientation is applied, all eight; an illegal value or a broken EXIF block counts as upright.
+//! - Alpha is dropped, not composited: the colours beneath come through. So is a transparent colour key.
+//! - Palettes and greys are expanded. 16-bit samples become `(v + 128) / 257`, the nearest 8-bit value.
+//! - CMYK becomes `(1 - C)(1 - K)` and so on, without a profile. In a JPEG of four components the stored inks
+//!   are inverted (Adobe's way, with or without its marker, as Pillow takes them). YCCK is refused.
+//! - JPEG is decoded by zune-jpeg, whose samples differ from libjpeg-turbo's (Pillow's) by a few units at most.
+//! - ICC profiles and gamma are ignored.
+//! - Of an animation or a file of several pages the first is taken: of a GIF on its full canvas, what it leaves
+//!   open in the colour of its transparent index, else of index 0.
+//! - A file that ends early is refused, never filled up.
+//!
+//! But for JPEG, these are the pixels of Pillow's `exif_transpose(image).convert("RGB")`, save that Pillow clips
+//! 16-bit greys at 255.
+
+use super::{containers, jpeg};
+use crate::vocabulary::{ImageFormat, ImageStatus};
+use image::metadata::Orientation;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The number of the rule above.
+pub const PIXEL_RULE: u32 = 1;
+
+/// Largest image, in pixels.
+pub const MAX_PIXELS: u64 = 100_000_000;
+
+/// 8-bit RGB, row-major, upright.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rgb {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// `width * height * 3` bytes.
+    pub pixels: Vec<u8>,
+}
+
+/// A decoded image file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// Its pixels.
+    pub rgb: Rgb,
+    /// Its format, by content.
+    pub format: ImageFormat,
+    /// What the user should know of it; each completes "the image is taken, but …".
+    pub notes: Vec<&'static str>,
+}
+
+/// Why a file gives no pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Unreadable or oversized.
+    pub status: ImageStatus,
+    /// A sentence for the user.
+    pub reason: String,
+}
+
+impl Fault {
+    pub(crate) fn unreadable(reason: String) -> Fault {
+        Fault { status: ImageStatus::Unreadable, reason }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Refuses a size, as stored in a header, that cannot be used.
+pub(crate) fn check_size(format: &str, width: u32, height: u32) -> Result<(), Fault> {
+    if width == 0 || height == 0 {
+        return Err(Fault::unreadable(format!("a {format} file without pixels")));
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        let reason = format!("{width}×{height} is over the limit of 100 megapixels");
+        return Err(Fault { status: ImageStatus::Oversized, reason });
+    }
+    Ok(())
+}
+
+/// Decodes the bytes of an image file by [`PIXEL_RULE`].
+///
+/// # Errors
+/// A file that is no image, of another format, broken, cut, or larger than [`MAX_PIXELS`].
+pub fn decode(bytes: &[u8]) -> Result<Decoded, Fault> {
+    let format = format_of(bytes)?;
+    // Decoders of other people have panicked on broken files; a broken file must not end the run.
+    match catch_unwind(AssertUnwindSafe(|| decode_as(format, bytes))) {
+        Ok(result) => result,
+        Err(_) => Err(Fault::unreadable(format!("a broken {} file: its decoder gave up", name(format)))),
+    }
+}
+
+/// The format's name as people write it.
+pub(crate) fn name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::Png => "PNG",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
+    }
+}
+
+/// Tells the format by the first bytes.
+///
+/// # Errors
+/// Another format, by name where it is known.
+pub fn format_of(bytes: &[u8]) -> Result<ImageFormat, Fault> {
+    let is = |at: usize, magic: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    let other = if is(0, b"\xff\xd8") {
+        return Ok(ImageFormat::Jpeg);
+    } else if is(0, b"\x89PNG\r\n\x1a\n") {
+        return Ok(ImageFormat::Png);
+    } else if is(0, b"RIFF") && is(8, b"WEBP") {
+        return Ok(ImageFormat::WebP);
+    } else if is(0, b"GIF87a") || is(0, b"GIF89a") {
+        return Ok(ImageFormat::Gif);
+    } else if is(0, b"BM") {
+        return Ok(ImageFormat::Bmp);
+    } else if is(0, b"II*\0") || is(0, b"MM\0*") || is(0, b"II+\0") || is(0, b"MM\0+") {
+        return Ok(ImageFormat::Tiff);
+    } else if is(4, b"ftypavif") || is(4, b"ftypavis") {
+        "AVIF"
+    } else if is(4, b"ftyphei") || is(4, b"ftyphev") || is(4, b"ftypmif1") || is(4, b"ftypmsf1") {
+        "HEIC"
+    } else if is(0, b"\0\0\0\x0cjP  ") || is(0, b"\xff\x4f\xff\x51") {
+        "JPEG 2000"
+    } else if is(0, b"\xff\x0a") || is(0, b"\0\0\0\x0cJXL ") {
+        "JPEG XL"
+    } else if is(0, b"\0\0\x01\0") {
+        "ICO"
+    } else if is(0, b"8BPS") {
+        "Photoshop"
+    } else if is(0, b"%!PS") {
+        "PostScript"
+    } else if is(0, b"%PDF") {
+        "PDF"
+    } else if is(0, b"qoif") {
+        "QOI"
+    } else if is(0, b"DDS ") {
+        "DDS"
+    } else if is(0, b"\x76\x2f\x31\x01") {
+        "OpenEXR"
+    } else if is(0, b"#?RADIANCE") {
+        "Radiance HDR"
+    } else if matches!(bytes, [b'P', b'1'..=b'7', b' ' | b'\t' | b'\r' | b'\n', ..]) {
+        "PNM"
+    } else if bytes.is_empty() {
+        return Err(Fault::unreadable("the file is empty".into()));
+    } else {
+        let reason = "no image: its content is none of JPEG, PNG, WebP, GIF, BMP, TIFF";
+        return Err(Fault::unreadable(reason.into()));
+    };
+    Err(Fault::unreadable(format!("{other} images are not supported (JPEG, PNG, WebP, GIF, BMP and TIFF are)")))
+}
+
+fn decode_as(format: ImageFormat, bytes: &[u8]) -> Result<Decoded, Fault> {
+    let (rgb, orientation, notes) = match format {
+        ImageFormat::Jpeg => {
+            let jpeg = jpeg::decode(bytes)?;
+            (jpeg.rgb, jpeg.exif.and_then(|exif| Orientation::from_exif_chunk(&exif)), jpeg.notes)
+        }
+        ImageFormat::Gif => {
+            let (rgb, notes) = containers::gif(bytes)?;
+            (rgb, None, notes)
+        }
+        other => containers::still(other, bytes)?,
+    };
+    let rgb = match orientation {
+        None | Some(Orientation::NoTransforms) => rgb,
+        Some(orientation) => upright(rgb, orientation),
+    };
+    Ok(Decoded { rgb, format, notes })
+}
+
+/// Turns and flips the stored picture as its orientation says.
+fn upright(rgb: Rgb, orientation: Orientation) -> Rgb {
+    let (width, height) = (rgb.width as usize, rgb.height as usize);
+    let source = rgb.pixels.as_chunks::<3>().0;
+    // For each row of the result: where it starts in the source, and the step from pixel to pixel.
+    let (across, down) = (1_isize, width as isize);
+    let (start, step, row_step, turned) = match orientation {
+        Orientation::NoTransforms => (0, across, down, false),
+        Orientation::FlipHorizontal => (width - 1, -across, down, false),
+        Orientation::Rotate180 => (width * height - 1, -across, -down, false),
+        Orientation::FlipVertical => (width * (height - 1), across, -down, false),
+        Orientation::Rotate90FlipH => (0, down, across, true),
+        Orientation::Rotate90 => (width * (height - 1), -down, across, true),
+        Orientation::Rotate270FlipH => (width * height - 1, -down, -across, true),
+        Orientation::Rotate270 => (width - 1, down, -across, true),
+    };
+    let (out_width, out_height) = if turned { (height, width) } else { (width, height) };
+    let mut pixels = Vec::with_capacity(rgb.pixels.len());
+    for y in 0..out_height as isize {
+        let first = start as isize + y * row_step;
+        pixels.extend((0..out_width as isize).flat_map(|x| source[(first + x * step) as usize]));
+    }
+    Rgb { width: out_width as u32, height: out_height as u32, pixels }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{DynamicImage, ImageBuffer};
+    use std::io::Cursor;
+
+    fn encoded(image: impl Into<DynamicImage>, format: image::ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.into().write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn all_eight_orientations() {
+        // 3×2: a b c / d e f.
+        let pixels = b"abcdef".iter().flat_map(|letter| [*letter; 3]).collect();
+        let stored = Rgb { width: 3, height: 2, pixels };
+        let seen = |tag: u8| {
+            let rgb = upright(stored.clone(), Orientation::from_exif(tag).unwrap());
+            let letters: Vec<u8> = rgb.pixels.chunks(3).map(|pixel| pixel[0]).collect();
+            (rgb.width, String::from_utf8(letters).unwrap())
+        };
+        let expected = [
+            (3, "abcdef"),
+            (3, "cbafed"),
+            (3, "fedcba"),
+            (3, "defabc"),
+            (2, "adbecf"),
+            (2, "daebfc"),
+            (2, "fcebda"),
+            (2, "cfbead"),
+        ];
+        for (tag, (width, letters)) in (1..).zip(expected) {
+            assert_eq!(seen(tag), (width, letters.to_owned()), "orientation {tag}");
+        }
+    }
+
+    #[test]
+    fn alpha_is_dropped_and_greys_are_expanded() {
+        let rgba = ImageBuffer::from_raw(2, 1, vec![1, 2, 3, 0, 4, 5, 6, 128]).map(DynamicImage::ImageRgba8).unwrap();
+        for format in [image::ImageFormat::Png, image::ImageFormat::Tiff, image::ImageFormat::Bmp, image::ImageFormat::WebP] {
+            assert_eq!(decode(&encoded(rgba.clone(), format)).unwrap().rgb.pixels, [1, 2, 3, 4, 5, 6], "{format:?}");
+        }
+        let grey = ImageBuffer::from_raw(2, 1, vec![7, 0, 9, 255]).map(DynamicImage::ImageLumaA8).unwrap();
+        assert_eq!(decode(&encoded(grey, image::ImageFormat::Png)).unwrap().rgb.pixels, [7, 7, 7, 9, 9, 9]);
+    }
+
+    #[test]
+    fn sixteen_bits_become_the_nearest_eight() {
+        // 257 times 0, 1 and 255, and the two numbers around the middle between 0 and 257.
+        let grey = ImageBuffer::from_raw(5, 1, vec![0_u16, 257, 65535, 128, 129]).map(DynamicImage::ImageLuma16).unwrap();
+        let decoded = decode(&encoded(grey, image::ImageFormat::Png)).unwrap();
+        let greys: Vec<u8> = decoded.rgb.pixels.chunks(3).map(|pixel| pixel[2]).collect();
+        assert_eq!(greys, [0, 1, 255, 0, 1]);
+    }
+
+    #[test]
+    fn a_gif_is_its_first_frame_on_the_canvas() {
+        // 3×1 canvas, palette red green blue white, transparent index 2; a 1×1 frame of index 1 at x = 1; a second.
+        let frame = [0x2c, 1, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x4c, 0x01, 0];
+        let mut file = b"GIF89a\x03\0\x01\0\x81\0\0\xff\0\0\0\xff\0\0\0\xff\xff\xff\xff".to_vec();
+        file.extend(b"\x21\xf9\x04\x01\0\0\x02\0");
+        file.extend(frame);
+        let one = [&file[..], b";"].concat();
+        let decoded = decode(&one).unwrap();
+        assert_eq!(decoded.rgb.pixels, [0, 0, 255, 0, 255, 0, 0, 0, 255]);
+        assert!(decoded.notes.is_empty());
+        assert_eq!(decode(&file).unwrap_err().reason, "a broken GIF file: its data ends early");
+        file.extend(frame);
+        file.push(b';');
+        assert_eq!(decode(&file).unwrap().notes, ["it has several frames or pages; the first is taken"]);
+    }
+
+    #[test]
+    fn cut_files_are_refused() {
+        let picture = ImageBuffer::from_fn(40, 30, |x, y| image::Rgb([(x * y) as u8, (x * 5) as u8, (y * 7 + x) as u8]));
+        for format in [
+            image::ImageFormat::Png,
+            image::ImageFormat::Tiff,
+            image::ImageFormat::Bmp,
+            image::ImageFormat::WebP,
+            image::ImageFormat::Gif,
+        ] {
+            let bytes = encoded(picture.clone(), format);
+            assert!(decode(&bytes).is_ok(), "{format:?}");
+            for length in [bytes.len() - 1, bytes.len() * 9 / 10, bytes.len() / 2, 20, 12] {
+                assert!(decode(&bytes[..length]).is_err(), "{format:?} cut at {length} of {}", bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused_by_name() {
+        let reason = |bytes: &[u8]| decode(bytes).unwrap_err().reason;
+        assert!(reason(b"\0\0\0\x20ftypavif").starts_with("AVIF"));
+        assert!(reason(b"\0\0\0\x20ftypheic").starts_with("HEIC"));
+        assert!(reason(b"P6\n2 2\n255\n").starts_with("PNM"));
+        assert!(reason(b"<html>").starts_with("no image"));
+        assert_eq!(reason(b""), "the file is empty");
+    }
+
+    #[test]
+    fn too_many_pixels_are_refused_from_the_header() {
+        let mut header = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+        header.extend(20_000_u32.to_le_bytes());
+        header.extend(5_001_u32.to_le_bytes());
+        header.extend(b"\x01\0\x18\0");
+        header.extend([0; 24]);
+        assert_eq!(decode(&header).unwrap_err().status, ImageStatus::Oversized);
+    }
+}

@@ -1,0 +1,154 @@
+//! JPEG: decoded by zune-jpeg, after a walk over its segments for what that decoder does not check or tell.
+//!
+//! The decoder fills what is missing with grey, without an error; so a file must hold a picture's end
+//! after its last scan. It inverts the colours of YCCK files; so they are refused by name.
+
+use super::decode::{Fault, Rgb, check_size};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+const TRUNCATED: &str = "its data ends early";
+
+/// A decoded JPEG.
+pub struct Jpeg {
+    /// The picture as stored.
+    pub rgb: Rgb,
+    /// Its first EXIF block, from the byte order mark on.
+    pub exif: Option<Vec<u8>>,
+    /// What is odd about the file.
+    pub notes: Vec<&'static str>,
+}
+
+/// Decodes the JPEG `data`.
+///
+/// # Errors
+/// A broken or cut file, or a kind that is not read.
+pub fn decode(data: &[u8]) -> Result<Jpeg, Fault> {
+    let broken = |why: &str| Fault::unreadable(format!("a broken JPEG file: {why}"));
+    let outline = Outline::walk(data).map_err(broken)?;
+    let Some(Frame { width, height, components }) = outline.frame else { return Err(broken("it has no picture")) };
+    check_size("JPEG", width, height)?;
+    let mut notes = Vec::new();
+    match components {
+        1 | 3 => {}
+        4 if outline.adobe_transform == Some(2) => {
+            return Err(Fault::unreadable("JPEG images in YCCK colours are not supported".into()));
+        }
+        4 => notes.push("its CMYK colours are converted without a profile"),
+        n => return Err(broken(&format!("{n} colour components have no meaning"))),
+    }
+    let options = DecoderOptions::default()
+        .jpeg_set_out_colorspace(ColorSpace::RGB)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX));
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
+    let pixels = decoder.decode().map_err(|e| broken(&e.to_string()))?;
+    if pixels.len() != width as usize * height as usize * 3 {
+        return Err(broken("it gives another number of pixels than it says"));
+    }
+    Ok(Jpeg { rgb: Rgb { width, height, pixels }, exif: outline.exif, notes })
+}
+
+struct Frame {
+    width: u32,
+    height: u32,
+    components: u8,
+}
+
+/// What the segments say.
+#[derive(Default)]
+struct Outline {
+    frame: Option<Frame>,
+    adobe_transform: Option<u8>,
+    exif: Option<Vec<u8>>,
+}
+
+impl Outline {
+    /// Goes from marker to marker up to the end of the picture.
+    fn walk(data: &[u8]) -> Result<Outline, &'static str> {
+        let mut outline = Outline::default();
+        let mut scans = 0;
+        let mut at = 2; // behind the start of the image
+        loop {
+            let marker = next_marker(data, &mut at).ok_or(TRUNCATED)?;
+            match marker {
+                0xd9 if scans == 0 => return Err("it has no picture"),
+                0xd9 => return Ok(outline),
+                0x01 | 0xd0..=0xd8 => continue, // alone, without a segment
+                _ => {}
+            }
+            let length = data.get(at..at + 2).map(|b| usize::from(b[0]) << 8 | usize::from(b[1])).ok_or(TRUNCATED)?;
+            let body = data.get(at + 2..at + length).ok_or(if length < 2 { "a segment without a length" } else { TRUNCATED })?;
+            at += length;
+            match marker {
+                // Frames: not the tables (c4), arithmetic conditioning (cc) and the reserved c8.
+                0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                    let [_, h1, h0, w1, w0, components, ..] = *body else { return Err("its frame header is short") };
+                    let two = |high: u8, low: u8| u32::from(high) << 8 | u32::from(low);
+                    outline.frame = Some(Frame { width: two(w1, w0), height: two(h1, h0), components });
+                }
+                0xda => scans += 1,
+                0xe1 if outline.exif.is_none() => outline.exif = body.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec),
+                0xee => outline.adobe_transform = body.strip_prefix(b"Adobe").and_then(|b| b.get(6).copied()),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The next marker, past entropy-coded data and fill bytes; `at` ends up behind it.
+fn next_marker(data: &[u8], at: &mut usize) -> Option<u8> {
+    loop {
+        *at += data.get(*at..)?.iter().position(|b| *b == 0xff)? + 1;
+        match *data.get(*at)? {
+            0x00 | 0xd0..=0xd7 => *at += 1, // a stuffed byte or a restart in a scan
+            0xff => {}                      // fill
+            marker => {
+                *at += 1;
+                return Some(marker);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::codecs::jpeg::JpegEncoder;
+
+    fn encoded(width: u32, height: u32) -> Vec<u8> {
+        let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 5) as u8, (y * 7) as u8, (x * y) as u8]));
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(&picture).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_picture_comes_back_nearly_as_it_went() {
+        let jpeg = decode(&encoded(40, 30)).unwrap();
+        assert_eq!((jpeg.rgb.width, jpeg.rgb.height), (40, 30));
+        let pixel = &jpeg.rgb.pixels[(10 * 40 + 20) * 3..][..3]; // at x 20, y 10
+        assert!(pixel.iter().zip([100, 70, 200]).all(|(a, b)| a.abs_diff(b) < 12), "{pixel:?}");
+    }
+
+    #[test]
+    fn a_cut_picture_is_refused_and_what_follows_it_is_not() {
+        let whole = encoded(64, 64);
+        for length in [whole.len() - 1, whole.len() - 2, whole.len() / 2, 30, 3] {
+            let reason = decode(&whole[..length]).err().unwrap().reason;
+            assert!(reason.contains("broken JPEG"), "cut at {length}: {reason}");
+        }
+        assert!(decode(&[&whole[..], &[7; 100]].concat()).is_ok());
+    }
+
+    #[test]
+    fn four_components_by_their_marker() {
+        // SOI, Adobe marker with transform 2, frame 1×1 of 4 components, an empty scan, EOI.
+        let mut file = b"\xff\xd8\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x02".to_vec();
+        file.extend(b"\xff\xc0\x00\x14\x08\x00\x01\x00\x01\x04\x01\x11\x00\x02\x11\x00\x03\x11\x00\x04\x11\x00");
+        file.extend(b"\xff\xda\x00\x02\xff\xd9");
+        assert!(decode(&file).err().unwrap().reason.contains("YCCK"));
+    }
+}

@@ -1,0 +1,332 @@
+//! `preprocessor_config.json`, as Hugging Face's image processors write it.
+//!
+//! What a file does not say is the default of its processor in transformers (read from version 5.24); what it
+//! says and is not understood is refused, not skipped.
+
+use crate::image::filter::Filter;
+use crate::image::preprocess::{CLIP, CropOffset, HALF, Normalize, Preprocessing, Resize};
+use serde_json::{Map, Value, json};
+
+/// The defaults of an image processor.
+struct Defaults {
+    filter: Filter,
+    /// What a `size` of one number means: both sides instead of the shortest edge.
+    square: bool,
+    size: Resize,
+    crop: Option<(u32, u32)>,
+    normalize: Normalize,
+}
+
+/// By the processor's name, without `Fast`, `Pil`, or the older `FeatureExtractor`.
+fn defaults(kind: &str) -> Option<Defaults> {
+    const SQUARE: Resize = Resize::Exact { width: 224, height: 224 };
+    let clip = |normalize| Defaults {
+        filter: Filter::Bicubic,
+        square: false,
+        size: Resize::ShortestEdge(224),
+        crop: Some((224, 224)),
+        normalize,
+    };
+    match kind {
+        // Both have CLIP's mean and deviation.
+        "CLIP" | "Bit" => Some(clip(CLIP)),
+        "ViT" => Some(Defaults { filter: Filter::Bilinear, square: true, size: SQUARE, crop: None, normalize: HALF }),
+        "Siglip" => Some(Defaults { filter: Filter::Bicubic, square: false, size: SQUARE, crop: None, normalize: HALF }),
+        _ => None,
+    }
+}
+
+/// Keys that change no pixel of an RGB image.
+const WITHOUT_EFFECT: [&str; 9] = [
+    "processor_class",
+    "image_processor_type",
+    "feature_extractor_type",
+    "do_convert_rgb",
+    "_valid_processor_keys",
+    "return_tensors",
+    "device",
+    "disable_grouping",
+    "input_data_format",
+];
+
+/// Keys that are read.
+const READ: [&str; 12] = [
+    "do_resize",
+    "size",
+    "resample",
+    "do_center_crop",
+    "crop_size",
+    "do_rescale",
+    "rescale_factor",
+    "do_normalize",
+    "image_mean",
+    "image_std",
+    "default_to_square",
+    "data_format",
+];
+
+impl Preprocessing {
+    /// The same as `preprocessor_config.json`; the crop offset has no place there.
+    pub fn to_config(&self) -> Value {
+        let size = match self.resize {
+            Resize::None => Value::Null,
+            Resize::ShortestEdge(edge) => json!({"shortest_edge": edge}),
+            Resize::Exact { width, height } => json!({"height": height, "width": width}),
+        };
+        let normalize = self.normalize.map(|n| (n.mean.map(shortest), n.std.map(shortest)));
+        json!({
+            "do_convert_rgb": true,
+            "do_resize": self.resize != Resize::None,
+            "size": size,
+            "resample": self.filter as u8,
+            "do_center_crop": self.crop.is_some(),
+            "crop_size": self.crop.map(|(width, height)| json!({"height": height, "width": width})),
+            "do_rescale": self.rescale.is_some(),
+            "rescale_factor": self.rescale,
+            "do_normalize": normalize.is_some(),
+            "image_mean": normalize.map(|(mean, _)| mean),
+            "image_std": normalize.map(|(_, std)| std),
+        })
+    }
+
+    /// Reads a `preprocessor_config.json`. Crops start where Hugging Face's do ([`CropOffset::Floor`]).
+    ///
+    /// # Errors
+    /// Says what cannot be honoured: an unknown image processor, key or form of `size`, or a value out of range;
+    /// or, in a file that names no processor, what is missing.
+    pub fn from_config(json: &Value) -> Result<Preprocessing, String> {
+        let config = json.as_object().ok_or("it is no JSON object")?;
+        let config = Config { config, defaults: processor(config)? };
+        config.refuse_unknown()?;
+        let resize = if config.flag("do_resize", true)? { config.size()? } else { Resize::None };
+        let filter = if resize == Resize::None { Filter::Bicubic } else { config.filter()? };
+        let crops = config.defaults.as_ref().is_some_and(|defaults| defaults.crop.is_some());
+        let crop = if config.flag("do_center_crop", crops)? { Some(config.crop()?) } else { None };
+        let rescale = if config.flag("do_rescale", true)? { Some(config.rescale()?) } else { None };
+        let normalize = if config.flag("do_normalize", true)? { Some(config.normalize()?) } else { None };
+        Ok(Preprocessing { resize, filter, crop, crop_offset: CropOffset::Floor, rescale, normalize })
+    }
+}
+
+/// Defaults of the processor that the file names; nothing if it names none.
+fn processor(config: &Map<String, Value>) -> Result<Option<Defaults>, String> {
+    let named = ["image_processor_type", "feature_extractor_type"].iter().find_map(|key| config.get(*key));
+    let Some(named) = named else { return Ok(None) };
+    let name = named.as_str().ok_or("`image_processor_type` is no text")?;
+    let kind = name.strip_suffix("Fast").or_else(|| name.strip_suffix("Pil")).unwrap_or(name);
+    let kind = kind.strip_suffix("ImageProcessor").or_else(|| kind.strip_suffix("FeatureExtractor"));
+    match kind.and_then(defaults) {
+        Some(defaults) => Ok(Some(defaults)),
+        None => Err(format!(
+            "image processor `{name}` is not known (CLIPImageProcessor, BitImageProcessor, ViTImageProcessor and \
+             SiglipImageProcessor are)"
+        )),
+    }
+}
+
+struct Config<'a> {
+    config: &'a Map<String, Value>,
+    defaults: Option<Defaults>,
+}
+
+impl Config<'_> {
+    /// A value that is there and not null.
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.config.get(key).filter(|value| !value.is_null())
+    }
+
+    fn refuse_unknown(&self) -> Result<(), String> {
+        let known = |key: &str| WITHOUT_EFFECT.contains(&key) || READ.contains(&key);
+        // A step that is switched off does nothing, known or not.
+        let idle = |value: &Value| value.is_null() || *value == Value::Bool(false);
+        if let Some((key, value)) = self.config.iter().find(|(key, value)| !known(key) && !idle(value)) {
+            return Err(format!("`{key}`: {value} is not understood"));
+        }
+        match self.get("data_format").map(|format| format.as_str()) {
+            None | Some(Some("channels_first" | "FIRST")) => Ok(()),
+            _ => Err("`data_format` other than `channels_first` is not supported".into()),
+        }
+    }
+
+    fn flag(&self, key: &str, default: bool) -> Result<bool, String> {
+        match self.get(key) {
+            Some(value) => value.as_bool().ok_or_else(|| format!("`{key}` is neither true nor false")),
+            None if self.defaults.is_some() => Ok(default),
+            None => Err(missing(key)),
+        }
+    }
+
+    /// What the file's own default is, if it names its processor.
+    fn default<T>(&self, key: &str, pick: impl Fn(&Defaults) -> T) -> Result<T, String> {
+        self.defaults.as_ref().map(pick).ok_or_else(|| missing(key))
+    }
+
+    fn size(&self) -> Result<Resize, String> {
+        let Some(size) = self.get("size") else { return self.default("size", |defaults| defaults.size) };
+        if size.is_number() {
+            let edge = side(size, "size")?;
+            let square = match self.get("default_to_square") {
+                Some(value) => value.as_bool().ok_or("`default_to_square` is neither true nor false")?,
+                None => self.default("default_to_square", |defaults| defaults.square)?,
+            };
+            return Ok(if square { Resize::Exact { width: edge, height: edge } } else { Resize::ShortestEdge(edge) });
+        }
+        let given = fields(size, "size")?;
+        match given.as_slice() {
+            [("shortest_edge", edge)] => Ok(Resize::ShortestEdge(side(edge, "size")?)),
+            [("height", height), ("width", width)] => {
+                Ok(Resize::Exact { width: side(width, "size")?, height: side(height, "size")? })
+            }
+            _ => Err(format!("`size`: {size} is not supported (a shortest_edge, or height and width, is)")),
+        }
+    }
+
+    fn crop(&self) -> Result<(u32, u32), String> {
+        let Some(size) = self.get("crop_size") else {
+            return self.default("crop_size", |defaults| defaults.crop)?.ok_or_else(|| missing("crop_size"));
+        };
+        if size.is_number() {
+            return side(size, "crop_size").map(|side| (side, side));
+        }
+        match fields(size, "crop_size")?.as_slice() {
+            [("height", height), ("width", width)] => Ok((side(width, "crop_size")?, side(height, "crop_size")?)),
+            _ => Err(format!("`crop_size`: {size} is not supported (height and width are)")),
+        }
+    }
+
+    fn filter(&self) -> Result<Filter, String> {
+        match self.get("resample") {
+            None => self.default("resample", |defaults| defaults.filter),
+            Some(value) => value
+                .as_u64()
+                .and_then(Filter::from_number)
+                .ok_or_else(|| format!("`resample`: {value} is none of Pillow's filters, 0 to 5")),
+        }
+    }
+
+    fn rescale(&self) -> Result<f64, String> {
+        match self.get("rescale_factor") {
+            None => self.default("rescale_factor", |_| 1.0 / 255.0),
+            Some(value) => value.as_f64().ok_or_else(|| "`rescale_factor` is no number".into()),
+        }
+    }
+
+    fn normalize(&self) -> Result<Normalize, String> {
+        let channels = |key: &str, pick: fn(&Normalize) -> [f32; 3]| {
+            let Some(value) = self.get(key) else { return self.default(key, |defaults| pick(&defaults.normalize)) };
+            let numbers = match value {
+                Value::Number(_) => vec![value; 3],
+                Value::Array(values) => values.iter().collect(),
+                _ => Vec::new(),
+            };
+            let numbers: Option<Vec<f32>> = numbers.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
+            numbers.and_then(|numbers| numbers.try_into().ok()).ok_or_else(|| format!("`{key}`: {value} is not three numbers"))
+        };
+        let normalize = Normalize {
+            mean: channels("image_mean", |normalize| normalize.mean)?,
+            std: channels("image_std", |normalize| normalize.std)?,
+        };
+        if normalize.std.contains(&0.0) {
+            return Err("`image_std` has a zero".into());
+        }
+        Ok(normalize)
+    }
+}
+
+fn missing(key: &str) -> String {
+    format!("it names no image processor known here, and `{key}` is missing")
+}
+
+fn side(value: &Value, key: &str) -> Result<u32, String> {
+    /// Far above any network's, and small enough that no tensor overflows the memory.
+    const MAX: u64 = 8192;
+    value
+        .as_u64()
+        .filter(|side| (1..=MAX).contains(side))
+        .map(|side| side as u32)
+        .ok_or_else(|| format!("`{key}`: {value} is no side of 1 to {MAX} pixels"))
+}
+
+/// The fields of a size that are not null, by name.
+fn fields<'a>(value: &'a Value, key: &str) -> Result<Vec<(&'a str, &'a Value)>, String> {
+    let object = value.as_object().ok_or_else(|| format!("`{key}`: {value} is neither a number nor an object"))?;
+    let mut fields: Vec<_> = object.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.as_str(), v)).collect();
+    fields.sort_by_key(|(name, _)| *name);
+    Ok(fields)
+}
+
+/// The float64 that is written as the float32 is: 0.485, not 0.4850000143.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::preprocess::IMAGENET;
+    use serde_json::json;
+
+    #[test]
+    fn dinov2_as_the_hub_has_it() {
+        let config = json!({
+            "crop_size": {"height": 224, "width": 224}, "do_center_crop": true, "do_convert_rgb": true,
+            "do_normalize": true, "do_rescale": true, "do_resize": true, "image_mean": [0.485, 0.456, 0.406],
+            "image_processor_type": "BitImageProcessor", "image_std": [0.229, 0.224, 0.225], "resample": 3,
+            "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": 256}
+        });
+        let expected = Preprocessing::shortest_edge(256, 224, CropOffset::Floor, IMAGENET);
+        assert_eq!(Preprocessing::from_config(&config), Ok(expected));
+    }
+
+    #[test]
+    fn old_files_leave_much_to_the_defaults() {
+        let clip = json!({
+            "crop_size": 224, "do_center_crop": true, "do_normalize": true, "do_resize": true,
+            "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": [0.48145466, 0.4578275, 0.40821073],
+            "image_std": [0.26862954, 0.26130258, 0.27577711], "resample": 3, "size": 224
+        });
+        let expected = Preprocessing::shortest_edge(224, 224, CropOffset::Floor, CLIP);
+        assert_eq!(Preprocessing::from_config(&clip), Ok(expected.clone()));
+        assert_eq!(Preprocessing::from_config(&json!({"image_processor_type": "CLIPImageProcessorFast"})), Ok(expected));
+        let vit = Preprocessing::from_config(&json!({"feature_extractor_type": "ViTFeatureExtractor", "size": 384})).unwrap();
+        assert_eq!(
+            (vit.resize, vit.filter, vit.crop, vit.normalize),
+            (Resize::Exact { width: 384, height: 384 }, Filter::Bilinear, None, Some(HALF))
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for preprocessing in [
+            Preprocessing::shortest_edge(256, 224, CropOffset::Floor, crate::image::IMAGENET),
+            Preprocessing::shortest_edge(224, 224, CropOffset::Floor, CLIP),
+            Preprocessing {
+                resize: Resize::Exact { width: 3, height: 4 },
+                crop: None,
+                ..Preprocessing::shortest_edge(1, 1, CropOffset::Floor, HALF)
+            },
+        ] {
+            assert_eq!(Preprocessing::from_config(&preprocessing.to_config()), Ok(preprocessing));
+        }
+        let config = Preprocessing::shortest_edge(256, 224, CropOffset::Floor, crate::image::IMAGENET).to_config();
+        assert_eq!(config["image_mean"].to_string(), "[0.485,0.456,0.406]");
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused_by_name() {
+        let refusal = |extra: Value| {
+            let mut config = json!({"image_processor_type": "ViTImageProcessor"});
+            config.as_object_mut().unwrap().append(&mut extra.as_object().unwrap().clone());
+            Preprocessing::from_config(&config).unwrap_err()
+        };
+        assert_eq!(refusal(json!({"crop_pct": 0.875})), "`crop_pct`: 0.875 is not understood");
+        assert!(refusal(json!({"size": {"shortest_edge": 224, "longest_edge": 448}})).contains("longest_edge"));
+        assert!(refusal(json!({"image_processor_type": "ConvNextImageProcessor"})).contains("ConvNextImageProcessor"));
+        assert!(refusal(json!({"do_pad": true})).contains("do_pad"));
+        assert!(refusal(json!({"resample": 9})).contains("resample"));
+        assert!(refusal(json!({"image_std": [1.0, 0.0, 1.0]})).contains("image_std"));
+        assert!(Preprocessing::from_config(&json!({"do_resize": true})).unwrap_err().contains("`size` is missing"));
+        let idle = json!({"image_processor_type": "ViTImageProcessor", "do_pad": false, "pad_size": null});
+        assert!(Preprocessing::from_config(&idle).is_ok());
+    }
+}
