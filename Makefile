@@ -3,14 +3,14 @@
 PYTHON ?= python3
 VENV := target/venv
 # What the tests open exported tables with. Pinned, so that a test that passed yesterday passes today.
-PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0
+PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 pillow==13.0.0 numpy onnxruntime==1.31.1 onnx
 
-.PHONY: help demo test check setup format lint docs bench install clean
+.PHONY: help demo test check setup onnxruntime format lint docs bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## the main job: make a small data set and print its report (in target/demo)
+demo: onnxruntime ## the main job: draw a small data set, embed, score and report it (in target/demo)
 	cargo run --locked --quiet --example demo -- target/demo
 
 test: setup ## every test, with doc tests and the exported tables opened by DuckDB, pandas, pyarrow, Polars
@@ -18,7 +18,10 @@ test: setup ## every test, with doc tests and the exported tables opened by Duck
 
 check: format lint test docs ## what must pass before a commit
 
-setup: $(VENV)/.installed ## the Python packages that the tests use (in target/venv)
+setup: onnxruntime $(VENV)/.installed ## ONNX Runtime (in the data directory) and the tests' Python packages (in target/venv)
+
+onnxruntime:
+	sh scripts/setup_onnxruntime.sh
 
 $(VENV)/.installed: Makefile
 	$(PYTHON) -m venv $(VENV)

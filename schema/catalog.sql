@@ -15,7 +15,7 @@ CREATE TABLE image (
     mtime_ns INTEGER,                                --   unchanged means not read again
     blake3   BLOB    CHECK (length(blake3) = 32),    -- of the bytes last read; kept when the file goes missing
     format   TEXT    CHECK (format IN ('jpeg', 'png', 'webp', 'gif', 'bmp', 'tiff')),
-    width    INTEGER CHECK (width > 0),              -- as stored, before any rotation
+    width    INTEGER CHECK (width > 0),              -- upright: EXIF orientation applied
     height   INTEGER CHECK (height > 0),
     CHECK ((status IN ('ok', 'pending')) = (reason IS NULL)),
     CHECK (status <> 'ok' OR (blake3 IS NOT NULL AND format IS NOT NULL AND width IS NOT NULL AND height IS NOT NULL))

@@ -51,16 +51,16 @@ JOIN prompt p ON p.id = g.prompt;
 -- The keys of the vectors that are there (the numbers are in Parquet: `msdata export`).
 CREATE VIEW embeddings AS
 SELECT e.name AS encoder, 'reference' AS kind, s.subject_id, r.reference_index, NULL AS model, NULL AS prompt_id, NULL AS seed,
-       pt.provenance, (v.source IS NOT NULL AND i.blake3 IS NOT NULL AND v.source <> i.blake3) AS stale
+       pt.provenance, (v.source IS NOT NULL AND i.blake3 IS NOT NULL AND v.source <> i.blake3) AS stale, NULL AS truncated
 FROM image_vector v JOIN encoder e ON e.id = v.encoder JOIN part pt ON pt.id = v.part JOIN image i ON i.id = v.image
 JOIN reference_image r ON r.image = v.image JOIN subject s ON s.id = r.subject
 UNION ALL
 SELECT e.name, 'generation', NULL, NULL, m.name, p.prompt_id, g.seed,
-       pt.provenance, (v.source IS NOT NULL AND i.blake3 IS NOT NULL AND v.source <> i.blake3)
+       pt.provenance, (v.source IS NOT NULL AND i.blake3 IS NOT NULL AND v.source <> i.blake3), NULL
 FROM image_vector v JOIN encoder e ON e.id = v.encoder JOIN part pt ON pt.id = v.part JOIN image i ON i.id = v.image
 JOIN generation g ON g.image = v.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
 UNION ALL
-SELECT e.name, 'prompt', NULL, NULL, NULL, p.prompt_id, NULL, pt.provenance, 0
+SELECT e.name, 'prompt', NULL, NULL, NULL, p.prompt_id, NULL, pt.provenance, 0, v.truncated
 FROM prompt_vector v JOIN encoder e ON e.id = v.encoder JOIN part pt ON pt.id = v.part JOIN prompt p ON p.id = v.prompt;
 
 -- Per image and encoder: the share of its subjects below each of the paper's thresholds.

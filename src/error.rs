@@ -143,8 +143,12 @@ impl Error {
         move |source| Error::Io { action, path: path.as_ref().to_path_buf(), source }
     }
 
+    /// A failure of the file underneath is named as such; Parquet's own wording hides it.
     pub(crate) fn parquet(path: &Path) -> impl Fn(parquet::errors::ParquetError) -> Error + '_ {
-        move |e| Error::Parquet { path: path.to_path_buf(), reason: e.to_string() }
+        move |e| match io_kind(&e) {
+            Some(kind @ std::io::ErrorKind::StorageFull) => Error::io("write", path)(kind.into()),
+            _ => Error::Parquet { path: path.to_path_buf(), reason: e.to_string() },
+        }
     }
 
     pub(crate) fn encoder(path: &Path, reason: impl Into<String>, hint: impl Into<String>) -> Error {
@@ -159,6 +163,12 @@ impl Error {
     pub(crate) fn request(message: impl Into<String>, hint: impl Into<String>) -> Error {
         Error::Request { message: message.into(), hint: Some(hint.into()) }
     }
+}
+
+/// The kind of the system's error at the bottom of another, if there is one.
+fn io_kind(e: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
+    let bottom = std::iter::successors(Some(e), |e| e.source());
+    bottom.filter_map(|e| e.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).last()
 }
 
 fn because(source: Option<&Source>) -> String {

@@ -154,13 +154,13 @@ pub struct Probe {
 /// What a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// An image in a supported format; size as stored, in pixels.
+    /// An image in a supported format; its upright size in pixels.
     Image {
         /// By content.
         format: ImageFormat,
-        /// Stored width.
+        /// Width, orientation applied.
         width: u32,
-        /// Stored height.
+        /// Height, orientation applied.
         height: u32,
     },
     /// Not to be used: why, as a status and a sentence.

@@ -294,3 +294,27 @@ fn progress_for_job_logs_is_a_line_of_json() {
     let last = lines.iter().rfind(|l| l["stage"] == "embedding").unwrap();
     assert_eq!((last["done"].as_u64(), last["total"].as_u64()), (Some(10), Some(10)), "{text}");
 }
+
+/// The parity fixtures' CLIP: a text network with a real tokenizer.
+#[test]
+fn prompts_are_embedded_and_cut_ones_are_flagged() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let clip = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join("parity/encoders/clip_tiny");
+    if !clip.exists() {
+        eprintln!("skipped: {} is not there", clip.display());
+        return;
+    }
+    let lab = Lab::new(2);
+    let long = "a red ball beside a blue cup, ".repeat(20);
+    let prompts = fs::read_to_string(lab.path("input/prompts.jsonl")).unwrap().replacen("Two things.", &long, 1);
+    fs::write(lab.path("input/prompts.jsonl"), prompts).unwrap();
+    let run = lab.ingest("data", &["--encoder", clip.to_str().unwrap()]);
+    assert!(err(&run).contains("clip_tiny: 6 images, 2 prompts"), "{}", err(&run));
+    assert!(err(&run).contains("warning: encoder clip_tiny: 1 prompts are longer than it takes"), "{}", err(&run));
+    assert_eq!(lab.sql("data", "SELECT prompt_id, truncated FROM embeddings WHERE kind = 'prompt' ORDER BY 1"), "p0,1 p1,0");
+    assert_eq!(lab.sql("data", "SELECT count(*) FROM image_scores WHERE clip_t BETWEEN -1 AND 1"), "4");
+    let report = lab.run(&["-d", "data", "report", "--format", "json"]);
+    assert!(err(&report).contains("warning: 1 prompts are longer than clip_tiny takes"), "{}", err(&report));
+    let json: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert!(json["rows"][0]["clip_t"]["clip_tiny"].is_f64(), "{json}");
+}

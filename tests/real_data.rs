@@ -3,8 +3,10 @@
 
 mod prescribed;
 
-use msdata::dataset::SourceFormat;
+use msdata::catalog::QueryRows;
+use msdata::dataset::{EmbedOptions, SourceFormat};
 use msdata::report::{Key, KeyValue};
+use msdata::table::Cell;
 use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
 use prescribed::ingest_with_warnings;
 use std::collections::HashMap;
@@ -33,12 +35,12 @@ fn the_authors_repository() {
     assert_eq!((summary.images.ok, summary.images.missing, summary.images.unusable), (30 + 225, 450, 0));
     assert_eq!(warnings, Vec::<String>::new());
     let mut counts = Vec::new();
-    let mut row = |cells: &[msdata::table::Cell]| {
+    let mut row = |cells: &[Cell]| {
         counts.push(format!("{cells:?}"));
         Ok(())
     };
     let query = "SELECT scene_type, subject_count, count(*) FROM prompts GROUP BY 1, 2 HAVING count(*) <> 5";
-    data.query(query, msdata::catalog::QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    data.query(query, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
     assert_eq!(counts, Vec::<String>::new(), "5 prompts in each of 15 cells");
     let (again, _) = ingest_with_warnings(&mut data, &options);
     assert_eq!((again.generations.unchanged, again.images_read), (675, 0));
@@ -155,15 +157,45 @@ fn with_counts(row: &[f64; 8]) -> Vec<f64> {
     at(low)
 }
 
-#[test]
-fn hostile_manifests_and_embeddings() {
-    let Some(archive) = shared("hostile/corpus.tar.zst") else { return };
+/// The hostile corpus, unpacked; and what is expected of each case.
+fn corpus() -> Option<(tempfile::TempDir, PathBuf, serde_json::Value)> {
+    let archive = shared("hostile/corpus.tar.zst")?;
     let dir = tempfile::tempdir().unwrap();
     let tar = dir.path().join("corpus.tar");
     zstd::stream::copy_decode(std::fs::File::open(archive).unwrap(), std::fs::File::create(&tar).unwrap()).unwrap();
     assert!(Command::new("tar").arg("-xf").arg(&tar).arg("-C").arg(dir.path()).status().unwrap().success());
     let corpus = dir.path().join("corpus");
-    let expected: serde_json::Value = serde_json::from_slice(&std::fs::read(corpus.join("expected.json")).unwrap()).unwrap();
+    let expected = serde_json::from_slice(&std::fs::read(corpus.join("expected.json")).unwrap()).unwrap();
+    Some((dir, corpus, expected))
+}
+
+/// Runs `msdata ingest`; the outcome class of the corpus, what was said, and what is left in the catalog.
+fn drive(data: &Path, arguments: impl FnOnce(&mut Command)) -> (&'static str, String) {
+    Dataset::init(data).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
+    command.arg("-d").arg(data).arg("ingest");
+    arguments(&mut command);
+    let output = command.output().unwrap();
+    assert!(output.stdout.is_empty());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let outcome = match output.status.code() {
+        Some(0) if said.contains("warning:") => "ok_with_warning",
+        Some(0) => "ok",
+        Some(1 | 3) => "reject_with_error",
+        _ => "a crash",
+    };
+    let sound = Dataset::open_to_read(data).unwrap().verify(true, &mut Watch::silent()).unwrap();
+    assert!(sound.faults.is_empty(), "{said}\n{sound:?}");
+    (outcome, said)
+}
+
+fn is_honest(case: &serde_json::Value, outcome: &str) -> bool {
+    case["outcome"] == outcome || case["also_acceptable"].as_array().unwrap().iter().any(|a| a == outcome)
+}
+
+#[test]
+fn hostile_manifests_and_embeddings() {
+    let Some((dir, corpus, expected)) = corpus() else { return };
     let good: Vec<(&str, String)> =
         ["subjects", "prompts", "generations"].map(|kind| (kind, format!("manifests/good_{kind}.jsonl"))).to_vec();
     let mut wrong = Vec::new();
@@ -174,28 +206,146 @@ fn hostile_manifests_and_embeddings() {
             Some(load) => files.iter_mut().for_each(|(kind, file)| *file = load[*kind].as_str().unwrap().to_owned()),
             None => files.push(("embeddings", case["path"].as_str().unwrap().to_owned())),
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
         let data = dir.path().join(format!("data-{cases}"));
-        Dataset::init(&data).unwrap();
-        command.arg("-d").arg(&data).args(["ingest", "--no-embed"]);
-        for (kind, file) in &files {
-            command.arg(format!("--{kind}")).arg(corpus.join(file));
-        }
-        let output = command.output().unwrap();
-        let outcome = match output.status.code() {
-            Some(0) if String::from_utf8_lossy(&output.stderr).contains("warning:") => "ok_with_warning",
-            Some(0) => "ok",
-            Some(1 | 3) => "reject_with_error",
-            _ => "a crash",
-        };
-        let honest = case["outcome"] == outcome || case["also_acceptable"].as_array().unwrap().iter().any(|a| a == outcome);
-        let sound = Dataset::open_to_read(&data).unwrap().verify(true, &mut Watch::silent()).unwrap().faults.is_empty();
-        if !honest || !sound || !output.stdout.is_empty() {
-            wrong.push(format!("{}: {outcome}\n{}", case["id"], String::from_utf8_lossy(&output.stderr)));
+        let (outcome, said) = drive(&data, |command| {
+            command.arg("--no-embed");
+            for (kind, file) in &files {
+                command.arg(format!("--{kind}")).arg(corpus.join(file));
+            }
+        });
+        if !is_honest(case, outcome) {
+            wrong.push(format!("{}: {outcome}\n{said}", case["id"]));
         }
         cases += 1;
         std::fs::remove_dir_all(data).unwrap();
     }
     assert!(cases > 150, "{cases} cases");
     assert!(wrong.is_empty(), "{} of {cases} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn hostile_images() {
+    let Some((dir, corpus, expected)) = corpus() else { return };
+    let input = dir.path().join("input");
+    std::fs::create_dir(&input).unwrap();
+    prescribed::tiny_image(&input.join("reference.png"), 1);
+    std::fs::write(input.join("s.jsonl"), r#"{"subject_id": "s", "label": "thing", "references": ["reference.png"]}"#).unwrap();
+    std::fs::write(
+        input.join("p.jsonl"),
+        r#"{"prompt_id": "p", "text": "A thing.", "scene_type": "neutral", "subjects": ["s"]}"#,
+    )
+    .unwrap();
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    for case in expected["images"].as_array().unwrap() {
+        // A name that is not UTF-8 cannot be written in JSON.
+        let Some(path) = case["path"].as_str() else { continue };
+        let image = corpus.join(path);
+        if image.symlink_metadata().is_err() {
+            continue;
+        }
+        let generation = serde_json::json!({"model": "M", "prompt_id": "p", "seed": 1, "path": image.to_str().unwrap()});
+        std::fs::write(input.join("g.jsonl"), generation.to_string()).unwrap();
+        let data = dir.path().join(format!("data-{cases}"));
+        let (outcome, said) = drive(&data, |command| {
+            command.args(["--encoder", "builtin-texture", "--root"]).arg(&corpus).arg("--root").arg(&input);
+            for (kind, file) in [("subjects", "s"), ("prompts", "p"), ("generations", "g")] {
+                command.arg(format!("--{kind}")).arg(input.join(file).with_extension("jsonl"));
+            }
+        });
+        if !is_honest(case, outcome) {
+            wrong.push(format!("{}: {outcome}\n{said}", case["id"]));
+        }
+        let mut size = String::new();
+        let mut row = |cells: &[Cell]| {
+            size = format!("{cells:?}");
+            Ok(())
+        };
+        let rows = QueryRows { columns: &mut |_| Ok(()), row: &mut row };
+        Dataset::open_to_read(&data).unwrap().query("SELECT width, height FROM generations WHERE status = 'ok'", rows).unwrap();
+        if let (Some(width), Some(height), true) = (case["width"].as_u64(), case["height"].as_u64(), outcome.starts_with("ok")) {
+            assert_eq!(size, format!("[Integer({width}), Integer({height})]"), "{}", case["id"]);
+        }
+        cases += 1;
+        std::fs::remove_dir_all(data).unwrap();
+    }
+    assert!(cases > 100, "{cases} cases");
+    assert!(wrong.is_empty(), "{} of {cases} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The ranks of values, ties sharing theirs, from 1.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let rank = |v: &f64| {
+        let below = values.iter().filter(|w| *w < v).count() as f64;
+        let equal = values.iter().filter(|w| *w == v).count() as f64;
+        below + (equal + 1.0) / 2.0
+    };
+    values.iter().map(rank).collect()
+}
+
+fn spearman(a: &[f64], b: &[f64]) -> f64 {
+    let (a, b) = (ranks(a), ranks(b));
+    let middle = (a.len() as f64 + 1.0) / 2.0;
+    let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - middle) * (y - middle)).sum::<f64>();
+    product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
+}
+
+/// The main job on real input, against published figures and against an independent run.
+#[test]
+fn the_authors_images_by_a_real_encoder() {
+    let (Some(repository), Some(encoder)) = (shared("stress-test-repo"), shared("encoders/efficientnet-lite0")) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut data = Dataset::init(dir.path()).unwrap();
+    let embed = EmbedOptions { encoders: vec![encoder.display().to_string()], ..EmbedOptions::default() };
+    let from = vec![(SourceFormat::StressTestRepo, repository.clone())];
+    let (summary, _) = ingest_with_warnings(&mut data, &IngestOptions { from, embed: Some(embed), ..IngestOptions::default() });
+    assert_eq!((summary.embedded.encoders[0].1.images, summary.scored), (225 + 30, 225));
+
+    let mut ours: HashMap<(String, String, i64, String), f64> = HashMap::new();
+    let mut row = |cells: &[Cell]| {
+        let [Cell::Text(model), Cell::Text(prompt), Cell::Integer(seed), Cell::Text(subject), Cell::Real(similarity)] = cells
+        else {
+            panic!("{cells:?}")
+        };
+        ours.insert((model.clone(), prompt.clone(), *seed, subject.clone()), *similarity);
+        Ok(())
+    };
+    let query = "SELECT model, prompt_id, seed, subject_id, similarity FROM subject_scores";
+    data.query(query, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    assert_eq!(ours.len(), 1350);
+    let mean = ours.values().sum::<f64>() / 1350.0;
+    assert!((mean - 0.2955).abs() < 0.0005, "mean over all pairs {mean}");
+
+    let mut of_image: HashMap<(String, String), Vec<f64>> = HashMap::new();
+    for ((model, prompt, ..), similarity) in &ours {
+        of_image.entry((model.clone(), prompt.clone())).or_default().push(*similarity);
+    }
+    let (mut published, mut means) = (Vec::new(), Vec::new());
+    for record in csv::Reader::from_path(repository.join("published_seed42.csv")).unwrap().records() {
+        let record = record.unwrap();
+        let similarities = &of_image[&(record[0].to_owned(), record[1].to_owned())];
+        means.push(similarities.iter().sum::<f64>() / similarities.len() as f64);
+        published.push(record[7].parse().unwrap());
+    }
+    let correlation = spearman(&published, &means);
+    eprintln!("mean over all pairs {mean:.4}, Spearman with the published DINOv2 {correlation:.3}");
+    assert!((correlation - 0.73).abs() < 0.01, "{correlation}");
+
+    let Ok(python) = std::env::var("MSDATA_PYTHON") else {
+        eprintln!("skipped the independent run: MSDATA_PYTHON is not set");
+        return;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference_run.py");
+    let output = Command::new(python).arg(script).arg(&repository).arg(&encoder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (mut worst, mut sum, mut pairs) = (0.0_f64, 0.0, 0);
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let (model, prompt, seed, subject, theirs): (String, String, i64, String, f64) = serde_json::from_str(line).unwrap();
+        let difference = (ours[&(model, prompt, seed, subject)] - theirs).abs();
+        (worst, sum, pairs) = (worst.max(difference), sum + difference, pairs + 1);
+    }
+    eprintln!("{pairs} pairs against Pillow and onnxruntime: largest difference {worst:.5}, mean {:.5}", sum / f64::from(pairs));
+    assert_eq!(pairs, 1350);
+    // The references are JPEG files, and decoders differ by a few units.
+    assert!(worst < 1.5e-2 && sum / f64::from(pairs) < 1e-3, "{worst} {sum}");
 }

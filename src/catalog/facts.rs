@@ -89,9 +89,9 @@ pub struct ImageFact {
     pub status: String,
     /// Why it cannot be used.
     pub reason: Option<String>,
-    /// Stored width in pixels.
+    /// Upright width in pixels.
     pub width: Option<i32>,
-    /// Stored height in pixels.
+    /// Upright height in pixels.
     pub height: Option<i32>,
     /// Format by content.
     pub format: Option<String>,

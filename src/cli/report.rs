@@ -50,6 +50,11 @@ impl Report {
         if !is_dinov2(&report.identity) {
             terminal.warn(format!("the thresholds were chosen for DINOv2; this SCR is by {}", report.identity));
         }
+        for (encoder, prompts) in &report.cut_prompts {
+            terminal.warn(format!(
+                "{prompts} prompts are longer than {encoder} takes and were cut: their CLIP-T is of a part of the text"
+            ));
+        }
         let missing = report.generations_missing;
         if missing > 0 {
             terminal.warn(format!(

@@ -2,14 +2,14 @@
 //! batches, run through the network, and staged in the catalog batch by batch; parts are written when
 //! enough has gathered. Memory holds a few batches, however many images there are.
 
-use crate::catalog::{Catalog, EncoderRow, ImageTask, NewVector, PartRow, StagedVector, Target};
+use crate::catalog::{Catalog, Changes, EncoderRow, ImageTask, NewVector, PartRow, StagedVector, Target};
 use crate::embeddings::{PartWriter, Store};
 use crate::encoder::{Encoder, VectorFault};
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Preprocessing, decode, read};
 use crate::vocabulary::{ImageStatus, Provenance, plain, quote};
 use crate::watch::Watch;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -96,7 +96,13 @@ fn prompts(
 /// An image made ready for the network, or why it could not be.
 struct Prepared {
     task: ImageTask,
-    tensor: std::result::Result<Vec<f32>, Refusal>,
+    tensor: std::result::Result<Tensor, Refusal>,
+}
+
+/// A network's input, and what the user should know of the image it was made from.
+struct Tensor {
+    values: Vec<f32>,
+    notes: Vec<&'static str>,
 }
 
 /// Why an image gives no tensor.
@@ -134,13 +140,10 @@ fn images(
             scope.spawn(move || prepare(take, preprocessing, &deliver));
         }
         drop(deliver);
-        let mut run = Run { catalog, store, row, changed: 0, first_changed: None, done };
+        let mut run = Run { catalog, store, row, remarks: BTreeMap::new(), done };
         let outcome = run.batches(encoder, under_way, &Queue { give, delivered }, total, watch); // the threads end with the queue
-        if let Some(first) = run.first_changed {
-            watch.warn(&format!(
-                "{} images changed while they were read, {first} the first; run again to embed them",
-                run.changed
-            ));
+        for (remark, (count, first)) in &run.remarks {
+            watch.warn(&format!("{first}: {remark} ({count} such images in all)"));
         }
         outcome
     })
@@ -167,7 +170,7 @@ fn prepare(take: &Mutex<Receiver<ImageTask>>, preprocessing: &Preprocessing, del
     }
 }
 
-fn tensor(task: &ImageTask, preprocessing: &Preprocessing) -> std::result::Result<Vec<f32>, Refusal> {
+fn tensor(task: &ImageTask, preprocessing: &Preprocessing) -> std::result::Result<Tensor, Refusal> {
     let bytes = read(&task.path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Refusal::Unreadable(ImageStatus::Missing, io_reason(&e)),
         _ => Refusal::Unreadable(ImageStatus::Unreadable, io_reason(&e)),
@@ -177,7 +180,8 @@ fn tensor(task: &ImageTask, preprocessing: &Preprocessing) -> std::result::Resul
     }
     let decoded = decode(&bytes).map_err(|fault| Refusal::Unreadable(fault.status, fault.reason))?;
     drop(bytes);
-    preprocessing.tensor(&decoded.rgb).map_err(Refusal::Unfit)
+    let values = preprocessing.tensor(&decoded.rgb).map_err(Refusal::Unfit)?;
+    Ok(Tensor { values, notes: decoded.notes })
 }
 
 /// The main thread's side of a run.
@@ -185,8 +189,8 @@ struct Run<'a> {
     catalog: &'a mut Catalog,
     store: &'a Store,
     row: &'a EncoderRow,
-    changed: u64,
-    first_changed: Option<String>,
+    /// What is odd about images: of how many, and the first.
+    remarks: BTreeMap<&'static str, (u64, String)>,
     done: &'a mut Embedded,
 }
 
@@ -225,7 +229,8 @@ impl Run<'_> {
             received += 1;
             match prepared.tensor {
                 Ok(tensor) => {
-                    pixels.extend_from_slice(&tensor);
+                    tensor.notes.iter().for_each(|note| self.remark(&prepared.task, note));
+                    pixels.extend_from_slice(&tensor.values);
                     tasks.push(prepared.task);
                 }
                 Err(refusal) => self.refuse(&prepared.task, refusal)?,
@@ -267,22 +272,27 @@ impl Run<'_> {
         changes.commit()
     }
 
+    fn remark(&mut self, task: &ImageTask, remark: &'static str) {
+        let entry = self.remarks.entry(remark).or_insert_with(|| (0, quote(&task.path.display().to_string())));
+        entry.0 += 1;
+    }
+
     fn refuse(&mut self, task: &ImageTask, refusal: Refusal) -> Result<()> {
-        let changes = self.catalog.begin()?;
+        let encoder = self.row.id;
         match refusal {
-            Refusal::Changed => {
-                self.changed += 1;
-                self.first_changed.get_or_insert_with(|| quote(&task.path.display().to_string()));
-            }
+            Refusal::Changed => self.remark(task, "it changed while it was read; run again to embed it"),
             Refusal::Unreadable(status, reason) => {
-                self.done.failed += 1;
-                changes.record_unusable(&task.source, status, &plain(&reason))?;
+                self.fail(|changes| changes.record_unusable(&task.source, status, &plain(&reason)))?;
             }
-            Refusal::Unfit(reason) => {
-                self.done.failed += 1;
-                changes.record_failure(self.row.id, task.image, &task.source, &reason)?;
-            }
+            Refusal::Unfit(reason) => self.fail(|changes| changes.record_failure(encoder, task.image, &task.source, &reason))?,
         }
+        Ok(())
+    }
+
+    fn fail(&mut self, record: impl FnOnce(&Changes<'_>) -> Result<()>) -> Result<()> {
+        self.done.failed += 1;
+        let changes = self.catalog.begin()?;
+        record(&changes)?;
         changes.commit()
     }
 }

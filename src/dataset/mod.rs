@@ -171,6 +171,7 @@ impl Dataset {
             image_scores: self.catalog.image_scores()?,
             subject_scores,
             encoders,
+            cut_prompts: self.catalog.cut_prompts()?,
         };
         crate::report::build(&facts, options)
     }

@@ -121,23 +121,8 @@ impl PartWriter {
         RecordBatch::try_new(part_schema(self.dimension), columns)
             .map_err(parquet::errors::ParquetError::from)
             .and_then(|batch| self.writer.write(&batch))
-            .map_err(|e| match disk_full(&e) {
-                Some(source) => Error::Io { action: "write", path: self.temporary.clone(), source },
-                None => Error::parquet(&self.temporary)(e),
-            })
+            .map_err(Error::parquet(&self.temporary))
     }
-}
-
-/// The disk's own error inside a Parquet error, so that it can be named.
-pub(super) fn disk_full(e: &parquet::errors::ParquetError) -> Option<io::Error> {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(e);
-    while let Some(e) = source {
-        if let Some(io) = e.downcast_ref::<io::Error>() {
-            return Some(io.kind().into());
-        }
-        source = e.source();
-    }
-    None
 }
 
 /// Rows of a row group: some tens of megabytes, whatever the dimension.

@@ -5,6 +5,7 @@ use crate::error::io_reason;
 use crate::manifest::{FileState, state_of};
 use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};
 use image::ImageDecoder;
+use image::metadata::Orientation;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -80,7 +81,16 @@ fn header(path: &Path) -> Outcome {
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(64 << 20);
     reader.limits(limits);
-    match reader.into_decoder().map(|d| d.dimensions()) {
+    let size = reader.into_decoder().map(|mut decoder| {
+        let (width, height) = decoder.dimensions();
+        match decoder.orientation() {
+            Ok(Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH) => {
+                (height, width)
+            }
+            _ => (width, height), // a broken EXIF block counts as upright, as it does in decoding
+        }
+    });
+    match size {
         Err(e) => unreadable(format!("a broken {format} file: {e}")),
         Ok((0, _) | (_, 0)) => unreadable(format!("a {format} file without pixels")),
         Ok((width, height)) if u64::from(width) * u64::from(height) > MAX_PIXELS => {

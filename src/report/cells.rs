@@ -27,6 +27,8 @@ pub struct Facts {
     pub image_scores: Vec<ImageScoreFact>,
     /// Subject scores of the encoders that the report needs, in any order.
     pub subject_scores: Vec<SubjectScoreFact>,
+    /// How many prompts each encoder cut, by its name.
+    pub cut_prompts: Vec<(String, u64)>,
 }
 
 /// Code of a subject without a kind: after every kind.
@@ -111,6 +113,7 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
         rows,
         generations,
         generations_missing: generations - scored,
+        cut_prompts: facts.cut_prompts.clone(),
     })
 }
 

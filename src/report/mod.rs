@@ -78,6 +78,9 @@ pub struct Report {
     /// Those of them that the identity encoder could not score.
     #[serde(skip)]
     pub generations_missing: u64,
+    /// How many prompts each encoder cut at its limit: their CLIP-T is of a part of the text.
+    #[serde(skip)]
+    pub cut_prompts: Vec<(String, u64)>,
 }
 
 /// The value of a key in a row.

@@ -1,5 +1,5 @@
 //! A data set whose every cosine is prescribed: manifests, tiny images, and vectors built so that their
-//! cosines are the numbers wanted. Used by the tests and by the demonstration.
+//! cosines are the numbers wanted.
 //!
 //! The vectors: reference i is a·c + b·eᵢ (a² + b² = 1) with a common direction c, because generations
 //! that resemble all of ten references at once cannot be built over orthogonal ones. A generation is
