@@ -1,9 +1,9 @@
-//! Subjects, prompts and generations: put in, compared with what is there, taken out.
+//! Subjects, prompts and generations: put in, compared with what is there.
 
 use super::{Changes, catalog};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::manifest::{FileState, Generation, ImagePath, Prompt, Subject};
-use crate::vocabulary::{ImageStatus, ModelName, PromptId, SubjectId, quote};
+use crate::vocabulary::{ImageStatus, ModelName, SubjectId, quote};
 use rusqlite::{OptionalExtension, params};
 use std::path::Path;
 
@@ -64,17 +64,6 @@ pub enum Put {
     Conflict(i64, Conflict),
     /// It names a prompt or subject that is not there.
     Unknown(Entry, String),
-}
-
-/// What was taken out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Removal {
-    /// Subjects removed.
-    pub subjects: u64,
-    /// Prompts removed.
-    pub prompts: u64,
-    /// Generations removed.
-    pub generations: u64,
 }
 
 /// Tells the BLAKE3 of a file's bytes, if it can be read: moved files are known by their content.
@@ -328,72 +317,7 @@ impl Changes<'_> {
         self.tx.query_row(sql, [], |r| r.get(0)).map_err(catalog("read ids"))
     }
 
-    /// Takes a subject out. It must be in no prompt.
-    ///
-    /// # Errors
-    /// It is not there, or prompts still name it.
-    pub fn remove_subject(&self, subject: &SubjectId) -> Result<Removal> {
-        let id = self.subject_row(subject.as_str())?.ok_or_else(|| absent("subject", subject.as_str()))?;
-        let prompts: i64 = self
-            .tx
-            .query_row("SELECT count(*) FROM prompt_subject WHERE subject = ?1", [id], |r| r.get(0))
-            .map_err(catalog("count prompts"))?;
-        if prompts > 0 {
-            return Err(Error::request(
-                format!("subject {} is in {prompts} prompts", quote(subject.as_str())),
-                "a prompt without one of its subjects would be another prompt: remove those prompts first (`msdata remove --prompt P`)",
-            ));
-        }
-        self.execute("DELETE FROM reference_image WHERE subject = ?1", id)?;
-        self.execute("DELETE FROM subject WHERE id = ?1", id)?;
-        Ok(Removal { subjects: 1, ..Removal::default() })
-    }
-
-    /// Takes a prompt and its generations out.
-    ///
-    /// # Errors
-    /// It is not there.
-    pub fn remove_prompt(&self, prompt: &PromptId) -> Result<Removal> {
-        let id = self.prompt_row(prompt.as_str())?.ok_or_else(|| absent("prompt", prompt.as_str()))?;
-        let generations = self.execute("DELETE FROM generation WHERE prompt = ?1", id)?;
-        self.execute("DELETE FROM prompt WHERE id = ?1", id)?;
-        Ok(Removal { prompts: 1, generations, ..Removal::default() })
-    }
-
-    /// Takes every generation of a model out.
-    ///
-    /// # Errors
-    /// There is no such model.
-    pub fn remove_model(&self, model: &ModelName) -> Result<Removal> {
-        let id = self.known_model(model)?.ok_or_else(|| absent("model", model.as_str()))?;
-        let generations = self.execute("DELETE FROM generation WHERE model = ?1", id)?;
-        self.execute("DELETE FROM model WHERE id = ?1", id)?;
-        Ok(Removal { generations, ..Removal::default() })
-    }
-
-    /// Takes one generation out.
-    ///
-    /// # Errors
-    /// It is not there.
-    pub fn remove_generation(&self, model: &ModelName, prompt: &PromptId, seed: i64) -> Result<Removal> {
-        let key = format!("{model},{prompt},{seed}");
-        let row = match (self.known_model(model)?, self.prompt_row(prompt.as_str())?) {
-            (Some(m), Some(p)) => self.generation_row(p, m, seed)?,
-            _ => None,
-        };
-        let (id, _) = row.ok_or_else(|| absent("generation", &key))?;
-        let model = self.known_model(model)?;
-        self.execute("DELETE FROM generation WHERE id = ?1", id)?;
-        if let Some(model) = model {
-            self.execute(
-                "DELETE FROM model WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM generation g WHERE g.model = model.id)",
-                model,
-            )?;
-        }
-        Ok(Removal { generations: 1, ..Removal::default() })
-    }
-
-    fn execute(&self, sql: &'static str, id: i64) -> Result<u64> {
+    pub(super) fn execute(&self, sql: &'static str, id: i64) -> Result<u64> {
         self.tx.prepare_cached(sql).and_then(|mut q| q.execute([id])).map(|n| n as u64).map_err(catalog("change a row"))
     }
 
@@ -528,16 +452,4 @@ fn initial_state(image: &ImagePath) -> (ImageStatus, Option<&str>) {
 /// SQLite keeps text; a path that is no UTF-8 cannot be kept without changing it.
 fn text_path(path: &Path) -> rusqlite::Result<&str> {
     path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.to_path_buf()))
-}
-
-fn absent(what: &str, key: &str) -> Error {
-    let view = match what {
-        "subject" => "subjects",
-        "prompt" => "prompts",
-        _ => "generations",
-    };
-    Error::request(
-        format!("there is no {what} {}", quote(key)),
-        format!("`msdata sql 'SELECT * FROM {view}'` lists what there is"),
-    )
 }

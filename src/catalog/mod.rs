@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `schema` | making and upgrading the file |
 //! | `embedding` | what is to be embedded, and the stage |
-//! | `entries` | subjects, prompts, generations: put in, compared, taken out |
+//! | `entries` | subjects, prompts, generations: put in, compared with what is there |
+//! | `removal` | the same: taken out |
 //! | `images` | what is known of the image files |
 //! | `vectors` | encoders, parts, and where each vector lies |
 //! | `scores` | what is to be scored, and the scores |
@@ -19,15 +20,17 @@ mod embedding;
 mod entries;
 mod facts;
 mod images;
+mod removal;
 mod schema;
 mod scores;
 mod sql;
 mod vectors;
 
 pub use embedding::{ImageTask, PromptTask, StagedVector};
-pub use entries::{Change, Conflict, ContentOf, Entry, Put, Removal};
+pub use entries::{Change, Conflict, ContentOf, Entry, Put};
 pub use facts::{GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 pub use images::{Duplicate, ImageRow, Tally};
+pub use removal::Removal;
 pub use scores::{Candidate, ReferenceVector, Score, Which};
 pub use sql::QueryRows;
 pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Place, Target, VectorKey};

@@ -1,0 +1,95 @@
+//! Subjects, prompts and generations: taken out, with their scores and vectors, and nothing else.
+
+use super::{Changes, catalog};
+use crate::error::{Error, Result};
+use crate::vocabulary::{ModelName, PromptId, SubjectId, quote};
+
+/// What was taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Removal {
+    /// Subjects removed.
+    pub subjects: u64,
+    /// Prompts removed.
+    pub prompts: u64,
+    /// Generations removed.
+    pub generations: u64,
+}
+
+impl Changes<'_> {
+    /// Takes a subject out. It must be in no prompt.
+    ///
+    /// # Errors
+    /// It is not there, or prompts still name it.
+    pub fn remove_subject(&self, subject: &SubjectId) -> Result<Removal> {
+        let id = self.subject_row(subject.as_str())?.ok_or_else(|| absent("subject", subject.as_str()))?;
+        let prompts: i64 = self
+            .tx
+            .query_row("SELECT count(*) FROM prompt_subject WHERE subject = ?1", [id], |r| r.get(0))
+            .map_err(catalog("count prompts"))?;
+        if prompts > 0 {
+            return Err(Error::request(
+                format!("subject {} is in {prompts} prompts", quote(subject.as_str())),
+                "a prompt without one of its subjects would be another prompt: remove those prompts first (`msdata remove --prompt P`)",
+            ));
+        }
+        self.execute("DELETE FROM reference_image WHERE subject = ?1", id)?;
+        self.execute("DELETE FROM subject WHERE id = ?1", id)?;
+        Ok(Removal { subjects: 1, ..Removal::default() })
+    }
+
+    /// Takes a prompt and its generations out.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn remove_prompt(&self, prompt: &PromptId) -> Result<Removal> {
+        let id = self.prompt_row(prompt.as_str())?.ok_or_else(|| absent("prompt", prompt.as_str()))?;
+        let generations = self.execute("DELETE FROM generation WHERE prompt = ?1", id)?;
+        self.execute("DELETE FROM prompt WHERE id = ?1", id)?;
+        Ok(Removal { prompts: 1, generations, ..Removal::default() })
+    }
+
+    /// Takes every generation of a model out.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub fn remove_model(&self, model: &ModelName) -> Result<Removal> {
+        let id = self.known_model(model)?.ok_or_else(|| absent("model", model.as_str()))?;
+        let generations = self.execute("DELETE FROM generation WHERE model = ?1", id)?;
+        self.execute("DELETE FROM model WHERE id = ?1", id)?;
+        Ok(Removal { generations, ..Removal::default() })
+    }
+
+    /// Takes one generation out.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn remove_generation(&self, model: &ModelName, prompt: &PromptId, seed: i64) -> Result<Removal> {
+        let key = format!("{model},{prompt},{seed}");
+        let row = match (self.known_model(model)?, self.prompt_row(prompt.as_str())?) {
+            (Some(m), Some(p)) => self.generation_row(p, m, seed)?,
+            _ => None,
+        };
+        let (id, _) = row.ok_or_else(|| absent("generation", &key))?;
+        let model = self.known_model(model)?;
+        self.execute("DELETE FROM generation WHERE id = ?1", id)?;
+        if let Some(model) = model {
+            self.execute(
+                "DELETE FROM model WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM generation g WHERE g.model = model.id)",
+                model,
+            )?;
+        }
+        Ok(Removal { generations: 1, ..Removal::default() })
+    }
+}
+
+fn absent(what: &str, key: &str) -> Error {
+    let view = match what {
+        "subject" => "subjects",
+        "prompt" => "prompts",
+        _ => "generations",
+    };
+    Error::request(
+        format!("there is no {what} {}", quote(key)),
+        format!("`msdata sql 'SELECT * FROM {view}'` lists what there is"),
+    )
+}
