@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := target/venv
 # What the tests open exported tables with. Pinned, so that a test that passed yesterday passes today.
-PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 pillow==13.0.0 numpy onnxruntime==1.31.1 onnx
+PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 pillow==13.0.0 numpy==2.4.6 onnxruntime==1.31.1 onnx==1.23.2
 
 .PHONY: help demo test check setup onnxruntime format lint docs bench install clean
 
@@ -37,8 +37,9 @@ lint:
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
 
-bench: ## what is measured in docs/performance.md
-	cargo bench --locked
+bench: setup ## what is measured in docs/performance.md; some minutes
+	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench embedding
+	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench embedding -- memory
 
 install: ## msdata, optimised, into cargo's bin directory
 	cargo install --locked --path .

@@ -59,7 +59,12 @@ fn write_input(dir: &Path) -> IngestOptions {
     let id = |figure: usize| format!("figure-{figure:02}");
     for figure in 0..POOL {
         scene(&[figure]).save(dir.join(format!("{}.png", id(figure)))).unwrap();
-        writeln!(subjects, r#"{{"subject_id": "{0}", "label": "figure", "kind": "object", "references": ["{0}.png"]}}"#, id(figure)).unwrap();
+        writeln!(
+            subjects,
+            r#"{{"subject_id": "{0}", "label": "figure", "kind": "object", "references": ["{0}.png"]}}"#,
+            id(figure)
+        )
+        .unwrap();
     }
     let cells = [2, 4, 6, 8, 10].into_iter().flat_map(|n| ["neutral", "occlusion", "interaction"].map(|s| (n, s)));
     for (p, (count, scene_type)) in cells.flat_map(|cell| [cell; 5]).enumerate() {
