@@ -318,3 +318,17 @@ fn prompts_are_embedded_and_cut_ones_are_flagged() {
     let json: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
     assert!(json["rows"][0]["clip_t"]["clip_tiny"].is_f64(), "{json}");
 }
+
+#[test]
+fn imported_vectors_need_no_encoder_beside_them() {
+    let lab = Lab::new(1);
+    lab.ingest("data", &[]);
+    lab.exported("data");
+    let vectors = "data-tables/embeddings/builtin-texture/part-0001.parquet";
+    let run = lab.ingest("imported", &["--embeddings", vectors]);
+    assert!(!err(&run).contains("embedded with") && err(&run).contains("scores: 2 new"), "{}", err(&run));
+    // An export carries its encoder's fingerprint: what is new can be embedded by the same encoder.
+    picture(999).save(lab.path("input/g0_0.png")).unwrap();
+    let run = lab.ingest("imported", &["--encoder", "builtin-texture"]);
+    assert!(err(&run).contains("builtin-texture: 1 images") && err(&run).contains("scores: 1 new"), "{}", err(&run));
+}

@@ -56,7 +56,7 @@ impl Dataset {
     /// was finished is kept). Images that cannot be embedded are no error: see [`EmbedSummary`].
     pub fn embed(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<EmbedSummary> {
         let home = Home::from_env()?;
-        let encoders = self.wanted(options, &home)?;
+        let encoders = self.wanted(options, false, &home)?;
         if options.retry_failed {
             let changes = self.catalog.begin()?;
             changes.forget_failures()?;
@@ -68,12 +68,13 @@ impl Dataset {
         Ok(summary)
     }
 
-    /// The encoders that `options` ask for, described.
-    pub(super) fn wanted(&self, options: &EmbedOptions, home: &Home) -> Result<Vec<Described>> {
+    /// The encoders that `options` ask for, described. Where vectors are imported in the same run, the data
+    /// set is not without an encoder.
+    pub(super) fn wanted(&self, options: &EmbedOptions, imports: bool, home: &Home) -> Result<Vec<Described>> {
         let known = self.catalog.encoders()?;
         let words = match options.encoders.is_empty() {
             false => options.encoders.clone(),
-            true if known.is_empty() => vec![BUILTIN.to_owned()],
+            true if known.is_empty() && !imports => vec![BUILTIN.to_owned()],
             true => {
                 // Imported vectors have no model that could make more.
                 let computed = known.iter().filter(|row| row.pixel_rule.is_some());

@@ -106,15 +106,14 @@ impl Dataset {
     /// be used are no error: see [`IngestSummary::images`].
     pub fn ingest(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
         // What cannot be found or loaded is said before anything is written.
-        let embed = options.embed.as_ref().filter(|_| !options.dry_run);
-        let embed = match embed {
-            Some(options) => {
+        let embed = match options.embed.as_ref().filter(|_| !options.dry_run) {
+            Some(embed) => {
                 let home = Home::from_env()?;
-                let encoders = self.wanted(options, &home)?;
+                let encoders = self.wanted(embed, !options.embeddings.is_empty(), &home)?;
                 if !encoders.is_empty() {
-                    Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+                    Runtime::load(&home, embed.library.as_deref())?.choose(embed.device)?;
                 }
-                Some((options, home, encoders))
+                Some((embed, home, encoders))
             }
             None => None,
         };

@@ -15,7 +15,8 @@ mod part;
 mod store;
 
 pub use columns::{EMBEDDING, MAX_DIMENSION};
-pub use export::{ExportWriter, text_column, writer_properties};
+pub use export::ExportWriter;
+pub(crate) use export::{text_column, writer_properties};
 pub use import::{Import, ImportRow};
 pub use part::{FinishedPart, PartReader, PartWriter};
 pub use store::{Store, sync_dir};
