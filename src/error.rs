@@ -33,8 +33,8 @@ pub enum Error {
     /// `init` found something in its place.
     #[error("{} already holds a data set", .0.display())]
     AlreadyThere(PathBuf),
-    /// The file is no catalog of ours.
-    #[error("{} is an SQLite file, but no catalog of msdata", .0.display())]
+    /// The file is no catalog of ours, or no SQLite file at all.
+    #[error("{} is no catalog of msdata", .0.display())]
     ForeignCatalog(PathBuf),
     /// The catalog was written by a later version.
     #[error("{} has schema version {found}; this msdata knows versions up to {known}", path.display())]
@@ -127,7 +127,7 @@ impl Error {
             Error::ForeignCatalog(_) => Some("choose another directory with `-d`".into()),
             Error::NewerCatalog { .. } => Some("use the newer msdata that made it".into()),
             Error::Locked(_) => Some("wait for it to finish; readers such as `report` need not wait".into()),
-            Error::Manifest(_) => Some("nothing was written; mend these rows and run the command again".into()),
+            Error::Manifest(_) => Some("mend these rows and run the command again".into()),
             Error::Damaged(_) => Some("`msdata verify` lists every fault and how to mend it".into()),
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("make room on the disk and run the same command again".into())

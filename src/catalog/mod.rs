@@ -37,7 +37,7 @@ pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Place,
 
 use crate::error::{Error, Result};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;
 
@@ -70,11 +70,24 @@ impl Catalog {
     /// # Errors
     /// It is no catalog, a newer one, or cannot be read.
     pub fn open_to_read(path: &Path) -> Result<Catalog> {
+        let act = "open the catalog";
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags).map_err(catalog("open the catalog"))?;
+        let mut db = Connection::open_with_flags(path, flags).map_err(catalog(act))?;
+        if let Err(e) = db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+            // In WAL mode even a reader writes, beside the file. Where nobody can write, nobody changes the
+            // file either, and it can be read as it is; unless a writer's log still holds a part of it.
+            match e.sqlite_error_code() {
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) if !has_log(path) => {
+                    let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+                    db = Connection::open_with_flags(immutable(path), flags).map_err(catalog(act))?;
+                }
+                Some(ErrorCode::NotADatabase) => return Err(Error::ForeignCatalog(path.to_path_buf())),
+                _ => return Err(catalog(act)(e)),
+            }
+        }
         configure_to_read(&db)?;
         // One transaction for as long as the catalog is open: every read sees the same moment.
-        db.execute_batch("BEGIN").map_err(catalog("open the catalog"))?;
+        db.execute_batch("BEGIN").map_err(catalog(act))?;
         schema::check_to_read(&db, path)?;
         Ok(Catalog { db })
     }
@@ -86,6 +99,7 @@ impl Catalog {
     pub fn open_to_write(path: &Path) -> Result<Catalog> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags).map_err(catalog("open the catalog"))?;
+        schema::version(&db, path)?; // before anything is set in a file that may be another's
         configure(&db)?;
         schema::upgrade(&mut db, path)?;
         Ok(Catalog { db })
@@ -181,6 +195,19 @@ impl Changes<'_> {
     }
 }
 
+/// Whether a log of changes lies beside the catalog.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|meta| meta.len() > 0)
+}
+
+/// The address of a file that SQLite may take for unchanging.
+fn immutable(path: &Path) -> String {
+    let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{escaped}?immutable=1")
+}
+
 fn configure_to_read(db: &Connection) -> Result<()> {
     let act = "configure the catalog";
     db.busy_timeout(BUSY_TIMEOUT).map_err(catalog(act))?;
@@ -203,11 +230,36 @@ fn configure(db: &Connection) -> Result<()> {
 /// Turns an SQLite error into ours: what was tried, and the reason in words.
 fn catalog(action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
     move |e| {
-        let full = matches!(&e, rusqlite::Error::SqliteFailure(f, _) if f.code == rusqlite::ErrorCode::DiskFull);
+        let full = matches!(&e, rusqlite::Error::SqliteFailure(f, _) if f.code == ErrorCode::DiskFull);
         if full {
             let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Error::Io { action: "write", path: "catalog.sqlite".into(), source };
         }
         Error::Catalog { action, source: Box::new(e) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_nobody_changes_is_found_whatever_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("odd? #1 100%.sqlite");
+        Catalog::create(&path).unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let db = Connection::open_with_flags(immutable(&path), flags).unwrap();
+        assert!(schema::version(&db, &path).is_ok());
+        assert!(!has_log(&path));
+    }
+
+    #[test]
+    fn what_is_no_database_is_no_catalog() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        std::fs::write(&path, "words ".repeat(1000)).unwrap();
+        assert!(matches!(Catalog::open_to_read(&path), Err(Error::ForeignCatalog(_))));
+        assert!(matches!(Catalog::open_to_write(&path), Err(Error::ForeignCatalog(_))));
     }
 }

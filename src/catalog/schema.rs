@@ -37,9 +37,13 @@ pub fn upgrade(db: &mut Connection, path: &Path) -> Result<()> {
     }
 }
 
-fn version(db: &Connection, path: &Path) -> Result<i64> {
+/// The schema version, of a catalog that this program knows.
+pub fn version(db: &Connection, path: &Path) -> Result<i64> {
     let read = |pragma: &str| db.pragma_query_value(None, pragma, |r| r.get::<_, i64>(0));
-    let foreign = |_| Error::ForeignCatalog(path.to_path_buf());
+    let foreign = |e: rusqlite::Error| match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => Error::ForeignCatalog(path.to_path_buf()),
+        _ => catalog("read the schema version")(e),
+    };
     if read("application_id").map_err(foreign)? != APPLICATION_ID {
         return Err(Error::ForeignCatalog(path.to_path_buf()));
     }

@@ -113,7 +113,8 @@ fn failed(e: &anyhow::Error) -> ExitCode {
     let error = e.downcast_ref::<Error>();
     match error {
         Some(Error::Manifest(problems)) => {
-            eprintln!("error: {} bad rows; nothing was written", problems.len());
+            let rows = if problems.len() == 1 { "1 bad row".to_owned() } else { format!("{} bad rows", problems.len()) };
+            eprintln!("error: {rows}; nothing was written");
             problems.iter().for_each(|p| eprintln!("{p}"));
         }
         Some(error) => eprintln!("error: {error}"),
