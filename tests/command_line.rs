@@ -86,12 +86,35 @@ fn the_report_in_every_format() {
 fn the_same_bytes_whatever_the_thread_count() {
     let dir = ingested("dinov2-small");
     let report = |threads: &str| {
-        let arguments = ["-d", "data", "report", "--by", "subject_id,kind", "--thresholds", "0:1:0.05", "--format", "json"];
+        let arguments =
+            ["-d", "data", "report", "--by", "subject_id,kind", "--thresholds", "0:1:0.05", "--ci", "--format", "json"];
         let output = msdata(dir.path(), &arguments).env("POLARS_MAX_THREADS", threads).env("RAYON_NUM_THREADS", threads).output();
         output.unwrap().stdout
     };
     assert!(!report("1").is_empty());
     assert_eq!(report("1"), report("5"));
+}
+
+#[test]
+fn intervals_in_every_format() {
+    let dir = ingested("dinov2-small");
+    let report = |arguments: &[&str]| {
+        let output = run(dir.path(), &[&["-d", "data", "report", "--ci"], arguments].concat());
+        assert_eq!((output.status.code(), err(&output)), (Some(0), ""));
+        out(&output).to_owned()
+    };
+    let json: serde_json::Value = serde_json::from_str(&report(&["--format", "json"])).unwrap();
+    // Every pair of the cell is the same, so the interval is a point.
+    assert_eq!(json["rows"][0]["ci"]["scr"], serde_json::json!({"0.4": [1.0, 1.0], "0.5": [1.0, 1.0], "0.6": [1.0, 1.0]}));
+    assert!(json["rows"][0]["ci"]["similarity"]["dinov2-small"][0].is_f64());
+    assert!(report(&["--format", "csv"]).lines().next().unwrap().ends_with("scr_0.6_low,scr_0.6_high"));
+    assert!(report(&[]).contains("100.0 [100, 100]"));
+    let one = report(&["--by", "prompt_id", "--format", "jsonl"]);
+    assert!(one.lines().next().unwrap().contains(r#""ci":{"scr":{"0.4":null"#), "one prompt has no spread: {one}");
+    assert!(report(&["--by", "prompt_id"]).contains("66.7 [–]"));
+    for wrong in ["--ci=100", "--ci=x", "--ci=20"] {
+        assert_eq!(run(dir.path(), &["-d", "data", "report", wrong]).status.code(), Some(2));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use super::{Ended, Terminal};
 use anyhow::Context;
 use msdata::report::{Key, Thresholds, is_dinov2};
+use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::{Dataset, ReportOptions};
 use std::io::{BufWriter, Write};
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 Examples:
   msdata report
   msdata report --by model,subject_count,scene_type --format csv
+  msdata report --ci
   msdata report --by subject_id --thresholds 0.1:0.9:0.1
   msdata report --format latex --out table1.tex")]
 pub struct Report {
@@ -27,6 +29,9 @@ pub struct Report {
     /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
+    /// Intervals of every mean, by a bootstrap over prompts; the percentage is their nominal coverage
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "95", value_parser = confidence)]
+    ci: Option<Confidence>,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
@@ -37,7 +42,7 @@ pub struct Report {
 
 impl Report {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
-        let options = ReportOptions { by: self.by, thresholds: self.thresholds, identity: self.identity };
+        let options = ReportOptions { by: self.by, thresholds: self.thresholds, identity: self.identity, confidence: self.ci };
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         match &self.out {
             None => report.write(BufWriter::new(std::io::stdout().lock()), self.format)?,
@@ -63,6 +68,13 @@ impl Report {
             ));
         }
         Ok(Ended::Done)
+    }
+}
+
+fn confidence(text: &str) -> Result<Confidence, String> {
+    match text.parse::<f64>() {
+        Ok(percent) if (50.0..100.0).contains(&percent) => Ok(Confidence { level: percent / 100.0, ..Confidence::default() }),
+        _ => Err("expected a percentage from 50 to below 100".into()),
     }
 }
 

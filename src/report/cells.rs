@@ -4,9 +4,10 @@
 //! sum would change in its last digit with the number of threads.
 
 use super::identity::identity_encoder;
-use super::{Key, KeyValue, Report, ReportOptions, Row, Thresholds};
+use super::{Intervals, Key, KeyValue, Report, ReportOptions, Row, Thresholds};
 use crate::catalog::{GenerationFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 use crate::error::{Error, Result};
+use crate::score::{Clustered, Confidence, intervals};
 use crate::vocabulary::{SceneType, SubjectKind};
 use polars::prelude::*;
 use std::collections::HashMap;
@@ -74,25 +75,19 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
                 scored.push((name, n));
             }
         };
-        let mut similarity = Vec::new();
-        for (e, name) in names.iter().enumerate() {
-            let values = cell.values(&similarity_column(e));
-            note(name.to_string(), &values);
-            similarity.push((name.to_string(), mean_of(&values)));
-        }
-        let mut clip_t = Vec::new();
-        for &e in &texts {
-            let values = cell.values(&clip_t_column(e));
-            note(format!("clip_t/{}", names[e]), &values);
-            clip_t.push((names[e].to_string(), mean_of(&values)));
-        }
-        let scr = options
-            .thresholds
-            .values()
-            .iter()
-            .enumerate()
-            .map(|(t, value)| (Thresholds::name(*value), mean_of(&cell.values(&scr_column(t)))))
-            .collect();
+        let similarities: Vec<_> = (0..names.len()).map(|e| cell.values(&similarity_column(e))).collect();
+        let clip_ts: Vec<_> = texts.iter().map(|e| cell.values(&clip_t_column(*e))).collect();
+        let rates: Vec<_> = (0..options.thresholds.values().len()).map(|t| cell.values(&scr_column(t))).collect();
+        similarities.iter().zip(&names).for_each(|(values, name)| note((*name).to_owned(), values));
+        clip_ts.iter().zip(&texts).for_each(|(values, e)| note(format!("clip_t/{}", names[*e]), values));
+        let measures: Vec<&[Option<f64>]> = [&similarities, &clip_ts, &rates].into_iter().flatten().map(Vec::as_slice).collect();
+        let labels = Labels { names: &names, texts: &texts, thresholds: &options.thresholds };
+        let [similarity, clip_t, scr] = labels.label(measures.iter().map(|values| mean_of(values)));
+        let ci = options.confidence.map(|confidence| {
+            let prompts: Vec<u32> = generations.iter().map(|g| facts.generations[*g as usize].prompt).collect();
+            let [similarity, clip_t, scr] = labels.label(cell_intervals(&prompts, &measures, confidence).into_iter());
+            Intervals { clip_t, similarity, scr }
+        });
         rows.push(Row {
             keys: options.by.iter().map(|key| (*key, key_value(*key, cell.integer(key.as_str()), facts))).collect(),
             images: scored_generations,
@@ -102,6 +97,7 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
             similarity,
             scr,
             scored,
+            ci,
         });
     }
     let scored = scores.similarity[identity_at].iter().flatten().count() as u64;
@@ -115,6 +111,34 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
         generations_missing: generations - scored,
         cut_prompts: facts.cut_prompts.clone(),
     })
+}
+
+/// The names of a cell's measures, which stand in the order: similarities, CLIP-T, SCR.
+struct Labels<'a> {
+    names: &'a [&'a str],
+    /// Encoders with texts.
+    texts: &'a [usize],
+    thresholds: &'a Thresholds,
+}
+
+impl Labels<'_> {
+    fn label<T>(&self, mut values: impl Iterator<Item = T>) -> [Vec<(String, T)>; 3] {
+        let similarity = self.names.iter().map(|name| (*name).to_owned()).zip(values.by_ref()).collect();
+        let clip_t = self.texts.iter().map(|e| self.names[*e].to_owned()).zip(values.by_ref()).collect();
+        let scr = self.thresholds.values().iter().map(|t| Thresholds::name(*t)).zip(values).collect();
+        [similarity, clip_t, scr]
+    }
+}
+
+/// The interval of each measure of a cell; `prompts` says which prompt each value belongs to.
+fn cell_intervals(prompts: &[u32], measures: &[&[Option<f64>]], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
+    let mut distinct: Vec<u32> = prompts.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let clusters: Vec<usize> = prompts.iter().map(|p| distinct.partition_point(|d| d < p)).collect();
+    let clustered =
+        |values: &&[Option<f64>]| Clustered::new(distinct.len(), clusters.iter().copied().zip(values.iter().copied()));
+    intervals(&measures.iter().map(clustered).collect::<Vec<_>>(), confidence)
 }
 
 /// Groups units by the keys; every other column becomes a list, in the order of the units.

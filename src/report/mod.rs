@@ -17,6 +17,7 @@ pub use cells::{Facts, build};
 pub use identity::{identity_encoder, is_dinov2};
 pub use thresholds::Thresholds;
 
+use crate::score::Confidence;
 use crate::vocabulary::closed_set;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -52,11 +53,18 @@ pub struct ReportOptions {
     pub thresholds: Thresholds,
     /// The encoder that decides collapse; `None`: see [`identity_encoder`].
     pub identity: Option<String>,
+    /// Intervals of every mean; `None`: none.
+    pub confidence: Option<Confidence>,
 }
 
 impl Default for ReportOptions {
     fn default() -> Self {
-        ReportOptions { by: vec![Key::Model, Key::SubjectCount], thresholds: Thresholds::default(), identity: None }
+        ReportOptions {
+            by: vec![Key::Model, Key::SubjectCount],
+            thresholds: Thresholds::default(),
+            identity: None,
+            confidence: None,
+        }
     }
 }
 
@@ -115,6 +123,29 @@ pub struct Row {
     pub scr: Vec<Named>,
     /// Encoders (and `clip_t/ENCODER`) that scored another number of generations, and how many.
     pub scored: Vec<(String, u64)>,
+    /// The interval of each mean, if intervals were asked for.
+    pub ci: Option<Intervals>,
+}
+
+/// The intervals of a cell, in the order of its means; `None` where fewer than two prompts have a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intervals {
+    /// Of [`Row::clip_t`].
+    pub clip_t: Vec<(String, Option<[f64; 2]>)>,
+    /// Of [`Row::similarity`].
+    pub similarity: Vec<(String, Option<[f64; 2]>)>,
+    /// Of [`Row::scr`].
+    pub scr: Vec<(String, Option<[f64; 2]>)>,
+}
+
+impl Serialize for Intervals {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(Some(3))?;
+        map.serialize_entry("scr", &Pairs(&self.scr))?;
+        map.serialize_entry("similarity", &Pairs(&self.similarity))?;
+        map.serialize_entry("clip_t", &Pairs(&self.clip_t))?;
+        map.end()
+    }
 }
 
 fn thresholds_as_list<S: Serializer>(t: &Thresholds, s: S) -> Result<S::Ok, S::Error> {
@@ -133,6 +164,9 @@ impl Serialize for Row {
         map.serialize_entry("clip_t", &Pairs(&self.clip_t))?;
         map.serialize_entry("similarity", &Pairs(&self.similarity))?;
         map.serialize_entry("scr", &Pairs(&self.scr))?;
+        if let Some(ci) = &self.ci {
+            map.serialize_entry("ci", ci)?;
+        }
         if !self.scored.is_empty() {
             map.serialize_entry("scored", &Pairs(&self.scored))?;
         }

@@ -9,12 +9,18 @@ use std::io::{self, Write};
 struct Measure {
     name: String,
     better: Better,
-    value: Pick,
+    part: Part,
+    at: usize,
     percent: bool,
 }
 
-/// The measured value of a row.
-type Pick = Box<dyn Fn(&Row) -> Option<f64>>;
+/// Which of a row's lists of means.
+#[derive(Clone, Copy)]
+enum Part {
+    ClipT,
+    Similarity,
+    Scr,
+}
 
 #[derive(PartialEq, Clone, Copy)]
 enum Better {
@@ -60,12 +66,20 @@ impl Report {
         columns.extend(names(|r| &r.clip_t).map(|n| format!("clip_t_{n}")));
         columns.extend(names(|r| &r.similarity).map(|n| format!("similarity_{n}")));
         columns.extend(self.thresholds.values().iter().map(|t| format!("scr_{}", super::Thresholds::name(*t))));
+        if first.is_some_and(|row| row.ci.is_some()) {
+            let means = columns.split_off(self.by.len() + 3);
+            let ends: Vec<String> = means.iter().flat_map(|m| [format!("{m}_low"), format!("{m}_high")]).collect();
+            columns.extend(means.into_iter().chain(ends));
+        }
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
+        let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Real);
         for row in &self.rows {
             let mut cells: Vec<Cell> = row.keys.iter().map(|(_, v)| key_cell(v)).collect();
             cells.extend([row.images, row.subjects, row.missing].map(|n| Cell::Integer(n as i64)));
-            let numbers = row.clip_t.iter().chain(&row.similarity).chain(&row.scr);
-            cells.extend(numbers.map(|(_, v)| v.map_or(Cell::Null, Cell::Real)));
+            cells.extend(row.clip_t.iter().chain(&row.similarity).chain(&row.scr).map(|(_, mean)| number(*mean)));
+            for (_, ends) in row.ci.iter().flat_map(|ci| ci.clip_t.iter().chain(&ci.similarity).chain(&ci.scr)) {
+                cells.extend([0, 1].map(|end| number(ends.map(|ends| ends[end]))));
+            }
             table.row(&cells)?;
         }
         table.finish().map(drop)
@@ -88,8 +102,8 @@ impl Report {
             if any_missing {
                 cells.push(Cell::Integer(row.missing as i64));
             }
-            cells.extend(measures.iter().map(|m| match (m.value)(row) {
-                Some(value) => Cell::Number(m.text(value)),
+            cells.extend(measures.iter().map(|m| match m.value(row) {
+                Some(value) => Cell::Number(m.text(value) + &m.interval(row)),
                 None => Cell::Null,
             }));
             table.row(&cells)?;
@@ -142,10 +156,10 @@ impl Report {
             let best: Vec<Option<String>> = measures.iter().map(|m| m.best(rows)).collect();
             for row in rows {
                 for (m, best) in measures.iter().zip(&best) {
-                    let text = row.and_then(|r| (m.value)(r)).map(|v| m.text(v));
-                    cells.push(match text {
-                        Some(text) if best.as_ref() == Some(&text) => Cell::Best(text),
-                        Some(text) => Cell::Number(text),
+                    let mean = row.and_then(|r| Some((m.text(m.value(r)?), m.interval(r))));
+                    cells.push(match mean {
+                        Some((text, interval)) if best.as_ref() == Some(&text) => Cell::Best(text + &interval),
+                        Some((text, interval)) => Cell::Number(text + &interval),
                         None => Cell::Number("–".into()),
                     });
                 }
@@ -165,7 +179,7 @@ impl Report {
         let texts = first.clip_t.len();
         for (i, (encoder, _)) in first.clip_t.iter().enumerate() {
             let name = if texts > 1 { format!("CLIP-T ({encoder})") } else { "CLIP-T".to_owned() };
-            measures.push(Measure { name, better: Better::Higher, percent: false, value: Box::new(move |r| r.clip_t[i].1) });
+            measures.push(Measure { name, better: Better::Higher, percent: false, part: Part::ClipT, at: i });
         }
         let heads: Vec<(usize, &str)> = first.similarity.iter().map(|(e, _)| family(e)).collect();
         let mut order: Vec<usize> = (0..heads.len()).collect();
@@ -175,11 +189,11 @@ impl Report {
             let encoder = &first.similarity[i].0;
             let shared = heads.iter().filter(|h| h.0 == rank).count() > 1;
             let name = if shared && rank < OTHER { format!("{name} ({encoder})") } else { name.to_owned() };
-            measures.push(Measure { name, better: Better::Higher, percent: false, value: Box::new(move |r| r.similarity[i].1) });
+            measures.push(Measure { name, better: Better::Higher, percent: false, part: Part::Similarity, at: i });
         }
         for (t, (threshold, _)) in first.scr.iter().enumerate() {
             let name = format!("SCR@{threshold}");
-            measures.push(Measure { name, better: Better::Lower, percent: true, value: Box::new(move |r| r.scr[t].1) });
+            measures.push(Measure { name, better: Better::Lower, percent: true, part: Part::Scr, at: t });
         }
         measures
     }
@@ -202,6 +216,30 @@ fn family(encoder: &str) -> (usize, &str) {
 }
 
 impl Measure {
+    fn value(&self, row: &Row) -> Option<f64> {
+        let means = match self.part {
+            Part::ClipT => &row.clip_t,
+            Part::Similarity => &row.similarity,
+            Part::Scr => &row.scr,
+        };
+        means.get(self.at).and_then(|(_, mean)| *mean)
+    }
+
+    /// The interval as it follows its mean: ` [32, 66]`; empty if none was asked for.
+    fn interval(&self, row: &Row) -> String {
+        let Some(ci) = &row.ci else { return String::new() };
+        let intervals = match self.part {
+            Part::ClipT => &ci.clip_t,
+            Part::Similarity => &ci.similarity,
+            Part::Scr => &ci.scr,
+        };
+        match intervals.get(self.at).and_then(|(_, interval)| *interval) {
+            Some([low, high]) if self.percent => format!(" [{:.0}, {:.0}]", low * 100.0, high * 100.0),
+            Some([low, high]) => format!(" [{low:.2}, {high:.2}]"),
+            None => " [–]".to_owned(),
+        }
+    }
+
     /// SCR in percent with one decimal, cosines with three, as the paper prints them.
     fn text(&self, value: f64) -> String {
         if self.percent { format!("{:.1}", value * 100.0) } else { format!("{value:.3}") }
@@ -210,7 +248,7 @@ impl Measure {
     /// The best value of a line as it is printed, so that equal print means equally best; nothing is
     /// set off where all are equal.
     fn best(&self, rows: &[Option<&Row>]) -> Option<String> {
-        let values: Vec<f64> = rows.iter().flatten().filter_map(|r| (self.value)(r)).collect();
+        let values: Vec<f64> = rows.iter().flatten().filter_map(|r| self.value(r)).collect();
         let first = self.text(*values.first()?);
         if values.iter().all(|v| self.text(*v) == first) {
             return None;

@@ -11,6 +11,10 @@
 //! assert_eq!(mean(&[1.0, 2.0]), 1.5);
 //! ```
 
+mod interval;
+
+pub use interval::{Clustered, Confidence, REPLICATES, intervals};
+
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the
 /// last digit, is the same on every machine; eight, so that it fills a vector register.
 const LANES: usize = 8;
