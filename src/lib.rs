@@ -15,7 +15,7 @@
 //! | [`report`] | [`report::Report`] | scores into tables |
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
 //!
-//! Beside them: [`error`], [`table`] (rows as text), [`watch`] (progress, warnings, interruption).
+//! Beside them: [`error`], [`durable`] (files whole or not at all), [`table`] (rows as text), [`watch`] (progress, warnings, interruption).
 //!
 //! ```no_run
 //! use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
@@ -36,6 +36,7 @@ struct Readme;
 
 pub mod catalog;
 pub mod dataset;
+pub mod durable;
 pub mod embeddings;
 pub mod encoder;
 pub mod error;

@@ -1,10 +1,10 @@
 use super::{Ended, Terminal};
-use anyhow::Context;
+use msdata::durable::write_whole;
 use msdata::report::{Key, Thresholds, is_dinov2};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::{Dataset, ReportOptions};
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 /// The tables: similarity and Subject Collapse Rate, by model, subject count, scene type, …
@@ -49,7 +49,7 @@ impl Report {
             Some(path) => {
                 let mut text = Vec::new();
                 report.write(&mut text, self.format)?;
-                write_whole(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+                write_whole(path, &text)?;
             }
         }
         if !is_dinov2(&report.identity) {
@@ -76,14 +76,4 @@ fn confidence(text: &str) -> Result<Confidence, String> {
         Ok(percent) if (50.0..100.0).contains(&percent) => Ok(Confidence { level: percent / 100.0, ..Confidence::default() }),
         _ => Err("expected a percentage from 50 to below 100".into()),
     }
-}
-
-/// Under another name first: whoever reads the file finds the old table or the new one.
-fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let mut file = std::fs::File::create(&temporary)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)
 }

@@ -2,7 +2,8 @@
 //! order of their keys, so that the same data set gives the same bytes, however it was filled.
 
 use crate::catalog::{Catalog, EncoderRow, GenerationFact, KeyedVector, Place, PromptFact};
-use crate::embeddings::{ExportWriter, Store, sync_dir, text_column, writer_properties};
+use crate::durable::sync_dir;
+use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
 use crate::error::{Error, Result};
 use crate::vocabulary::Provenance;
 use crate::watch::Watch;

@@ -1,11 +1,12 @@
 //! The order in which things come in: rows and vectors together or not at all, then a look at the image
 //! files, then the scores.
 
-use super::embed::{EmbedOptions, EmbedSummary, IfChanged};
+use super::embed::{EmbedOptions, IfChanged};
 use super::intake::Intake;
+use super::summary::{Counts, IngestSummary};
 use super::vectors::VectorIntake;
 use super::{Dataset, inspection};
-use crate::catalog::{Change, Duplicate, Gap, Tally};
+use crate::catalog::{Duplicate, Gap};
 use crate::encoder::{Home, Runtime};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
@@ -42,55 +43,6 @@ pub struct IngestOptions {
     pub dry_run: bool,
     /// How to embed what is new; `None`: not at all.
     pub embed: Option<EmbedOptions>,
-}
-
-/// What became of the rows of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// New.
-    pub added: u64,
-    /// There already, the same.
-    pub unchanged: u64,
-    /// There already, the same bytes at another path.
-    pub moved: u64,
-    /// There already, replaced by other content.
-    pub replaced: u64,
-}
-
-impl Counts {
-    pub(super) fn count(&mut self, change: Change) {
-        match change {
-            Change::Added => self.added += 1,
-            Change::Unchanged => self.unchanged += 1,
-            Change::Moved => self.moved += 1,
-            Change::Replaced => self.replaced += 1,
-        }
-    }
-}
-
-/// What an ingest did, or with `dry_run` would have done.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct IngestSummary {
-    /// Rows of subjects manifests.
-    pub subjects: Counts,
-    /// Rows of prompts manifests.
-    pub prompts: Counts,
-    /// Rows of generations manifests.
-    pub generations: Counts,
-    /// Rows of embeddings files.
-    pub vectors: Counts,
-    /// Image files read (new, changed or moved).
-    pub images_read: u64,
-    /// All image files of the data set by state.
-    pub images: Tally,
-    /// The first images that cannot be used, each with its reason.
-    pub unusable: Vec<String>,
-    /// What was embedded.
-    pub embedded: EmbedSummary,
-    /// Encoders that cannot score yet, each as a sentence.
-    pub waiting: Vec<String>,
-    /// (generation, encoder) pairs scored.
-    pub scored: u64,
 }
 
 /// Unusable images named in a summary; the catalog knows them all.

@@ -1,6 +1,6 @@
 //! Rows of manifests on their way into the catalog: every bad one is kept for the list of problems.
 
-use super::ingest::IngestSummary;
+use super::summary::IngestSummary;
 use crate::catalog::{Change, Changes, Entry, Put};
 use crate::error::{Error, Result};
 use crate::image::probe;

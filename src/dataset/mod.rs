@@ -3,7 +3,8 @@
 //! | module | noun |
 //! |---|---|
 //! | this | [`Dataset`]: made, opened, locked |
-//! | `ingest` | [`IngestOptions`], [`IngestSummary`]: the order in which things come in |
+//! | `ingest` | [`IngestOptions`]: the order in which things come in |
+//! | `summary` | [`IngestSummary`]: what came in |
 //! | `intake` | rows of manifests, put in or refused together |
 //! | `vectors` | rows of embeddings files, put in or refused together |
 //! | `inspection` | the image files, looked at on all cores |
@@ -20,16 +21,19 @@ mod ingest;
 mod inspection;
 mod intake;
 mod scoring;
+mod summary;
 mod vectors;
 mod verification;
 
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;
-pub use ingest::{Counts, IngestOptions, IngestSummary, SourceFormat};
+pub use ingest::{IngestOptions, SourceFormat};
+pub use summary::{Counts, IngestSummary};
 pub use verification::Verification;
 
 use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally};
-use crate::embeddings::{Store, sync_dir};
+use crate::durable::sync_dir;
+use crate::embeddings::Store;
 use crate::error::{Error, Result};
 use crate::report::{Facts, Report, ReportOptions, identity_encoder};
 use crate::vocabulary::{ModelName, PromptId, SubjectId};

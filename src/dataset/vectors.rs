@@ -1,7 +1,7 @@
 //! Rows of embeddings files on their way into parts. Everything is checked, and the parts are written
 //! under temporary names, before anything is registered.
 
-use super::ingest::Counts;
+use super::summary::Counts;
 use crate::catalog::{Change, Changes, NewVector, PartRow, Place, Target, VectorKey};
 use crate::embeddings::{Import, ImportRow, PartWriter, Store};
 use crate::error::{Error, Result};

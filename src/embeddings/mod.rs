@@ -19,4 +19,4 @@ pub use export::ExportWriter;
 pub(crate) use export::{text_column, writer_properties};
 pub use import::{Import, ImportRow};
 pub use part::{FinishedPart, PartReader, PartWriter};
-pub use store::{Store, sync_dir};
+pub use store::Store;

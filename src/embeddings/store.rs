@@ -2,9 +2,10 @@
 
 use super::part::{FinishedPart, PartReader, PartWriter};
 use crate::catalog::Place;
+use crate::durable::into_place;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts of a data set, in its directory `embeddings/`.
@@ -42,9 +43,7 @@ impl Store {
     /// # Errors
     /// The rename fails.
     pub fn publish(&self, part: i64, finished: &FinishedPart) -> Result<()> {
-        let path = self.path(part);
-        fs::rename(&finished.temporary, &path).map_err(Error::io("rename", &path))?;
-        sync_dir(&self.dir)
+        into_place(&finished.temporary, &self.path(part))
     }
 
     /// Removes parts that the catalog has forgotten. A file that is already gone is no fault.
@@ -127,12 +126,4 @@ fn remove_if_there(path: &Path) -> Result<()> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
         _ => Ok(()),
     }
-}
-
-/// Makes the names in a directory durable.
-///
-/// # Errors
-/// The system's.
-pub fn sync_dir(dir: &Path) -> Result<()> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io("write", dir))
 }

@@ -1,7 +1,8 @@
 //! The encoder in the program itself, so that a first run needs no download: colour and oriented texture,
 //! pooled over a grid. It knows nothing of identities; `scripts/build_builtin_texture.py` builds it.
 
-use super::home::{Home, write_whole};
+use super::home::Home;
+use crate::durable::write_whole;
 use crate::error::Result;
 use std::path::PathBuf;
 

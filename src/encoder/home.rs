@@ -5,6 +5,7 @@
 //! its absolute path. (A link would do on Unix; a file works everywhere and can be read by eye.)
 
 use super::hub::LOCK_FILE;
+use crate::durable::write_whole;
 use crate::error::{Error, Result};
 use crate::vocabulary::EncoderName;
 use std::ffi::OsString;
@@ -187,25 +188,6 @@ impl Home {
         }
         names.iter().filter_map(|name| self.locate(name).transpose()).collect()
     }
-}
-
-/// Writes a small file so that it is there whole or not at all; makes its directory.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    fs::write(&temporary, bytes).map_err(Error::io("write", &temporary))?;
-    into_place(&temporary, path)
-}
-
-/// Gives a finished file its name: bytes on the disk first, then the name, then the directory.
-pub(super) fn into_place(temporary: &Path, path: &Path) -> Result<()> {
-    fs::File::open(temporary).and_then(|file| file.sync_all()).map_err(Error::io("write", temporary))?;
-    fs::rename(temporary, path).map_err(Error::io("rename", temporary))?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("write", dir))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The formats whose decoders are other people's: what is asked of them, and what they do not check.
 
-use crate::image::decode::{Fault, MAX_PIXELS, Rgb, check_size, name};
+use crate::image::pixels::{Fault, MAX_PIXELS, Rgb, check_size, name};
 use crate::vocabulary::{ImageFormat, ImageStatus};
 use image::codecs::{bmp::BmpDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;

@@ -3,7 +3,7 @@
 //! The decoder fills what is missing with grey, without an error; so a file must hold a picture's end
 //! after its last scan. It inverts the colours of YCCK files; so they are refused by name.
 
-use super::decode::{Fault, Rgb, check_size};
+use super::pixels::{Fault, Rgb, check_size};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;

@@ -3,7 +3,8 @@
 //! | module | noun |
 //! |---|---|
 //! | `probe` | [`probe()`]: hash, format and size of a file, or why it cannot be used |
-//! | `decode` | [`decode()`], [`Rgb`]: pixels, by the pixel rule |
+//! | `pixels` | [`Rgb`], [`Fault`]: pixels, and why there are none |
+//! | `decode` | [`decode()`]: from bytes to pixels, by the pixel rule |
 //! | `jpeg` | JPEG files |
 //! | `containers` | PNG, WebP, GIF, BMP, TIFF files |
 //! | `resize` | Pillow's resize, bit for bit |
@@ -15,13 +16,15 @@ mod containers;
 mod decode;
 mod filter;
 mod jpeg;
+mod pixels;
 mod preprocess;
 mod preprocessor_config;
 mod probe;
 mod resize;
 
-pub use decode::{Decoded, Fault, MAX_PIXELS, PIXEL_RULE, Rgb, decode};
+pub use decode::{PIXEL_RULE, decode};
 pub use filter::Filter;
+pub use pixels::{Decoded, Fault, MAX_PIXELS, Rgb};
 pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize};
 pub use probe::{MAX_FILE_BYTES, probe, read};
 pub use resize::{Window, resize, resize_window};

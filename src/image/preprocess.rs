@@ -5,8 +5,8 @@
 //! `f32(f64(sample) * rescale)`, then `(value - mean) / std` in float32. [`Preprocessing::from_config`]
 //! reads their `preprocessor_config.json`.
 
-use crate::image::decode::Rgb;
 use crate::image::filter::Filter;
+use crate::image::pixels::Rgb;
 use crate::image::resize::{Window, resize_window};
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! A first look at an image file: is it there, what is it, how large, which bytes.
 
-use super::decode::MAX_PIXELS;
+use super::pixels::MAX_PIXELS;
 use crate::error::io_reason;
 use crate::manifest::{FileState, state_of};
 use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};

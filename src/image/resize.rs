@@ -9,8 +9,8 @@
 //!
 //! Only the [`Window`] that is asked for is computed; it equals the same window of the whole.
 
-use crate::image::decode::Rgb;
 use crate::image::filter::Filter;
+use crate::image::pixels::Rgb;
 use wide::{i16x8, i32x4, u8x16};
 
 /// Fraction bits of a weight: 32 minus 8 for the sample minus 2 for overshoot.

@@ -7,18 +7,18 @@
 //! | `fields` | a row's named fields before they mean anything |
 //! | `file` | a manifest file: lines of JSON, records of CSV, decompression, limits |
 //! | `paths` | an image path as written, and the file it names |
-//! | `stress_test` | the repository of the paper's authors |
+//! | `repository` | the repository of the paper's authors |
 
 mod fields;
 mod file;
 mod paths;
+mod repository;
 pub mod row;
-mod stress_test;
 
 pub use file::{Manifest, RowKind};
 pub use paths::{FileState, ImagePath, Resolver, state_of};
+pub use repository::StressTestRepo;
 pub use row::{Generation, Prompt, Region, Subject};
-pub use stress_test::StressTestRepo;
 
 use std::fmt;
 use std::path::Path;

@@ -11,7 +11,8 @@
 
 mod transfer;
 
-use crate::encoder::home::{Home, Origin, into_place, write_whole};
+use crate::durable::{into_place, write_whole};
+use crate::encoder::home::{Home, Origin};
 use crate::encoder::registry::{HubExport, HubFile, NamedEncoder};
 use crate::error::{Error, Result, Source};
 use crate::vocabulary::EncoderName;

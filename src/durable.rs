@@ -1,0 +1,44 @@
+//! Files that are there whole or not at all, whatever happens to the process or the power.
+
+use crate::error::{Error, Result};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// Writes a file under a temporary name beside it, then gives it its own; makes its directory.
+///
+/// # Errors
+/// The system's.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = directory_of(path);
+    fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    fs::write(&temporary, bytes).map_err(Error::io("write", &temporary))?;
+    into_place(&temporary, path)
+}
+
+/// Gives a finished file its name: its bytes on the disk first, then the name, then the directory.
+///
+/// # Errors
+/// The system's.
+pub fn into_place(temporary: &Path, path: &Path) -> Result<()> {
+    File::open(temporary).and_then(|file| file.sync_all()).map_err(Error::io("write", temporary))?;
+    fs::rename(temporary, path).map_err(Error::io("rename", temporary))?;
+    sync_dir(directory_of(path))
+}
+
+/// Makes the names in a directory durable.
+///
+/// # Errors
+/// The system's.
+pub fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io("write", dir))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}

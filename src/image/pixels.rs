@@ -1,0 +1,76 @@
+//! Pixels, and why there are none.
+
+use crate::vocabulary::{ImageFormat, ImageStatus};
+use std::fmt;
+
+/// Largest image, in pixels.
+pub const MAX_PIXELS: u64 = 100_000_000;
+
+/// 8-bit RGB, row-major, upright.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rgb {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// `width * height * 3` bytes.
+    pub pixels: Vec<u8>,
+}
+
+/// A decoded image file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// Its pixels.
+    pub rgb: Rgb,
+    /// Its format, by content.
+    pub format: ImageFormat,
+    /// What the user should know of it; each completes "the image is taken, but …".
+    pub notes: Vec<&'static str>,
+}
+
+/// Why a file gives no pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Unreadable or oversized.
+    pub status: ImageStatus,
+    /// A sentence for the user.
+    pub reason: String,
+}
+
+impl Fault {
+    pub(crate) fn unreadable(reason: String) -> Fault {
+        Fault { status: ImageStatus::Unreadable, reason }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Refuses a size, as stored in a header, that cannot be used.
+pub(crate) fn check_size(format: &str, width: u32, height: u32) -> Result<(), Fault> {
+    if width == 0 || height == 0 {
+        return Err(Fault::unreadable(format!("a {format} file without pixels")));
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        let reason = format!("{width}×{height} is over the limit of 100 megapixels");
+        return Err(Fault { status: ImageStatus::Oversized, reason });
+    }
+    Ok(())
+}
+
+/// The format's name as people write it.
+pub(crate) fn name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::Png => "PNG",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
+    }
+}
