@@ -111,6 +111,37 @@ fn every_grouping_adds_up() {
 }
 
 #[test]
+fn controls_compare_with_the_whole_pool() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = Prescribed {
+        models: vec!["M"],
+        pool: 4,
+        prompts: vec![prescribed::Prompt { id: "all".into(), scene: "neutral", subjects: vec![0, 1, 2, 3] }],
+        seeds: vec![1],
+    };
+    // An image that was asked for everybody has nobody to be told from: null, not a number.
+    let mut files = set.write(&dir.path().join("input"));
+    let vectors = dir.path().join("v.parquet");
+    set.write_vectors(&vectors, "dinov2-small", |_| vec![0.5, 0.3, 0.2, 0.45], None);
+    files.embeddings = vec![vectors];
+    let mut data = Dataset::init(&dir.path().join("data")).unwrap();
+    ingest(&mut data, &files);
+    let options = ReportOptions { controls: true, ..ReportOptions::default() };
+    let json = serde_json::to_value(data.report(&options).unwrap()).unwrap();
+    assert!(json["rows"][0]["identification"]["auc"].is_null() && json["rows"][0]["chance_scr"]["0.4"].is_null(), "{json}");
+
+    // Now the prompt asks for the first and the third, at 0.5 and 0.2; the others are at 0.3 and 0.45.
+    let text = std::fs::read_to_string(&files.prompts).unwrap().replace(r#", "S0002", "S0003", "S0004""#, r#", "S0003""#);
+    std::fs::write(&files.prompts, text).unwrap();
+    let options_of_ingest = IngestOptions { prompts: vec![files.prompts], replace: true, ..IngestOptions::default() };
+    data.ingest(&options_of_ingest, &mut Watch::silent()).unwrap();
+    let json = serde_json::to_value(data.report(&options).unwrap()).unwrap();
+    // Two of four pairs in order; ranks 1 and 4; one of the first two; of the others one is below 0.4.
+    assert_eq!(json["rows"][0]["identification"], serde_json::json!({"auc": 0.5, "r_precision": 0.5, "mean_rank": 2.5}));
+    assert_eq!(json["rows"][0]["chance_scr"], serde_json::json!({"0.4": 0.5, "0.5": 1.0, "0.6": 1.0}));
+}
+
+#[test]
 fn one_reference_without_a_vector_makes_its_generations_missing() {
     let dir = tempfile::tempdir().unwrap();
     let set = Prescribed {

@@ -331,6 +331,15 @@ fn the_authors_images_by_a_real_encoder() {
     eprintln!("mean over all pairs {mean:.4}, Spearman with the published DINOv2 {correlation:.3}");
     assert!((correlation - 0.73).abs() < 0.01, "{correlation}");
 
+    // Are the requested subjects told from the rest of the pool? The denser the scene, the less.
+    let report = data.report(&ReportOptions { controls: true, ..ReportOptions::default() }).unwrap();
+    let of_mosaic = report.rows.iter().filter(|row| row.keys[0].1 == KeyValue::Text(Some("mosaic".into())));
+    let aucs: Vec<f64> = of_mosaic.map(|row| row.controls.as_ref().unwrap().identification.unwrap().auc).collect();
+    for (auc, expected) in aucs.iter().zip([0.938, 0.789, 0.715, 0.659, 0.602]) {
+        assert!((auc - expected).abs() < 0.005, "{aucs:?}");
+    }
+    assert_eq!(aucs.len(), 5);
+
     let Ok(python) = std::env::var("MSDATA_PYTHON") else {
         eprintln!("skipped the independent run: MSDATA_PYTHON is not set");
         return;

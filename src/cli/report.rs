@@ -32,6 +32,10 @@ pub struct Report {
     /// Intervals of every mean, by a bootstrap over prompts; the percentage is their nominal coverage
     #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "95", value_parser = confidence)]
     ci: Option<Confidence>,
+    /// Add what needs no threshold: are the requested subjects told from the rest of the pool? And SCR by
+    /// chance
+    #[arg(long)]
+    controls: bool,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
@@ -42,7 +46,13 @@ pub struct Report {
 
 impl Report {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
-        let options = ReportOptions { by: self.by, thresholds: self.thresholds, identity: self.identity, confidence: self.ci };
+        let options = ReportOptions {
+            by: self.by,
+            thresholds: self.thresholds,
+            identity: self.identity,
+            confidence: self.ci,
+            controls: self.controls,
+        };
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         match &self.out {
             None => report.write(BufWriter::new(std::io::stdout().lock()), self.format)?,

@@ -9,11 +9,13 @@
 //! | `vectors` | rows of embeddings files, put in or refused together |
 //! | `inspection` | the image files, looked at on all cores |
 //! | `scoring` | what is embedded and not scored, block by block |
+//! | `controls` | scored generations against the whole pool |
 //! | `embed` | [`EmbedOptions`], [`EmbedSummary`]: which encoders, on what |
 //! | `embedding` | pixels and texts into vectors, batch by batch |
 //! | `export` | the Parquet tables |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
+mod controls;
 mod embed;
 mod embedding;
 mod export;
@@ -167,6 +169,11 @@ impl Dataset {
         for (id, _) in encoders.iter().filter(|(_, name)| all || *name == identity) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
         }
+        let row = self.catalog.encoders()?.into_iter().find(|row| row.name.as_str() == identity);
+        let controls = match row.filter(|_| options.controls) {
+            Some(row) => Some(controls::controls(&self.catalog, &self.store, &row, &options.thresholds)?),
+            None => None,
+        };
         let facts = Facts {
             models: self.catalog.models()?,
             subjects: self.catalog.subjects()?,
@@ -176,6 +183,7 @@ impl Dataset {
             subject_scores,
             encoders,
             cut_prompts: self.catalog.cut_prompts()?,
+            controls,
         };
         crate::report::build(&facts, options)
     }

@@ -75,6 +75,22 @@ impl Needs {
         Ok(Needs { dimension: encoder.dimension, references, subjects, prompts })
     }
 
+    /// Every subject that can be compared with, and its references, by row.
+    pub fn pool(&self, store: &Store) -> Result<Vec<(i64, Vec<Reference>)>> {
+        let mut places: Vec<(i64, &[Place])> = self.references.iter().filter_map(|(id, p)| Some((*id, p.as_deref()?))).collect();
+        places.sort_unstable_by_key(|(id, _)| *id);
+        let read = |(id, places): (i64, &[Place])| {
+            let vectors = store.gather(places, self.dimension)?;
+            Ok((id, vectors.chunks_exact(self.dimension).map(|v| Reference::new(v.to_vec())).collect()))
+        };
+        places.into_iter().map(read).collect()
+    }
+
+    /// The subjects that a prompt asks for, by row.
+    pub fn requested(&self, prompt: i64) -> &[i64] {
+        self.subjects.get(&prompt).map_or(&[], Vec::as_slice)
+    }
+
     /// The references of each of a prompt's subjects; `None` if anything lacks.
     fn of(&self, prompt: i64) -> Option<Vec<&[Place]>> {
         self.subjects.get(&prompt)?.iter().map(|s| self.references.get(s)?.as_deref()).collect()

@@ -4,10 +4,10 @@
 //! sum would change in its last digit with the number of threads.
 
 use super::identity::identity_encoder;
-use super::{Intervals, Key, KeyValue, Report, ReportOptions, Row, Thresholds};
+use super::{CellControls, Control, Intervals, Key, KeyValue, Report, ReportOptions, Row, Thresholds};
 use crate::catalog::{GenerationFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 use crate::error::{Error, Result};
-use crate::score::{Clustered, Confidence, intervals};
+use crate::score::{Clustered, Confidence, Identification, intervals};
 use crate::vocabulary::{SceneType, SubjectKind};
 use polars::prelude::*;
 use std::collections::HashMap;
@@ -30,6 +30,8 @@ pub struct Facts {
     pub subject_scores: Vec<SubjectScoreFact>,
     /// How many prompts each encoder cut, by its name.
     pub cut_prompts: Vec<(String, u64)>,
+    /// By generation row, if controls were asked for.
+    pub controls: Option<HashMap<i64, Control>>,
 }
 
 /// Code of a subject without a kind: after every kind.
@@ -98,6 +100,11 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
             scr,
             scored,
             ci,
+            controls: facts.controls.as_ref().map(|controls| {
+                let mut ids: Vec<i64> = generations.iter().map(|g| facts.generations[*g as usize].id).collect();
+                ids.dedup(); // pairs of one generation stand together
+                cell_controls(ids.iter().filter_map(|id| controls.get(id)), &options.thresholds)
+            }),
         });
     }
     let scored = scores.similarity[identity_at].iter().flatten().count() as u64;
@@ -128,6 +135,18 @@ impl Labels<'_> {
         let scr = self.thresholds.values().iter().map(|t| Thresholds::name(*t)).zip(values).collect();
         [similarity, clip_t, scr]
     }
+}
+
+fn cell_controls<'a>(controls: impl Iterator<Item = &'a Control>, thresholds: &Thresholds) -> CellControls {
+    let controls: Vec<&Control> = controls.collect();
+    let mean = |pick: &dyn Fn(&Control) -> f64| mean_of(&controls.iter().map(|c| Some(pick(c))).collect::<Vec<_>>());
+    let identification = mean(&|c| c.identification.auc).map(|auc| Identification {
+        auc,
+        r_precision: mean(&|c| c.identification.r_precision).unwrap_or_default(),
+        mean_rank: mean(&|c| c.identification.mean_rank).unwrap_or_default(),
+    });
+    let chance = thresholds.values().iter().enumerate().map(|(t, value)| (Thresholds::name(*value), mean(&|c| c.chance[t])));
+    CellControls { identification, chance_scr: chance.collect() }
 }
 
 /// The interval of each measure of a cell; `prompts` says which prompt each value belongs to.

@@ -17,7 +17,7 @@ pub use cells::{Facts, build};
 pub use identity::{identity_encoder, is_dinov2};
 pub use thresholds::Thresholds;
 
-use crate::score::Confidence;
+use crate::score::{Confidence, Identification};
 use crate::vocabulary::closed_set;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -55,6 +55,17 @@ pub struct ReportOptions {
     pub identity: Option<String>,
     /// Intervals of every mean; `None`: none.
     pub confidence: Option<Confidence>,
+    /// Whether to add what needs the whole pool: identification and chance SCR.
+    pub controls: bool,
+}
+
+/// One generation against the whole pool, by the identity encoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Control {
+    /// Its requested subjects among all.
+    pub identification: Identification,
+    /// Per threshold, SCR if it had been asked for the subjects it was not asked for.
+    pub chance: Vec<f64>,
 }
 
 impl Default for ReportOptions {
@@ -64,6 +75,7 @@ impl Default for ReportOptions {
             thresholds: Thresholds::default(),
             identity: None,
             confidence: None,
+            controls: false,
         }
     }
 }
@@ -125,6 +137,17 @@ pub struct Row {
     pub scored: Vec<(String, u64)>,
     /// The interval of each mean, if intervals were asked for.
     pub ci: Option<Intervals>,
+    /// Means over the cell's generations, if controls were asked for.
+    pub controls: Option<CellControls>,
+}
+
+/// The controls of a cell; `None` where no generation has any.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellControls {
+    /// Mean identification.
+    pub identification: Option<Identification>,
+    /// Per threshold: mean chance SCR.
+    pub chance_scr: Vec<Named>,
 }
 
 /// The intervals of a cell, in the order of its means; `None` where fewer than two prompts have a value.
@@ -166,6 +189,13 @@ impl Serialize for Row {
         map.serialize_entry("scr", &Pairs(&self.scr))?;
         if let Some(ci) = &self.ci {
             map.serialize_entry("ci", ci)?;
+        }
+        if let Some(controls) = &self.controls {
+            let of = |pick: fn(&Identification) -> f64| controls.identification.as_ref().map(pick);
+            let identification =
+                [("auc", of(|i| i.auc)), ("r_precision", of(|i| i.r_precision)), ("mean_rank", of(|i| i.mean_rank))];
+            map.serialize_entry("identification", &Pairs(&identification.map(|(name, value)| (name.to_owned(), value))))?;
+            map.serialize_entry("chance_scr", &Pairs(&controls.chance_scr))?;
         }
         if !self.scored.is_empty() {
             map.serialize_entry("scored", &Pairs(&self.scored))?;

@@ -20,6 +20,10 @@ enum Part {
     ClipT,
     Similarity,
     Scr,
+    Auc,
+    RPrecision,
+    MeanRank,
+    Chance,
 }
 
 #[derive(PartialEq, Clone, Copy)]
@@ -71,6 +75,11 @@ impl Report {
             let ends: Vec<String> = means.iter().flat_map(|m| [format!("{m}_low"), format!("{m}_high")]).collect();
             columns.extend(means.into_iter().chain(ends));
         }
+        let controls = first.and_then(|row| row.controls.as_ref());
+        if let Some(controls) = controls {
+            columns.extend(["auc", "r_precision", "mean_rank"].map(str::to_owned));
+            columns.extend(controls.chance_scr.iter().map(|(t, _)| format!("chance_scr_{t}")));
+        }
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
         let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Real);
         for row in &self.rows {
@@ -79,6 +88,13 @@ impl Report {
             cells.extend(row.clip_t.iter().chain(&row.similarity).chain(&row.scr).map(|(_, mean)| number(*mean)));
             for (_, ends) in row.ci.iter().flat_map(|ci| ci.clip_t.iter().chain(&ci.similarity).chain(&ci.scr)) {
                 cells.extend([0, 1].map(|end| number(ends.map(|ends| ends[end]))));
+            }
+            if let Some(controls) = &row.controls {
+                let identification = controls.identification;
+                cells.push(number(identification.map(|i| i.auc)));
+                cells.push(number(identification.map(|i| i.r_precision)));
+                cells.push(number(identification.map(|i| i.mean_rank)));
+                cells.extend(controls.chance_scr.iter().map(|(_, value)| number(*value)));
             }
             table.row(&cells)?;
         }
@@ -195,6 +211,16 @@ impl Report {
             let name = format!("SCR@{threshold}");
             measures.push(Measure { name, better: Better::Lower, percent: true, part: Part::Scr, at: t });
         }
+        if let Some(controls) = &first.controls {
+            let plain = |name: &str, better, part| Measure { name: name.to_owned(), better, part, at: 0, percent: false };
+            measures.push(plain("AUC", Better::Higher, Part::Auc));
+            measures.push(plain("R-precision", Better::Higher, Part::RPrecision));
+            measures.push(plain("rank", Better::Lower, Part::MeanRank));
+            for (at, (threshold, _)) in controls.chance_scr.iter().enumerate() {
+                let name = format!("chance SCR@{threshold}");
+                measures.push(Measure { name, better: Better::Lower, part: Part::Chance, at, percent: true });
+            }
+        }
         measures
     }
 }
@@ -221,6 +247,10 @@ impl Measure {
             Part::ClipT => &row.clip_t,
             Part::Similarity => &row.similarity,
             Part::Scr => &row.scr,
+            Part::Auc => return row.controls.as_ref()?.identification.map(|i| i.auc),
+            Part::RPrecision => return row.controls.as_ref()?.identification.map(|i| i.r_precision),
+            Part::MeanRank => return row.controls.as_ref()?.identification.map(|i| i.mean_rank),
+            Part::Chance => &row.controls.as_ref()?.chance_scr,
         };
         means.get(self.at).and_then(|(_, mean)| *mean)
     }
@@ -232,6 +262,7 @@ impl Measure {
             Part::ClipT => &ci.clip_t,
             Part::Similarity => &ci.similarity,
             Part::Scr => &ci.scr,
+            Part::Auc | Part::RPrecision | Part::MeanRank | Part::Chance => return String::new(),
         };
         match intervals.get(self.at).and_then(|(_, interval)| *interval) {
             Some([low, high]) if self.percent => format!(" [{:.0}, {:.0}]", low * 100.0, high * 100.0),

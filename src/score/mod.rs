@@ -11,8 +11,10 @@
 //! assert_eq!(mean(&[1.0, 2.0]), 1.5);
 //! ```
 
+mod identification;
 mod interval;
 
+pub use identification::{Identification, identification};
 pub use interval::{Clustered, Confidence, REPLICATES, intervals};
 
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the
