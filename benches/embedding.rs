@@ -21,6 +21,7 @@ use msdata::dataset::{EmbedOptions, IngestOptions};
 use msdata::encoder::{Batch, Described, Device, Encoder, Home, Options, Runtime};
 use msdata::image::{decode, read};
 use msdata::{Dataset, Watch};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
@@ -64,7 +65,7 @@ fn throughput() {
     let lab = tempfile::tempdir().unwrap();
     let encoder = network(lab.path());
     let pictures = match std::env::var_os("MSDATA_BENCH_IMAGES") {
-        Some(dir) => images_below(Path::new(&dir)),
+        Some(dir) => distinct(images_below(Path::new(&dir))),
         None => draw(lab.path(), &[&PICTURES.to_string()]),
     };
     let ingested = Ingested::of(lab.path(), &pictures);
@@ -198,6 +199,13 @@ fn images_below(dir: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// Without files that repeat another: msdata embeds a content once, the others would embed it again.
+fn distinct(mut images: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    images.retain(|path| seen.insert(blake3::hash(&fs::read(path).unwrap())));
+    images
 }
 
 /// A JPEG file with a comment behind its first marker: other bytes, the same pixels.

@@ -15,7 +15,8 @@
 //! | [`report`] | [`report::Report`] | scores into tables |
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
 //!
-//! Beside them: [`error`], [`durable`] (files whole or not at all), [`table`] (rows as text), [`watch`] (progress, warnings, interruption).
+//! Beside them: [`error`], [`durable`] (files whole or not at all), [`table`] (rows as text), [`watch`]
+//! (progress, warnings, interruption).
 //!
 //! ```no_run
 //! use msdata::{Dataset, IngestOptions, ReportOptions, Watch};

@@ -6,6 +6,7 @@ use std::path::Path;
 ///
 /// `ingest` does so by itself; this goes on where it was interrupted.
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  msdata embed --encoder paper && msdata score")]
 pub struct Score {}
 
 impl Score {

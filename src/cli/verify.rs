@@ -8,6 +8,7 @@ use std::path::Path;
 /// Says what is wrong and how to mend it; exit status 1 if anything is. Missing images that the catalog
 /// knows of, and left-overs of interrupted runs, are noted and are no fault.
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  msdata verify --deep && cp -r . /backup/stress-test")]
 pub struct Verify {
     /// Also read every part and image for its checksum, and compute every score again
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! Controls that need no new images: each scored generation against the whole pool, block by block.
 
-use super::scoring::{Needs, block_rows};
-use crate::catalog::{Catalog, EncoderRow, Which};
+use super::scoring::{Blocks, Needs};
+use crate::catalog::{Candidate, Catalog, EncoderRow, Which};
 use crate::embeddings::Store;
 use crate::error::Result;
 use crate::report::{Control, Thresholds};
@@ -20,28 +20,23 @@ pub fn controls(
     let pool = needs.pool(store)?;
     let references: Vec<Vec<&Reference>> = pool.iter().map(|(_, references)| references.iter().collect()).collect();
     let mut found = HashMap::new();
-    for part in catalog.parts()?.into_iter().filter(|p| p.encoder == encoder.id) {
-        let mut after = None;
-        loop {
-            let block = catalog.candidates(encoder, part.id, Which::Scored, after, block_rows(encoder.dimension))?;
-            let Some(last) = block.last() else { break };
-            after = Some(last.position());
-            let places: Vec<_> = block.iter().map(|c| c.place).collect();
-            let vectors = store.gather(&places, encoder.dimension)?;
-            let control = |(candidate, vector): (&crate::catalog::Candidate, &[f32])| {
-                let (similarities, _) = score_generation(vector, &references, None);
-                let requested = needs.requested(candidate.prompt);
-                let (mut asked, mut others) = (Vec::new(), Vec::new());
-                for ((subject, _), similarity) in pool.iter().zip(similarities) {
-                    if requested.contains(subject) { asked.push(similarity) } else { others.push(similarity) }
-                }
-                let identification = identification(&asked, &others)?;
-                let chance = thresholds.values().iter().map(|t| subject_collapse_rate(&others, *t)).collect();
-                Some((candidate.generation, Control { identification, chance }))
-            };
-            let block: Vec<_> = block.par_iter().zip(vectors.par_chunks_exact(encoder.dimension)).filter_map(control).collect();
-            found.extend(block);
-        }
+    let mut blocks = Blocks::of(catalog, encoder, Which::Scored)?;
+    while let Some(block) = blocks.next(catalog)? {
+        let places: Vec<_> = block.iter().map(|c| c.place).collect();
+        let vectors = store.gather(&places, encoder.dimension)?;
+        let control = |(candidate, vector): (&Candidate, &[f32])| {
+            let (similarities, _) = score_generation(vector, &references, None);
+            let requested = needs.requested(candidate.prompt);
+            let (mut asked, mut others) = (Vec::new(), Vec::new());
+            for ((subject, _), similarity) in pool.iter().zip(similarities) {
+                if requested.contains(subject) { asked.push(similarity) } else { others.push(similarity) }
+            }
+            let identification = identification(&asked, &others)?;
+            let chance = thresholds.values().iter().map(|t| subject_collapse_rate(&others, *t)).collect();
+            Some((candidate.generation, Control { identification, chance }))
+        };
+        let block: Vec<_> = block.par_iter().zip(vectors.par_chunks_exact(encoder.dimension)).filter_map(control).collect();
+        found.extend(block);
     }
     Ok(found)
 }

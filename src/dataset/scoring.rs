@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::score::{Reference, mean, score_generation};
 use crate::watch::Watch;
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// Bytes of generation vectors in a block.
 const BLOCK_BYTES: usize = 16 << 20;
@@ -20,30 +20,51 @@ pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Res
     let mut scored = 0;
     for encoder in catalog.encoders()? {
         let needs = Needs::read(catalog, &encoder)?;
-        for part in catalog.parts()?.into_iter().filter(|p| p.encoder == encoder.id) {
-            let mut after = None;
-            loop {
-                watch.check()?;
-                let block = catalog.candidates(&encoder, part.id, Which::Unscored, after, block_rows(encoder.dimension))?;
-                let Some(last) = block.last() else { break };
-                after = Some(last.position());
-                let scores = score_block(&needs, store, &block)?;
-                if !scores.is_empty() {
-                    let changes = catalog.begin()?;
-                    changes.put_scores(encoder.id, &scores)?;
-                    changes.commit()?;
-                    scored += scores.len() as u64;
-                    watch.report("scores", scored, None);
-                }
+        let mut blocks = Blocks::of(catalog, &encoder, Which::Unscored)?;
+        while let Some(block) = blocks.next(catalog)? {
+            watch.check()?;
+            let scores = score_block(&needs, store, &block)?;
+            if !scores.is_empty() {
+                let changes = catalog.begin()?;
+                changes.put_scores(encoder.id, &scores)?;
+                changes.commit()?;
+                scored += scores.len() as u64;
+                watch.report("scores", scored, None);
             }
         }
     }
     Ok(scored)
 }
 
-/// Generations of a block.
-pub fn block_rows(dimension: usize) -> usize {
-    (BLOCK_BYTES / (4 * dimension)).clamp(1, BLOCK_ROWS)
+/// Goes through an encoder's generations in the order in which their vectors lie, so that each part is read
+/// once, from front to back. Holds no borrow: what it goes through may change between two blocks.
+pub struct Blocks<'e> {
+    encoder: &'e EncoderRow,
+    which: Which,
+    parts: VecDeque<i64>,
+    after: Option<(u32, i64)>,
+}
+
+impl<'e> Blocks<'e> {
+    /// Those generations of an encoder.
+    pub fn of(catalog: &Catalog, encoder: &'e EncoderRow, which: Which) -> Result<Blocks<'e>> {
+        let parts = catalog.parts()?.into_iter().filter(|part| part.encoder == encoder.id).map(|part| part.id).collect();
+        Ok(Blocks { encoder, which, parts, after: None })
+    }
+
+    /// The next block; none is empty.
+    pub fn next(&mut self, catalog: &Catalog) -> Result<Option<Vec<Candidate>>> {
+        let rows = (BLOCK_BYTES / (4 * self.encoder.dimension)).clamp(1, BLOCK_ROWS);
+        while let Some(part) = self.parts.front() {
+            let block = catalog.candidates(self.encoder, *part, self.which, self.after, rows)?;
+            self.after = block.last().map(Candidate::position);
+            if self.after.is_some() {
+                return Ok(Some(block));
+            }
+            self.parts.pop_front();
+        }
+        Ok(None)
+    }
 }
 
 /// Where the vectors lie that generations are compared with.

@@ -1,6 +1,6 @@
 //! Every row, every file, every checksum: what is wrong and how to mend it.
 
-use super::scoring::{Needs, block_rows, score_block};
+use super::scoring::{Blocks, Needs, score_block};
 use crate::catalog::{Catalog, PartRow, Score, Which};
 use crate::embeddings::Store;
 use crate::error::{Error, Result};
@@ -160,21 +160,16 @@ fn verify_scores(catalog: &Catalog, store: &Store, watch: &mut Watch<'_>, found:
     let mut wrong = 0;
     for encoder in catalog.encoders()? {
         let needs = Needs::read(catalog, &encoder)?;
-        for part in catalog.parts()?.into_iter().filter(|p| p.encoder == encoder.id) {
-            let mut after = None;
-            loop {
-                watch.check()?;
-                let block = catalog.candidates(&encoder, part.id, Which::Scored, after, block_rows(encoder.dimension))?;
-                let Some(last) = block.last() else { break };
-                after = Some(last.position());
-                let again: HashMap<i64, Score> =
-                    score_block(&needs, store, &block)?.into_iter().map(|score| (score.generation, score)).collect();
-                let ids: Vec<i64> = block.iter().map(|c| c.generation).collect();
-                let known = catalog.scores_of(encoder.id, &ids)?;
-                wrong += ids.iter().zip(&known).filter(|(id, known)| again.get(id) != known.as_ref()).count();
-                found.scores += block.len() as u64;
-                watch.report("scores", found.scores, None);
-            }
+        let mut blocks = Blocks::of(catalog, &encoder, Which::Scored)?;
+        while let Some(block) = blocks.next(catalog)? {
+            watch.check()?;
+            let again: HashMap<i64, Score> =
+                score_block(&needs, store, &block)?.into_iter().map(|score| (score.generation, score)).collect();
+            let ids: Vec<i64> = block.iter().map(|c| c.generation).collect();
+            let known = catalog.scores_of(encoder.id, &ids)?;
+            wrong += ids.iter().zip(&known).filter(|(id, known)| again.get(id) != known.as_ref()).count();
+            found.scores += block.len() as u64;
+            watch.report("scores", found.scores, None);
         }
     }
     if wrong > 0 {
