@@ -11,7 +11,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: onnxruntime ## the main job: draw a small data set, embed, score and report it (in target/demo)
-	cargo run --locked --quiet --example demo -- target/demo
+	cargo build --locked --bin msdata --example demo
+	target/debug/examples/demo target/demo
 
 test: setup ## every test, with doc tests and the exported tables opened by DuckDB, pandas, pyarrow, Polars
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked
