@@ -10,7 +10,10 @@ const APPLICATION_ID: i64 = 0x6d73_6474;
 
 /// Version `n + 1` is version `n` plus step `n`; a new catalog takes them all. A step, once released,
 /// is never edited.
-const STEPS: &[&str] = &[concat!(include_str!("../../schema/catalog.sql"), include_str!("../../schema/views.sql"))];
+const STEPS: &[&str] = &[
+    concat!(include_str!("../../schema/catalog.sql"), include_str!("../../schema/views.sql")),
+    include_str!("../../schema/stress_test.sql"),
+];
 
 const NEWEST: i64 = STEPS.len() as i64;
 
@@ -86,6 +89,23 @@ mod tests {
         ] {
             assert!(schema.contains(&set), "schema/catalog.sql lacks: {set}");
         }
+    }
+
+    #[test]
+    fn an_older_version_is_brought_up_to_date_by_whoever_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(STEPS[0]).unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let error = crate::catalog::Catalog::open_to_read(&path).err().unwrap();
+        assert!(error.to_string().contains("older schema version 1"), "{error}");
+        crate::catalog::Catalog::open_to_write(&path).unwrap();
+        let upgraded = Connection::open(&path).unwrap();
+        assert_eq!(upgraded.query_row("SELECT count(*) FROM jobs", [], |r| r.get::<_, i64>(0)).unwrap(), 0);
+        assert!(crate::catalog::Catalog::open_to_read(&path).is_ok());
     }
 
     #[test]
