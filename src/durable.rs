@@ -28,6 +28,37 @@ pub fn into_place(temporary: &Path, path: &Path) -> Result<()> {
     sync_dir(directory_of(path))
 }
 
+/// Writes a directory whole or not at all: `fill` fills it under another name, beside its own. `dir` must be new
+/// or empty.
+///
+/// # Errors
+/// `dir` holds something, the system's, or those of `fill`.
+pub fn write_directory<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
+        return Err(Error::request(
+            format!("{} is there and not empty", dir.display()),
+            "give a new directory, or remove this one",
+        ));
+    }
+    let mut partial = dir.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(Error::io("remove", &partial))?;
+    }
+    fs::create_dir_all(&partial).map_err(Error::io("make", &partial))?;
+    let filled = fill(&partial).and_then(|done| {
+        sync_dir(&partial)?;
+        fs::rename(&partial, dir).map_err(Error::io("rename", dir))?;
+        Ok(done)
+    });
+    if filled.is_err() {
+        // Best effort: the error that matters is the one that is returned.
+        let _ = fs::remove_dir_all(&partial);
+    }
+    filled
+}
+
 /// Makes the names in a directory durable.
 ///
 /// # Errors

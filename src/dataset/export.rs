@@ -2,7 +2,7 @@
 //! order of their keys, so that the same data set gives the same bytes, however it was filled.
 
 use crate::catalog::{Catalog, EncoderRow, GenerationFact, KeyedVector, Place, PromptFact};
-use crate::durable::sync_dir;
+use crate::durable::{sync_dir, write_directory};
 use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
 use crate::error::{Error, Result};
 use crate::vocabulary::Provenance;
@@ -23,31 +23,12 @@ const GATHER_BYTES: usize = 64 << 20;
 /// Bytes of vectors after which a new file is begun.
 const FILE_BYTES: usize = 1 << 30;
 
-/// Writes every table into `dir`, which must be new or empty: under another name first, then renamed.
+/// Writes every table into `dir`, which must be new or empty.
 pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
-    if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
-        return Err(Error::request(
-            format!("{} is there and not empty", dir.display()),
-            "give a new directory, or remove this one",
-        ));
-    }
-    let mut partial = dir.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    if partial.exists() {
-        fs::remove_dir_all(&partial).map_err(Error::io("remove", &partial))?;
-    }
-    fs::create_dir_all(&partial).map_err(Error::io("make", &partial))?;
-    let written = tables(catalog, &partial, watch).and_then(|()| vectors(catalog, store, &partial, watch));
-    let renamed = written.and_then(|()| {
-        sync_dir(&partial)?;
-        fs::rename(&partial, dir).map_err(Error::io("rename", dir))
-    });
-    if renamed.is_err() {
-        // Best effort: the error that matters is the one that is returned.
-        let _ = fs::remove_dir_all(&partial);
-    }
-    renamed
+    write_directory(dir, |partial| {
+        tables(catalog, partial, watch)?;
+        vectors(catalog, store, partial, watch)
+    })
 }
 
 /// A table being written.
