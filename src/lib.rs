@@ -9,6 +9,7 @@
 //! | [`manifest`] | rows of manifests | reads what users and generators write |
 //! | [`catalog`] | [`catalog::Catalog`] | the SQLite file: what is there, where its vectors lie, what was scored |
 //! | [`image`] | image files | hash, format, size; pixels, and the tensors that networks take |
+//! | [`generator`] | [`generator::Case`] | a generator's own files: written for it, read back |
 //! | [`encoder`] | [`encoder::Encoder`] | networks that turn images and texts into vectors |
 //! | [`embeddings`] | vectors in Parquet | parts, import, export |
 //! | [`score`] | similarities | pure functions of vectors |
@@ -41,6 +42,7 @@ pub mod durable;
 pub mod embeddings;
 pub mod encoder;
 pub mod error;
+pub mod generator;
 pub mod image;
 pub mod manifest;
 pub mod report;

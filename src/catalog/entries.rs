@@ -304,6 +304,17 @@ impl Changes<'_> {
         self.tx.prepare(sql).and_then(|mut q| q.query_map([], |r| r.get(0))?.collect()).map_err(catalog("read ids"))
     }
 
+    /// Every prompt: its id and its text.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn prompt_texts(&self) -> Result<Vec<(String, String)>> {
+        self.tx
+            .prepare("SELECT prompt_id, text FROM prompt ORDER BY prompt_id")
+            .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+            .map_err(catalog("read the prompts"))
+    }
+
     /// The highest row id of the kind; rows put in later have higher ones.
     ///
     /// # Errors
@@ -341,7 +352,7 @@ impl Changes<'_> {
             .map_err(catalog("look up a generation"))
     }
 
-    fn model_row(&self, model: &ModelName) -> Result<i64> {
+    pub(super) fn model_row(&self, model: &ModelName) -> Result<i64> {
         if let Some(id) = self.known_model(model)? {
             return Ok(id);
         }

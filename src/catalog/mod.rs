@@ -10,6 +10,8 @@
 //! | `vectors` | encoders, parts, and where each vector lies |
 //! | `scores` | what is to be scored, and the scores |
 //! | `facts` | what a report and an export read |
+//! | `queue` | the jobs of a generator |
+//! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
 //!
 //! Promises: the file is in WAL mode with `synchronous=FULL`, so a committed transaction survives a
@@ -20,9 +22,11 @@ mod embedding;
 mod entries;
 mod facts;
 mod images;
+mod queue;
 mod removal;
 mod schema;
 mod scores;
+mod seeds;
 mod sql;
 mod vectors;
 
@@ -30,6 +34,7 @@ pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, Entry, Put};
 pub use facts::{GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 pub use images::{Duplicate, ImageRow, Tally};
+pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removal;
 pub use scores::{Candidate, ReferenceVector, Score, Which};
 pub use sql::QueryRows;

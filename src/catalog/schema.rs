@@ -79,13 +79,14 @@ mod tests {
 
     #[test]
     fn checks_repeat_the_closed_sets() {
-        let schema = STEPS[0];
+        let schema = STEPS.concat();
         for set in [
             format!("status IN ({})", words(ImageStatus::ALL)),
             format!("format IN ({})", words(ImageFormat::ALL)),
             format!("scene_type IN ({})", words(SceneType::ALL)),
             format!("kind IN ({})", words(SubjectKind::ALL)),
             format!("provenance IN ({})", words(Provenance::ALL)),
+            format!("state IN ({})", words(crate::catalog::JobState::ALL)),
         ] {
             assert!(schema.contains(&set), "schema/catalog.sql lacks: {set}");
         }

@@ -1,6 +1,8 @@
 use super::embed::{self, Embedding};
 use super::{Ended, Terminal};
-use msdata::dataset::{Counts, SourceFormat};
+use msdata::dataset::{Counts, OutputOptions, SourceFormat};
+use msdata::generator::Grid;
+use msdata::vocabulary::ModelName;
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,8 @@ Examples:
   msdata ingest --subjects subjects.jsonl --prompts prompts.jsonl --generations generations.csv
   msdata ingest --embeddings dinov2-small.parquet --embeddings clip-vit-large-patch14.parquet
   msdata ingest --from stress-test-repo ../Multi-Subject-Evaluation --encoder paper
+  msdata ingest --from xverse ../XVerse/msdata-xverse
+  msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'
   msdata ingest --subjects new.jsonl --dry-run")]
 pub struct Ingest {
     /// A subjects manifest (repeatable)
@@ -29,9 +33,12 @@ pub struct Ingest {
     /// A Parquet file of vectors (repeatable)
     #[arg(long, value_name = "FILE")]
     embeddings: Vec<PathBuf>,
-    /// A directory in a generator's own layout: stress-test-repo PATH (repeatable)
+    /// A directory in a generator's own layout (repeatable): stress-test-repo (subjects, prompts and images), or
+    /// images of the data set's prompts: xverse, mosaic, psr, jobs, layout
     #[arg(long, num_args = 2, value_names = ["FORMAT", "PATH"])]
     from: Vec<String>,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     embedding: Embedding,
     /// Do not embed what is new; vectors come from --embeddings
@@ -48,19 +55,46 @@ pub struct Ingest {
     dry_run: bool,
 }
 
+/// What the files of --from do not say themselves
+#[derive(clap::Args)]
+struct Outputs {
+    /// With --from: file the images under this model
+    #[arg(long, value_name = "NAME", requires = "from")]
+    model: Option<ModelName>,
+    /// With --from: the seeds of the images
+    #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "from", allow_negative_numbers = true)]
+    seeds: Option<Vec<i64>>,
+    /// With --from xverse: how the images of a file lie: auto, none (one image), 1x2, 2x2
+    #[arg(long, value_name = "GRID", requires = "from")]
+    grid: Option<Grid>,
+    /// With --from: the list that the generator was given, if it is not in the directory
+    #[arg(long, value_name = "FILE", requires = "from")]
+    list: Option<PathBuf>,
+    /// With --from layout: how paths are made, as in '{model}/{prompt_id}/{seed}.png'; `*` for anything in a name
+    #[arg(long, value_name = "PATTERN", requires = "from")]
+    layout: Option<String>,
+}
+
 impl Ingest {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let mut from = Vec::new();
         for pair in self.from.chunks_exact(2) {
-            let format: SourceFormat = pair[0].parse().map_err(|e| usage(format!("--from: {e}")))?;
+            let format: SourceFormat = pair[0].parse().unwrap_or_else(|e| usage(format!("--from: {e}")));
             from.push((format, PathBuf::from(&pair[1])));
         }
+        let Outputs { model, mut seeds, grid, list, layout } = self.outputs;
+        if let Some(seeds) = &mut seeds {
+            seeds.sort_unstable();
+            seeds.dedup();
+        }
+        let layout = layout.map(|pattern| pattern.parse()).transpose()?;
         let options = IngestOptions {
             subjects: self.subjects,
             prompts: self.prompts,
             generations: self.generations,
             embeddings: self.embeddings,
             from,
+            outputs: OutputOptions { model, seeds, grid, list, layout },
             roots: self.root,
             replace: self.replace,
             dry_run: self.dry_run,
@@ -75,7 +109,7 @@ impl Ingest {
 }
 
 /// Ends the process as clap does for what it cannot parse.
-fn usage(message: String) -> anyhow::Error {
+pub fn usage(message: String) -> ! {
     clap::Error::raw(clap::error::ErrorKind::InvalidValue, message + "\n").exit()
 }
 

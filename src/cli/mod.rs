@@ -1,6 +1,7 @@
 //! The verbs, one file each, and what they share: where the data set is, how errors reach the user, exit
 //! statuses.
 
+mod bench;
 mod embed;
 mod encoders;
 mod export;
@@ -9,6 +10,7 @@ mod init;
 mod manual;
 mod remove;
 mod report;
+mod run;
 mod score;
 mod sql;
 mod terminal;
@@ -57,6 +59,8 @@ enum Verb {
     Report(report::Report),
     Sql(sql::Sql),
     Export(export::Export),
+    Bench(bench::Bench),
+    Run(run::Run),
     Verify(verify::Verify),
     Remove(remove::Remove),
     Encoders(encoders::Encoders),
@@ -71,7 +75,7 @@ enum Ended {
     Done,
     /// `verify` found faults.
     Unsound,
-    /// All that could be done, but some images are missing or unusable.
+    /// All that could be done, but some images are missing or unusable, or some jobs failed.
     Incomplete,
 }
 
@@ -97,6 +101,8 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Verb::Report(verb) => verb.run(dir, terminal),
         Verb::Sql(verb) => verb.run(dir),
         Verb::Export(verb) => verb.run(dir, terminal),
+        Verb::Bench(verb) => verb.run(dir, terminal),
+        Verb::Run(verb) => verb.run(dir, terminal),
         Verb::Verify(verb) => verb.run(dir, terminal),
         Verb::Remove(verb) => verb.run(dir, terminal),
         Verb::Encoders(verb) => verb.run(terminal),

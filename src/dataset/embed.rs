@@ -68,9 +68,20 @@ impl Dataset {
         Ok(summary)
     }
 
+    /// The encoders that `options` ask for, described, and the device there: what cannot be found or loaded is said
+    /// before anything is done.
+    pub(super) fn ready(&self, options: &EmbedOptions, imports: bool) -> Result<(Home, Vec<Described>)> {
+        let home = Home::from_env()?;
+        let encoders = self.wanted(options, imports, &home)?;
+        if !encoders.is_empty() {
+            Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+        }
+        Ok((home, encoders))
+    }
+
     /// The encoders that `options` ask for, described. Where vectors are imported in the same run, the data
     /// set is not without an encoder.
-    pub(super) fn wanted(&self, options: &EmbedOptions, imports: bool, home: &Home) -> Result<Vec<Described>> {
+    fn wanted(&self, options: &EmbedOptions, imports: bool, home: &Home) -> Result<Vec<Described>> {
         let known = self.catalog.encoders()?;
         let words = match options.encoders.is_empty() {
             false => options.encoders.clone(),

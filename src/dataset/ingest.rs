@@ -7,19 +7,47 @@ use super::summary::{Counts, IngestSummary};
 use super::vectors::VectorIntake;
 use super::{Dataset, inspection};
 use crate::catalog::{Duplicate, Gap};
-use crate::encoder::{Home, Runtime};
 use crate::error::{Error, Result};
+use crate::generator::{self, Grid, Known, Layout, Outputs, Source, System};
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
-use crate::vocabulary::{closed_set, plain};
+use crate::vocabulary::{ModelName, closed_set, plain};
 use crate::watch::Watch;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Where the images of grids are kept, in the data set's directory.
+const TILES: &str = "tiles";
 
 closed_set! {
     /// A generator's own layout, for `--from`.
     SourceFormat, "format" {
-        /// The repository of the paper's authors.
+        /// The repository of the paper's authors: subjects, prompts and images.
         StressTestRepo = "stress-test-repo",
+        /// Images of XVerse, for prompts of the data set.
+        Xverse = "xverse",
+        /// Images of MOSAIC.
+        Mosaic = "mosaic",
+        /// Images of PSR.
+        Psr = "psr",
+        /// `results/MODEL/PROMPT_ID/SEED.png`, as the runners of the paper's authors write.
+        Jobs = "jobs",
+        /// Any tree of images, by a pattern.
+        Layout = "layout",
     }
+}
+
+/// What the user says of a generator's images, where their files do not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutputOptions {
+    /// What they are filed under.
+    pub model: Option<ModelName>,
+    /// Their seeds.
+    pub seeds: Option<Vec<i64>>,
+    /// How the images of a file lie.
+    pub grid: Option<Grid>,
+    /// The list that the generator was given.
+    pub list: Option<PathBuf>,
+    /// The pattern of their paths, for [`SourceFormat::Layout`].
+    pub layout: Option<Layout>,
 }
 
 /// What to ingest, and how.
@@ -35,6 +63,8 @@ pub struct IngestOptions {
     pub embeddings: Vec<PathBuf>,
     /// Directories in a generator's own layout.
     pub from: Vec<(SourceFormat, PathBuf)>,
+    /// What is to be known of the images in them.
+    pub outputs: OutputOptions,
     /// The only trees that image paths may name; empty: any.
     pub roots: Vec<PathBuf>,
     /// Other content under a known key replaces what is there.
@@ -60,11 +90,7 @@ impl Dataset {
         // What cannot be found or loaded is said before anything is written.
         let embed = match options.embed.as_ref().filter(|_| !options.dry_run) {
             Some(embed) => {
-                let home = Home::from_env()?;
-                let encoders = self.wanted(embed, !options.embeddings.is_empty(), &home)?;
-                if !encoders.is_empty() {
-                    Runtime::load(&home, embed.library.as_deref())?.choose(embed.device)?;
-                }
+                let (home, encoders) = self.ready(embed, !options.embeddings.is_empty())?;
                 Some((embed, home, encoders))
             }
             None => None,
@@ -96,10 +122,8 @@ impl Dataset {
         let changes = self.catalog.begin()?;
         let mut intake = Intake::new(&changes, options.replace, watch)?;
         let mut repositories = Vec::new();
-        for (format, path) in &options.from {
-            match format {
-                SourceFormat::StressTestRepo => repositories.push(StressTestRepo::read(path, roots)?),
-            }
+        for (_, path) in options.from.iter().filter(|(format, _)| *format == SourceFormat::StressTestRepo) {
+            repositories.push(StressTestRepo::read(path, roots)?);
         }
         // Subjects before the prompts that name them, prompts before their generations.
         for path in &options.subjects {
@@ -120,6 +144,12 @@ impl Dataset {
         for repository in repositories {
             intake.rows(repository.generations, Intake::generation)?;
             intake.remarks(repository.problems, repository.warnings);
+        }
+        for (format, path) in options.from.iter().filter(|(format, _)| *format != SourceFormat::StressTestRepo) {
+            let known = changes.prompt_texts()?;
+            let outputs = read_outputs(*format, path, options, &self.dir.join(TILES), &known)?;
+            intake.rows(outputs.generations, Intake::generation)?;
+            intake.remarks(outputs.problems, outputs.warnings);
         }
         let (mut summary, mut problems) = intake.finish();
 
@@ -171,6 +201,32 @@ impl Dataset {
             }
         }
         Ok(())
+    }
+}
+
+/// What a generator made of the data set's prompts.
+fn read_outputs(format: SourceFormat, folder: &Path, options: &IngestOptions, tiles: &Path, known: Known) -> Result<Outputs> {
+    let OutputOptions { model, seeds, grid, list, layout } = &options.outputs;
+    let source = Source {
+        folder,
+        model: model.as_ref(),
+        seeds: seeds.as_deref(),
+        grid: grid.unwrap_or(Grid::Auto),
+        list: list.as_deref(),
+        roots: (!options.roots.is_empty()).then_some(options.roots.as_slice()),
+        tiles: (!options.dry_run).then_some(tiles),
+    };
+    match format {
+        SourceFormat::Xverse => generator::read(System::Xverse, &source, known),
+        SourceFormat::Mosaic => generator::read(System::Mosaic, &source, known),
+        SourceFormat::Psr => generator::read(System::Psr, &source, known),
+        SourceFormat::Jobs => generator::read(System::Jobs, &source, known),
+        SourceFormat::Layout => {
+            let hint = "say as in `--layout '{model}/{prompt_id}/{seed}.png'`";
+            let layout = layout.as_ref().ok_or_else(|| Error::request("nothing says how the tree is laid out", hint))?;
+            generator::read_tree(layout, &source, known)
+        }
+        SourceFormat::StressTestRepo => Ok(Outputs::default()), // read with its subjects and prompts
     }
 }
 

@@ -12,16 +12,20 @@
 //! | `controls` | scored generations against the whole pool |
 //! | `embed` | [`EmbedOptions`], [`EmbedSummary`]: which encoders, on what |
 //! | `embedding` | pixels and texts into vectors, batch by batch |
+//! | `delivery` | the stress test as generators are told it |
+//! | `run` | [`RunOptions`]: a generator driven over what is missing |
 //! | `export` | the Parquet tables |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
 mod controls;
+mod delivery;
 mod embed;
 mod embedding;
 mod export;
 mod ingest;
 mod inspection;
 mod intake;
+mod run;
 mod scoring;
 mod summary;
 mod vectors;
@@ -29,7 +33,8 @@ mod verification;
 
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;
-pub use ingest::{IngestOptions, SourceFormat};
+pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
+pub use run::{Command, RunOptions, RunSummary};
 pub use summary::{Counts, IngestSummary};
 pub use verification::Verification;
 

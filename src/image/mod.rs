@@ -7,6 +7,7 @@
 //! | `decode` | [`decode()`]: from bytes to pixels, by the pixel rule |
 //! | `jpeg` | JPEG files |
 //! | `containers` | PNG, WebP, GIF, BMP, TIFF files |
+//! | `png` | PNG files of our own |
 //! | `resize` | Pillow's resize, bit for bit |
 //! | `filter` | [`Filter`]: its filters |
 //! | `preprocess` | [`Preprocessing`]: resize, crop, normalise |
@@ -17,6 +18,7 @@ mod decode;
 mod filter;
 mod jpeg;
 mod pixels;
+mod png;
 mod preprocess;
 mod preprocessor_config;
 mod probe;
@@ -25,6 +27,7 @@ mod resize;
 pub use decode::{PIXEL_RULE, decode};
 pub use filter::Filter;
 pub use pixels::{Decoded, Fault, MAX_PIXELS, Rgb};
+pub use png::png;
 pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize};
 pub use probe::{MAX_FILE_BYTES, probe, read};
 pub use resize::{Window, resize, resize_window};

@@ -113,7 +113,7 @@ impl Resolver {
     }
 
     /// One sentence about every path that left the manifest's directory.
-    pub(super) fn departures(&mut self) -> Option<String> {
+    pub(crate) fn departures(&mut self) -> Option<String> {
         self.note_departures(0);
         let (line, first) = self.departures.first()?;
         let place = if *line == 0 { String::new() } else { format!(" (line {line})") };

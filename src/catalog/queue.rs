@@ -1,0 +1,170 @@
+//! The queue of a generator: one job for each image that it is to make.
+
+use super::{Catalog, Changes, catalog};
+use crate::error::Result;
+use crate::vocabulary::{ModelName, closed_set};
+use rusqlite::params;
+
+closed_set! {
+    /// What became of a job.
+    JobState, "state" {
+        /// To be made.
+        Pending = "pending",
+        /// Being made, or the run that made it was killed.
+        Running = "running",
+        /// Its image is in the catalog.
+        Done = "done",
+        /// It was tried as often as the run allowed.
+        Failed = "failed",
+    }
+}
+
+/// A job that is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    /// Its row.
+    pub id: i64,
+    /// The prompt.
+    pub prompt_id: String,
+    /// The seed.
+    pub seed: i64,
+    /// How often it was tried, by all runs.
+    pub attempts: u32,
+}
+
+/// How an attempt at a job began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStart<'a> {
+    /// The command, as one would type it.
+    pub command: &'a str,
+    /// When, UTC, RFC 3339.
+    pub started: &'a str,
+    /// Where.
+    pub host: &'a str,
+    /// The file with what it prints.
+    pub log: &'a str,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobEnd<'a> {
+    /// What the job is now.
+    pub state: JobState,
+    /// How long it took.
+    pub seconds: f64,
+    /// The exit status, if it exited.
+    pub status: Option<i32>,
+    /// Why it failed.
+    pub tail: Option<&'a str>,
+}
+
+/// A model's jobs by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JobTally {
+    /// Not made yet.
+    pub open: u64,
+    /// Made.
+    pub done: u64,
+    /// Given up.
+    pub failed: u64,
+}
+
+impl Catalog {
+    /// A model's jobs that are to be done, for these seeds, by prompt and seed.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn open_jobs(&self, model: &ModelName, seeds: &[i64]) -> Result<Vec<JobRow>> {
+        let act = "read the queue";
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT j.id, p.prompt_id, j.seed, j.attempts FROM job j
+                 JOIN model m ON m.id = j.model JOIN prompt p ON p.id = j.prompt
+                 WHERE m.name = ?1 AND j.state <> 'done' ORDER BY p.prompt_id, j.seed",
+            )
+            .map_err(catalog(act))?;
+        let read =
+            |r: &rusqlite::Row<'_>| Ok(JobRow { id: r.get(0)?, prompt_id: r.get(1)?, seed: r.get(2)?, attempts: r.get(3)? });
+        let rows: Vec<JobRow> = query.query_map([model.as_str()], read).and_then(Iterator::collect).map_err(catalog(act))?;
+        Ok(rows.into_iter().filter(|job| seeds.contains(&job.seed)).collect())
+    }
+
+    /// A model's jobs by state.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn job_tally(&self, model: &ModelName) -> Result<JobTally> {
+        let sql = "SELECT count(*) FILTER (WHERE state IN ('pending', 'running')), count(*) FILTER (WHERE state = 'done'),
+                          count(*) FILTER (WHERE state = 'failed')
+                   FROM job j JOIN model m ON m.id = j.model WHERE m.name = ?1";
+        let read = |r: &rusqlite::Row<'_>| {
+            Ok(JobTally {
+                open: r.get::<_, i64>(0)? as u64,
+                done: r.get::<_, i64>(1)? as u64,
+                failed: r.get::<_, i64>(2)? as u64,
+            })
+        };
+        self.db.query_row(sql, [model.as_str()], read).map_err(catalog("read the queue"))
+    }
+}
+
+impl Changes<'_> {
+    /// Makes a model's queue: a job for every prompt and each of these seeds. Those whose image is in the catalog
+    /// are done; all others are to be done, also what failed or was being made when an earlier run was killed.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn plan_jobs(&self, model: &ModelName, seeds: &[i64]) -> Result<()> {
+        let act = catalog("make the queue");
+        let model = self.model_row(model)?;
+        for seed in seeds {
+            self.tx
+                .prepare_cached(
+                    "INSERT INTO job (model, prompt, seed) SELECT ?1, p.id, ?2 FROM prompt p WHERE true
+                     ON CONFLICT (prompt, model, seed) DO NOTHING",
+                )
+                .and_then(|mut q| q.execute(params![model, seed]))
+                .map_err(&act)?;
+        }
+        self.tx
+            .execute(
+                "UPDATE job SET state = CASE WHEN EXISTS (
+                     SELECT 1 FROM generation g JOIN image i ON i.id = g.image
+                     WHERE g.prompt = job.prompt AND g.model = job.model AND g.seed = job.seed AND i.status IN ('ok', 'pending'))
+                 THEN 'done' ELSE 'pending' END
+                 WHERE model = ?1",
+                [model],
+            )
+            .map_err(&act)?;
+        Ok(())
+    }
+
+    /// An attempt begins.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn start_job(&self, id: i64, start: &JobStart<'_>) -> Result<()> {
+        self.tx
+            .prepare_cached(
+                "UPDATE job SET state = 'running', attempts = attempts + 1, command = ?2, started = ?3, host = ?4, log = ?5,
+                     seconds = NULL, status = NULL, tail = NULL
+                 WHERE id = ?1",
+            )
+            .and_then(|mut q| q.execute(params![id, start.command, start.started, start.host, start.log]))
+            .map_err(catalog("begin a job"))?;
+        Ok(())
+    }
+
+    /// An attempt ended.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn end_job(&self, id: i64, end: &JobEnd<'_>) -> Result<()> {
+        self.tx
+            .prepare_cached("UPDATE job SET state = ?2, seconds = ?3, status = ?4, tail = ?5 WHERE id = ?1")
+            .and_then(|mut q| q.execute(params![id, end.state.as_str(), end.seconds, end.status, end.tail]))
+            .map_err(catalog("end a job"))?;
+        Ok(())
+    }
+}

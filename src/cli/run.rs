@@ -1,0 +1,110 @@
+use super::embed::{self, Embedding};
+use super::{Ended, Terminal, ingest};
+use msdata::Dataset;
+use msdata::dataset::{Command, RunOptions};
+use msdata::generator::Template;
+use msdata::vocabulary::{ModelName, plain};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Drive a generator over the images that are still missing
+///
+/// A queue in the data set, a process for each image (or one for all, with --batch-command), failures tried again;
+/// every finished image goes into the data set with how it was made. Stopped or killed, the same command goes on.
+/// No shell is used unless asked for. Exit status 3 says that some jobs failed.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Places in --command: {prompt} {prompt_id} {scene_type} {seed} {output} {references} {captions} (one argument a subject)
+{references_json} (a list of lists) {captions_json} {job_json} (everything). In --batch-command: {jobs}, the path of
+a file with a line of {job_json} for each image; each is to be written to its `output`.
+
+Examples:
+  msdata run --model MyModel --command 'python make.py --prompt {prompt} --refs {references} --seed {seed} --out {output}'
+  msdata run --model MyModel --batch-command 'python make_all.py {jobs}' --timeout 36000 --meta weights=v2
+  msdata sql \"SELECT prompt_id, seed, attempts, tail FROM jobs WHERE state = 'failed'\"")]
+pub struct Run {
+    /// What the images are filed under
+    #[arg(long, value_name = "NAME")]
+    model: ModelName,
+    /// The command that makes one image
+    #[arg(long, value_name = "COMMAND", required_unless_present = "batch_command", conflicts_with = "batch_command")]
+    command: Option<String>,
+    /// The command that makes all images of a job list
+    #[arg(long, value_name = "COMMAND")]
+    batch_command: Option<String>,
+    /// Run the command by `sh -c`; values are quoted
+    #[arg(long)]
+    shell: bool,
+    /// The seeds; those of the stress test if not given
+    #[arg(long, value_name = "N,…", value_delimiter = ',', allow_hyphen_values = true)]
+    seeds: Option<Vec<i64>>,
+    /// Processes at a time
+    #[arg(long, value_name = "N", default_value = "1", conflicts_with = "batch_command")]
+    jobs: NonZeroUsize,
+    /// Seconds that a process may take
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
+    /// How often a failed job is tried again
+    #[arg(long, value_name = "N", default_value = "2")]
+    retries: u32,
+    /// Something to note with each image, such as a version (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    meta: Vec<(String, String)>,
+    /// Where images go; into the data set's directory if not given
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    embedding: Embedding,
+    /// Do not embed what was made
+    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "onnxruntime"])]
+    no_embed: bool,
+}
+
+impl Run {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let command = match (&self.command, &self.batch_command) {
+            (Some(command), _) => Command::One(Template::for_one(command, self.shell)?),
+            (None, command) => Command::Many(Template::for_many(command.as_deref().unwrap_or_default(), self.shell)?),
+        };
+        let timeout = match self.timeout.map(Duration::try_from_secs_f64).transpose() {
+            Ok(timeout) => timeout,
+            Err(e) => ingest::usage(format!("--timeout: {e}")),
+        };
+        let options = RunOptions {
+            model: self.model,
+            command,
+            seeds: self.seeds,
+            jobs: self.jobs,
+            timeout,
+            retries: self.retries,
+            meta: self.meta.into_iter().map(|(key, value)| (key, value.into())).collect(),
+            output: self.output,
+            embed: (!self.no_embed).then(|| self.embedding.options(false)),
+        };
+        let mut data = Dataset::open_to_write(dataset)?;
+        let done = terminal.watch(|watch| data.run(&options, watch))?;
+        terminal.say(format!(
+            "jobs: {} made now, {} done in all, {} failed, {} open",
+            done.made, done.jobs.done, done.jobs.failed, done.jobs.open
+        ));
+        for line in &done.failures {
+            terminal.say(format!("  {}", plain(line)));
+        }
+        if done.jobs.failed > 0 {
+            terminal.say("  all of them: msdata sql \"SELECT model, prompt_id, seed, tail FROM jobs WHERE state = 'failed'\"");
+        }
+        embed::print(&done.ingest.embedded, terminal);
+        terminal.say(format!("scores: {} new", done.ingest.scored));
+        Ok(if done.jobs.failed > 0 { Ended::Incomplete } else { Ended::Done })
+    }
+}
+
+/// `KEY=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some(("run", _)) => Err("`run` is where msdata notes how the image was made".into()),
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("write KEY=VALUE".into()),
+    }
+}

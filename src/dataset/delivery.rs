@@ -1,0 +1,69 @@
+//! The stress test as generators are told it: prompts with their subjects, and seeds.
+
+use super::Dataset;
+use crate::error::{Error, Result};
+use crate::generator::{Asked, Case, Exported, System, write};
+use crate::vocabulary::ModelName;
+use crate::watch::Watch;
+use std::path::Path;
+
+impl Dataset {
+    /// Writes a folder to run a generator on, which must be new or empty: whole or not at all. `model` is what its
+    /// images will be filed under; `seeds`, if not given, are those of the stress test.
+    ///
+    /// # Errors
+    /// There are no prompts or no seeds, a reference cannot be read, or the folder cannot be written.
+    pub fn bench_export(
+        &self,
+        system: System,
+        dir: &Path,
+        model: Option<&ModelName>,
+        seeds: Option<&[i64]>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Exported> {
+        let model = model.map(ModelName::as_str).or(system.model());
+        if system == System::Jsonl && model.is_none() {
+            return Err(Error::request("nothing says what the images will be filed under", "say `--model NAME`"));
+        }
+        write(dir, system, model, &self.cases()?, &self.seeds_or(seeds)?, watch)
+    }
+
+    /// Every prompt with all that a generator is told of it, by id.
+    pub(super) fn cases(&self) -> Result<Vec<Case>> {
+        let subjects = self.catalog.subjects()?;
+        let asked = |place: &usize| {
+            let s = &subjects[*place];
+            Asked {
+                subject_id: s.subject_id.clone(),
+                label: s.label.clone(),
+                kind: s.kind,
+                caption: s.caption.clone(),
+                references: s.references.iter().map(Into::into).collect(),
+            }
+        };
+        let case = |p: crate::catalog::PromptFact| Case {
+            prompt_id: p.prompt_id,
+            text: p.text,
+            scene_type: p.scene_type,
+            subjects: p.subjects.iter().map(asked).collect(),
+        };
+        Ok(self.catalog.prompts()?.into_iter().map(case).collect())
+    }
+
+    /// The seeds given, else those of the stress test, else those that generations have; ascending.
+    pub(super) fn seeds_or(&self, given: Option<&[i64]>) -> Result<Vec<i64>> {
+        let mut seeds = match given {
+            Some(given) => given.to_vec(),
+            None => self.catalog.seeds()?,
+        };
+        if seeds.is_empty() {
+            seeds = self.catalog.generations()?.into_iter().map(|g| g.seed).collect();
+        }
+        seeds.sort_unstable();
+        seeds.dedup();
+        if seeds.is_empty() {
+            return Err(Error::request("nothing says which seeds are asked for", "say `--seeds 42,43,44`"));
+        }
+        Ok(seeds)
+    }
+}

@@ -1,0 +1,396 @@
+//! A generator driven over what is still missing: a queue in the catalog, processes beside each other, every finished
+//! image taken in at once.
+
+use super::ingest::IngestOptions;
+use super::summary::IngestSummary;
+use super::{Dataset, EmbedOptions, inspection};
+use crate::catalog::{JobEnd, JobRow, JobStart, JobState, JobTally, Put};
+use crate::durable::{into_place, write_whole};
+use crate::error::{Error, Result, io_reason};
+use crate::generator::{Attempt, Case, Filled, Job, Template, attempt, safe_name, tail};
+use crate::image;
+use crate::manifest::{Generation, ImagePath, state_of};
+use crate::vocabulary::{ModelName, PromptId};
+use crate::watch::Watch;
+use serde_json::{Map, Value, json};
+use std::collections::{HashMap, VecDeque};
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// What makes the images.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Started for each image.
+    One(Template),
+    /// Started once, with a list of all that is missing.
+    Many(Template),
+}
+
+/// What to run, and how.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// What the images are filed under.
+    pub model: ModelName,
+    /// What makes them.
+    pub command: Command,
+    /// The seeds; `None`: those of the stress test.
+    pub seeds: Option<Vec<i64>>,
+    /// Processes at a time.
+    pub jobs: NonZeroUsize,
+    /// How long an attempt may take; `None`: as long as it likes.
+    pub timeout: Option<Duration>,
+    /// How often a failed job is tried again.
+    pub retries: u32,
+    /// What to note with each image: versions of the generator and its weights, say.
+    pub meta: Map<String, Value>,
+    /// Where images go; `None`: into the data set's directory.
+    pub output: Option<PathBuf>,
+    /// How to embed what was made; `None`: not at all.
+    pub embed: Option<EmbedOptions>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RunSummary {
+    /// Images made now.
+    pub made: u64,
+    /// The model's jobs by state.
+    pub jobs: JobTally,
+    /// The first jobs that failed, each as a sentence.
+    pub failures: Vec<String>,
+    /// What became of the images.
+    pub ingest: IngestSummary,
+}
+
+/// Failures named in a summary; the catalog knows them all.
+const NAMED: usize = 10;
+
+/// Time between two looks at whether the caller wants to stop.
+const PACE: Duration = Duration::from_millis(100);
+
+impl Dataset {
+    /// Makes the images that a model lacks, takes each in as it is finished, then embeds and scores them.
+    ///
+    /// # Errors
+    /// There are no prompts or seeds, the encoder or the disk fails, or the caller wants to stop (what was made is
+    /// kept). Jobs that fail are no error: see [`RunSummary::jobs`].
+    pub fn run(&mut self, options: &RunOptions, watch: &mut Watch<'_>) -> Result<RunSummary> {
+        if let Some(embed) = &options.embed {
+            self.ready(embed, false)?;
+        }
+        let cases: HashMap<String, Case> = self.cases()?.into_iter().map(|case| (case.prompt_id.clone(), case)).collect();
+        if cases.is_empty() {
+            let hint = "make some with `msdata bench build`, or ingest a prompts manifest";
+            return Err(Error::request("the data set has no prompts", hint));
+        }
+        let seeds = self.seeds_or(options.seeds.as_deref())?;
+        inspection::inspect(&mut self.catalog, watch)?; // an image that was deleted is to be made again
+        let changes = self.catalog.begin()?;
+        changes.plan_jobs(&options.model, &seeds)?;
+        changes.commit()?;
+        let open = self.catalog.open_jobs(&options.model, &seeds)?;
+        let places = Places::new(&self.dir, options)?;
+        let queue = open.into_iter().filter_map(|row| Some((cases.get(&row.prompt_id)?, row)));
+        let tasks: Vec<Task> = queue.map(|(case, row)| Task::new(case, row, &places)).collect();
+        let mut run = Run { data: self, options, places, host: host(), made: 0, total: tasks.len() as u64, failures: vec![] };
+        let ran = match &options.command {
+            Command::One(template) => run.one_by_one(template, tasks, watch),
+            Command::Many(template) => run.all_at_once(template, tasks, watch),
+        };
+        let (made, failures) = (run.made, run.failures);
+        ran?;
+        let ingest = self.ingest(&IngestOptions { embed: options.embed.clone(), ..IngestOptions::default() }, watch)?;
+        Ok(RunSummary { made, jobs: self.catalog.job_tally(&options.model)?, failures, ingest })
+    }
+}
+
+/// Where things go.
+struct Places {
+    images: PathBuf,
+    logs: PathBuf,
+}
+
+impl Places {
+    fn new(dir: &Path, options: &RunOptions) -> Result<Places> {
+        let model = safe_name(options.model.as_str());
+        let images = match &options.output {
+            Some(output) => std::path::absolute(output).map_err(Error::io("resolve", output))?,
+            None => dir.join("generated"),
+        };
+        Ok(Places { images: images.join(&model), logs: dir.join("logs").join(model) })
+    }
+}
+
+/// An image to be made.
+#[derive(Clone)]
+struct Task {
+    row: JobRow,
+    job: Job,
+    image: PathBuf,
+    log: PathBuf,
+    /// Attempts of this run.
+    tries: u32,
+}
+
+impl Task {
+    fn new(case: &Case, row: JobRow, places: &Places) -> Task {
+        let prompt = safe_name(&case.prompt_id);
+        let image = places.images.join(&prompt).join(format!("{}.png", row.seed));
+        let log = places.logs.join(&prompt).join(format!("{}.log", row.seed));
+        let job = Job::new(case, row.seed, String::new(), |s, index| s.references[index].display().to_string());
+        let mut task = Task { row, job, image, log, tries: 0 };
+        task.job.output = task.draft().display().to_string();
+        task
+    }
+
+    /// What the generator writes: the image gets its name when it is known to be whole. Another name for each
+    /// attempt: what an earlier one left running cannot write into it.
+    fn draft(&self) -> PathBuf {
+        self.image.with_file_name(format!(".{}.{}.png", self.row.seed, self.row.attempts + 1))
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.row.prompt_id, self.row.seed)
+    }
+}
+
+/// How an attempt at a task began and ended.
+struct Ended {
+    task: Task,
+    command: String,
+    started: String,
+    attempt: Result<Attempt>,
+}
+
+struct Run<'a> {
+    data: &'a mut Dataset,
+    options: &'a RunOptions,
+    places: Places,
+    host: String,
+    made: u64,
+    total: u64,
+    failures: Vec<String>,
+}
+
+impl Run<'_> {
+    /// A process for each image, some at a time.
+    fn one_by_one(&mut self, template: &Template, tasks: Vec<Task>, watch: &mut Watch<'_>) -> Result<()> {
+        let stop = AtomicBool::new(false);
+        let timeout = self.options.timeout;
+        thread::scope(|scope| {
+            let (sender, receiver) = channel();
+            let start = |task: Task, command: Filled, started: String| {
+                let (sender, stop): (Sender<Ended>, &AtomicBool) = (sender.clone(), &stop);
+                scope.spawn(move || {
+                    let attempt = attempt(&command, &task.log, timeout, stop);
+                    // Nobody listens only if the run has failed already.
+                    let _ = sender.send(Ended { task, command: command.to_string(), started, attempt });
+                });
+            };
+            let work = || -> Result<()> {
+                let (mut queue, mut running) = (VecDeque::from(tasks), 0);
+                let mut interrupted = None;
+                loop {
+                    while interrupted.is_none() && running < self.options.jobs.get() {
+                        let Some(mut task) = queue.pop_front() else { break };
+                        let command = template.fill(&task.job);
+                        let started = now();
+                        self.begin(&task, &command.to_string(), &started)?;
+                        task.tries += 1;
+                        start(task, command, started);
+                        running += 1;
+                    }
+                    if running == 0 {
+                        return interrupted.map_or(Ok(()), Err);
+                    }
+                    match receiver.recv_timeout(PACE) {
+                        Ok(ended) => {
+                            running -= 1;
+                            queue.extend(self.settle(ended)?);
+                            watch.report("images", self.made, Some(self.total));
+                        }
+                        Err(RecvTimeoutError::Timeout) => {}
+                        Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                    }
+                    if let Err(e) = watch.check() {
+                        stop.store(true, Ordering::Relaxed);
+                        interrupted = Some(e);
+                    }
+                }
+            };
+            let done = work();
+            stop.store(true, Ordering::Relaxed);
+            done
+        })
+    }
+
+    /// One process for all; again for what it did not make.
+    fn all_at_once(&mut self, template: &Template, mut tasks: Vec<Task>, watch: &mut Watch<'_>) -> Result<()> {
+        // A list may take hours: what an earlier run made before it was killed is taken as it is. Names do not
+        // change from attempt to attempt, so that it can be found.
+        for task in &mut tasks {
+            task.job.output = task.image.with_file_name(format!(".{}.png", task.row.seed)).display().to_string();
+        }
+        let mut open = Vec::new();
+        for task in tasks {
+            if whole(Path::new(&task.job.output)).is_ok() {
+                let end = Attempt { seconds: 0.0, status: None, fault: None, stopped: false };
+                self.accept(&task, "found whole after an interrupted run", &now(), &end)?;
+            } else {
+                open.push(task);
+            }
+        }
+        for _ in 0..=self.options.retries {
+            if open.is_empty() {
+                break;
+            }
+            open = self.batch(template, open, watch)?;
+        }
+        Ok(())
+    }
+
+    /// One start of a command for many; what is to be tried again.
+    fn batch(&mut self, template: &Template, mut tasks: Vec<Task>, watch: &mut Watch<'_>) -> Result<Vec<Task>> {
+        let list = self.places.logs.join("jobs.jsonl");
+        let log = self.places.logs.join("batch.log");
+        let lines: String = tasks.iter().filter_map(|t| serde_json::to_string(&t.job).ok()).map(|line| line + "\n").collect();
+        write_whole(&list, lines.as_bytes())?;
+        let command = template.fill_jobs(&list.display().to_string());
+        let started = now();
+        for task in &mut tasks {
+            task.log.clone_from(&log);
+            self.begin(task, &command.to_string(), &started)?;
+            task.tries += 1;
+        }
+        let (stop, timeout) = (AtomicBool::new(false), self.options.timeout);
+        let attempt = thread::scope(|scope| {
+            let process = scope.spawn(|| attempt(&command, &log, timeout, &stop));
+            while !process.is_finished() {
+                if watch.check().is_err() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                thread::sleep(PACE);
+            }
+            process.join().unwrap_or_else(|_| Err(Error::Damaged("a thread ended unexpectedly".into())))
+        })?;
+        let mut again = Vec::new();
+        for task in tasks {
+            // What it made counts, however it ended.
+            let made = whole(Path::new(&task.job.output)).is_ok();
+            let fault = if made { None } else { attempt.fault.clone().or(Some("the command made no image for this job".into())) };
+            let attempt = Attempt { fault, stopped: attempt.stopped && !made, ..attempt.clone() };
+            again.extend(self.settle(Ended {
+                task,
+                command: command.to_string(),
+                started: started.clone(),
+                attempt: Ok(attempt),
+            })?);
+            watch.report("images", self.made, Some(self.total));
+        }
+        watch.check()?;
+        Ok(again)
+    }
+
+    fn begin(&mut self, task: &Task, command: &str, started: &str) -> Result<()> {
+        let draft = Path::new(&task.job.output);
+        if let Some(dir) = draft.parent() {
+            fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
+        }
+        let _ = fs::remove_file(draft); // what a killed attempt left, if it left anything
+        let changes = self.data.catalog.begin()?;
+        let log = task.log.display().to_string();
+        changes.start_job(task.row.id, &JobStart { command, started, host: &self.host, log: &log })?;
+        changes.commit()
+    }
+
+    /// Notes how an attempt ended; the task, if it is to be tried again.
+    fn settle(&mut self, ended: Ended) -> Result<Option<Task>> {
+        let Ended { mut task, command, started, attempt } = ended;
+        let attempt = attempt?;
+        let draft = PathBuf::from(&task.job.output);
+        let fault = match &attempt.fault {
+            Some(fault) => Some(fault.clone()),
+            None => whole(&draft).err().map(|reason| format!("it ended well, but the image is not there: {reason}")),
+        };
+        let Some(fault) = fault else {
+            self.accept(&task, &command, &started, &attempt)?;
+            return Ok(None);
+        };
+        let _ = fs::remove_file(&draft); // half an image is of no use to anyone
+        let again = !attempt.stopped && task.tries <= self.options.retries;
+        let state = if again || attempt.stopped { JobState::Pending } else { JobState::Failed };
+        let last = tail(&task.log);
+        let text = format!("{fault}\n{last}");
+        let end = JobEnd { state, seconds: attempt.seconds, status: attempt.status, tail: Some(&text) };
+        let changes = self.data.catalog.begin()?;
+        changes.end_job(task.row.id, &end)?;
+        changes.commit()?;
+        if state == JobState::Failed && self.failures.len() < NAMED {
+            let said =
+                last.lines().last().filter(|line| !line.starts_with("$ ")).map_or_else(String::new, |line| format!(": {line}"));
+            self.failures.push(format!("{}: {fault}{said}", task.name()));
+        }
+        task.row.attempts += 1;
+        if matches!(self.options.command, Command::One(_)) {
+            task.job.output = task.draft().display().to_string();
+        }
+        Ok(again.then_some(task))
+    }
+
+    /// Gives an image its name and takes it in, with how it was made.
+    fn accept(&mut self, task: &Task, command: &str, started: &str, attempt: &Attempt) -> Result<()> {
+        into_place(Path::new(&task.job.output), &task.image)?;
+        let mut meta = self.options.meta.clone();
+        let run = json!({
+            "command": command, "started": started, "seconds": attempt.seconds, "exit_status": attempt.status,
+            "host": self.host, "attempts": task.row.attempts + 1,
+        });
+        meta.insert("run".into(), run);
+        let id = |e: String| Error::Damaged(format!("a prompt's id {e}"));
+        let generation = Generation {
+            model: self.options.model.clone(),
+            prompt_id: PromptId::new(task.row.prompt_id.clone()).map_err(id)?,
+            seed: task.row.seed,
+            path: ImagePath { path: task.image.clone(), state: state_of(&task.image) },
+            meta: Some(Value::Object(meta).to_string()),
+            regions: None,
+        };
+        let changes = self.data.catalog.begin()?;
+        // What was there before was missing or unusable: else there would have been no job.
+        let put = changes.put_generation(&generation, true, &mut |path| image::probe(path).blake3)?;
+        if let Put::Unknown(what, id) = put {
+            return Err(Error::Damaged(format!("there is no {what} {id} any more")));
+        }
+        changes.end_job(
+            task.row.id,
+            &JobEnd { state: JobState::Done, seconds: attempt.seconds, status: attempt.status, tail: None },
+        )?;
+        changes.commit()?;
+        self.made += 1;
+        Ok(())
+    }
+}
+
+/// Whether a file is a whole image.
+fn whole(path: &Path) -> std::result::Result<(), String> {
+    let bytes = image::read(path).map_err(|e| io_reason(&e))?;
+    image::decode(&bytes).map(|_| ()).map_err(|fault| fault.reason)
+}
+
+fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+/// This machine's name.
+fn host() -> String {
+    #[cfg(unix)]
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").unwrap_or_default();
+    name
+}

@@ -1,0 +1,179 @@
+//! One attempt of a generator: a process with its log, its time and its end.
+
+use super::Filled;
+use crate::error::{Error, Result, io_reason};
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Time between two looks at a process.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Time that a process has to end when it is asked to, before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The last lines of a log that are kept as the reason of a failure: at most these, of at most so many bytes.
+const TAIL_LINES: usize = 12;
+const TAIL_BYTES: u64 = 4096;
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// How long it ran.
+    pub seconds: f64,
+    /// The exit status, if it exited.
+    pub status: Option<i32>,
+    /// Why it cannot have succeeded; `None`: it exited with 0.
+    pub fault: Option<String>,
+    /// It was stopped because the caller wants to stop.
+    pub stopped: bool,
+}
+
+/// Runs a command to its end. What it prints is appended to `log`. Its whole process group is ended after `timeout`, or
+/// once `stop` is set.
+///
+/// # Errors
+/// The log cannot be written.
+pub fn attempt(command: &Filled, log: &Path, timeout: Option<Duration>, stop: &AtomicBool) -> Result<Attempt> {
+    let failed = |e| Error::io("write", log)(e);
+    if let Some(dir) = log.parent() {
+        fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
+    }
+    let mut file = File::options().create(true).append(true).open(log).map_err(failed)?;
+    writeln!(file, "$ {command}").map_err(failed)?;
+    let began = Instant::now();
+    let mut child = match start(command, &file) {
+        Ok(child) => child,
+        Err(e) => {
+            let program = command.0.first().map_or("", String::as_str);
+            let fault = Some(format!("cannot start {program}: {}", io_reason(&e)));
+            return Ok(Attempt { seconds: 0.0, status: None, fault, stopped: false });
+        }
+    };
+    let mut ending: Option<(Instant, String)> = None;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) => {}
+            Err(e) => {
+                signal(&mut child, true);
+                let fault = Some(format!("lost sight of the process: {}", io_reason(&e)));
+                return Ok(Attempt { seconds: began.elapsed().as_secs_f64(), status: None, fault, stopped: false });
+            }
+        }
+        match (&ending, timeout) {
+            (Some((asked, _)), _) if asked.elapsed() > GRACE => signal(&mut child, true),
+            (Some(_), _) => {}
+            (None, _) if stop.load(Ordering::Relaxed) => {
+                ending = Some((Instant::now(), "stopped".into()));
+                signal(&mut child, false);
+            }
+            (None, Some(limit)) if began.elapsed() > limit => {
+                ending = Some((Instant::now(), format!("not done after {} seconds (--timeout)", limit.as_secs_f64())));
+                signal(&mut child, false);
+            }
+            _ => {}
+        }
+        sleep(PACE);
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    let stopped = ending.is_some() && stop.load(Ordering::Relaxed);
+    let fault = match (ending, status.code()) {
+        (Some((_, reason)), _) => Some(reason),
+        (None, Some(0)) => None,
+        (None, Some(code)) => Some(format!("exit status {code}")),
+        (None, None) => Some("ended by a signal".into()),
+    };
+    Ok(Attempt { seconds, status: status.code(), fault, stopped })
+}
+
+/// The last lines of a log.
+pub fn tail(log: &Path) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = read().unwrap_or_default();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+fn start(command: &Filled, log: &File) -> std::io::Result<Child> {
+    let (program, arguments) =
+        command.0.split_first().ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidInput, "an empty command"))?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
+    // A group of its own, so that what it starts ends with it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn()
+}
+
+/// Asks a process and all that it started to end, or ends them.
+fn signal(child: &mut Child, kill: bool) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let signal = if kill { Signal::KILL } else { Signal::TERM };
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            // It may have ended this moment; then there is nobody to signal.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = kill;
+        let _ = child.kill();
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn run(script: &str, timeout: Option<f64>, stop: bool) -> (Attempt, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("logs/a.log");
+        let command = Filled(["sh", "-c", script].map(str::to_owned).to_vec());
+        let done = attempt(&command, &log, timeout.map(Duration::from_secs_f64), &AtomicBool::new(stop)).unwrap();
+        (done, tail(&log))
+    }
+
+    #[test]
+    fn an_end_is_told_as_it_was() {
+        let (done, log) = run("echo out; echo err >&2", None, false);
+        assert_eq!((done.status, done.fault), (Some(0), None));
+        assert!(log.ends_with("out\nerr"), "{log}");
+        let (done, _) = run("exit 7", None, false);
+        assert_eq!((done.status, done.fault.as_deref()), (Some(7), Some("exit status 7")));
+        let (done, _) = run("kill -9 $$", None, false);
+        assert_eq!((done.status, done.fault.as_deref()), (None, Some("ended by a signal")));
+    }
+
+    #[test]
+    fn time_out_and_stop_end_the_whole_group() {
+        let began = Instant::now();
+        let (done, _) = run("sleep 60 & sleep 60", Some(0.1), false);
+        assert_eq!(done.fault.as_deref(), Some("not done after 0.1 seconds (--timeout)"));
+        assert!(!done.stopped);
+        let (done, _) = run("sleep 60 | sleep 60", None, true);
+        assert!(done.stopped);
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_cannot_be_started_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let command = Filled(vec!["no-such-program-anywhere".into()]);
+        let done = attempt(&command, &dir.path().join("l"), None, &AtomicBool::new(false)).unwrap();
+        assert_eq!(done.fault.as_deref(), Some("cannot start no-such-program-anywhere: no such file"));
+    }
+}

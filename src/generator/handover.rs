@@ -1,0 +1,91 @@
+//! `msdata-export.json`: what a folder for a generator asks for, so that its images are known again without
+//! guessing.
+
+use super::{LeftOut, System};
+use crate::error::{Error, Result, io_reason};
+use crate::vocabulary::quote;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Its name in the folder.
+pub const FILE: &str = "msdata-export.json";
+
+/// The version of its form.
+const VERSION: u32 = 1;
+
+/// The images that a folder asks for: every prompt in every batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// Of this form.
+    msdata_export: u32,
+    /// A [`System`].
+    format: String,
+    /// What the images are filed under; absent: each folder of images is named after its model.
+    pub model: Option<String>,
+    /// Runs of the generator.
+    pub batches: Vec<Batch>,
+    /// In the order of the generator's list: the place in it is what some names begin with.
+    pub prompts: Vec<Entry>,
+    /// Prompts that this generator cannot be asked for.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A run of the generator over all prompts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Where its images go, relative to the file.
+    pub folder: String,
+    /// One seed for each image; more than one for files that hold several images.
+    pub seeds: Vec<i64>,
+}
+
+/// A prompt in the generator's list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The prompt.
+    pub prompt_id: String,
+    /// Its text when it was exported.
+    pub text: String,
+    /// The file that the generator is expected to write, below a batch's folder.
+    pub name: String,
+}
+
+impl Handover {
+    /// For a system's folder.
+    pub fn new(
+        system: System,
+        model: Option<&str>,
+        batches: Vec<Batch>,
+        prompts: Vec<Entry>,
+        left_out: Vec<LeftOut>,
+    ) -> Handover {
+        let format = system.as_str().to_owned();
+        Handover { msdata_export: VERSION, format, model: model.map(str::to_owned), batches, prompts, left_out }
+    }
+
+    /// Reads the one in `folder`, if it has one.
+    ///
+    /// # Errors
+    /// It is broken, of a later version, or for another system.
+    pub fn find(folder: &Path, system: System) -> Result<Option<Handover>> {
+        let path = folder.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) => {
+                return Err(Error::request(format!("cannot read {}: {}", path.display(), io_reason(&e)), "mend it or remove it"));
+            }
+        };
+        let broken =
+            |reason: String| Error::request(format!("{}: {reason}", path.display()), "export again, or remove this file");
+        let found: Handover = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
+        if found.msdata_export != VERSION {
+            return Err(broken(format!("version {} of this file is not known here", found.msdata_export)));
+        }
+        if found.format != system.as_str() {
+            let message = format!("{} was exported for {}, not for {system}", folder.display(), quote(&found.format));
+            return Err(Error::request(message, format!("say `--from {} {}`", found.format, folder.display())));
+        }
+        Ok(Some(found))
+    }
+}

@@ -1,0 +1,158 @@
+//! Job lists: a line for each image to be made. The paper's runners read `jobs.jsonl` and write
+//! `results/{model}/{prompt_id}/{seed}.png`; scripts of one's own get [`Job`]s.
+
+use super::folder::{Brief, Delivery};
+use super::handover::{Batch, Entry, Handover};
+use super::{Asked, Case, safe_name};
+use crate::vocabulary::{SceneType, SubjectKind};
+use serde::Serialize;
+
+/// One image to be made, with everything there is to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Job {
+    /// The prompt.
+    pub prompt_id: String,
+    /// Its text.
+    pub prompt: String,
+    /// Its scene type.
+    pub scene_type: SceneType,
+    /// The seed.
+    pub seed: i64,
+    /// Whom it asks for, in order.
+    pub subjects: Vec<JobSubject>,
+    /// Where the image is to lie.
+    pub output: String,
+}
+
+/// A subject of a [`Job`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobSubject {
+    /// Its id.
+    pub subject_id: String,
+    /// Class noun.
+    pub label: String,
+    /// Human, animal, object.
+    pub kind: Option<SubjectKind>,
+    /// A phrase that describes it.
+    pub caption: Option<String>,
+    /// Paths of its references.
+    pub references: Vec<String>,
+}
+
+impl Job {
+    /// For a case and a seed; `reference` names a subject's reference by its index.
+    pub fn new(case: &Case, seed: i64, output: String, reference: impl Fn(&Asked, usize) -> String) -> Job {
+        let subject = |s: &Asked| JobSubject {
+            subject_id: s.subject_id.clone(),
+            label: s.label.clone(),
+            kind: s.kind,
+            caption: s.caption.clone(),
+            references: (0..s.references.len()).map(|index| reference(s, index)).collect(),
+        };
+        Job {
+            prompt_id: case.prompt_id.clone(),
+            prompt: case.text.clone(),
+            scene_type: case.scene_type,
+            seed,
+            subjects: case.subjects.iter().map(subject).collect(),
+            output,
+        }
+    }
+}
+
+/// A line as the paper's runners read it.
+#[derive(Serialize)]
+struct RunnerLine<'a> {
+    prompt_id: &'a str,
+    prompt: &'a str,
+    seed: i64,
+    scene_type: SceneType,
+    subjects: Vec<RunnerSubject<'a>>,
+}
+
+#[derive(Serialize)]
+struct RunnerSubject<'a> {
+    image: String,
+    name: &'a str,
+    caption: &'a str,
+    /// Whether identity weights are to be used: for people.
+    idip: bool,
+    subject_id: &'a str,
+}
+
+/// A safe name for the images of a prompt, `{seed}` to be filled in.
+fn output_name(prompt_id: &str) -> String {
+    format!("{}/{{seed}}.png", safe_name(prompt_id))
+}
+
+/// The list of the paper's runners.
+pub(super) fn deliver(brief: &Brief) -> Delivery {
+    let mut text = String::new();
+    for case in brief.cases {
+        for seed in brief.seeds {
+            let subjects = case
+                .subjects
+                .iter()
+                .map(|s| RunnerSubject {
+                    image: brief.reference(&s.subject_id, 0),
+                    name: &s.label,
+                    caption: s.phrase(),
+                    idip: s.kind == Some(SubjectKind::Human),
+                    subject_id: &s.subject_id,
+                })
+                .collect();
+            push_line(
+                &mut text,
+                &RunnerLine {
+                    prompt_id: &case.prompt_id,
+                    prompt: &case.text,
+                    seed: *seed,
+                    scene_type: case.scene_type,
+                    subjects,
+                },
+            );
+        }
+    }
+    finish(brief, text, "results", |id| format!("{id}/{{seed}}.png"), include_str!("jobs.md"), vec![])
+}
+
+/// A list for a script of one's own, and a generations manifest of what it is to make.
+pub(super) fn deliver_lines(brief: &Brief) -> Delivery {
+    let (mut text, mut manifest) = (String::new(), String::new());
+    for case in brief.cases {
+        for seed in brief.seeds {
+            let output = format!("outputs/{}", output_name(&case.prompt_id).replace("{seed}", &seed.to_string()));
+            let path = output.clone();
+            push_line(&mut text, &Job::new(case, *seed, output, |s, index| brief.reference_here(&s.subject_id, index)));
+            let model = brief.model.unwrap_or_default();
+            push_line(
+                &mut manifest,
+                &serde_json::json!({"model": model, "prompt_id": case.prompt_id, "seed": seed, "path": path}),
+            );
+        }
+    }
+    finish(brief, text, "outputs", output_name, include_str!("jsonl.md"), vec![("generations.jsonl".to_owned(), manifest)])
+}
+
+fn push_line(text: &mut String, value: &impl Serialize) {
+    text.push_str(&serde_json::to_string(value).unwrap_or_default());
+    text.push('\n');
+}
+
+fn finish(
+    brief: &Brief,
+    text: String,
+    folder: &str,
+    name: impl Fn(&str) -> String,
+    readme: &str,
+    mut files: Vec<(String, String)>,
+) -> Delivery {
+    let entry = |case: &Case| Entry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name: name(&case.prompt_id) };
+    let batches = vec![Batch { folder: folder.to_owned(), seeds: brief.seeds.to_vec() }];
+    let readme = readme.replace("{folder}", &brief.folder()).replace("{model}", brief.model.unwrap_or("MODEL"));
+    files.push(("jobs.jsonl".to_owned(), text));
+    files.push(("README.md".to_owned(), readme));
+    let prompts = brief.cases.iter().map(entry).collect();
+    let handover = Handover::new(brief.system, brief.model, batches, prompts, vec![]);
+    Delivery { files, directories: vec![folder.to_owned()], handover }
+}

@@ -1,0 +1,132 @@
+//! A generator's own files: what it is to be told, written in its way; what it made, read back.
+//!
+//! | module | noun |
+//! |---|---|
+//! | this | [`Case`]: a prompt as a generator is told it; [`System`]: a generator's way |
+//! | `folder` | [`Exported`]: a folder to run a generator on |
+//! | `handover` | [`Handover`]: `msdata-export.json`, by which that folder's images are known again |
+//! | `xverse`, `mosaic`, `psr`, `jobs` | each system's list, names and quirks |
+//! | `outputs` | [`Outputs`]: what a generator made, as rows of a generations manifest |
+//! | `grid` | [`Grid`]: several images in one file |
+//! | `layout` | [`Layout`]: any tree of images, by a pattern |
+//! | `command` | [`Template`]: a command line with places for a job |
+//! | `attempt` | [`Attempt`]: one run of a command, with its log and its end |
+
+mod attempt;
+mod command;
+mod folder;
+mod grid;
+mod handover;
+mod jobs;
+mod layout;
+mod mosaic;
+mod outputs;
+mod psr;
+mod xverse;
+
+pub use attempt::{Attempt, attempt, tail};
+pub use command::{Filled, Template};
+pub use folder::{Exported, LeftOut, write};
+pub use grid::Grid;
+pub use handover::Handover;
+pub use jobs::Job;
+pub use layout::Layout;
+pub use outputs::{Known, Outputs, Source, read, read_tree};
+
+use crate::vocabulary::{SceneType, SubjectKind, closed_set};
+use std::path::PathBuf;
+
+closed_set! {
+    /// A generator's way of being told prompts and of naming images.
+    System, "format" {
+        /// XVerse's benchmark list; 2×2 grids.
+        Xverse = "xverse",
+        /// MOSAIC's `example_cases.json`; a folder for each seed.
+        Mosaic = "mosaic",
+        /// PSRBench's lists, which say where each image lies.
+        Psr = "psr",
+        /// The job list that the paper's runners read: `results/MODEL/PROMPT/SEED.png`.
+        Jobs = "jobs",
+        /// One line for each image, with everything there is to know; for a script of one's own.
+        Jsonl = "jsonl",
+    }
+}
+
+impl System {
+    /// What its images are filed under, if the user says nothing else.
+    pub fn model(self) -> Option<&'static str> {
+        match self {
+            System::Xverse => Some("XVerse"),
+            System::Mosaic => Some("MOSAIC"),
+            System::Psr => Some("PSR"),
+            System::Jobs | System::Jsonl => None,
+        }
+    }
+}
+
+/// A prompt and all that a generator is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// The prompt's id.
+    pub prompt_id: String,
+    /// Its text.
+    pub text: String,
+    /// Its scene type.
+    pub scene_type: SceneType,
+    /// Whom it asks for, in order.
+    pub subjects: Vec<Asked>,
+}
+
+/// A subject that a prompt asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Its id.
+    pub subject_id: String,
+    /// Class noun.
+    pub label: String,
+    /// Human, animal, object.
+    pub kind: Option<SubjectKind>,
+    /// A phrase that describes it.
+    pub caption: Option<String>,
+    /// Its reference images, one or more.
+    pub references: Vec<PathBuf>,
+}
+
+impl Asked {
+    /// The phrase that describes it: its caption, else its label.
+    pub fn phrase(&self) -> &str {
+        self.caption.as_deref().unwrap_or(&self.label)
+    }
+}
+
+/// A file name for any text: ASCII letters, digits, `-`, `_` and dots inside stay; other characters become `_`;
+/// where that changed something, a part of the text's hash keeps it apart from others.
+pub fn safe_name(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let kept = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
+    let mut name: String = text.chars().map(|c| if kept(c) { c } else { '_' }).take(LONGEST).collect();
+    if name.starts_with('.') {
+        name.replace_range(..1, "_");
+    }
+    if name != text {
+        name.push('-');
+        name.push_str(&blake3::hash(text.as_bytes()).to_hex()[..8]);
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::safe_name;
+
+    #[test]
+    fn names_of_files_are_safe_and_distinct() {
+        assert_eq!(safe_name("11_interaction"), "11_interaction");
+        assert_eq!(safe_name("v1.2"), "v1.2");
+        let [slash, space] = [safe_name("a/b"), safe_name("a b")];
+        assert!(slash.starts_with("a_b-") && space.starts_with("a_b-") && slash != space, "{slash} {space}");
+        assert!(safe_name("..").starts_with("_.-"));
+        assert!(safe_name(&"ä".repeat(500)).len() < 120);
+        assert!(!safe_name("").is_empty());
+    }
+}

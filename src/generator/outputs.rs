@@ -1,0 +1,432 @@
+//! What a generator made, as rows of a generations manifest. What cannot be tied to a prompt and a seed is listed;
+//! what was asked for and is not there becomes a generation whose image is missing.
+
+mod listed;
+mod tiles;
+
+use super::handover::{Batch, Entry, Handover};
+use super::layout::{Layout, Parts, PromptNames};
+use super::{Grid, System, mosaic, safe_name, xverse};
+use crate::error::{Error, Result};
+use crate::manifest::{Generation, ImagePath, Located, Origin, Problem, Resolver, state_of};
+use crate::vocabulary::{ModelName, PromptId, quote};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// Where images are read from, and what the user says of them.
+#[derive(Debug, Clone)]
+pub struct Source<'a> {
+    /// The generator's folder.
+    pub folder: &'a Path,
+    /// What the images are filed under; `None`: as the folder or the format says.
+    pub model: Option<&'a ModelName>,
+    /// The seeds of the images; `None`: as the folder says.
+    pub seeds: Option<&'a [i64]>,
+    /// How the images of a file lie.
+    pub grid: Grid,
+    /// The list that the generator was given; `None`: the one in the folder.
+    pub list: Option<&'a Path>,
+    /// The only trees that images may lie in; `None`: any.
+    pub roots: Option<&'a [PathBuf]>,
+    /// Where the images of a grid go; `None`: nowhere, for a dry run.
+    pub tiles: Option<&'a Path>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// One for each image that was asked for or is there.
+    pub generations: Vec<Located<Generation>>,
+    /// What cannot be used.
+    pub problems: Vec<Problem>,
+    /// What is odd, and what could not be tied to a prompt and a seed.
+    pub warnings: Vec<Problem>,
+}
+
+/// Prompts of the catalog: id and text.
+pub type Known<'a> = &'a [(String, String)];
+
+/// Reads what a system wrote.
+///
+/// # Errors
+/// The folder cannot be read, is another system's, or holds no image at all. Faults of single files are in
+/// [`Outputs::problems`].
+pub fn read(system: System, source: &Source, known: Known) -> Result<Outputs> {
+    let mut reader = Reader::new(source, known)?;
+    let handover = Handover::find(source.folder, system)?;
+    if let Some(handover) = &handover {
+        if source.seeds.is_some() || source.list.is_some() {
+            let hint = "leave `--seeds` and `--list` out, or give the folder with the images only";
+            return Err(Error::request(format!("{} says its seeds and prompts itself", source.folder.display()), hint));
+        }
+        reader.check(handover);
+    }
+    match system {
+        System::Xverse | System::Mosaic => reader.numbered(system, handover)?,
+        System::Psr => reader.listed(handover)?,
+        System::Jobs => {
+            let results = source.folder.join("results");
+            let root = if results.is_dir() { results } else { source.folder.to_path_buf() };
+            reader.tree(&"{model}/{prompt_id}/{seed}.*".parse()?, &root, handover.as_ref())?;
+        }
+        System::Jsonl => {
+            let hint = "say `--generations` and the folder's generations.jsonl";
+            return Err(Error::request("images made from job lines are read by their manifest", hint));
+        }
+    }
+    reader.finish()
+}
+
+/// Reads any tree of images.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_tree(layout: &Layout, source: &Source, known: Known) -> Result<Outputs> {
+    let mut reader = Reader::new(source, known)?;
+    reader.tree(layout, source.folder, None)?;
+    reader.finish()
+}
+
+struct Reader<'a> {
+    source: &'a Source<'a>,
+    known: Known<'a>,
+    resolver: Resolver,
+    outputs: Outputs,
+    /// Which file each key has.
+    files: HashMap<(String, String, i64), PathBuf>,
+    /// Image files met.
+    met: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(source: &'a Source, known: Known<'a>) -> Result<Reader<'a>> {
+        if !source.folder.is_dir() {
+            let hint = "give the folder that the generator wrote, or the one that `msdata bench export` wrote";
+            return Err(Error::request(format!("{} is no directory", source.folder.display()), hint));
+        }
+        let resolver = Resolver::for_directory(source.folder, source.roots)?;
+        Ok(Reader { source, known, resolver, outputs: Outputs::default(), files: HashMap::new(), met: 0 })
+    }
+
+    fn problem(&mut self, file: &Path, reason: impl Into<String>) {
+        self.outputs.problems.push(Problem { origin: Origin::whole(file), reason: reason.into() });
+    }
+
+    fn untied(&mut self, file: &Path, reason: impl std::fmt::Display) {
+        self.outputs.warnings.push(Problem { origin: Origin::whole(file), reason: format!("{reason}; not read") });
+    }
+
+    /// Whether the prompts are still those that were exported.
+    fn check(&mut self, handover: &Handover) {
+        let path = self.source.folder.join(super::handover::FILE);
+        let texts: HashMap<&str, &str> = self.known.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
+        for entry in &handover.prompts {
+            let id = quote(&entry.prompt_id);
+            match texts.get(entry.prompt_id.as_str()) {
+                Some(text) if *text == entry.text => {}
+                Some(text) => {
+                    self.problem(&path, format!("prompt {id} was exported as {} and is {} now", quote(&entry.text), quote(text)))
+                }
+                None => self.problem(&path, format!("there is no prompt {id} in the data set")),
+            }
+        }
+    }
+
+    fn model(&self, exported: Option<&str>, system: System) -> String {
+        let given = self.source.model.map(ModelName::as_str);
+        given.or(exported).or(system.model()).unwrap_or_default().to_owned()
+    }
+
+    /// Files whose name begins with the place of their prompt in a list.
+    fn numbered(&mut self, system: System, handover: Option<Handover>) -> Result<()> {
+        let (model, batches, entries) = match handover {
+            Some(handover) => {
+                let entries = (0..).zip(handover.prompts).collect();
+                (self.model(handover.model.as_deref(), system), handover.batches, entries)
+            }
+            None => (self.model(None, system), self.batches(system)?, self.entries(system)?),
+        };
+        for batch in &batches {
+            self.batch(system, &model, batch, &entries)?;
+        }
+        Ok(())
+    }
+
+    /// The runs that a folder shows: one for each `seed_N` in it, or the folder itself.
+    fn batches(&mut self, system: System) -> Result<Vec<Batch>> {
+        let mut batches = Vec::new();
+        for parent in ["", "outputs"] {
+            let path = self.source.folder.join(parent);
+            for name in names(&path)?.into_iter().filter(|name| path.join(name).is_dir()) {
+                if let Some(seed) = name.strip_prefix("seed_").and_then(|digits| digits.parse().ok()) {
+                    batches.push(Batch { folder: Path::new(parent).join(&name).display().to_string(), seeds: vec![seed] });
+                }
+            }
+        }
+        if batches.is_empty() {
+            let seed = if system == System::Xverse { xverse::FIRST_SEED } else { mosaic::SEED };
+            let seeds = self.source.seeds.map_or_else(|| vec![seed], <[i64]>::to_vec);
+            if self.source.seeds.is_none() {
+                let reason = format!("taken for seed {seed} and those after it, the script's own; `--seeds` says otherwise");
+                self.outputs.warnings.push(Problem { origin: Origin::whole(self.source.folder), reason });
+            }
+            batches.push(Batch { folder: String::new(), seeds });
+        } else if self.source.seeds.is_some() {
+            let hint = "leave `--seeds` out, or give one of them";
+            return Err(Error::request(format!("the folders in {} name their seeds", self.source.folder.display()), hint));
+        }
+        // XVerse makes several seeds at once; which of them are there, the files show.
+        if system == System::Xverse && self.source.seeds.is_none() {
+            for batch in &mut batches {
+                batch.seeds = (0..xverse::TILES).map(|i| batch.seeds[0].saturating_add(i)).collect();
+            }
+        }
+        Ok(batches)
+    }
+
+    /// A run: each file tied to its prompt, each prompt without a file missing.
+    fn batch(&mut self, system: System, model: &str, batch: &Batch, entries: &BTreeMap<u64, Entry>) -> Result<()> {
+        let dir = self.source.folder.join(&batch.folder);
+        let mut claimed: BTreeMap<u64, (PathBuf, String)> = BTreeMap::new();
+        for name in images(&dir)? {
+            let path = dir.join(&name);
+            if system == System::Mosaic && stem(&name).ends_with("_compared") {
+                continue; // the references and the image on one sheet
+            }
+            self.met += 1;
+            let digits = name.split_once('_').and_then(|(digits, rest)| Some((digits.parse::<u64>().ok()?, rest)));
+            let Some((place, rest)) = digits else {
+                self.untied(&path, "its name does not begin with a place in the list and `_`");
+                continue;
+            };
+            let Some(entry) = entries.get(&place) else {
+                self.untied(&path, format!("the prompt at place {place} of the list is not there, or not in the data set"));
+                continue;
+            };
+            if system == System::Xverse && stem(rest) != xverse::beginning(&entry.text) {
+                let text = quote(&xverse::beginning(&entry.text));
+                self.problem(
+                    &path,
+                    format!("place {place} of the list is a prompt that begins {text}: it was made from another list"),
+                );
+                continue;
+            }
+            match claimed.get(&place) {
+                Some((_, first)) => {
+                    let reason = format!("two files for prompt {}: {} is there too", quote(&entry.prompt_id), quote(first));
+                    self.problem(&path, reason);
+                }
+                None => drop(claimed.insert(place, (path, name))),
+            }
+        }
+        let grid = tiles::grid(self.source.grid, claimed.values().map(|(path, _)| path.as_path()))?;
+        let seeds = match grid {
+            // Without an export, a folder of single images is one seed.
+            Grid::Single if system == System::Xverse && batch.seeds.len() > 1 && self.is_open(batch) => &batch.seeds[..1],
+            _ => &batch.seeds,
+        };
+        if grid == Grid::Single && seeds.len() > 1 && !claimed.is_empty() {
+            let reason = format!(
+                "{} seeds were asked for, but these files hold one image each; `--grid 2x2` says that they are grids",
+                seeds.len()
+            );
+            self.problem(&dir, reason);
+            return Ok(());
+        }
+        let cut = tiles::cut(grid, self.source.tiles, claimed.values().map(|(path, _)| path.as_path()));
+        let mut cut: HashMap<u64, std::result::Result<Vec<PathBuf>, String>> = claimed.keys().copied().zip(cut).collect();
+        for (place, entry) in entries {
+            let expected = dir.join(&entry.name);
+            let file = claimed.get(place).map(|(path, _)| path.clone());
+            let tiles = match cut.remove(place) {
+                Some(Err(reason)) => {
+                    self.problem(&file.unwrap_or(expected), reason);
+                    continue;
+                }
+                Some(Ok(tiles)) => tiles,
+                None => Vec::new(),
+            };
+            for seed in seeds {
+                let tile = seed.wrapping_sub(seeds[0]);
+                let at = usize::try_from(tile).unwrap_or(usize::MAX);
+                let (path, meta) = match (&file, tiles.get(at)) {
+                    (Some(file), _) if grid == Grid::Single => (file.clone(), None),
+                    (Some(file), Some(path)) => {
+                        let name = file.strip_prefix(self.source.folder).unwrap_or(file).display().to_string();
+                        (path.clone(), Some(serde_json::json!({"grid": name, "tile": tile}).to_string()))
+                    }
+                    (Some(file), None) => {
+                        let reason = format!("a {grid} grid of seeds from {} on has no image of seed {seed}", seeds[0]);
+                        self.problem(file, reason);
+                        continue;
+                    }
+                    (None, _) if seeds.len() == 1 => (expected.clone(), None),
+                    // No file can ever lie at such a path: it says which image of which file is missing.
+                    (None, _) => (expected.join(format!("tile {tile}")), None),
+                };
+                self.put(model, &entry.prompt_id, *seed, &path, file.as_deref(), meta);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nobody said which seeds a run has.
+    fn is_open(&self, batch: &Batch) -> bool {
+        self.source.seeds.is_none()
+            && batch.seeds.len() as i64 == xverse::TILES
+            && !self.source.folder.join(super::handover::FILE).exists()
+    }
+
+    /// A tree whose paths say everything.
+    fn tree(&mut self, layout: &Layout, root: &Path, handover: Option<&Handover>) -> Result<()> {
+        let known = self.known;
+        let prompts = PromptNames::new(known.iter().map(|(id, _)| id.as_str()));
+        let exported = handover.and_then(|h| h.model.as_deref());
+        let mut models = BTreeSet::new();
+        for name in images(root)? {
+            let path = root.join(&name);
+            self.met += 1;
+            let Some(Parts { model, prompt, seed }) = layout.parts(&name) else {
+                self.untied(&path, format!("its path is not as {}", quote(&layout.to_string())));
+                continue;
+            };
+            let Some(prompt_id) = prompts.id(&prompt) else {
+                self.untied(&path, format!("there is no prompt {}", quote(&prompt)));
+                continue;
+            };
+            // A folder's name may be the safe form of the model's.
+            let named = model.map(|name| exported.filter(|model| safe_name(model) == name).map_or(name.clone(), str::to_owned));
+            let Some(model) = self.source.model.map(|m| m.as_str().to_owned()).or(named) else {
+                return Err(Error::request(
+                    "nothing says which model made these images",
+                    "say `--model NAME`, or put `{model}` into the layout",
+                ));
+            };
+            let seed = match (seed, self.source.seeds) {
+                (Some(seed), _) => seed,
+                (None, Some([seed])) => *seed,
+                _ => {
+                    return Err(Error::request(
+                        "nothing says which seed made these images",
+                        "say `--seeds N`, or put `{seed}` into the layout",
+                    ));
+                }
+            };
+            models.insert(model.clone());
+            self.put(&model, prompt_id, seed, &path, Some(&path), None);
+        }
+        for (handover, model) in handover.iter().flat_map(|h| models.iter().map(move |m| (h, m))) {
+            for entry in &handover.prompts {
+                for seed in handover.batches.iter().flat_map(|b| &b.seeds) {
+                    if !self.files.contains_key(&(model.clone(), entry.prompt_id.clone(), *seed)) {
+                        let path = root.join(safe_name(model)).join(entry.name.replace("{seed}", &seed.to_string()));
+                        self.put(model, &entry.prompt_id, *seed, &path, None, None);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A generation; `file` is there, or else its image is missing.
+    fn put(&mut self, model: &str, prompt_id: &str, seed: i64, path: &Path, file: Option<&Path>, meta: Option<String>) {
+        let at = file.unwrap_or(path);
+        let ids = ModelName::new(model).map_err(|e| format!("the model's name {e}"));
+        let ids = ids.and_then(|model| Ok((model, PromptId::new(prompt_id).map_err(|e| format!("the prompt's id {e}"))?)));
+        let (model, prompt_id) = match ids {
+            Ok(ids) => ids,
+            Err(reason) => return self.problem(at, reason),
+        };
+        let key = (model.to_string(), prompt_id.to_string(), seed);
+        if let Some(first) = self.files.insert(key, at.to_path_buf()) {
+            let key = format!("{model}, {prompt_id}, {seed}");
+            return self.problem(at, format!("two files for {}: {} is there too", quote(&key), first.display()));
+        }
+        match self.image(path, file) {
+            Ok(image) => {
+                let row = Generation { model, prompt_id, seed, path: image, meta, regions: None };
+                self.outputs.generations.push(Located { origin: Origin::whole(at), row });
+            }
+            Err(reason) => self.problem(at, reason),
+        }
+    }
+
+    /// A path as the catalog keeps it. What is there must lie in the trees that may be read.
+    fn image(&mut self, path: &Path, file: Option<&Path>) -> std::result::Result<ImagePath, String> {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|e| e.to_string());
+        if let Some(file) = file {
+            let written = absolute(file)?;
+            let image = self.resolver.resolve(written.to_str().ok_or("its path is not UTF-8, which the catalog cannot keep")?)?;
+            if file == path {
+                return Ok(image);
+            }
+        }
+        let path = absolute(path)?;
+        Ok(ImagePath { state: state_of(&path), path })
+    }
+
+    fn finish(mut self) -> Result<Outputs> {
+        let nothing = self.outputs.generations.is_empty() && self.outputs.problems.is_empty();
+        if self.met == 0 || nothing {
+            let message = match self.outputs.warnings.first() {
+                Some(first) if self.met > 0 => format!("none of the {} images can be tied to a prompt: {first}", self.met),
+                _ => format!("{} holds no image yet", self.source.folder.display()),
+            };
+            let hint = "run the generator as the folder's README says; `--list`, `--model`, `--seeds` and `--layout` say what the files do not";
+            return Err(Error::request(message, hint));
+        }
+        if let Some(reason) = self.resolver.departures() {
+            self.outputs.warnings.push(Problem { origin: Origin::whole(self.source.folder), reason });
+        }
+        Ok(self.outputs)
+    }
+}
+
+/// The image files below a directory, by their paths in it, in order; none if it is not there.
+fn images(dir: &Path) -> Result<Vec<String>> {
+    const EXTENSIONS: &[&str] = &["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
+    let mut found = Vec::new();
+    let mut pending = vec![String::new()];
+    while let Some(below) = pending.pop() {
+        for name in names(&dir.join(&below))? {
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            let extension = Path::new(&path).extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+            if dir.join(&path).is_dir() {
+                pending.push(path);
+            } else if extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str())) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What a directory holds, but for hidden files; nothing if it is not there.
+fn names(dir: &Path) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io("read", dir))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(Error::io("read", dir))?.file_name();
+        let name = name.to_str().ok_or_else(|| {
+            let hint = "rename it: the catalog keeps paths as UTF-8 text";
+            Error::request(format!("{} holds a name that is not UTF-8: {}", dir.display(), name.to_string_lossy()), hint)
+        })?;
+        if !name.starts_with('.') {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A path without its last extension.
+fn stem(path: &str) -> &str {
+    match path.rsplit_once('.') {
+        Some((stem, extension)) if !extension.contains('/') => stem,
+        _ => path,
+    }
+}

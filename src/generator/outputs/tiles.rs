@@ -1,0 +1,73 @@
+//! Files that hold several images, cut into them. A tile is named after the bytes it was cut from, so that the same
+//! file always gives the same tiles, and nothing is cut twice.
+
+use crate::durable::write_whole;
+use crate::error::{Error, Result, io_reason};
+use crate::generator::Grid;
+use crate::image::{self, Rgb};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Files that are looked at to tell whether all are grids.
+const SAMPLE: usize = 12;
+
+/// How the images of these files lie: as told, or as their seams show.
+///
+/// # Errors
+/// The seams do not agree.
+pub fn grid<'a>(told: Grid, files: impl Iterator<Item = &'a Path>) -> Result<Grid> {
+    if told != Grid::Auto {
+        return Ok(told);
+    }
+    let files: Vec<&Path> = files.collect();
+    let every = files.len().div_ceil(SAMPLE).max(1);
+    let sample: Vec<&Path> = files.into_iter().step_by(every).collect();
+    let seen: Vec<Grid> = sample.par_iter().filter_map(|path| load(path).ok()).map(|(_, rgb)| Grid::detect(&rgb)).collect();
+    let Some(first) = seen.first() else { return Ok(Grid::Single) };
+    // One picture may have a plain background, or a frame that looks like a seam.
+    for candidate in [Grid::TwoByTwo, Grid::OneByTwo, Grid::Single] {
+        if seen.iter().filter(|g| **g == candidate).count() * 4 >= seen.len() * 3 {
+            return Ok(candidate);
+        }
+    }
+    let folder = sample[0].parent().unwrap_or(sample[0]).display().to_string();
+    Err(Error::request(
+        format!("some files of {folder} look like grids of several images and some do not (the first: {first})"),
+        "say `--grid 2x2`, or `--grid none` if each file is one image",
+    ))
+}
+
+/// The tiles of each file, in its order; with nowhere to put them, only their would-be paths.
+pub fn cut<'a>(
+    grid: Grid,
+    into: Option<&Path>,
+    files: impl Iterator<Item = &'a Path>,
+) -> Vec<std::result::Result<Vec<PathBuf>, String>> {
+    let files: Vec<&Path> = files.collect();
+    files.into_par_iter().map(|path| if grid == Grid::Single { Ok(Vec::new()) } else { tiles(grid, into, path) }).collect()
+}
+
+fn tiles(grid: Grid, into: Option<&Path>, path: &Path) -> std::result::Result<Vec<PathBuf>, String> {
+    let bytes = image::read(path).map_err(|e| io_reason(&e))?;
+    let hash = blake3::hash(&bytes).to_hex();
+    let dir = into.unwrap_or(Path::new("tiles"));
+    let paths: Vec<PathBuf> = (0..grid.tiles()).map(|tile| dir.join(format!("{}_{grid}_{tile}.png", &hash[..32]))).collect();
+    if paths.iter().all(|p| p.exists()) {
+        return Ok(paths);
+    }
+    let rgb = image::decode(&bytes).map_err(|fault| fault.reason)?.rgb;
+    let cut = grid.cut(&rgb)?;
+    if into.is_some() {
+        for (path, tile) in paths.iter().zip(cut) {
+            let png = image::png(&tile).map_err(|e| format!("cannot write a tile: {e}"))?;
+            write_whole(path, &png).map_err(|e| e.to_string())?;
+        }
+    }
+    Ok(paths)
+}
+
+fn load(path: &Path) -> std::result::Result<(Vec<u8>, Rgb), String> {
+    let bytes = image::read(path).map_err(|e| io_reason(&e))?;
+    let rgb = image::decode(&bytes).map_err(|fault| fault.reason)?.rgb;
+    Ok((bytes, rgb))
+}

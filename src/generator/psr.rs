@@ -1,0 +1,72 @@
+//! PSR: lists of PSRBench, at most four subjects a prompt; `result_path` says where each image lies.
+
+use super::folder::{Brief, Delivery, left_out_section, lines};
+use super::handover::{Batch, Entry, Handover};
+use super::{Case, LeftOut};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The most subjects that it takes.
+const MOST_SUBJECTS: usize = 4;
+
+/// An entry of a list, as far as it is read back.
+#[derive(Deserialize)]
+pub struct Listed {
+    /// The prompt's text.
+    pub instruction: String,
+    /// Where the image lies.
+    pub result_path: Option<String>,
+    /// Ours.
+    pub seed: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Sample<'a> {
+    instruction: &'a str,
+    /// Its evaluation reads this name, its README the other.
+    input_path: Vec<String>,
+    input_paths: Vec<String>,
+    #[serde(flatten)]
+    categories: Map<String, Value>,
+    result_path: String,
+    seed: i64,
+    prompt_id: &'a str,
+}
+
+/// A list for each seed, and the commands.
+pub(super) fn deliver(brief: &Brief) -> Delivery {
+    let (fit, large): (Vec<&Case>, Vec<&Case>) = brief.cases.iter().partition(|case| case.subjects.len() <= MOST_SUBJECTS);
+    let reason = |case: &Case| format!("{} subjects; PSR takes at most {MOST_SUBJECTS}", case.subjects.len());
+    let left_out: Vec<LeftOut> =
+        large.into_iter().map(|case| LeftOut { prompt_id: case.prompt_id.clone(), reason: reason(case) }).collect();
+    let name = |place: usize| format!("{:04}.png", place + 1);
+    let (mut files, mut batches) = (Vec::new(), Vec::new());
+    for seed in brief.seeds {
+        let folder = format!("outputs/seed_{seed}");
+        let samples = fit.iter().enumerate().map(|(place, case)| {
+            let paths: Vec<String> = case.subjects.iter().map(|s| brief.reference(&s.subject_id, 0)).collect();
+            let category = |(n, label): (usize, &String)| (format!("category{}", n + 1), Value::from(label.as_str()));
+            Sample {
+                instruction: &case.text,
+                input_path: paths.clone(),
+                input_paths: paths,
+                categories: case.subjects.iter().map(|s| &s.label).enumerate().map(category).collect(),
+                result_path: format!("{}/{folder}/{}", brief.folder(), name(place)),
+                seed: *seed,
+                prompt_id: &case.prompt_id,
+            }
+        });
+        files.push((format!("psr_seed_{seed}.json"), lines(&samples.collect::<Vec<_>>())));
+        batches.push(Batch { folder, seeds: vec![*seed] });
+    }
+    let entry =
+        |(place, case): (usize, &&Case)| Entry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name: name(place) };
+    let prompts = fit.iter().enumerate().map(entry).collect();
+    let readme = include_str!("psr.md")
+        .replace("{folder}", &brief.folder())
+        .replace("{seeds}", &brief.seeds.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
+        .replace("{left_out}", &left_out_section(&left_out));
+    files.push(("README.md".to_owned(), readme));
+    let directories = batches.iter().map(|b| b.folder.clone()).collect();
+    Delivery { files, directories, handover: Handover::new(brief.system, brief.model, batches, prompts, left_out) }
+}
