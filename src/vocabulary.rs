@@ -253,6 +253,12 @@ id! {
     EncoderName, encoder_fault
 }
 
+/// The control model whose images hold all of a prompt's references.
+pub const COMPOSITE: &str = "control:composite";
+
+/// The control model whose images hold one of a prompt's references each; its seed is the subject's place.
+pub const CROP: &str = "control:crop";
+
 /// Text from outside, in quotes, control characters shown instead of sent to the terminal.
 pub fn quote(text: &str) -> String {
     const LONGEST: usize = 120;

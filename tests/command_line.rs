@@ -69,7 +69,8 @@ fn the_report_in_every_format() {
     assert_eq!(json["by"], serde_json::json!(["model", "subject_count"]));
     assert_eq!(report("jsonl").lines().count(), 15);
     assert!(report("csv").starts_with(
-        "model,subject_count,images,subjects,missing,similarity_dinov2-small,scr_0.4,scr_0.5,scr_0.6\nMOSAIC,2,45,90,0,"
+        "model,subject_count,images,subjects,missing,similarity_dinov2-small,scr_0.4,scr_0.5,scr_0.6,\
+         uncollapsed_0.4,uncollapsed_0.5,uncollapsed_0.6\nMOSAIC,2,45,90,0,"
     ));
     let markdown = report("md");
     assert!(markdown.starts_with("| subject\\_count | MOSAIC DINOv2 ↑ | MOSAIC SCR@0.4 % ↓ |"), "{markdown}");
@@ -77,7 +78,7 @@ fn the_report_in_every_format() {
     let latex = report("latex");
     assert!(latex.contains("\\multicolumn{4}{c}{PSR}") && latex.contains("SCR@0.4 \\% $\\downarrow$"), "{latex}");
     let table = report("table");
-    assert!(table.starts_with("model   subject_count  images  DINOv2  SCR@0.4 %"), "{table}");
+    assert!(table.starts_with("model   subject_count  images  DINOv2  SCR@0.4 %  SCR@0.5 %  SCR@0.6 %  kept@0.4"), "{table}");
     let file = run(dir.path(), &["-d", "data", "report", "--format", "csv", "--out", "t.csv"]);
     assert_eq!((out(&file), std::fs::read_to_string(dir.path().join("t.csv")).unwrap()), ("", report("csv")));
 }
@@ -107,7 +108,7 @@ fn intervals_in_every_format() {
     // Every pair of the cell is the same, so the interval is a point.
     assert_eq!(json["rows"][0]["ci"]["scr"], serde_json::json!({"0.4": [1.0, 1.0], "0.5": [1.0, 1.0], "0.6": [1.0, 1.0]}));
     assert!(json["rows"][0]["ci"]["similarity"]["dinov2-small"][0].is_f64());
-    assert!(report(&["--format", "csv"]).lines().next().unwrap().ends_with("scr_0.6_low,scr_0.6_high"));
+    assert!(report(&["--format", "csv"]).lines().next().unwrap().contains("scr_0.6_low,scr_0.6_high"));
     assert!(report(&[]).contains("100.0 [100, 100]"));
     let one = report(&["--by", "prompt_id", "--format", "jsonl"]);
     assert!(one.lines().next().unwrap().contains(r#""ci":{"scr":{"0.4":null"#), "one prompt has no spread: {one}");

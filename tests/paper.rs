@@ -3,7 +3,7 @@
 
 mod prescribed;
 
-use msdata::report::{Key, KeyValue, Named, Row};
+use msdata::report::{Key, KeyValue, Named, Row, Thresholds};
 use msdata::{Dataset, IngestOptions, Report, ReportOptions, Watch};
 use prescribed::{COUNTS, Image, Prescribed, ingest};
 use std::path::Path;
@@ -108,6 +108,35 @@ fn every_grouping_adds_up() {
         assert_eq!(report.rows.iter().map(|r| r.subjects).sum::<u64>(), 3 * 45 * (2 + 4 + 6 + 8 + 10));
         assert_eq!(report.rows.len(), if key == Key::Kind { 3 } else { 30 });
     }
+}
+
+#[test]
+fn the_curve_is_the_table_at_every_threshold() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, data) = paper(dir.path());
+    for by in [vec![Key::Model, Key::SubjectCount], vec![Key::Model], vec![Key::Kind], vec![]] {
+        let thresholds: Thresholds = "0:1:0.01".parse().unwrap();
+        let report = data.report(&ReportOptions { by, thresholds, curve: true, ..ReportOptions::default() }).unwrap();
+        for row in &report.rows {
+            let curve = row.curve.as_ref().unwrap().as_ref().unwrap();
+            assert_eq!(row.scr.len(), 101);
+            for (threshold, scr) in &row.scr {
+                assert!((curve.at(threshold.parse().unwrap()) - scr.unwrap()).abs() < 1e-9, "{threshold} {row:?}");
+            }
+            // No similarity is negative: the area is what is missing of the mean similarity.
+            let similarity = row.similarity.iter().find(|(e, _)| e == "dinov2-small").unwrap().1.unwrap();
+            assert!((curve.area - (1.0 - similarity)).abs() < 1e-9);
+        }
+    }
+    // By hand: 44 of 90 pairs at 0.2, 13 at 0.45, 3 at 0.55, 30 at 0.75 (float32 vectors make several of each).
+    let report = data.report(&ReportOptions { curve: true, ..ReportOptions::default() }).unwrap();
+    let mosaic_2 = cell(&report, &["MOSAIC", "2"]).curve.clone().unwrap().unwrap();
+    assert!((mosaic_2.area - (1.0 - 38.8 / 90.0)).abs() < 1e-6);
+    for (threshold, below) in [(0.19, 0.0), (0.21, 44.0), (0.46, 57.0), (0.56, 60.0), (0.76, 90.0)] {
+        assert!((mosaic_2.at(threshold) - below / 90.0).abs() < 1e-12, "{threshold}");
+    }
+    let kept = &cell(&report, &["MOSAIC", "2"]).uncollapsed;
+    assert!((kept[0].1.unwrap() - 46.0 / 45.0).abs() < 1e-12 && (kept[2].1.unwrap() - 30.0 / 45.0).abs() < 1e-12, "{kept:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::{Catalog, catalog};
 use crate::error::Result;
 use crate::vocabulary::{SceneType, SubjectKind};
 use rusqlite::Row;
+use std::collections::HashSet;
 
 /// A subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,8 @@ pub struct PromptFact {
     pub scene_type: SceneType,
     /// Positions in [`Catalog::subjects`], in the prompt's order.
     pub subjects: Vec<usize>,
+    /// Whether a text encoder had to cut it; `None`: none has taken it, or none said.
+    pub cut: Option<bool>,
 }
 
 /// A generation's key; small, because a data set may have ten million.
@@ -52,6 +55,8 @@ pub struct GenerationFact {
     pub prompt: u32,
     /// The seed.
     pub seed: i64,
+    /// Upright width and height of its image in pixels, if it was ever read.
+    pub size: Option<[u32; 2]>,
 }
 
 /// The score of an image by an encoder.
@@ -138,13 +143,16 @@ impl Catalog {
     pub fn prompts(&self) -> Result<Vec<PromptFact>> {
         let subjects: Vec<i64> = self.rows("SELECT id FROM subject ORDER BY subject_id", |r| r.get(0))?;
         let place: std::collections::HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (*s, i)).collect();
-        let mut prompts = self.rows("SELECT id, prompt_id, text, scene_type FROM prompt ORDER BY prompt_id", |r| {
+        const SQL: &str = "SELECT id, prompt_id, text, scene_type,
+                (SELECT max(truncated) FROM prompt_vector v WHERE v.prompt = p.id) FROM prompt p ORDER BY prompt_id";
+        let mut prompts = self.rows(SQL, |r| {
             Ok(PromptFact {
                 id: r.get(0)?,
                 prompt_id: r.get(1)?,
                 text: r.get(2)?,
                 scene_type: r.get_ref(3)?.as_str()?.parse().map_err(|e| rusqlite::types::FromSqlError::Other(Box::new(e)))?,
                 subjects: Vec::new(),
+                cut: r.get(4)?,
             })
         })?;
         let rows: std::collections::HashMap<i64, usize> = prompts.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
@@ -196,12 +204,36 @@ impl Catalog {
         };
         let models = ranks("SELECT id FROM model ORDER BY name")?;
         let prompts = ranks("SELECT id FROM prompt ORDER BY prompt_id")?;
-        let mut generations = self.rows("SELECT id, model, prompt, seed FROM generation", |r| {
+        const SQL: &str =
+            "SELECT g.id, g.model, g.prompt, g.seed, i.width, i.height FROM generation g JOIN image i ON i.id = g.image";
+        let mut generations = self.rows(SQL, |r| {
             let (model, prompt): (i64, i64) = (r.get(1)?, r.get(2)?);
-            Ok(GenerationFact { id: r.get(0)?, model: models[&model], prompt: prompts[&prompt], seed: r.get(3)? })
+            let size = r.get::<_, Option<u32>>(4)?.zip(r.get::<_, Option<u32>>(5)?).map(|(width, height)| [width, height]);
+            Ok(GenerationFact { id: r.get(0)?, model: models[&model], prompt: prompts[&prompt], seed: r.get(3)?, size })
         })?;
         generations.sort_unstable_by_key(|g| (g.model, g.prompt, g.seed));
         Ok(generations)
+    }
+
+    /// Composites and crops that were made from the references which their prompts have now. A composite's
+    /// `meta` names the content of each; a crop is of the reference whose place in the prompt is its seed.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn current_composites(&self) -> Result<HashSet<i64>> {
+        let ids: Vec<i64> = self.rows(
+            "SELECT g.id FROM generation g JOIN model m ON m.id = g.model
+             WHERE m.control = 1 AND m.name IN ('control:composite', 'control:crop')
+               AND g.meta ->> 'references' = (
+                   SELECT group_concat(content, ' ') FROM (
+                       SELECT lower(hex(i.blake3)) AS content FROM prompt_subject ps
+                       JOIN reference_image r ON r.subject = ps.subject AND r.reference_index = 0
+                       JOIN image i ON i.id = r.image
+                       WHERE ps.prompt = g.prompt AND (m.name = 'control:composite' OR ps.ordinal = g.seed)
+                       ORDER BY ps.ordinal))",
+            |r| r.get(0),
+        )?;
+        Ok(ids.into_iter().collect())
     }
 
     /// Every image score.

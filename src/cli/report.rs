@@ -17,10 +17,12 @@ Examples:
   msdata report
   msdata report --by model,subject_count,scene_type --format csv
   msdata report --ci
+  msdata report --controls
   msdata report --by subject_id --thresholds 0.1:0.9:0.1
   msdata report --format latex --out table1.tex")]
 pub struct Report {
-    /// Group by: model, subject_count, scene_type, prompt_id, seed, kind, subject_id
+    /// Group by: model, subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut (is the
+    /// prompt longer than the text encoder takes?), size (of the image)
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "model,subject_count")]
     by: Vec<Key>,
     /// Thresholds of SCR: numbers and ranges first:last:step
@@ -32,10 +34,13 @@ pub struct Report {
     /// Intervals of every mean, by a bootstrap over prompts; the percentage is their nominal coverage
     #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "95", value_parser = confidence)]
     ci: Option<Confidence>,
-    /// Add what needs no threshold: are the requested subjects told from the rest of the pool? And SCR by
-    /// chance
+    /// Add what needs no threshold: are the requested subjects told from the rest of the pool? SCR and
+    /// similarity by chance; with `msdata controls make` also the ceiling and similarity between the two
     #[arg(long)]
     controls: bool,
+    /// Add SCR at every threshold (steps, in JSON) and the area below it from 0 to 1
+    #[arg(long)]
+    curve: bool,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
@@ -52,6 +57,7 @@ impl Report {
             identity: self.identity,
             confidence: self.ci,
             controls: self.controls,
+            curve: self.curve,
         };
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         match &self.out {
@@ -65,6 +71,7 @@ impl Report {
         if !is_dinov2(&report.identity) {
             terminal.warn(format!("the thresholds were chosen for DINOv2; this SCR is by {}", report.identity));
         }
+        report.remarks.iter().for_each(|remark| terminal.warn(remark));
         for (encoder, prompts) in &report.cut_prompts {
             terminal.warn(format!(
                 "{prompts} prompts are longer than {encoder} takes and were cut: their CLIP-T is of a part of the text"

@@ -4,18 +4,13 @@ use super::scoring::{Blocks, Needs};
 use crate::catalog::{Candidate, Catalog, EncoderRow, Which};
 use crate::embeddings::Store;
 use crate::error::Result;
-use crate::report::{Control, Thresholds};
-use crate::score::{Reference, identification, score_generation, subject_collapse_rate};
+use crate::report::{Control, ControlsOf};
+use crate::score::{Reference, identification, mean, score_generation, subject_collapse_rate};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// The controls of every generation that an encoder has scored, by generation row.
-pub fn controls(
-    catalog: &Catalog,
-    store: &Store,
-    encoder: &EncoderRow,
-    thresholds: &Thresholds,
-) -> Result<HashMap<i64, Control>> {
+/// The controls of every generation that an encoder has scored; chance SCR at these thresholds.
+pub fn controls(catalog: &Catalog, store: &Store, encoder: &EncoderRow, thresholds: &[f64]) -> Result<ControlsOf> {
     let needs = Needs::read(catalog, encoder)?;
     let pool = needs.pool(store)?;
     let references: Vec<Vec<&Reference>> = pool.iter().map(|(_, references)| references.iter().collect()).collect();
@@ -32,8 +27,8 @@ pub fn controls(
                 if requested.contains(subject) { asked.push(similarity) } else { others.push(similarity) }
             }
             let identification = identification(&asked, &others)?;
-            let chance = thresholds.values().iter().map(|t| subject_collapse_rate(&others, *t)).collect();
-            Some((candidate.generation, Control { identification, chance }))
+            let chance_scr = thresholds.iter().map(|t| subject_collapse_rate(&others, *t)).collect();
+            Some((candidate.generation, Control { identification, chance: mean(&others), chance_scr }))
         };
         let block: Vec<_> = block.par_iter().zip(vectors.par_chunks_exact(encoder.dimension)).filter_map(control).collect();
         found.extend(block);

@@ -45,6 +45,7 @@ use crate::error::{Error, Result};
 use crate::report::{Facts, Report, ReportOptions, identity_encoder};
 use crate::vocabulary::{ModelName, PromptId, SubjectId};
 use crate::watch::Watch;
+use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -168,18 +169,32 @@ impl Dataset {
         let encoders = self.catalog.image_encoders()?;
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
         let identity = identity_encoder(&names, options.identity.as_deref())?.to_owned();
-        // Subject scores are many: those of the identity encoder give SCR; all only for cells over subjects.
-        let all = options.by.iter().any(|key| key.is_of_subjects());
+        // Subject scores are many: those of the identity encoder give SCR; all only for cells over subjects, and
+        // for the ceiling.
+        let all = options.controls || options.by.iter().any(|key| key.is_of_subjects());
+        let mut facts = self.facts(encoders, |name| all || name == identity)?;
+        if options.controls {
+            let rows = self.catalog.encoders()?;
+            let mut controls = Vec::with_capacity(facts.encoders.len());
+            for (id, name) in &facts.encoders {
+                let thresholds = if *name == identity { options.thresholds.values() } else { &[] };
+                controls.push(match rows.iter().find(|row| row.id == *id) {
+                    Some(row) => controls::controls(&self.catalog, &self.store, row, thresholds)?,
+                    None => HashMap::new(),
+                });
+            }
+            facts.controls = Some(controls);
+        }
+        crate::report::build(&facts, options)
+    }
+
+    /// What reports are made from, with the subject scores of these encoders.
+    fn facts(&self, encoders: Vec<(i64, String)>, wanted: impl Fn(&str) -> bool) -> Result<Facts> {
         let mut subject_scores = Vec::new();
-        for (id, _) in encoders.iter().filter(|(_, name)| all || *name == identity) {
+        for (id, _) in encoders.iter().filter(|(_, name)| wanted(name)) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
         }
-        let row = self.catalog.encoders()?.into_iter().find(|row| row.name.as_str() == identity);
-        let controls = match row.filter(|_| options.controls) {
-            Some(row) => Some(controls::controls(&self.catalog, &self.store, &row, &options.thresholds)?),
-            None => None,
-        };
-        let facts = Facts {
+        Ok(Facts {
             models: self.catalog.models()?,
             subjects: self.catalog.subjects()?,
             prompts: self.catalog.prompts()?,
@@ -188,9 +203,9 @@ impl Dataset {
             subject_scores,
             encoders,
             cut_prompts: self.catalog.cut_prompts()?,
-            controls,
-        };
-        crate::report::build(&facts, options)
+            composites: self.catalog.current_composites()?,
+            controls: None,
+        })
     }
 
     /// Runs one SQL statement that only reads, over the tables and views of the catalog.

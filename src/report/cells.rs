@@ -3,42 +3,18 @@
 //! Polars groups and collects; the means are ours, summed in the order of the rows' keys. A parallel
 //! sum would change in its last digit with the number of threads.
 
+use super::ceiling::Ceilings;
 use super::identity::identity_encoder;
-use super::{CellControls, Control, Intervals, Key, KeyValue, Report, ReportOptions, Row, Thresholds};
-use crate::catalog::{GenerationFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
+use super::keys::Keys;
+use super::remarks::remarks;
+use super::units::{Scores, Units};
+use super::{CellControls, Control, Facts, Intervals, Key, KeyValue, Named, Report, ReportOptions, Row, Thresholds};
 use crate::error::{Error, Result};
-use crate::score::{Clustered, Confidence, Identification, intervals};
-use crate::vocabulary::{SceneType, SubjectKind};
+use crate::score::{Clustered, Confidence, Curve, Identification, intervals};
 use polars::prelude::*;
-use std::collections::HashMap;
 
-/// What a report is made from.
-pub struct Facts {
-    /// Models by name, with whether each is a control.
-    pub models: Vec<(String, bool)>,
-    /// Subjects by id.
-    pub subjects: Vec<SubjectFact>,
-    /// Prompts by id.
-    pub prompts: Vec<PromptFact>,
-    /// Generations by model, prompt, seed.
-    pub generations: Vec<GenerationFact>,
-    /// Encoders with image vectors: row and name, by name.
-    pub encoders: Vec<(i64, String)>,
-    /// Image scores, in any order.
-    pub image_scores: Vec<ImageScoreFact>,
-    /// Subject scores of the encoders that the report needs, in any order.
-    pub subject_scores: Vec<SubjectScoreFact>,
-    /// How many prompts each encoder cut, by its name.
-    pub cut_prompts: Vec<(String, u64)>,
-    /// By generation row, if controls were asked for.
-    pub controls: Option<HashMap<i64, Control>>,
-}
-
-/// Code of a subject without a kind: after every kind.
-const NO_KIND: i64 = 99;
-
-/// Column of the generation's position, in the frame of units.
-const GENERATION: &str = "generation";
+/// Column of the units' positions.
+const UNIT: &str = "unit";
 
 /// Makes the report.
 ///
@@ -47,68 +23,36 @@ const GENERATION: &str = "generation";
 pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
     let names: Vec<&str> = facts.encoders.iter().map(|(_, name)| name.as_str()).collect();
     let identity = identity_encoder(&names, options.identity.as_deref())?;
+    let scores = Scores::collect(facts);
+    // A control is shown apart or not at all: it must not enter a mean over models.
+    let apart = options.by.contains(&Key::Model);
+    let reported = |model: u32| apart || !facts.models[model as usize].1;
+    let units = Units::new(facts, &scores, &options.by, |generation| reported(generation.model));
     let identity_at = names.iter().position(|n| *n == identity).unwrap_or(0);
-    let scores = Scores::collect(facts, identity_at, &options.thresholds);
-    let pairs = options.by.iter().any(|k| k.is_of_subjects());
-    let units = if pairs { Units::pairs(facts) } else { Units::generations(facts) };
-    let columns = units.columns(facts, options, &scores);
-    let grouped = group(columns, &options.by).map_err(|e| Error::Damaged(format!("the report's grouping failed: {e}")))?;
-    let texts: Vec<usize> = (0..names.len()).filter(|e| scores.clip_t[*e].iter().any(Option::is_some)).collect();
-    let mut rows = Vec::with_capacity(grouped.height());
-    for i in 0..grouped.height() {
-        let cell = Cell { frame: &grouped, row: i };
-        let identity_values = cell.values(&similarity_column(identity_at));
-        let generations = cell.integers(GENERATION);
-        let scored_generations = distinct(generations.iter().zip(&identity_values).filter(|(_, v)| v.is_some()).map(|(g, _)| *g));
-        let all_generations = distinct(generations.iter().copied());
-        let subjects = match pairs {
-            true => identity_values.iter().flatten().count() as u64,
-            false => generations
-                .iter()
-                .zip(&identity_values)
-                .filter(|(_, v)| v.is_some())
-                .map(|(g, _)| facts.prompts[facts.generations[*g as usize].prompt as usize].subjects.len() as u64)
-                .sum(),
-        };
-        let mut scored = Vec::new();
-        let mut note = |name: String, values: &[Option<f64>]| {
-            let n = distinct(generations.iter().zip(values).filter(|(_, v)| v.is_some()).map(|(g, _)| *g));
-            if n != scored_generations {
-                scored.push((name, n));
-            }
-        };
-        let similarities: Vec<_> = (0..names.len()).map(|e| cell.values(&similarity_column(e))).collect();
-        let clip_ts: Vec<_> = texts.iter().map(|e| cell.values(&clip_t_column(*e))).collect();
-        let rates: Vec<_> = (0..options.thresholds.values().len()).map(|t| cell.values(&scr_column(t))).collect();
-        similarities.iter().zip(&names).for_each(|(values, name)| note((*name).to_owned(), values));
-        clip_ts.iter().zip(&texts).for_each(|(values, e)| note(format!("clip_t/{}", names[*e]), values));
-        let measures: Vec<&[Option<f64>]> = [&similarities, &clip_ts, &rates].into_iter().flatten().map(Vec::as_slice).collect();
-        let labels = Labels { names: &names, texts: &texts, thresholds: &options.thresholds };
-        let [similarity, clip_t, scr] = labels.label(measures.iter().map(|values| mean_of(values)));
-        let ci = options.confidence.map(|confidence| {
-            let prompts: Vec<u32> = generations.iter().map(|g| facts.generations[*g as usize].prompt).collect();
-            let [similarity, clip_t, scr] = labels.label(cell_intervals(&prompts, &measures, confidence).into_iter());
-            Intervals { clip_t, similarity, scr }
-        });
-        rows.push(Row {
-            keys: options.by.iter().map(|key| (*key, key_value(*key, cell.integer(key.as_str()), facts))).collect(),
-            images: scored_generations,
-            subjects,
-            missing: all_generations - scored_generations,
-            clip_t,
-            similarity,
-            scr,
-            scored,
-            ci,
-            controls: facts.controls.as_ref().map(|controls| {
-                let mut ids: Vec<i64> = generations.iter().map(|g| facts.generations[*g as usize].id).collect();
-                ids.dedup(); // pairs of one generation stand together
-                cell_controls(ids.iter().filter_map(|id| controls.get(id)), &options.thresholds)
-            }),
-        });
-    }
-    let scored = scores.similarity[identity_at].iter().flatten().count() as u64;
-    let generations = facts.generations.len() as u64;
+    let table = Table {
+        facts,
+        options,
+        identity: identity_at,
+        texts: (0..names.len()).filter(|e| scores.has_texts(*e)).collect(),
+        similarity: (0..names.len()).map(|e| units.similarity(e)).collect(),
+        clip_t: (0..names.len()).map(|e| units.clip_t(e)).collect(),
+        scr: options.thresholds.values().iter().map(|t| units.collapse(identity_at, *t)).collect(),
+        ceilings: Ceilings::new(facts, &scores),
+        names: &names,
+        scores: &scores,
+        units: &units,
+    };
+    let cells = group(&units, &Keys::new(facts), &options.by)
+        .map_err(|e| Error::Damaged(format!("the report's grouping failed: {e}")))?;
+    let remarks = remarks(facts, &scores, identity_at, &units, &cells, &options.by);
+    let generations = facts.generations.iter().filter(|g| reported(g.model)).count() as u64;
+    let rows: Vec<Row> = cells.into_iter().map(|(keys, members)| table.row(keys, &members)).collect();
+    let scored = facts
+        .generations
+        .iter()
+        .enumerate()
+        .filter(|(at, g)| reported(g.model) && scores.similarity(identity_at, *at).is_some())
+        .count() as u64;
     Ok(Report {
         thresholds: options.thresholds.clone(),
         identity: identity.to_owned(),
@@ -117,36 +61,202 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
         generations,
         generations_missing: generations - scored,
         cut_prompts: facts.cut_prompts.clone(),
+        remarks,
     })
 }
 
-/// The names of a cell's measures, which stand in the order: similarities, CLIP-T, SCR.
-struct Labels<'a> {
-    names: &'a [&'a str],
-    /// Encoders with texts.
-    texts: &'a [usize],
-    thresholds: &'a Thresholds,
+/// The keys of a cell, and the positions of its units.
+pub(super) type CellUnits = (Vec<(Key, KeyValue)>, Vec<usize>);
+
+/// Groups units by the keys, in the order of the keys' values; those of a cell stay in their order.
+fn group(units: &Units<'_>, keys: &Keys<'_>, by: &[Key]) -> PolarsResult<Vec<CellUnits>> {
+    let height = units.generation.len();
+    let mut columns: Vec<Column> = by.iter().map(|key| Column::new(key.as_str().into(), units.codes(*key, keys))).collect();
+    columns.push(Column::new(UNIT.into(), (0..height as u64).collect::<Vec<_>>()));
+    let by_columns: Vec<Expr> = by.iter().map(|k| col(k.as_str())).collect();
+    let names: Vec<PlSmallStr> = by.iter().map(|k| k.as_str().into()).collect();
+    let grouped = DataFrame::new(height, columns)?
+        .lazy()
+        .group_by_stable(by_columns)
+        .agg([col(UNIT)])
+        .sort(names, SortMultipleOptions::default())
+        .collect()?;
+    let lists = grouped.column(UNIT)?.list()?;
+    let mut cells = Vec::with_capacity(grouped.height());
+    for row in 0..grouped.height() {
+        let mut values = Vec::with_capacity(by.len());
+        for key in by {
+            let code = grouped.column(key.as_str())?.i64()?.get(row).unwrap_or_default();
+            values.push((*key, keys.value(*key, code)));
+        }
+        let members = match lists.get_as_series(row) {
+            Some(members) => members.u64()?.iter().flatten().map(|unit| unit as usize).collect(),
+            None => Vec::new(),
+        };
+        cells.push((values, members));
+    }
+    Ok(cells)
 }
 
-impl Labels<'_> {
+/// Every unit's values, and what is made of them for each cell.
+struct Table<'a> {
+    facts: &'a Facts,
+    options: &'a ReportOptions,
+    names: &'a [&'a str],
+    /// The identity encoder.
+    identity: usize,
+    /// Encoders with texts.
+    texts: Vec<usize>,
+    scores: &'a Scores,
+    units: &'a Units<'a>,
+    ceilings: Ceilings<'a>,
+    /// [encoder][unit]
+    similarity: Vec<Vec<Option<f64>>>,
+    /// [encoder][unit]
+    clip_t: Vec<Vec<Option<f64>>>,
+    /// [threshold][unit]
+    scr: Vec<Vec<Option<f64>>>,
+}
+
+impl Table<'_> {
+    fn row(&self, keys: Vec<(Key, KeyValue)>, members: &[usize]) -> Row {
+        let of_cell = |values: &Vec<Option<f64>>| -> Vec<Option<f64>> { members.iter().map(|m| values[*m]).collect() };
+        let similarities: Vec<_> = self.similarity.iter().map(of_cell).collect();
+        let clip_ts: Vec<_> = self.texts.iter().map(|e| of_cell(&self.clip_t[*e])).collect();
+        let rates: Vec<_> = self.scr.iter().map(of_cell).collect();
+        let generations: Vec<usize> = members.iter().map(|m| self.units.generation[*m] as usize).collect();
+        // Pairs of one generation stand together.
+        let count = |values: &[Option<f64>]| {
+            let mut with: Vec<usize> = generations.iter().zip(values).filter(|(_, v)| v.is_some()).map(|(g, _)| *g).collect();
+            with.dedup();
+            with.len() as u64
+        };
+        let images = count(&similarities[self.identity]);
+        let subjects_of = |unit: usize| match self.units.ordinal {
+            Some(_) => 1,
+            None => self.subjects(self.units.generation[unit] as usize),
+        };
+        let subjects =
+            members.iter().zip(&similarities[self.identity]).filter(|(_, v)| v.is_some()).map(|(m, _)| subjects_of(*m));
+        let mut distinct = generations.clone();
+        distinct.dedup();
+        let named = similarities.iter().zip(self.names).map(|(values, name)| ((*name).to_owned(), count(values)));
+        let texts = clip_ts.iter().zip(&self.texts).map(|(values, e)| (format!("clip_t/{}", self.names[*e]), count(values)));
+        let scored = named.chain(texts).filter(|(_, n)| *n != images).collect();
+
+        let measures: Vec<&[Option<f64>]> = [&similarities, &clip_ts, &rates].into_iter().flatten().map(Vec::as_slice).collect();
+        let [similarity, clip_t, scr] = self.label(measures.iter().map(|values| mean_of(values)));
+        let ci = self.options.confidence.map(|confidence| {
+            let prompts: Vec<u32> = generations.iter().map(|g| self.facts.generations[*g].prompt).collect();
+            let [similarity, clip_t, scr] = self.label(cell_intervals(&prompts, &measures, confidence).into_iter());
+            Intervals { clip_t, similarity, scr }
+        });
+        // Of N subjects, (1 − SCR) · N are left.
+        let left = |values: &Vec<Option<f64>>| {
+            let sum: f64 =
+                members.iter().zip(values).filter_map(|(m, rate)| Some((1.0 - (*rate)?) * subjects_of(*m) as f64)).sum();
+            (images > 0).then(|| sum / images as f64)
+        };
+        let thresholds = self.options.thresholds.values();
+        let model = distinct.first().map(|g| self.facts.generations[*g].model as usize);
+        Row {
+            control: keys.iter().any(|(key, _)| *key == Key::Model) && model.is_some_and(|m| self.facts.models[m].1),
+            keys,
+            images,
+            subjects: subjects.sum(),
+            missing: distinct.len() as u64 - images,
+            clip_t,
+            similarity,
+            scr,
+            uncollapsed: thresholds.iter().map(|t| Thresholds::name(*t)).zip(rates.iter().map(left)).collect(),
+            scored,
+            ci,
+            controls: self.facts.controls.as_ref().map(|controls| self.controls(controls, members, &distinct)),
+            curve: self.options.curve.then(|| self.curve(members)),
+        }
+    }
+
+    /// How many subjects a generation was asked for.
+    fn subjects(&self, generation: usize) -> u64 {
+        self.facts.prompts[self.facts.generations[generation].prompt as usize].subjects.len() as u64
+    }
+
+    fn curve(&self, members: &[usize]) -> Option<Curve> {
+        match self.units.ordinal {
+            Some(_) => {
+                let pairs: Vec<f64> = members.iter().filter_map(|m| self.similarity[self.identity][*m]).collect();
+                Curve::of(pairs.chunks(1))
+            }
+            None => {
+                let of = |m: &usize| self.scores.of_subjects(self.identity, self.units.generation[*m] as usize);
+                Curve::of(members.iter().filter_map(of))
+            }
+        }
+    }
+
+    /// Means over a cell's generations; where it is over pairs, similarity and ceiling are means over those.
+    fn controls(&self, controls: &[super::ControlsOf], members: &[usize], generations: &[usize]) -> CellControls {
+        let control = |encoder: usize, generation: usize| controls[encoder].get(&self.facts.generations[generation].id);
+        let mean = |encoder: usize, pick: &dyn Fn(&Control) -> Option<f64>| {
+            mean_of(&generations.iter().map(|g| control(encoder, *g).and_then(pick)).collect::<Vec<_>>())
+        };
+        let identification = mean(self.identity, &|c| Some(c.identification.auc)).map(|auc| Identification {
+            auc,
+            r_precision: mean(self.identity, &|c| Some(c.identification.r_precision)).unwrap_or_default(),
+            mean_rank: mean(self.identity, &|c| Some(c.identification.mean_rank)).unwrap_or_default(),
+        });
+        let thresholds = self.options.thresholds.values().iter().enumerate();
+        let chance_scr = thresholds
+            .map(|(t, value)| (Thresholds::name(*value), mean(self.identity, &|c| c.chance_scr.get(t).copied())))
+            .collect();
+        let by_encoder = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<Named> {
+            self.names.iter().enumerate().map(|(e, name)| ((*name).to_owned(), value(e))).collect()
+        };
+        let over_units = |value: &dyn Fn(usize, Option<u32>) -> Option<f64>| -> Option<f64> {
+            let of = |m: &usize| value(self.units.generation[*m] as usize, self.units.ordinal.as_ref().map(|o| o[*m]));
+            mean_of(&members.iter().map(of).collect::<Vec<_>>())
+        };
+        let scored = |e: usize, g: usize| self.scores.similarity(e, g);
+        let ceiling = |e: usize, g: usize, o| scored(e, g).and_then(|_| self.ceilings.composite(e, g, o));
+        let single = |e: usize, g: usize, o| scored(e, g).and_then(|_| self.ceilings.single(e, g, o));
+        CellControls {
+            identification,
+            chance_scr,
+            auc: by_encoder(&|e| mean(e, &|c| Some(c.identification.auc))),
+            chance: by_encoder(&|e| mean(e, &|c| Some(c.chance))),
+            ceiling: by_encoder(&|e| over_units(&|g, o| ceiling(e, g, o))),
+            single: by_encoder(&|e| over_units(&|g, o| single(e, g, o))),
+            normalised: by_encoder(&|e| self.normalised(e, members, &control)),
+        }
+    }
+
+    /// (similarity − chance) / (ceiling − chance), each a mean over the units that have all three.
+    fn normalised<'c>(
+        &self,
+        encoder: usize,
+        members: &[usize],
+        control: &impl Fn(usize, usize) -> Option<&'c Control>,
+    ) -> Option<f64> {
+        let of = |m: &usize| {
+            let generation = self.units.generation[*m] as usize;
+            let ordinal = self.units.ordinal.as_ref().map(|o| o[*m]);
+            let ceiling = self.ceilings.composite(encoder, generation, ordinal)?;
+            Some([self.similarity[encoder][*m]?, control(encoder, generation)?.chance, ceiling])
+        };
+        let all: Vec<[f64; 3]> = members.iter().filter_map(of).collect();
+        let sums = all.iter().fold([0.0; 3], |sums, values| std::array::from_fn(|k| sums[k] + values[k]));
+        let [similarity, chance, ceiling] = sums;
+        // Where copies do no better than chance the encoder tells nobody from anybody.
+        (ceiling > chance).then(|| (similarity - chance) / (ceiling - chance))
+    }
+
+    /// Names measures that stand in the order: similarities, CLIP-T, SCR.
     fn label<T>(&self, mut values: impl Iterator<Item = T>) -> [Vec<(String, T)>; 3] {
         let similarity = self.names.iter().map(|name| (*name).to_owned()).zip(values.by_ref()).collect();
         let clip_t = self.texts.iter().map(|e| self.names[*e].to_owned()).zip(values.by_ref()).collect();
-        let scr = self.thresholds.values().iter().map(|t| Thresholds::name(*t)).zip(values).collect();
+        let scr = self.options.thresholds.values().iter().map(|t| Thresholds::name(*t)).zip(values).collect();
         [similarity, clip_t, scr]
     }
-}
-
-fn cell_controls<'a>(controls: impl Iterator<Item = &'a Control>, thresholds: &Thresholds) -> CellControls {
-    let controls: Vec<&Control> = controls.collect();
-    let mean = |pick: &dyn Fn(&Control) -> f64| mean_of(&controls.iter().map(|c| Some(pick(c))).collect::<Vec<_>>());
-    let identification = mean(&|c| c.identification.auc).map(|auc| Identification {
-        auc,
-        r_precision: mean(&|c| c.identification.r_precision).unwrap_or_default(),
-        mean_rank: mean(&|c| c.identification.mean_rank).unwrap_or_default(),
-    });
-    let chance = thresholds.values().iter().enumerate().map(|(t, value)| (Thresholds::name(*value), mean(&|c| c.chance[t])));
-    CellControls { identification, chance_scr: chance.collect() }
 }
 
 /// The interval of each measure of a cell; `prompts` says which prompt each value belongs to.
@@ -160,198 +270,8 @@ fn cell_intervals(prompts: &[u32], measures: &[&[Option<f64>]], confidence: Conf
     intervals(&measures.iter().map(clustered).collect::<Vec<_>>(), confidence)
 }
 
-/// Groups units by the keys; every other column becomes a list, in the order of the units.
-fn group(columns: Vec<Column>, by: &[Key]) -> PolarsResult<DataFrame> {
-    let height = columns.first().map_or(0, Column::len);
-    let keys: Vec<Expr> = by.iter().map(|k| col(k.as_str())).collect();
-    let rest: Vec<Expr> =
-        columns.iter().map(|c| c.name().as_str()).filter(|name| !by.iter().any(|k| k.as_str() == *name)).map(col).collect();
-    let names: Vec<PlSmallStr> = by.iter().map(|k| k.as_str().into()).collect();
-    DataFrame::new(height, columns)?.lazy().group_by_stable(keys).agg(rest).sort(names, SortMultipleOptions::default()).collect()
-}
-
-/// Scores by encoder and generation position, or by pair.
-struct Scores {
-    /// [encoder][generation]
-    similarity: Vec<Vec<Option<f64>>>,
-    /// [encoder][generation]
-    clip_t: Vec<Vec<Option<f64>>>,
-    /// [threshold][generation], of the identity encoder
-    collapsed: Vec<Vec<u32>>,
-    /// [encoder] of (generation, ordinal)
-    pairs: Vec<HashMap<(u32, u32), f64>>,
-    identity: usize,
-}
-
-impl Scores {
-    fn collect(facts: &Facts, identity: usize, thresholds: &Thresholds) -> Scores {
-        let n = facts.generations.len();
-        let position: HashMap<i64, u32> = facts.generations.iter().zip(0..).map(|(g, i)| (g.id, i)).collect();
-        let encoder: HashMap<i64, usize> = facts.encoders.iter().enumerate().map(|(i, (id, _))| (*id, i)).collect();
-        let mut scores = Scores {
-            similarity: vec![vec![None; n]; facts.encoders.len()],
-            clip_t: vec![vec![None; n]; facts.encoders.len()],
-            collapsed: vec![vec![0; n]; thresholds.values().len()],
-            pairs: vec![HashMap::new(); facts.encoders.len()],
-            identity,
-        };
-        for s in &facts.image_scores {
-            let (Some(&e), Some(&g)) = (encoder.get(&s.encoder), position.get(&s.generation)) else { continue };
-            scores.similarity[e][g as usize] = Some(s.similarity);
-            scores.clip_t[e][g as usize] = s.clip_t;
-        }
-        for s in &facts.subject_scores {
-            let (Some(&e), Some(&g)) = (encoder.get(&s.encoder), position.get(&s.generation)) else { continue };
-            scores.pairs[e].insert((g, s.ordinal), s.similarity);
-            if e == identity {
-                for (t, threshold) in thresholds.values().iter().enumerate() {
-                    scores.collapsed[t][g as usize] += u32::from(s.similarity < *threshold);
-                }
-            }
-        }
-        scores
-    }
-}
-
-/// What a report averages over: generations, or pairs of generation and subject.
-struct Units {
-    generation: Vec<u32>,
-    /// Position in the prompt, for pairs.
-    ordinal: Option<Vec<u32>>,
-}
-
-impl Units {
-    fn generations(facts: &Facts) -> Units {
-        Units { generation: (0..facts.generations.len() as u32).collect(), ordinal: None }
-    }
-
-    fn pairs(facts: &Facts) -> Units {
-        let (mut generation, mut ordinal) = (Vec::new(), Vec::new());
-        for (g, fact) in (0..).zip(&facts.generations) {
-            for o in 0..facts.prompts[fact.prompt as usize].subjects.len() as u32 {
-                generation.push(g);
-                ordinal.push(o);
-            }
-        }
-        Units { generation, ordinal: Some(ordinal) }
-    }
-
-    fn columns(&self, facts: &Facts, options: &ReportOptions, scores: &Scores) -> Vec<Column> {
-        let generations = || self.generation.iter().map(|g| &facts.generations[*g as usize]);
-        let mut columns = Vec::new();
-        for key in &options.by {
-            let codes: Vec<i64> = match key {
-                Key::Model => generations().map(|g| i64::from(g.model)).collect(),
-                Key::PromptId => generations().map(|g| i64::from(g.prompt)).collect(),
-                Key::Seed => generations().map(|g| g.seed).collect(),
-                Key::SubjectCount => generations().map(|g| facts.prompts[g.prompt as usize].subjects.len() as i64).collect(),
-                Key::SceneType => generations().map(|g| facts.prompts[g.prompt as usize].scene_type as i64).collect(),
-                Key::SubjectId => self.subjects(facts).map(|s| s as i64).collect(),
-                Key::Kind => self.subjects(facts).map(|s| facts.subjects[s].kind.map_or(NO_KIND, |k| k as i64)).collect(),
-            };
-            columns.push(Column::new(key.as_str().into(), codes));
-        }
-        let positions: Vec<i64> = self.generation.iter().map(|g| i64::from(*g)).collect();
-        columns.push(Column::new(GENERATION.into(), positions));
-        for e in 0..facts.encoders.len() {
-            columns.push(Column::new(similarity_column(e).into(), self.similarity(scores, e)));
-            let clip_t: Vec<Option<f64>> = self.generation.iter().map(|g| scores.clip_t[e][*g as usize]).collect();
-            columns.push(Column::new(clip_t_column(e).into(), clip_t));
-        }
-        for (t, threshold) in options.thresholds.values().iter().enumerate() {
-            let rates: Vec<Option<f64>> = match self.ordinal {
-                Some(_) => self
-                    .similarity(scores, scores.identity)
-                    .iter()
-                    .map(|s| s.map(|s| f64::from(u8::from(s < *threshold))))
-                    .collect(),
-                None => generations()
-                    .zip(&self.generation)
-                    .map(|(fact, g)| {
-                        let n = facts.prompts[fact.prompt as usize].subjects.len();
-                        scores.similarity[scores.identity][*g as usize]
-                            .map(|_| f64::from(scores.collapsed[t][*g as usize]) / n as f64)
-                    })
-                    .collect(),
-            };
-            columns.push(Column::new(scr_column(t).into(), rates));
-        }
-        columns
-    }
-
-    fn similarity(&self, scores: &Scores, e: usize) -> Vec<Option<f64>> {
-        match &self.ordinal {
-            Some(ordinal) => self.generation.iter().zip(ordinal).map(|(g, o)| scores.pairs[e].get(&(*g, *o)).copied()).collect(),
-            None => self.generation.iter().map(|g| scores.similarity[e][*g as usize]).collect(),
-        }
-    }
-
-    /// Position of each pair's subject.
-    fn subjects<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = usize> + 'a {
-        let ordinals = self.ordinal.as_deref().unwrap_or_default();
-        self.generation
-            .iter()
-            .zip(ordinals)
-            .map(|(g, o)| facts.prompts[facts.generations[*g as usize].prompt as usize].subjects[*o as usize])
-    }
-}
-
-fn similarity_column(encoder: usize) -> String {
-    format!("similarity {encoder}")
-}
-
-fn clip_t_column(encoder: usize) -> String {
-    format!("clip_t {encoder}")
-}
-
-fn scr_column(threshold: usize) -> String {
-    format!("scr {threshold}")
-}
-
-fn key_value(key: Key, code: i64, facts: &Facts) -> KeyValue {
-    let at = code as usize;
-    match key {
-        Key::SubjectCount | Key::Seed => KeyValue::Integer(code),
-        Key::Model => KeyValue::Text(Some(facts.models[at].0.clone())),
-        Key::PromptId => KeyValue::Text(Some(facts.prompts[at].prompt_id.clone())),
-        Key::SubjectId => KeyValue::Text(Some(facts.subjects[at].subject_id.clone())),
-        Key::SceneType => KeyValue::Text(SceneType::ALL.get(at).map(|s| s.to_string())),
-        Key::Kind => KeyValue::Text(SubjectKind::ALL.get(at).map(|k| k.to_string())),
-    }
-}
-
 /// The mean of what is there; `None` of nothing.
-fn mean_of(values: &[Option<f64>]) -> Option<f64> {
+pub(super) fn mean_of(values: &[Option<f64>]) -> Option<f64> {
     let values: Vec<f64> = values.iter().flatten().copied().collect();
     (!values.is_empty()).then(|| crate::score::mean(&values))
-}
-
-/// How many different numbers; equal ones stand together.
-fn distinct(numbers: impl Iterator<Item = i64>) -> u64 {
-    let mut last = None;
-    numbers.filter(|n| last.replace(*n) != Some(*n)).count() as u64
-}
-
-/// A row of the grouped frame.
-struct Cell<'a> {
-    frame: &'a DataFrame,
-    row: usize,
-}
-
-impl Cell<'_> {
-    fn integer(&self, column: &str) -> i64 {
-        self.frame.column(column).ok().and_then(|c| c.i64().ok()).and_then(|c| c.get(self.row)).unwrap_or_default()
-    }
-
-    fn list(&self, column: &str) -> Option<Series> {
-        self.frame.column(column).ok()?.list().ok()?.get_as_series(self.row)
-    }
-
-    fn values(&self, column: &str) -> Vec<Option<f64>> {
-        self.list(column).and_then(|s| s.f64().ok().map(|v| v.iter().collect())).unwrap_or_default()
-    }
-
-    fn integers(&self, column: &str) -> Vec<i64> {
-        self.list(column).and_then(|s| s.i64().ok().map(|v| v.iter().flatten().collect())).unwrap_or_default()
-    }
 }

@@ -2,47 +2,64 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | this | [`Key`], [`ReportOptions`], [`Report`] and its rows: the structs *are* the JSON |
+//! | this | [`Facts`], [`ReportOptions`], [`Report`] |
+//! | `row` | [`Row`]: a cell; the structs *are* the JSON |
+//! | `keys` | [`Key`]: what is grouped by |
 //! | `thresholds` | [`Thresholds`] |
 //! | `identity` | which encoder decides collapse |
+//! | `units` | generations or pairs, and what each was scored |
 //! | `cells` | the grouping, with Polars |
+//! | `ceiling` | what composites of the references score |
+//! | `remarks` | what to know of the cells before comparing them |
 //! | `present` | the table for people, for papers, for programs |
 
+mod ceiling;
 mod cells;
 mod identity;
+mod keys;
 mod present;
+mod remarks;
+mod row;
 mod thresholds;
+mod units;
 
-pub use cells::{Facts, build};
+pub use cells::build;
 pub use identity::{identity_encoder, is_dinov2};
+pub use keys::Key;
+pub use row::{CellControls, Intervals, KeyValue, Named, Row};
 pub use thresholds::Thresholds;
 
+use crate::catalog::{GenerationFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 use crate::score::{Confidence, Identification};
-use crate::vocabulary::closed_set;
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use serde::{Serialize, Serializer};
+use std::collections::{HashMap, HashSet};
 
-closed_set! {
-    /// What a report may be grouped by.
-    Key, "key" {
-        Model = "model",
-        SubjectCount = "subject_count",
-        SceneType = "scene_type",
-        PromptId = "prompt_id",
-        Seed = "seed",
-        /// An attribute of subjects: a cell is over (generation, subject) pairs.
-        Kind = "kind",
-        /// An attribute of subjects: a cell is over (generation, subject) pairs.
-        SubjectId = "subject_id",
-    }
+/// What a report is made from.
+pub struct Facts {
+    /// Models by name, with whether each is a control.
+    pub models: Vec<(String, bool)>,
+    /// Subjects by id.
+    pub subjects: Vec<SubjectFact>,
+    /// Prompts by id.
+    pub prompts: Vec<PromptFact>,
+    /// Generations by model, prompt, seed.
+    pub generations: Vec<GenerationFact>,
+    /// Encoders with image vectors: row and name, by name.
+    pub encoders: Vec<(i64, String)>,
+    /// Image scores, in any order.
+    pub image_scores: Vec<ImageScoreFact>,
+    /// Subject scores of the encoders that the report needs, in any order.
+    pub subject_scores: Vec<SubjectScoreFact>,
+    /// How many prompts each encoder cut, by its name.
+    pub cut_prompts: Vec<(String, u64)>,
+    /// Composites and crops of the references that their prompts have now, by generation row.
+    pub composites: HashSet<i64>,
+    /// Per encoder, in the order of `encoders`; if controls were asked for.
+    pub controls: Option<Vec<ControlsOf>>,
 }
 
-impl Key {
-    /// Whether cells are over (generation, subject) pairs.
-    pub fn is_of_subjects(self) -> bool {
-        matches!(self, Key::Kind | Key::SubjectId)
-    }
-}
+/// The controls by one encoder, by generation row.
+pub type ControlsOf = HashMap<i64, Control>;
 
 /// What to report.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,17 +72,22 @@ pub struct ReportOptions {
     pub identity: Option<String>,
     /// Intervals of every mean; `None`: none.
     pub confidence: Option<Confidence>,
-    /// Whether to add what needs the whole pool: identification and chance SCR.
+    /// Whether to add what needs the whole pool, identification and chance, and what needs composites, the
+    /// ceiling and normalised similarity.
     pub controls: bool,
+    /// Whether to add SCR at every threshold, and the area below it.
+    pub curve: bool,
 }
 
-/// One generation against the whole pool, by the identity encoder.
+/// One generation against the whole pool, by one encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Control {
     /// Its requested subjects among all.
     pub identification: Identification,
-    /// Per threshold, SCR if it had been asked for the subjects it was not asked for.
-    pub chance: Vec<f64>,
+    /// Mean similarity with the subjects it was not asked for.
+    pub chance: f64,
+    /// Per threshold, SCR if it had been asked for those; by the identity encoder, otherwise empty.
+    pub chance_scr: Vec<f64>,
 }
 
 impl Default for ReportOptions {
@@ -76,6 +98,7 @@ impl Default for ReportOptions {
             identity: None,
             confidence: None,
             controls: false,
+            curve: false,
         }
     }
 }
@@ -101,114 +124,11 @@ pub struct Report {
     /// How many prompts each encoder cut at its limit: their CLIP-T is of a part of the text.
     #[serde(skip)]
     pub cut_prompts: Vec<(String, u64)>,
-}
-
-/// The value of a key in a row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum KeyValue {
-    /// A count or a seed.
-    Integer(i64),
-    /// A name; `None`: a subject without a kind.
-    Text(Option<String>),
-}
-
-/// A mean with the name of its encoder or threshold; `None` where there was nothing to average.
-pub type Named = (String, Option<f64>);
-
-/// A cell: the mean over its generations (or over pairs, grouped by an attribute of subjects).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// The cell's keys.
-    pub keys: Vec<(Key, KeyValue)>,
-    /// Generations scored by the identity encoder.
-    pub images: u64,
-    /// Subjects in them.
-    pub subjects: u64,
-    /// Generations that the catalog expects and the identity encoder could not score.
-    pub missing: u64,
-    /// Per encoder with texts: mean CLIP-T.
-    pub clip_t: Vec<Named>,
-    /// Per encoder: mean similarity.
-    pub similarity: Vec<Named>,
-    /// Per threshold: mean Subject Collapse Rate.
-    pub scr: Vec<Named>,
-    /// Encoders (and `clip_t/ENCODER`) that scored another number of generations, and how many.
-    pub scored: Vec<(String, u64)>,
-    /// The interval of each mean, if intervals were asked for.
-    pub ci: Option<Intervals>,
-    /// Means over the cell's generations, if controls were asked for.
-    pub controls: Option<CellControls>,
-}
-
-/// The controls of a cell; `None` where no generation has any.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CellControls {
-    /// Mean identification.
-    pub identification: Option<Identification>,
-    /// Per threshold: mean chance SCR.
-    pub chance_scr: Vec<Named>,
-}
-
-/// The intervals of a cell, in the order of its means; `None` where fewer than two prompts have a value.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Intervals {
-    /// Of [`Row::clip_t`].
-    pub clip_t: Vec<(String, Option<[f64; 2]>)>,
-    /// Of [`Row::similarity`].
-    pub similarity: Vec<(String, Option<[f64; 2]>)>,
-    /// Of [`Row::scr`].
-    pub scr: Vec<(String, Option<[f64; 2]>)>,
-}
-
-impl Serialize for Intervals {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let mut map = s.serialize_map(Some(3))?;
-        map.serialize_entry("scr", &Pairs(&self.scr))?;
-        map.serialize_entry("similarity", &Pairs(&self.similarity))?;
-        map.serialize_entry("clip_t", &Pairs(&self.clip_t))?;
-        map.end()
-    }
+    /// What to know of the cells before comparing them, as sentences.
+    #[serde(skip)]
+    pub remarks: Vec<String>,
 }
 
 fn thresholds_as_list<S: Serializer>(t: &Thresholds, s: S) -> Result<S::Ok, S::Error> {
     t.values().serialize(s)
-}
-
-impl Serialize for Row {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let mut map = s.serialize_map(None)?;
-        for (key, value) in &self.keys {
-            map.serialize_entry(key, value)?;
-        }
-        map.serialize_entry("images", &self.images)?;
-        map.serialize_entry("subjects", &self.subjects)?;
-        map.serialize_entry("missing", &self.missing)?;
-        map.serialize_entry("clip_t", &Pairs(&self.clip_t))?;
-        map.serialize_entry("similarity", &Pairs(&self.similarity))?;
-        map.serialize_entry("scr", &Pairs(&self.scr))?;
-        if let Some(ci) = &self.ci {
-            map.serialize_entry("ci", ci)?;
-        }
-        if let Some(controls) = &self.controls {
-            let of = |pick: fn(&Identification) -> f64| controls.identification.as_ref().map(pick);
-            let identification =
-                [("auc", of(|i| i.auc)), ("r_precision", of(|i| i.r_precision)), ("mean_rank", of(|i| i.mean_rank))];
-            map.serialize_entry("identification", &Pairs(&identification.map(|(name, value)| (name.to_owned(), value))))?;
-            map.serialize_entry("chance_scr", &Pairs(&controls.chance_scr))?;
-        }
-        if !self.scored.is_empty() {
-            map.serialize_entry("scored", &Pairs(&self.scored))?;
-        }
-        map.end()
-    }
-}
-
-/// Named values as a JSON object, in order.
-struct Pairs<'a, V>(&'a [(String, V)]);
-
-impl<V: Serialize> Serialize for Pairs<'_, V> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_map(self.0.iter().map(|(k, v)| (k, v)))
-    }
 }

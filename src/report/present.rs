@@ -20,6 +20,9 @@ enum Part {
     ClipT,
     Similarity,
     Scr,
+    Uncollapsed,
+    Area,
+    Normalised,
     Auc,
     RPrecision,
     MeanRank,
@@ -66,20 +69,28 @@ impl Report {
         let mut columns: Vec<String> = self.by.iter().map(|k| k.to_string()).collect();
         columns.extend(["images", "subjects", "missing"].map(str::to_owned));
         let first = self.rows.first();
-        let names = |part: fn(&Row) -> &[Named]| first.map(part).unwrap_or_default().iter().map(|(n, _)| n);
-        columns.extend(names(|r| &r.clip_t).map(|n| format!("clip_t_{n}")));
-        columns.extend(names(|r| &r.similarity).map(|n| format!("similarity_{n}")));
-        columns.extend(self.thresholds.values().iter().map(|t| format!("scr_{}", super::Thresholds::name(*t))));
+        let names = |prefix: &str, part: fn(&Row) -> &[Named]| -> Vec<String> {
+            first.map(part).unwrap_or_default().iter().map(|(n, _)| format!("{prefix}_{n}")).collect()
+        };
+        let mut means = names("clip_t", |r| &r.clip_t);
+        means.extend(names("similarity", |r| &r.similarity));
+        means.extend(self.thresholds.values().iter().map(|t| format!("scr_{}", super::Thresholds::name(*t))));
+        let ends: Vec<String> = means.iter().flat_map(|m| [format!("{m}_low"), format!("{m}_high")]).collect();
+        columns.append(&mut means);
         if first.is_some_and(|row| row.ci.is_some()) {
-            let means = columns.split_off(self.by.len() + 3);
-            let ends: Vec<String> = means.iter().flat_map(|m| [format!("{m}_low"), format!("{m}_high")]).collect();
-            columns.extend(means.into_iter().chain(ends));
+            columns.extend(ends);
         }
-        let controls = first.and_then(|row| row.controls.as_ref());
-        if let Some(controls) = controls {
-            columns.extend(["auc", "r_precision", "mean_rank"].map(str::to_owned));
+        columns.extend(names("uncollapsed", |r| &r.uncollapsed));
+        if let Some(controls) = first.and_then(|row| row.controls.as_ref()) {
+            columns.extend(["r_precision", "mean_rank"].map(str::to_owned));
             columns.extend(controls.chance_scr.iter().map(|(t, _)| format!("chance_scr_{t}")));
+            for (name, values) in controls.by_encoder() {
+                columns.extend(values.iter().map(|(encoder, _)| format!("{name}_{encoder}")));
+            }
         }
+        let curve = first.is_some_and(|row| row.curve.is_some());
+        let any_control = self.rows.iter().any(|row| row.control);
+        columns.extend(curve.then(|| "area".to_owned()).into_iter().chain(any_control.then(|| "control".to_owned())));
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
         let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Real);
         for row in &self.rows {
@@ -89,13 +100,15 @@ impl Report {
             for (_, ends) in row.ci.iter().flat_map(|ci| ci.clip_t.iter().chain(&ci.similarity).chain(&ci.scr)) {
                 cells.extend([0, 1].map(|end| number(ends.map(|ends| ends[end]))));
             }
+            cells.extend(row.uncollapsed.iter().map(|(_, mean)| number(*mean)));
             if let Some(controls) = &row.controls {
-                let identification = controls.identification;
-                cells.push(number(identification.map(|i| i.auc)));
-                cells.push(number(identification.map(|i| i.r_precision)));
-                cells.push(number(identification.map(|i| i.mean_rank)));
+                cells.push(number(controls.identification.map(|i| i.r_precision)));
+                cells.push(number(controls.identification.map(|i| i.mean_rank)));
                 cells.extend(controls.chance_scr.iter().map(|(_, value)| number(*value)));
+                cells.extend(controls.by_encoder().iter().flat_map(|(_, values)| *values).map(|(_, value)| number(*value)));
             }
+            cells.extend(row.curve.iter().map(|curve| number(curve.as_ref().map(|curve| curve.area))));
+            cells.extend(any_control.then_some(Cell::Integer(i64::from(row.control))));
             table.row(&cells)?;
         }
         table.finish().map(drop)
@@ -103,7 +116,7 @@ impl Report {
 
     /// One line a cell, for a person.
     fn write_rows(&self, out: impl Write, format: Format) -> io::Result<()> {
-        let measures = self.measures();
+        let measures = self.measures(format == Format::Table);
         let mut columns: Vec<String> = self.by.iter().map(|k| k.to_string()).collect();
         columns.push("images".into());
         let any_missing = self.generations_missing > 0;
@@ -113,7 +126,7 @@ impl Report {
         columns.extend(measures.iter().map(|m| head(m, format)));
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
         for row in &self.rows {
-            let mut cells: Vec<Cell> = row.keys.iter().map(|(_, v)| key_cell(v)).collect();
+            let mut cells: Vec<Cell> = row.keys.iter().map(|(key, v)| marked(*key, v, row.control)).collect();
             cells.push(Cell::Integer(row.images as i64));
             if any_missing {
                 cells.push(Cell::Integer(row.missing as i64));
@@ -128,19 +141,20 @@ impl Report {
     }
 
     fn write_side_by_side(&self, out: impl Write, format: Format) -> io::Result<()> {
-        let measures = self.measures();
-        let mut models: Vec<&KeyValue> = Vec::new();
+        let measures = self.measures(false);
+        let mut models: Vec<(&KeyValue, bool)> = Vec::new();
         let mut lines: Vec<(Vec<&KeyValue>, Vec<Option<&Row>>)> = Vec::new();
         for row in &self.rows {
             for (key, value) in &row.keys {
-                if *key == Key::Model && !models.contains(&value) {
-                    models.push(value);
+                if *key == Key::Model && !models.iter().any(|(model, _)| *model == value) {
+                    models.push((value, row.control));
                 }
             }
         }
+        models.sort_by_key(|(_, control)| *control);
         for row in &self.rows {
             let others: Vec<&KeyValue> = row.keys.iter().filter(|(k, _)| *k != Key::Model).map(|(_, v)| v).collect();
-            let model = row.keys.iter().find(|(k, _)| *k == Key::Model).and_then(|(_, v)| models.iter().position(|m| *m == v));
+            let model = row.keys.iter().find(|(k, _)| *k == Key::Model).and_then(|(_, v)| models.iter().position(|m| m.0 == v));
             let line = match lines.iter().position(|(keys, _)| *keys == others) {
                 Some(at) => &mut lines[at],
                 None => {
@@ -158,9 +172,9 @@ impl Report {
         let other_keys: Vec<String> = self.by.iter().filter(|k| **k != Key::Model).map(|k| k.to_string()).collect();
         let mut groups = vec![(String::new(), other_keys.len())];
         let mut columns = other_keys;
-        for model in &models {
-            let KeyValue::Text(name) = model else { continue };
-            groups.push((name.clone().unwrap_or_default(), width));
+        for (model, control) in &models {
+            let Cell::Text(name) = marked(Key::Model, model, *control) else { continue };
+            groups.push((name, width));
             columns.extend(measures.iter().map(|m| head(m, format)));
             if any_missing {
                 columns.push("missing".into());
@@ -174,7 +188,9 @@ impl Report {
                 for (m, best) in measures.iter().zip(&best) {
                     let mean = row.and_then(|r| Some((m.text(m.value(r)?), m.interval(r))));
                     cells.push(match mean {
-                        Some((text, interval)) if best.as_ref() == Some(&text) => Cell::Best(text + &interval),
+                        Some((text, interval)) if best.as_ref() == Some(&text) && row.is_some_and(|r| !r.control) => {
+                            Cell::Best(text + &interval)
+                        }
                         Some((text, interval)) => Cell::Number(text + &interval),
                         None => Cell::Number("–".into()),
                     });
@@ -188,8 +204,9 @@ impl Report {
         table.finish().map(drop)
     }
 
-    /// The measured columns in the order of the paper: CLIP-T, CLIP-I, DINO, DINOv2, others, SCR@τ.
-    fn measures(&self) -> Vec<Measure> {
+    /// The measured columns in the order of the paper: CLIP-T, CLIP-I, DINO, DINOv2, others, SCR@τ; then those
+    /// that the paper lacks. With `kept`, how many subjects of an image have not collapsed at the first threshold.
+    fn measures(&self, kept: bool) -> Vec<Measure> {
         let Some(first) = self.rows.first() else { return Vec::new() };
         let mut measures = Vec::new();
         let texts = first.clip_t.len();
@@ -200,25 +217,40 @@ impl Report {
         let heads: Vec<(usize, &str)> = first.similarity.iter().map(|(e, _)| family(e)).collect();
         let mut order: Vec<usize> = (0..heads.len()).collect();
         order.sort_by_key(|i| heads[*i].0);
+        let mut encoders = Vec::new();
         for i in order {
             let (rank, name) = heads[i];
             let encoder = &first.similarity[i].0;
             let shared = heads.iter().filter(|h| h.0 == rank).count() > 1;
             let name = if shared && rank < OTHER { format!("{name} ({encoder})") } else { name.to_owned() };
+            encoders.push((i, name.clone()));
             measures.push(Measure { name, better: Better::Higher, percent: false, part: Part::Similarity, at: i });
         }
         for (t, (threshold, _)) in first.scr.iter().enumerate() {
             let name = format!("SCR@{threshold}");
             measures.push(Measure { name, better: Better::Lower, percent: true, part: Part::Scr, at: t });
         }
+        let plain = |name: &str, better, part| Measure { name: name.to_owned(), better, part, at: 0, percent: false };
+        if let Some((threshold, _)) = first.uncollapsed.first().filter(|_| kept) {
+            measures.push(plain(&format!("kept@{threshold}"), Better::Higher, Part::Uncollapsed));
+        }
+        if first.curve.is_some() {
+            measures.push(plain("area", Better::Lower, Part::Area));
+        }
         if let Some(controls) = &first.controls {
-            let plain = |name: &str, better, part| Measure { name: name.to_owned(), better, part, at: 0, percent: false };
-            measures.push(plain("AUC", Better::Higher, Part::Auc));
+            for (at, name) in &encoders {
+                let name = if encoders.len() > 1 { format!("AUC ({name})") } else { "AUC".to_owned() };
+                measures.push(Measure { at: *at, ..plain(&name, Better::Higher, Part::Auc) });
+            }
             measures.push(plain("R-precision", Better::Higher, Part::RPrecision));
             measures.push(plain("rank", Better::Lower, Part::MeanRank));
             for (at, (threshold, _)) in controls.chance_scr.iter().enumerate() {
                 let name = format!("chance SCR@{threshold}");
                 measures.push(Measure { name, better: Better::Lower, part: Part::Chance, at, percent: true });
+            }
+            let identity = first.similarity.iter().position(|(encoder, _)| *encoder == self.identity);
+            if let Some(at) = identity.filter(|at| self.rows.iter().any(|r| r.ceiling(*at).is_some())) {
+                measures.push(Measure { at, ..plain("normalised", Better::Higher, Part::Normalised) });
             }
         }
         measures
@@ -247,7 +279,10 @@ impl Measure {
             Part::ClipT => &row.clip_t,
             Part::Similarity => &row.similarity,
             Part::Scr => &row.scr,
-            Part::Auc => return row.controls.as_ref()?.identification.map(|i| i.auc),
+            Part::Uncollapsed => &row.uncollapsed,
+            Part::Area => return row.curve.as_ref()?.as_ref().map(|curve| curve.area),
+            Part::Normalised => &row.controls.as_ref()?.normalised,
+            Part::Auc => &row.controls.as_ref()?.auc,
             Part::RPrecision => return row.controls.as_ref()?.identification.map(|i| i.r_precision),
             Part::MeanRank => return row.controls.as_ref()?.identification.map(|i| i.mean_rank),
             Part::Chance => &row.controls.as_ref()?.chance_scr,
@@ -262,7 +297,7 @@ impl Measure {
             Part::ClipT => &ci.clip_t,
             Part::Similarity => &ci.similarity,
             Part::Scr => &ci.scr,
-            Part::Auc | Part::RPrecision | Part::MeanRank | Part::Chance => return String::new(),
+            _ => return String::new(),
         };
         match intervals.get(self.at).and_then(|(_, interval)| *interval) {
             Some([low, high]) if self.percent => format!(" [{:.0}, {:.0}]", low * 100.0, high * 100.0),
@@ -276,10 +311,10 @@ impl Measure {
         if self.percent { format!("{:.1}", value * 100.0) } else { format!("{value:.3}") }
     }
 
-    /// The best value of a line as it is printed, so that equal print means equally best; nothing is
+    /// The best value of a line's models, without the controls, as it is printed, so that equal print means equally best; nothing is
     /// set off where all are equal.
     fn best(&self, rows: &[Option<&Row>]) -> Option<String> {
-        let values: Vec<f64> = rows.iter().flatten().filter_map(|r| self.value(r)).collect();
+        let values: Vec<f64> = rows.iter().flatten().filter(|r| !r.control).filter_map(|r| self.value(r)).collect();
         let first = self.text(*values.first()?);
         if values.iter().all(|v| self.text(*v) == first) {
             return None;
@@ -307,5 +342,13 @@ fn key_cell(value: &KeyValue) -> Cell {
         KeyValue::Integer(n) => Cell::Integer(*n),
         KeyValue::Text(Some(text)) => Cell::Text(text.clone()),
         KeyValue::Text(None) => Cell::Null,
+    }
+}
+
+/// The value of a key where people read it: a control says so.
+fn marked(key: Key, value: &KeyValue, control: bool) -> Cell {
+    match (key, value) {
+        (Key::Model, KeyValue::Text(Some(name))) if control => Cell::Text(format!("{name} (control)")),
+        _ => key_cell(value),
     }
 }

@@ -11,9 +11,11 @@
 //! assert_eq!(mean(&[1.0, 2.0]), 1.5);
 //! ```
 
+mod curve;
 mod identification;
 mod interval;
 
+pub use curve::Curve;
 pub use identification::{Identification, identification};
 pub use interval::{Clustered, Confidence, REPLICATES, intervals};
 

@@ -1,0 +1,63 @@
+//! What the best image could score: the composites of a prompt's own references, which `msdata controls make`
+//! pastes, as scored like any generation.
+
+use super::Facts;
+use super::units::Scores;
+use crate::vocabulary::{COMPOSITE, CROP};
+use std::collections::HashMap;
+
+/// The composites by prompt. One that is not of the references that its prompt has now does not count.
+pub(super) struct Ceilings<'a> {
+    facts: &'a Facts,
+    scores: &'a Scores,
+    /// By prompt: all its subjects together. A place among the generations.
+    composites: HashMap<u32, usize>,
+    /// By prompt and place in it: one subject alone.
+    crops: HashMap<(u32, u32), usize>,
+}
+
+impl<'a> Ceilings<'a> {
+    pub(super) fn new(facts: &'a Facts, scores: &'a Scores) -> Ceilings<'a> {
+        let mut ceilings = Ceilings { facts, scores, composites: HashMap::new(), crops: HashMap::new() };
+        for (at, generation) in facts.generations.iter().enumerate() {
+            let (model, control) = &facts.models[generation.model as usize];
+            if !control || !facts.composites.contains(&generation.id) {
+                continue;
+            }
+            if model == COMPOSITE {
+                ceilings.composites.insert(generation.prompt, at);
+            } else if model == CROP
+                && let Ok(ordinal) = u32::try_from(generation.seed)
+            {
+                ceilings.crops.insert((generation.prompt, ordinal), at);
+            }
+        }
+        ceilings
+    }
+
+    /// Similarity of the composite of a generation's prompt; with a place in the prompt, with that subject.
+    pub(super) fn composite(&self, encoder: usize, generation: usize, ordinal: Option<u32>) -> Option<f64> {
+        let composite = *self.composites.get(&self.facts.generations[generation].prompt)?;
+        match ordinal {
+            Some(ordinal) => Some(self.scores.of_subjects(encoder, composite)?[ordinal as usize]),
+            None => self.scores.similarity(encoder, composite),
+        }
+    }
+
+    /// The same where each subject has the image to itself.
+    pub(super) fn single(&self, encoder: usize, generation: usize, ordinal: Option<u32>) -> Option<f64> {
+        let prompt = self.facts.generations[generation].prompt;
+        let of = |ordinal: u32| {
+            let crop = *self.crops.get(&(prompt, ordinal))?;
+            Some(self.scores.of_subjects(encoder, crop)?[ordinal as usize])
+        };
+        match ordinal {
+            Some(ordinal) => of(ordinal),
+            None => {
+                let subjects = self.facts.prompts[prompt as usize].subjects.len() as u32;
+                let all: Vec<f64> = (0..subjects).map(of).collect::<Option<_>>()?;
+                Some(crate::score::mean(&all))
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a reader of a table should know of its cells before comparing them.
+
+use super::cells::CellUnits;
+use super::units::{Scores, Units};
+use super::{Facts, Key, KeyValue};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Prompts below which a mean says more about the prompts than about the model.
+const FEW: usize = 5;
+
+/// Sentences about cells that mix image sizes, that lack prompts which another model has, or that have fewer
+/// than five prompts; each names the first such cell.
+pub(super) fn remarks(
+    facts: &Facts,
+    scores: &Scores,
+    identity: usize,
+    units: &Units<'_>,
+    cells: &[CellUnits],
+    by: &[Key],
+) -> Vec<String> {
+    let (mut mixed, mut few, mut lacking) = (Remark::default(), Remark::default(), Remark::default());
+    // By the cell's other keys: every prompt that some model has.
+    let mut of_any_model: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    let mut seen = Vec::with_capacity(cells.len());
+    for (keys, members) in cells {
+        let generations = || members.iter().map(|m| units.generation[*m] as usize);
+        let scored = generations().filter(|g| scores.similarity(identity, *g).is_some());
+        let facts_of: Vec<_> = scored.map(|g| &facts.generations[g]).collect();
+        if facts_of.first().is_none_or(|g| facts.models[g.model as usize].1) {
+            continue; // a control, or nothing to be compared
+        }
+        let prompts: BTreeSet<u32> = facts_of.iter().map(|g| g.prompt).collect();
+        let sizes: BTreeSet<[u32; 2]> = facts_of.iter().filter_map(|g| g.size).collect();
+        if sizes.len() > 1 {
+            mixed.note(keys, || sizes.iter().map(|[w, h]| format!("{w}x{h}")).collect::<Vec<_>>().join(", "));
+        }
+        if prompts.len() < FEW && !by.contains(&Key::PromptId) {
+            few.note(keys, || prompts.len().to_string());
+        }
+        let others = written(keys.iter().filter(|(key, _)| *key != Key::Model));
+        of_any_model.entry(others.clone()).or_default().extend(&prompts);
+        seen.push((keys, others, prompts));
+    }
+    for (keys, others, prompts) in &seen {
+        let all = &of_any_model[others];
+        if by.contains(&Key::Model) && prompts.len() < all.len() {
+            lacking.note(keys, || format!("{} of {}", all.len() - prompts.len(), all.len()));
+        }
+    }
+    let mut said = Vec::new();
+    mixed.say("mix image sizes, and similarity depends on the size (`--by` with `size` tells them apart)", &mut said);
+    lacking.say("lack prompts that another model has, so their means are over other prompts", &mut said);
+    few.say("have images of fewer than five prompts", &mut said);
+    said
+}
+
+/// How many cells something is true of, and the first.
+#[derive(Default)]
+struct Remark {
+    cells: usize,
+    first: String,
+}
+
+impl Remark {
+    fn note(&mut self, keys: &[(Key, KeyValue)], what: impl FnOnce() -> String) {
+        self.cells += 1;
+        if self.cells == 1 {
+            self.first = format!("{}: {}", written(keys.iter()), what());
+        }
+    }
+
+    fn say(&self, what: &str, said: &mut Vec<String>) {
+        match self.cells {
+            0 => {}
+            n => said.push(format!("cells that {what}: {n}, the first {}", crate::vocabulary::plain(&self.first))),
+        }
+    }
+}
+
+fn written<'k>(keys: impl Iterator<Item = &'k (Key, KeyValue)>) -> String {
+    let value = |value: &KeyValue| match value {
+        KeyValue::Integer(n) => n.to_string(),
+        KeyValue::Text(text) => text.clone().unwrap_or_else(|| "none".into()),
+    };
+    let all = keys.map(|(key, v)| format!("{key} {}", value(v))).collect::<Vec<_>>().join(", ");
+    if all.is_empty() { "all".into() } else { all }
+}

@@ -1,0 +1,142 @@
+//! What a report averages over: generations, or pairs of a generation and one of its subjects; and what each
+//! of them was scored.
+
+use super::Facts;
+use super::Key;
+use super::keys::Keys;
+use crate::catalog::GenerationFact;
+use crate::score::subject_collapse_rate;
+use std::collections::HashMap;
+
+/// Scores by encoder (its place among the facts) and generation (likewise).
+pub(super) struct Scores {
+    /// Where each generation's subjects begin in `of_subjects`; one more at the end.
+    begin: Vec<usize>,
+    /// [encoder][generation]
+    similarity: Vec<Vec<Option<f64>>>,
+    /// [encoder][generation]
+    clip_t: Vec<Vec<Option<f64>>>,
+    /// [encoder]: the subjects of all generations in a row; empty where none were read.
+    of_subjects: Vec<Vec<f64>>,
+}
+
+impl Scores {
+    pub(super) fn collect(facts: &Facts) -> Scores {
+        let n = facts.generations.len();
+        let position: HashMap<i64, usize> = facts.generations.iter().enumerate().map(|(i, g)| (g.id, i)).collect();
+        let encoder: HashMap<i64, usize> = facts.encoders.iter().enumerate().map(|(i, (id, _))| (*id, i)).collect();
+        let mut begin = Vec::with_capacity(n + 1);
+        let mut pairs = 0;
+        for generation in &facts.generations {
+            begin.push(pairs);
+            pairs += facts.prompts[generation.prompt as usize].subjects.len();
+        }
+        begin.push(pairs);
+        let mut scores = Scores {
+            begin,
+            similarity: vec![vec![None; n]; facts.encoders.len()],
+            clip_t: vec![vec![None; n]; facts.encoders.len()],
+            of_subjects: vec![Vec::new(); facts.encoders.len()],
+        };
+        for s in &facts.image_scores {
+            let (Some(&e), Some(&g)) = (encoder.get(&s.encoder), position.get(&s.generation)) else { continue };
+            scores.similarity[e][g] = Some(s.similarity);
+            scores.clip_t[e][g] = s.clip_t;
+        }
+        for s in &facts.subject_scores {
+            let (Some(&e), Some(&g)) = (encoder.get(&s.encoder), position.get(&s.generation)) else { continue };
+            let values = &mut scores.of_subjects[e];
+            if values.is_empty() {
+                values.resize(pairs, f64::NAN); // never read: a generation has all its subjects scored, or none
+            }
+            values[scores.begin[g] + s.ordinal as usize] = s.similarity;
+        }
+        scores
+    }
+
+    /// Mean similarity of a generation.
+    pub(super) fn similarity(&self, encoder: usize, generation: usize) -> Option<f64> {
+        self.similarity[encoder][generation]
+    }
+
+    /// CLIP-T of a generation.
+    pub(super) fn clip_t(&self, encoder: usize, generation: usize) -> Option<f64> {
+        self.clip_t[encoder][generation]
+    }
+
+    /// Whether an encoder has any CLIP-T.
+    pub(super) fn has_texts(&self, encoder: usize) -> bool {
+        self.clip_t[encoder].iter().any(Option::is_some)
+    }
+
+    /// The similarities of a scored generation's subjects, in the prompt's order.
+    pub(super) fn of_subjects(&self, encoder: usize, generation: usize) -> Option<&[f64]> {
+        self.similarity[encoder][generation]?;
+        self.of_subjects[encoder].get(self.begin[generation]..self.begin[generation + 1])
+    }
+}
+
+/// The units of a report, in the order of the keys (model, prompt, seed, place in the prompt).
+pub(super) struct Units<'f> {
+    facts: &'f Facts,
+    scores: &'f Scores,
+    /// Place of the generation among the facts.
+    pub(super) generation: Vec<u32>,
+    /// Place in the prompt, where units are pairs.
+    pub(super) ordinal: Option<Vec<u32>>,
+}
+
+impl<'f> Units<'f> {
+    /// The units that cells by these keys are over, of the generations to be kept.
+    pub(super) fn new(facts: &'f Facts, scores: &'f Scores, by: &[Key], keep: impl Fn(&GenerationFact) -> bool) -> Units<'f> {
+        let kept = (0..).zip(&facts.generations).filter(|(_, generation)| keep(generation));
+        let pairs = by.iter().any(|key| key.is_of_subjects());
+        let (mut generation, mut ordinal) = (Vec::new(), Vec::new());
+        for (g, fact) in kept {
+            let units = if pairs { facts.prompts[fact.prompt as usize].subjects.len() as u32 } else { 1 };
+            generation.extend((0..units).map(|_| g));
+            ordinal.extend(0..units);
+        }
+        Units { facts, scores, generation, ordinal: pairs.then_some(ordinal) }
+    }
+
+    /// What each unit's generation is.
+    pub(super) fn facts(&self) -> impl Iterator<Item = &'f GenerationFact> + '_ {
+        self.generation.iter().map(|g| &self.facts.generations[*g as usize])
+    }
+
+    /// The value of a key for each unit, as a code.
+    pub(super) fn codes(&self, key: Key, keys: &Keys<'_>) -> Vec<i64> {
+        match &self.ordinal {
+            Some(ordinals) => self.facts().zip(ordinals).map(|(fact, ordinal)| keys.code(key, fact, Some(*ordinal))).collect(),
+            None => self.facts().map(|fact| keys.code(key, fact, None)).collect(),
+        }
+    }
+
+    /// Similarity by an encoder.
+    pub(super) fn similarity(&self, encoder: usize) -> Vec<Option<f64>> {
+        match &self.ordinal {
+            Some(ordinal) => {
+                let of = |(g, o): (&u32, &u32)| Some(self.scores.of_subjects(encoder, *g as usize)?[*o as usize]);
+                self.generation.iter().zip(ordinal).map(of).collect()
+            }
+            None => self.generation.iter().map(|g| self.scores.similarity(encoder, *g as usize)).collect(),
+        }
+    }
+
+    /// CLIP-T by an encoder.
+    pub(super) fn clip_t(&self, encoder: usize) -> Vec<Option<f64>> {
+        self.generation.iter().map(|g| self.scores.clip_t(encoder, *g as usize)).collect()
+    }
+
+    /// SCR of an image; of a pair, whether it is collapsed.
+    pub(super) fn collapse(&self, encoder: usize, threshold: f64) -> Vec<Option<f64>> {
+        match &self.ordinal {
+            Some(_) => self.similarity(encoder).iter().map(|s| s.map(|s| subject_collapse_rate(&[s], threshold))).collect(),
+            None => {
+                let of = |g: &u32| self.scores.of_subjects(encoder, *g as usize).map(|s| subject_collapse_rate(s, threshold));
+                self.generation.iter().map(of).collect()
+            }
+        }
+    }
+}
