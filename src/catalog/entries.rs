@@ -291,6 +291,15 @@ impl Changes<'_> {
         Ok(Put::Done(id, Change::Replaced))
     }
 
+    /// Marks a model as a control; whether there is such a model.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn set_control(&self, model: &ModelName) -> Result<bool> {
+        let marked = self.tx.execute("UPDATE model SET control = 1 WHERE name = ?1", [model.as_str()]);
+        Ok(marked.map_err(catalog("mark a control"))? > 0)
+    }
+
     /// Every id of the kind, for suggestions. Generations have none of their own.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::vocabulary::{SceneType, SubjectKind};
 use rusqlite::Row;
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 /// A subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,17 @@ pub struct PromptFact {
     pub subjects: Vec<usize>,
     /// Whether a text encoder had to cut it; `None`: none has taken it, or none said.
     pub cut: Option<bool>,
+}
+
+/// The usable first reference image of a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstReference {
+    /// Subject row.
+    pub subject: i64,
+    /// Its file.
+    pub path: PathBuf,
+    /// BLAKE3 of its bytes as last read.
+    pub blake3: [u8; 32],
 }
 
 /// A generation's key; small, because a data set may have ten million.
@@ -213,6 +225,18 @@ impl Catalog {
         })?;
         generations.sort_unstable_by_key(|g| (g.model, g.prompt, g.seed));
         Ok(generations)
+    }
+
+    /// The first reference of every subject that has a usable one.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn first_references(&self) -> Result<Vec<FirstReference>> {
+        self.rows(
+            "SELECT r.subject, i.path, i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
+             WHERE r.reference_index = 0 AND i.status = 'ok' ORDER BY r.subject",
+            |r| Ok(FirstReference { subject: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), blake3: r.get(2)? }),
+        )
     }
 
     /// Composites and crops that were made from the references which their prompts have now. A composite's

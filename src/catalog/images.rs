@@ -129,7 +129,8 @@ impl Catalog {
             .map_err(catalog("list images"))
     }
 
-    /// Groups of generations whose path is the same.
+    /// Groups of generations whose path is the same. Controls are copies on purpose: they do not count, here
+    /// and in the next two.
     ///
     /// # Errors
     /// SQLite's.
@@ -139,7 +140,7 @@ impl Catalog {
                  SELECT i.path, count(*) AS n, min(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS first,
                         max(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS last
                  FROM generation g JOIN image i ON i.id = g.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
-                 GROUP BY i.path HAVING n > 1)",
+                 WHERE m.control = 0 GROUP BY i.path HAVING n > 1)",
         )
     }
 
@@ -151,7 +152,8 @@ impl Catalog {
         self.duplicate(
             "SELECT count(*), min(m.name || ' ' || p.prompt_id || ' ' || g.seed || ' is the reference image ' || ri.path)
              FROM reference_image r JOIN image ri ON ri.id = r.image JOIN image gi ON gi.blake3 = ri.blake3
-             JOIN generation g ON g.image = gi.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt",
+             JOIN generation g ON g.image = gi.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+             WHERE m.control = 0",
         )
     }
 
@@ -164,7 +166,7 @@ impl Catalog {
             "SELECT count(*), min(first || ' and ' || (n - 1) || ' more have the same bytes') FROM (
                  SELECT count(*) AS n, min(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS first
                  FROM generation g JOIN image i ON i.id = g.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
-                 WHERE i.blake3 IS NOT NULL GROUP BY i.blake3 HAVING count(DISTINCT i.path) > 1)",
+                 WHERE i.blake3 IS NOT NULL AND m.control = 0 GROUP BY i.blake3 HAVING count(DISTINCT i.path) > 1)",
         )
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Changes, catalog};
 use crate::error::{Error, Result};
-use crate::vocabulary::{ModelName, PromptId, SubjectId, quote};
+use crate::vocabulary::{CROP, ModelName, PromptId, SubjectId, quote};
 
 /// What was taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,6 +79,17 @@ impl Changes<'_> {
             )?;
         }
         Ok(Removal { generations: 1, ..Removal::default() })
+    }
+
+    /// Takes out crops of subjects that their prompts no longer have.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn drop_surplus_crops(&self) -> Result<()> {
+        const SQL: &str = "DELETE FROM generation WHERE model = (SELECT id FROM model WHERE name = ?1)
+            AND seed >= (SELECT count(*) FROM prompt_subject ps WHERE ps.prompt = generation.prompt)";
+        self.tx.execute(SQL, [CROP]).map_err(catalog("take crops out"))?;
+        Ok(())
     }
 }
 

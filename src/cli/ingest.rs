@@ -37,6 +37,10 @@ pub struct Ingest {
     /// images of the data set's prompts: xverse, mosaic, psr, jobs, layout
     #[arg(long, num_args = 2, value_names = ["FORMAT", "PATH"])]
     from: Vec<String>,
+    /// A model that is a control (a generator that sees only the text, say): shown apart from the others
+    /// (repeatable)
+    #[arg(long, value_name = "MODEL")]
+    control: Vec<ModelName>,
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]
@@ -95,6 +99,7 @@ impl Ingest {
             embeddings: self.embeddings,
             from,
             outputs: OutputOptions { model, seeds, grid, list, layout },
+            controls: self.control,
             roots: self.root,
             replace: self.replace,
             dry_run: self.dry_run,

@@ -2,6 +2,7 @@
 //! statuses.
 
 mod bench;
+mod controls;
 mod embed;
 mod encoders;
 mod export;
@@ -57,6 +58,7 @@ enum Verb {
     Embed(embed::Embed),
     Score(score::Score),
     Report(report::Report),
+    Controls(controls::Controls),
     Sql(sql::Sql),
     Export(export::Export),
     Bench(bench::Bench),
@@ -99,6 +101,7 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Verb::Embed(verb) => verb.run(dir, terminal),
         Verb::Score(verb) => verb.run(dir, terminal),
         Verb::Report(verb) => verb.run(dir, terminal),
+        Verb::Controls(verb) => verb.run(dir, terminal),
         Verb::Sql(verb) => verb.run(dir),
         Verb::Export(verb) => verb.run(dir, terminal),
         Verb::Bench(verb) => verb.run(dir, terminal),

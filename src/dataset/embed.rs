@@ -68,8 +68,8 @@ impl Dataset {
         Ok(summary)
     }
 
-    /// The encoders that `options` ask for, described, and the device there: what cannot be found or loaded is said
-    /// before anything is done.
+    /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
+    /// loaded is said before anything is written.
     pub(super) fn ready(&self, options: &EmbedOptions, imports: bool) -> Result<(Home, Vec<Described>)> {
         let home = Home::from_env()?;
         let encoders = self.wanted(options, imports, &home)?;

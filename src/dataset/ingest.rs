@@ -10,7 +10,7 @@ use crate::catalog::{Duplicate, Gap};
 use crate::error::{Error, Result};
 use crate::generator::{self, Grid, Known, Layout, Outputs, Source, System};
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
-use crate::vocabulary::{ModelName, closed_set, plain};
+use crate::vocabulary::{ModelName, closed_set, plain, quote};
 use crate::watch::Watch;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,8 @@ pub struct IngestOptions {
     pub from: Vec<(SourceFormat, PathBuf)>,
     /// What is to be known of the images in them.
     pub outputs: OutputOptions,
+    /// Models that are controls: shown apart from the models under test.
+    pub controls: Vec<ModelName>,
     /// The only trees that image paths may name; empty: any.
     pub roots: Vec<PathBuf>,
     /// Other content under a known key replaces what is there.
@@ -87,12 +89,8 @@ impl Dataset {
     /// the disk is full, or the caller wants to stop (what was finished is kept). Image files that cannot
     /// be used are no error: see [`IngestSummary::images`].
     pub fn ingest(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
-        // What cannot be found or loaded is said before anything is written.
         let embed = match options.embed.as_ref().filter(|_| !options.dry_run) {
-            Some(embed) => {
-                let (home, encoders) = self.ready(embed, !options.embeddings.is_empty())?;
-                Some((embed, home, encoders))
-            }
+            Some(embed) => Some((embed, self.ready(embed, !options.embeddings.is_empty())?)),
             None => None,
         };
         let mut summary = self.take_in(options, watch)?;
@@ -103,7 +101,7 @@ impl Dataset {
         if summary.images_read > 0 || summary.generations != unchanged(&summary.generations) {
             self.warn_of_duplicates(watch)?;
         }
-        if let Some((embed, home, encoders)) = embed {
+        if let Some((embed, (home, encoders))) = embed {
             let if_changed = if options.replace { IfChanged::Renew } else { IfChanged::Refuse };
             summary.embedded = self.embed_by(&encoders, embed, &home, if_changed, watch)?;
         }
@@ -153,6 +151,14 @@ impl Dataset {
         }
         let (mut summary, mut problems) = intake.finish();
 
+        for model in &options.controls {
+            if !changes.set_control(model)? {
+                return Err(Error::request(
+                    format!("there is no model {} to mark as a control", quote(model.as_str())),
+                    "give its generations with it, or see `msdata sql 'SELECT DISTINCT model FROM generations'`",
+                ));
+            }
+        }
         let mut vectors = VectorIntake::new(&changes, &self.store, options.replace)?;
         for path in &options.embeddings {
             vectors.file(path, watch)?;

@@ -10,6 +10,7 @@
 //! | `inspection` | the image files, looked at on all cores |
 //! | `scoring` | what is embedded and not scored, block by block |
 //! | `controls` | scored generations against the whole pool |
+//! | `composites` | [`ControlsSummary`]: references pasted together, as control models |
 //! | `embed` | [`EmbedOptions`], [`EmbedSummary`]: which encoders, on what |
 //! | `embedding` | pixels and texts into vectors, batch by batch |
 //! | `delivery` | the stress test as generators are told it |
@@ -17,6 +18,7 @@
 //! | `export` | the Parquet tables |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
+mod composites;
 mod controls;
 mod delivery;
 mod embed;
@@ -31,6 +33,7 @@ mod summary;
 mod vectors;
 mod verification;
 
+pub use composites::ControlsSummary;
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};

@@ -10,9 +10,11 @@
 //! | `png` | PNG files of our own |
 //! | `resize` | Pillow's resize, bit for bit |
 //! | `filter` | [`Filter`]: its filters |
+//! | `composite` | [`Grid`]: references pasted together |
 //! | `preprocess` | [`Preprocessing`]: resize, crop, normalise |
 //! | `preprocessor_config` | the same as a file of the Hugging Face hub |
 
+mod composite;
 mod containers;
 mod decode;
 mod filter;
@@ -24,6 +26,7 @@ mod preprocessor_config;
 mod probe;
 mod resize;
 
+pub use composite::{Grid, alone, composite, png, taken_out, tile};
 pub use decode::{PIXEL_RULE, decode};
 pub use filter::Filter;
 pub use pixels::{Decoded, Fault, MAX_PIXELS, Rgb};

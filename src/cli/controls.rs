@@ -1,0 +1,45 @@
+use super::embed::{self, Embedding};
+use super::{Ended, Terminal};
+use msdata::Dataset;
+use std::path::Path;
+
+/// Images that no model made, to compare models with
+#[derive(clap::Args)]
+pub struct Controls {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    Make(Make),
+}
+
+/// Paste every prompt's own references together: the ceiling of its similarity
+///
+/// Composites become generations of the control model `control:composite`, each reference alone those of
+/// `control:crop`; both are embedded and scored like any other. `msdata report --controls` then shows where a
+/// model stands between chance and the ceiling. Running it again makes only what has changed.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  msdata controls make && msdata report --controls")]
+struct Make {
+    #[command(flatten)]
+    embedding: Embedding,
+}
+
+impl Controls {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let Verb::Make(make) = self.verb;
+        let mut data = Dataset::open_to_write(dataset)?;
+        let options = make.embedding.options(false);
+        let summary = terminal.watch(|watch| data.make_controls(&options, watch))?;
+        let lacking = if summary.lacking > 0 { format!(", {} prompts have none", summary.lacking) } else { String::new() };
+        terminal.say(format!("composites: {}{lacking}; {} image files written", summary.composites, summary.written));
+        embed::print(&summary.embedded, terminal);
+        terminal.say(format!("scores: {} new", summary.scored));
+        let failed = summary.embedded.encoders.iter().any(|(_, done)| done.failed > 0);
+        let images = summary.images;
+        let incomplete = failed || summary.lacking > 0 || images.missing + images.unusable > 0;
+        Ok(if incomplete { Ended::Incomplete } else { Ended::Done })
+    }
+}

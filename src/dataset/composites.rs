@@ -1,0 +1,270 @@
+//! The ceiling: for every prompt its own references pasted together, and each alone, as images of two control
+//! models, which are embedded and scored like any other.
+
+use super::embed::{EmbedOptions, EmbedSummary, IfChanged};
+use super::{Dataset, inspection};
+use crate::catalog::{FirstReference, PromptFact, SubjectFact, Tally};
+use crate::durable::write_whole;
+use crate::error::{Error, Result};
+use crate::image::{Grid, Rgb, alone, composite, decode, png, probe, read, taken_out, tile};
+use crate::manifest::{Generation, ImagePath, Region, state_of};
+use crate::vocabulary::{COMPOSITE, CROP, ModelName, PromptId, quote};
+use crate::watch::Watch;
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// The directory of the composites in a data set.
+const CONTROLS: &str = "controls";
+
+/// Pictures between two words to the caller.
+const BLOCK: usize = 64;
+
+/// What making controls did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ControlsSummary {
+    /// Prompts that have a composite.
+    pub composites: u64,
+    /// Prompts that have none, because a reference cannot be used.
+    pub lacking: u64,
+    /// Image files that are new or other than before.
+    pub written: u64,
+    /// What was embedded.
+    pub embedded: EmbedSummary,
+    /// (generation, encoder) pairs scored.
+    pub scored: u64,
+    /// All image files of the data set by state.
+    pub images: Tally,
+}
+
+impl Dataset {
+    /// Makes a composite of every prompt's first references, and a picture of each of them alone, in the data
+    /// set's directory `controls`; registers them as generations of the control models `control:composite`
+    /// (seed 0) and `control:crop` (the seed is the subject's place in the prompt), embeds them and scores them.
+    /// What is there already and of the same references is left alone.
+    ///
+    /// # Errors
+    /// No such encoder, no ONNX Runtime; a full disk; or the caller wants to stop (what was finished is kept).
+    /// References that cannot be used are no error: see [`ControlsSummary::lacking`].
+    pub fn make_controls(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<ControlsSummary> {
+        let (home, encoders) = self.ready(options, false)?;
+        inspection::inspect(&mut self.catalog, watch)?;
+        let (subjects, prompts) = (self.catalog.subjects()?, self.catalog.prompts()?);
+        let references = self.catalog.first_references()?.into_iter().map(|r| (r.subject, r)).collect();
+        let mut made = Made { dir: self.dir.join(CONTROLS), subjects: &subjects, references, faults: HashMap::new(), written: 0 };
+        made.crops(&prompts, watch)?;
+        let whole: Vec<&PromptFact> =
+            prompts.iter().filter(|p| p.subjects.iter().all(|s| !made.faults.contains_key(s))).collect();
+        made.composites(&whole, watch)?;
+        let mut faults: Vec<&String> = made.faults.values().collect();
+        faults.sort();
+        faults.iter().for_each(|fault| watch.warn(fault));
+
+        let changes = self.catalog.begin()?;
+        let models = [ModelName::new(COMPOSITE), ModelName::new(CROP)].map(|name| name.map_err(Error::Damaged));
+        let [composite, crop] = models;
+        let (composite, crop) = (composite?, crop?);
+        for prompt in &whole {
+            let put =
+                |generation: &Generation| changes.put_generation(generation, true, &mut |path| probe(path).blake3).map(drop);
+            put(&made.composite_row(&composite, prompt)?)?;
+            for ordinal in 0..prompt.subjects.len() {
+                put(&made.crop_row(&crop, prompt, ordinal)?)?;
+            }
+        }
+        changes.drop_surplus_crops()?;
+        changes.set_control(&composite)?;
+        changes.set_control(&crop)?;
+        let unused = changes.drop_unused_parts()?;
+        changes.commit()?;
+        self.store.remove(&unused)?;
+
+        let mut summary = ControlsSummary {
+            composites: whole.len() as u64,
+            lacking: (prompts.len() - whole.len()) as u64,
+            written: made.written,
+            ..ControlsSummary::default()
+        };
+        inspection::inspect(&mut self.catalog, watch)?;
+        summary.embedded = self.embed_by(&encoders, options, &home, IfChanged::Refuse, watch)?;
+        summary.scored = self.score(watch)?;
+        summary.images = self.catalog.tally()?;
+        Ok(summary)
+    }
+}
+
+/// The pictures on their way to the disk.
+struct Made<'a> {
+    dir: PathBuf,
+    subjects: &'a [SubjectFact],
+    /// Usable first references by subject row.
+    references: HashMap<i64, FirstReference>,
+    /// By subject: why its reference cannot be pasted.
+    faults: HashMap<usize, String>,
+    written: u64,
+}
+
+impl Made<'_> {
+    /// Each subject alone, at every size that its prompts need.
+    fn crops(&mut self, prompts: &[PromptFact], watch: &mut Watch<'_>) -> Result<()> {
+        let mut sizes: HashMap<usize, BTreeSet<u32>> = HashMap::new();
+        for prompt in prompts {
+            let side = Grid::of(prompt.subjects.len()).tile;
+            for subject in &prompt.subjects {
+                sizes.entry(*subject).or_default().insert(side);
+            }
+        }
+        let mut wanted: Vec<(usize, BTreeSet<u32>)> = sizes.into_iter().collect();
+        wanted.sort_unstable();
+        let mut done = 0;
+        for block in wanted.chunks(BLOCK) {
+            watch.check()?;
+            let made: Vec<_> = block.par_iter().map(|(subject, sizes)| self.crops_of(*subject, sizes)).collect::<Result<_>>()?;
+            for ((subject, _), outcome) in block.iter().zip(made) {
+                match outcome {
+                    Ok(written) => self.written += written,
+                    Err(fault) => {
+                        self.faults.insert(*subject, fault);
+                    }
+                }
+            }
+            done += block.len() as u64;
+            watch.report("references", done, Some(wanted.len() as u64));
+        }
+        Ok(())
+    }
+
+    /// How many files had to be written, or why the reference cannot be used.
+    fn crops_of(&self, subject: usize, sizes: &BTreeSet<u32>) -> Result<std::result::Result<u64, String>> {
+        let fact = &self.subjects[subject];
+        let fault = |reason: &str| format!("subject {}: {reason}; its prompts have no composite", quote(&fact.subject_id));
+        let Some(reference) = self.references.get(&fact.id) else {
+            return Ok(Err(fault("its first reference cannot be used")));
+        };
+        let picture = match read(&reference.path) {
+            Err(e) => return Ok(Err(fault(&crate::error::io_reason(&e)))),
+            Ok(bytes) if *blake3::hash(&bytes).as_bytes() != reference.blake3 => {
+                return Ok(Err(fault("its first reference changed while it was read")));
+            }
+            Ok(bytes) => match decode(&bytes) {
+                Err(e) => return Ok(Err(fault(&e.reason))),
+                Ok(decoded) => decoded.rgb,
+            },
+        };
+        let mut written = 0;
+        for side in sizes {
+            written += u64::from(write(&self.crop_path(subject, *side), &alone(&tile(&picture, *side)))?);
+        }
+        Ok(Ok(written))
+    }
+
+    /// Each prompt's subjects together, from the files of the crops, so that a crop is what the composite holds.
+    fn composites(&mut self, prompts: &[&PromptFact], watch: &mut Watch<'_>) -> Result<()> {
+        let mut done = 0;
+        for block in prompts.chunks(BLOCK) {
+            watch.check()?;
+            let made = |prompt: &&PromptFact| {
+                let side = Grid::of(prompt.subjects.len()).tile;
+                let tiles = prompt.subjects.iter().map(|s| self.tile(*s, side)).collect::<Result<Vec<Rgb>>>()?;
+                write(&self.composite_path(&prompt.prompt_id), &composite(&tiles))
+            };
+            let written = block.par_iter().map(made).collect::<Result<Vec<bool>>>()?;
+            self.written += written.into_iter().filter(|w| *w).count() as u64;
+            done += block.len() as u64;
+            watch.report("composites", done, Some(prompts.len() as u64));
+        }
+        Ok(())
+    }
+
+    fn tile(&self, subject: usize, side: u32) -> Result<Rgb> {
+        let path = self.crop_path(subject, side);
+        let bytes = read(&path).map_err(Error::io("read", &path))?;
+        let crop = decode(&bytes).map_err(|fault| Error::Damaged(format!("{}: {}", path.display(), fault.reason)))?;
+        Ok(taken_out(&crop.rgb, side))
+    }
+
+    fn crop_path(&self, subject: usize, side: u32) -> PathBuf {
+        self.dir.join("crop").join(format!("{}-{side}.png", file_stem(&self.subjects[subject].subject_id)))
+    }
+
+    fn composite_path(&self, prompt_id: &str) -> PathBuf {
+        self.dir.join("composite").join(format!("{}.png", file_stem(prompt_id)))
+    }
+
+    fn composite_row(&self, model: &ModelName, prompt: &PromptFact) -> Result<Generation> {
+        let grid = Grid::of(prompt.subjects.len());
+        let region = |(i, subject): (usize, &usize)| {
+            let [x, y] = grid.place(i).map(f64::from);
+            let side = f64::from(grid.tile);
+            Region { subject_id: Some(self.subjects[*subject].subject_id.clone()), bounds: [x, y, side, side], score: None }
+        };
+        let regions: Vec<Region> = prompt.subjects.iter().enumerate().map(region).collect();
+        self.row(model, prompt, 0, self.composite_path(&prompt.prompt_id), &prompt.subjects, &regions)
+    }
+
+    fn crop_row(&self, model: &ModelName, prompt: &PromptFact, ordinal: usize) -> Result<Generation> {
+        let subject = prompt.subjects[ordinal];
+        let path = self.crop_path(subject, Grid::of(prompt.subjects.len()).tile);
+        self.row(model, prompt, ordinal as i64, path, &[subject], &[])
+    }
+
+    /// `meta` names the contents that were pasted, so that a composite of other references is known as such.
+    fn row(
+        &self,
+        model: &ModelName,
+        prompt: &PromptFact,
+        seed: i64,
+        path: PathBuf,
+        pasted: &[usize],
+        regions: &[Region],
+    ) -> Result<Generation> {
+        let content = |s: &usize| {
+            self.references
+                .get(&self.subjects[*s].id)
+                .map(|r| blake3::Hash::from(r.blake3).to_hex().to_string())
+                .unwrap_or_default()
+        };
+        let contents = pasted.iter().map(content).collect::<Vec<_>>().join(" ");
+        Ok(Generation {
+            model: model.clone(),
+            prompt_id: PromptId::new(prompt.prompt_id.clone()).map_err(Error::Damaged)?,
+            seed,
+            path: ImagePath { state: state_of(&path), path },
+            meta: Some(serde_json::json!({ "references": contents }).to_string()),
+            regions: match regions {
+                [] => None,
+                regions => Some(serde_json::to_string(regions).map_err(|e| Error::Damaged(e.to_string()))?),
+            },
+        })
+    }
+}
+
+/// Writes a picture unless the file holds it already; whether it did.
+fn write(path: &Path, picture: &Rgb) -> Result<bool> {
+    let bytes = png(picture).map_err(Error::io("write", path))?;
+    if std::fs::read(path).is_ok_and(|known| known == bytes) {
+        return Ok(false);
+    }
+    write_whole(path, &bytes)?;
+    Ok(true)
+}
+
+/// A file name for any id: what is legible of it, and a hash that tells it from all others.
+fn file_stem(id: &str) -> String {
+    let legible = id.chars().take(40).map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' });
+    let hash = blake3::hash(id.as_bytes()).to_hex();
+    format!("{}-{}", legible.collect::<String>(), &hash[..12])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_stem;
+
+    #[test]
+    fn any_id_names_a_file() {
+        assert_eq!(file_stem("01_neutral").split_once('-').unwrap().0, "01_neutral");
+        assert_ne!(file_stem("a/b"), file_stem("a_b"));
+        assert!(file_stem("../../etc").starts_with("______etc-"));
+        assert!(file_stem(&"ä".repeat(500)).len() < 60);
+    }
+}
