@@ -245,3 +245,41 @@ fn ctrl_c_leaves_a_sound_data_set() {
     let report = |data: &str| run(dir.path(), &["-d", data, "report", "--format", "json"]).stdout;
     assert_eq!(report("again"), report("data"));
 }
+
+#[test]
+fn comparisons_in_every_format() {
+    let dir = ingested("dinov2-small");
+    let compare = |arguments: &[&str]| {
+        let output = run(dir.path(), &[&["-d", "data", "compare"], arguments].concat());
+        assert_eq!((output.status.code(), err(&output)), (Some(0), ""), "{arguments:?}");
+        out(&output).to_owned()
+    };
+    // MOSAIC is at 0.35 everywhere, PSR at 0.45: of 15 prompts all differ the same way, 2 of 2¹⁵ sign patterns.
+    let json: serde_json::Value = serde_json::from_str(&compare(&["MOSAIC", "PSR", "--format", "json"])).unwrap();
+    let rows = json.as_array().unwrap();
+    assert_eq!(rows.len(), 4 * 5, "three thresholds and a similarity, five subject counts");
+    let first = serde_json::json!({"measure": "scr@0.4", "a": "MOSAIC", "b": "PSR", "subject_count": 2, "pairs": 45, "prompts": 15,
+        "only_a": 0, "only_b": 0, "mean_a": 1.0, "mean_b": 0.0, "difference": 1.0, "low": 1.0, "high": 1.0,
+        "p": 2.0_f64.powi(-14), "p_holm": 5.0 * 2.0_f64.powi(-14)});
+    assert_eq!(rows[0], first);
+    let columns: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
+    assert!(
+        compare(&["MOSAIC", "PSR", "--format", "csv"])
+            .starts_with(&columns.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(","))
+    );
+    let table = compare(&["MOSAIC", "PSR", "--measure", "scr@0.4", "--whole"]);
+    assert!(table.contains("scr@0.4 %  MOSAIC  PSR    225       75  100.0     0.0   100.0 [100.0, 100.0]*  0.0001"), "{table}");
+    assert_eq!(compare(&["--all", "--whole", "--format", "jsonl"]).lines().count(), 3 * 4);
+    let board = compare(&["--leaderboard", "--format", "csv"]);
+    assert!(
+        board.starts_with("subject_count,rank,model,groups,images,mean,low,high\n2,1,PSR,a,45,0.0,0.0,0.0\n2,2,MOSAIC,b,45,1.0,"),
+        "{board}"
+    );
+    for wrong in [&["MOSAIC"][..], &[], &["A", "B", "--all"], &["--all", "--leaderboard"], &["A", "B", "--whole", "--by", "seed"]]
+    {
+        let output = run(dir.path(), &[&["-d", "data", "compare"], wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+    let unknown = run(dir.path(), &["-d", "data", "compare", "MOSAIC", "NONE"]);
+    assert_eq!((unknown.status.code(), out(&unknown)), (Some(1), ""));
+}

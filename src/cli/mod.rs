@@ -2,6 +2,7 @@
 //! statuses.
 
 mod bench;
+mod compare;
 mod controls;
 mod embed;
 mod encoders;
@@ -58,6 +59,7 @@ enum Verb {
     Embed(embed::Embed),
     Score(score::Score),
     Report(report::Report),
+    Compare(compare::Compare),
     Controls(controls::Controls),
     Sql(sql::Sql),
     Export(export::Export),
@@ -101,6 +103,7 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Verb::Embed(verb) => verb.run(dir, terminal),
         Verb::Score(verb) => verb.run(dir, terminal),
         Verb::Report(verb) => verb.run(dir, terminal),
+        Verb::Compare(verb) => verb.run(dir, terminal),
         Verb::Controls(verb) => verb.run(dir, terminal),
         Verb::Sql(verb) => verb.run(dir),
         Verb::Export(verb) => verb.run(dir, terminal),

@@ -4,7 +4,7 @@ use msdata::report::{Key, Thresholds, is_dinov2};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::{Dataset, ReportOptions};
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The tables: similarity and Subject Collapse Rate, by model, subject count, scene type, …
@@ -60,17 +60,8 @@ impl Report {
             curve: self.curve,
         };
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
-        match &self.out {
-            None => report.write(BufWriter::new(std::io::stdout().lock()), self.format)?,
-            Some(path) => {
-                let mut text = Vec::new();
-                report.write(&mut text, self.format)?;
-                write_whole(path, &text)?;
-            }
-        }
-        if !is_dinov2(&report.identity) {
-            terminal.warn(format!("the thresholds were chosen for DINOv2; this SCR is by {}", report.identity));
-        }
+        deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
+        warn_of_identity(&report.identity, terminal);
         report.remarks.iter().for_each(|remark| terminal.warn(remark));
         for (encoder, prompts) in &report.cut_prompts {
             terminal.warn(format!(
@@ -88,7 +79,26 @@ impl Report {
     }
 }
 
-fn confidence(text: &str) -> Result<Confidence, String> {
+/// Writes a result to a file, whole or not at all, or to standard output.
+pub fn deliver(to: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    match to {
+        None => write(&mut BufWriter::new(io::stdout().lock()))?,
+        Some(path) => {
+            let mut text = Vec::new();
+            write(&mut text)?;
+            write_whole(path, &text)?;
+        }
+    }
+    Ok(())
+}
+
+pub fn warn_of_identity(encoder: &str, terminal: &Terminal) {
+    if !is_dinov2(encoder) {
+        terminal.warn(format!("the thresholds were chosen for DINOv2; this SCR is by {encoder}"));
+    }
+}
+
+pub fn confidence(text: &str) -> Result<Confidence, String> {
     match text.parse::<f64>() {
         Ok(percent) if (50.0..100.0).contains(&percent) => Ok(Confidence { level: percent / 100.0, ..Confidence::default() }),
         _ => Err("expected a percentage from 50 to below 100".into()),

@@ -45,7 +45,7 @@ use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally};
 use crate::durable::sync_dir;
 use crate::embeddings::Store;
 use crate::error::{Error, Result};
-use crate::report::{Facts, Report, ReportOptions, identity_encoder};
+use crate::report::{CompareOptions, Comparisons, Facts, Leaderboard, Report, ReportOptions, identity_encoder};
 use crate::vocabulary::{ModelName, PromptId, SubjectId};
 use crate::watch::Watch;
 use std::collections::HashMap;
@@ -189,6 +189,30 @@ impl Dataset {
             facts.controls = Some(controls);
         }
         crate::report::build(&facts, options)
+    }
+
+    /// Two models on the same prompts and seeds; or, without names, every pair of models under test.
+    ///
+    /// # Errors
+    /// There is no such model or measure, or nothing says which encoder decides collapse.
+    pub fn compare(&self, models: Option<[&ModelName; 2]>, options: &CompareOptions) -> Result<Comparisons> {
+        crate::report::compare(&self.facts_to_compare(options)?, models, options)
+    }
+
+    /// The models under test, best first, with those grouped that cannot be told apart.
+    ///
+    /// # Errors
+    /// As [`Dataset::compare`].
+    pub fn leaderboard(&self, options: &CompareOptions) -> Result<Leaderboard> {
+        crate::report::leaderboard(&self.facts_to_compare(options)?, options)
+    }
+
+    fn facts_to_compare(&self, options: &CompareOptions) -> Result<Facts> {
+        let encoders = self.catalog.image_encoders()?;
+        let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
+        let identity = identity_encoder(&names, options.identity.as_deref())?.to_owned();
+        let all = options.by.iter().any(|key| key.is_of_subjects());
+        self.facts(encoders, |name| all || name == identity)
     }
 
     /// What reports are made from, with the subject scores of these encoders.

@@ -260,7 +260,7 @@ impl Table<'_> {
 }
 
 /// The interval of each measure of a cell; `prompts` says which prompt each value belongs to.
-fn cell_intervals(prompts: &[u32], measures: &[&[Option<f64>]], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
+pub(super) fn cell_intervals(prompts: &[u32], measures: &[&[Option<f64>]], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
     let mut distinct: Vec<u32> = prompts.to_vec();
     distinct.sort_unstable();
     distinct.dedup();

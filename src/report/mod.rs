@@ -9,23 +9,32 @@
 //! | `identity` | which encoder decides collapse |
 //! | `units` | generations or pairs, and what each was scored |
 //! | `cells` | the grouping, with Polars |
+//! | `arena` | the images that two models have of the same prompt and seed |
+//! | `comparison` | [`Comparisons`]: models against each other |
+//! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
 //! | `ceiling` | what composites of the references score |
 //! | `remarks` | what to know of the cells before comparing them |
-//! | `present` | the table for people, for papers, for programs |
+//! | `present`, `present_comparison` | tables for people, for papers, for programs |
 
+mod arena;
 mod ceiling;
 mod cells;
+mod comparison;
 mod identity;
 mod keys;
+mod leaderboard;
 mod present;
+mod present_comparison;
 mod remarks;
 mod row;
 mod thresholds;
 mod units;
 
 pub use cells::build;
+pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
 pub use identity::{identity_encoder, is_dinov2};
 pub use keys::Key;
+pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use row::{CellControls, Intervals, KeyValue, Named, Row};
 pub use thresholds::Thresholds;
 

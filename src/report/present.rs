@@ -337,7 +337,7 @@ fn head(measure: &Measure, format: Format) -> String {
     format!("{}{percent}{arrow}", measure.name)
 }
 
-fn key_cell(value: &KeyValue) -> Cell {
+pub(super) fn key_cell(value: &KeyValue) -> Cell {
     match value {
         KeyValue::Integer(n) => Cell::Integer(*n),
         KeyValue::Text(Some(text)) => Cell::Text(text.clone()),

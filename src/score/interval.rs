@@ -6,6 +6,7 @@
 //! Teachers Should Know About the Bootstrap", section 5.3.3) takes the quantiles at Φ(−√(n/(n−1)) · t) and
 //! its complement instead, t being Student's quantile of n − 1 degrees of freedom for n prompts.
 
+use super::draws::Draws;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// Times that the clusters are drawn.
@@ -99,32 +100,6 @@ fn quantile(sorted: &[f64], level: f64) -> f64 {
     sorted[below] + (at - below as f64) * (sorted[above] - sorted[below])
 }
 
-/// Random numbers that are the same on every machine: the output stream of BLAKE3 over the seed.
-struct Draws {
-    stream: blake3::OutputReader,
-    block: [u8; 4096],
-    used: usize,
-}
-
-impl Draws {
-    fn new(seed: u64) -> Draws {
-        let stream = blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof();
-        Draws { stream, block: [0; 4096], used: 4096 }
-    }
-
-    /// A number below `n`, each as likely to within n / 2⁶⁴.
-    fn below(&mut self, n: usize) -> usize {
-        if self.used == self.block.len() {
-            self.stream.fill(&mut self.block);
-            self.used = 0;
-        }
-        let mut eight = [0; 8];
-        eight.copy_from_slice(&self.block[self.used..self.used + 8]);
-        self.used += 8;
-        ((u128::from(u64::from_le_bytes(eight)) * n as u128) >> 64) as usize
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,15 +183,5 @@ mod tests {
         // 95 % of 150 is 142.5, its standard deviation 2.7.
         assert!((135..=149).contains(&by_prompt), "{by_prompt} of {TRIALS} by prompt, {by_image} by image");
         assert!(by_image < 132, "{by_image} of {TRIALS}");
-    }
-
-    #[test]
-    fn draws_are_spread_evenly_and_the_same_every_time() {
-        let mut counts = [0_u32; 7];
-        let mut draws = Draws::new(1);
-        (0..70_000).for_each(|_| counts[draws.below(7)] += 1);
-        assert!(counts.iter().all(|c| c.abs_diff(10_000) < 400), "{counts:?}");
-        assert_eq!(Draws::new(1).below(1 << 40), Draws::new(1).below(1 << 40));
-        assert_ne!(Draws::new(1).below(1 << 40), Draws::new(2).below(1 << 40));
     }
 }

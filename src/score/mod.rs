@@ -11,10 +11,13 @@
 //! assert_eq!(mean(&[1.0, 2.0]), 1.5);
 //! ```
 
+mod comparison;
 mod curve;
+mod draws;
 mod identification;
 mod interval;
 
+pub use comparison::{groups, holm, sign_flip};
 pub use curve::Curve;
 pub use identification::{Identification, identification};
 pub use interval::{Clustered, Confidence, REPLICATES, intervals};

@@ -1,0 +1,87 @@
+use super::report::{confidence, deliver, warn_of_identity};
+use super::{Ended, Terminal};
+use msdata::Dataset;
+use msdata::report::{CompareOptions, Key, Thresholds};
+use msdata::score::Confidence;
+use msdata::table::Format;
+use msdata::vocabulary::ModelName;
+use std::path::{Path, PathBuf};
+
+/// Two models on the same prompts and seeds: is the difference more than chance?
+///
+/// Every measure of the first less that of the second, over the images that both have of a prompt and seed: the
+/// mean difference, its interval by a bootstrap over prompts, p of a sign-flip test over the prompts' means, and
+/// the same by Holm's method over all rows of the measure. A * marks models that are told apart.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata compare MOSAIC PSR
+  msdata compare MOSAIC PSR --whole --measure scr@0.4
+  msdata compare --all --by scene_type --format csv
+  msdata compare --leaderboard")]
+pub struct Compare {
+    /// The two models
+    #[arg(value_names = ["MODEL_A", "MODEL_B"], num_args = 2, required_unless_present_any = ["all", "leaderboard"],
+          conflicts_with_all = ["all", "leaderboard"])]
+    models: Vec<ModelName>,
+    /// Every pair of models, without the controls
+    #[arg(long, conflicts_with = "leaderboard")]
+    all: bool,
+    /// The models in the order of one measure, grouped: those that share a letter are not told apart
+    #[arg(long)]
+    leaderboard: bool,
+    /// Cells by these keys: subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut
+    #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "subject_count")]
+    by: Vec<Key>,
+    /// One cell of everything
+    #[arg(long, conflicts_with = "by")]
+    whole: bool,
+    /// Thresholds of SCR: numbers and ranges first:last:step
+    #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
+    thresholds: Thresholds,
+    /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
+    #[arg(long, value_name = "ENCODER")]
+    identity: Option<String>,
+    /// Nominal coverage of the intervals
+    #[arg(long, value_name = "PERCENT", default_value = "95", value_parser = confidence)]
+    ci: Confidence,
+    /// Only this measure: scr@T, similarity/ENCODER or clip_t/ENCODER [default: all; for the leaderboard, SCR at
+    /// the first threshold]
+    #[arg(long, value_name = "MEASURE")]
+    measure: Option<String>,
+    /// table, json, jsonl, csv, md or latex
+    #[arg(long, default_value = "table")]
+    format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Compare {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let options = CompareOptions {
+            by: if self.whole { Vec::new() } else { self.by },
+            thresholds: self.thresholds,
+            identity: self.identity,
+            confidence: self.ci,
+            measure: self.measure,
+        };
+        let data = Dataset::open_to_read(dataset)?;
+        let (identity, remarks) = if self.leaderboard {
+            let board = data.leaderboard(&options)?;
+            deliver(self.out.as_deref(), |out| board.write(out, self.format))?;
+            (board.identity, board.remarks)
+        } else {
+            let models = match &self.models[..] {
+                [a, b] => Some([a, b]),
+                _ => None,
+            };
+            let comparisons = data.compare(models, &options)?;
+            deliver(self.out.as_deref(), |out| comparisons.write(out, self.format))?;
+            (comparisons.identity, comparisons.remarks)
+        };
+        warn_of_identity(&identity, terminal);
+        remarks.iter().for_each(|remark| terminal.warn(remark));
+        Ok(Ended::Done)
+    }
+}

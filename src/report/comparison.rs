@@ -1,0 +1,132 @@
+//! Models against each other, on the same prompts and seeds.
+
+use super::arena::Arena;
+use super::units::Scores;
+use super::{Facts, Key, KeyValue, Thresholds};
+use crate::error::Result;
+use crate::score::Confidence;
+use crate::vocabulary::ModelName;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// What to compare, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompareOptions {
+    /// Cells by these keys; empty: one cell of everything. Neither `model` nor `size`, which differ between the
+    /// images of a pair.
+    pub by: Vec<Key>,
+    /// The thresholds of SCR.
+    pub thresholds: Thresholds,
+    /// The encoder that decides collapse; `None`: see [`identity_encoder`].
+    pub identity: Option<String>,
+    /// The intervals; and models are told apart at 1 minus their level.
+    pub confidence: Confidence,
+    /// Only this measure: `scr@T`, `similarity/ENCODER` or `clip_t/ENCODER`. `None`: all; on a leaderboard, SCR at
+    /// the first threshold.
+    pub measure: Option<String>,
+}
+
+impl Default for CompareOptions {
+    fn default() -> Self {
+        CompareOptions {
+            by: vec![Key::SubjectCount],
+            thresholds: Thresholds::default(),
+            identity: None,
+            confidence: Confidence::default(),
+            measure: None,
+        }
+    }
+}
+
+/// Comparisons, with what to know of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparisons {
+    /// The encoder that decides collapse.
+    pub identity: String,
+    /// The cells' keys.
+    pub by: Vec<Key>,
+    /// Nominal coverage of the intervals.
+    pub level: f64,
+    /// By measure, pair of models, cell.
+    pub rows: Vec<Comparison>,
+    /// Sentences.
+    pub remarks: Vec<String>,
+}
+
+/// Two models in one cell by one measure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The one.
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// The cell.
+    pub keys: Vec<(Key, KeyValue)>,
+    /// `scr@T`, `similarity/ENCODER` or `clip_t/ENCODER`.
+    pub measure: String,
+    /// Images (or pairs of image and subject) that both have, of the same prompt and seed.
+    pub pairs: u64,
+    /// Prompts that they are of.
+    pub prompts: u64,
+    /// Scored by the one and without a partner.
+    pub only_a: u64,
+    /// Scored by the other and without a partner.
+    pub only_b: u64,
+    /// Mean of the one over the pairs.
+    pub mean_a: Option<f64>,
+    /// Mean of the other over the pairs.
+    pub mean_b: Option<f64>,
+    /// Mean of a − b; `None` without pairs.
+    pub difference: Option<f64>,
+    /// Its interval by a bootstrap over prompts; `None` with fewer than two.
+    pub ci: Option<[f64; 2]>,
+    /// Of the sign-flip test over the prompts' means; `None` without pairs.
+    pub p: Option<f64>,
+    /// The same by Holm's method, over all rows of this measure.
+    pub p_holm: Option<f64>,
+}
+
+impl Serialize for Comparison {
+    fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        map.serialize_entry("measure", &self.measure)?;
+        map.serialize_entry("a", &self.a)?;
+        map.serialize_entry("b", &self.b)?;
+        for (key, value) in &self.keys {
+            map.serialize_entry(key, value)?;
+        }
+        for (name, count) in [("pairs", self.pairs), ("prompts", self.prompts), ("only_a", self.only_a), ("only_b", self.only_b)]
+        {
+            map.serialize_entry(name, &count)?;
+        }
+        for (name, value) in [("mean_a", self.mean_a), ("mean_b", self.mean_b), ("difference", self.difference)] {
+            map.serialize_entry(name, &value)?;
+        }
+        map.serialize_entry("low", &self.ci.map(|[low, _]| low))?;
+        map.serialize_entry("high", &self.ci.map(|[_, high]| high))?;
+        map.serialize_entry("p", &self.p)?;
+        map.serialize_entry("p_holm", &self.p_holm)?;
+        map.end()
+    }
+}
+
+/// Two models; or, without names, every pair of models under test.
+///
+/// # Errors
+/// There is no such model or measure, a key cannot be compared by, or nothing says which encoder decides
+/// collapse.
+pub fn compare(facts: &Facts, models: Option<[&ModelName; 2]>, options: &CompareOptions) -> Result<Comparisons> {
+    let scores = Scores::collect(facts);
+    let arena = Arena::new(facts, &scores, options)?;
+    let pairs = match models {
+        Some([a, b]) => vec![[arena.model(a)?, arena.model(b)?]],
+        None => arena.every_pair(),
+    };
+    let measures = arena.measures(options.measure.as_deref())?;
+    Ok(Comparisons {
+        identity: arena.identity.to_owned(),
+        by: options.by.clone(),
+        level: options.confidence.level,
+        rows: arena.compare(&pairs, &measures),
+        remarks: arena.remarks(&pairs),
+    })
+}

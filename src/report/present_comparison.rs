@@ -1,0 +1,126 @@
+//! Comparisons and leaderboards as tables.
+
+use super::present::key_cell;
+use super::{Comparison, Comparisons, Key, KeyValue, Leaderboard, Standing};
+use crate::table::{Cell, Format, Head, TableWriter};
+use std::io::{self, Write};
+
+impl Comparisons {
+    /// Writes the comparisons in a format. A difference is set off where the models are told apart.
+    ///
+    /// # Errors
+    /// `out` fails.
+    pub fn write(&self, out: impl Write, format: Format) -> io::Result<()> {
+        let exact = for_machines(format);
+        let unmatched = exact || self.rows.iter().any(|row| row.only_a + row.only_b > 0);
+        let mut columns = vec!["measure", "a", "b"];
+        columns.extend(self.by.iter().map(|key| key.as_str()));
+        columns.extend(["pairs", "prompts"]);
+        columns.extend(["only_a", "only_b"].iter().filter(|_| unmatched));
+        match exact {
+            true => columns.extend(["mean_a", "mean_b", "difference", "low", "high", "p", "p_holm"]),
+            false => columns.extend(["mean a", "mean b", "a − b", "p", "p (Holm)"]),
+        }
+        let mut table = TableWriter::new(out, format, Head::new(columns.into_iter().map(str::to_owned).collect()))?;
+        for row in &self.rows {
+            let measure = if exact { row.measure.clone() } else { with_unit(&row.measure) };
+            let mut cells = [&measure, &row.a, &row.b].map(|text| Cell::Text(text.clone())).to_vec();
+            cells.extend(row.keys.iter().map(|(_, value)| key_cell(value)));
+            cells.extend([row.pairs, row.prompts].map(|n| Cell::Integer(n as i64)));
+            if unmatched {
+                cells.extend([row.only_a, row.only_b].map(|n| Cell::Integer(n as i64)));
+            }
+            cells.extend(if exact { row.exact() } else { row.rounded(1.0 - self.level) });
+            table.row(&cells)?;
+        }
+        table.finish().map(drop)
+    }
+}
+
+impl Comparison {
+    fn exact(&self) -> Vec<Cell> {
+        let [low, high] = ends(self.ci);
+        [self.mean_a, self.mean_b, self.difference, low, high, self.p, self.p_holm].map(number).to_vec()
+    }
+
+    fn rounded(&self, alpha: f64) -> Vec<Cell> {
+        let text = |value: Option<f64>| value.map_or(Cell::Null, |v| Cell::Number(rounded(&self.measure, v)));
+        let difference = self.difference.map(|d| rounded(&self.measure, d) + &interval(&self.measure, self.ci));
+        let told_apart = self.p_holm.is_some_and(|p| p <= alpha);
+        vec![
+            text(self.mean_a),
+            text(self.mean_b),
+            difference.map_or(Cell::Null, |text| if told_apart { Cell::Best(text) } else { Cell::Number(text) }),
+            self.p.map_or(Cell::Null, |p| Cell::Number(format!("{p:.4}"))),
+            self.p_holm.map_or(Cell::Null, |p| Cell::Number(format!("{p:.4}"))),
+        ]
+    }
+}
+
+impl Leaderboard {
+    /// Writes the leaderboard in a format.
+    ///
+    /// # Errors
+    /// `out` fails.
+    pub fn write(&self, out: impl Write, format: Format) -> io::Result<()> {
+        let exact = for_machines(format);
+        let mut columns: Vec<String> = self.by.iter().map(|key| key.to_string()).collect();
+        columns.extend(["rank", "model", "groups", "images"].map(str::to_owned));
+        match exact {
+            true => columns.extend(["mean", "low", "high"].map(str::to_owned)),
+            false => columns.push(with_unit(&self.measure)),
+        }
+        let mut table = TableWriter::new(out, format, Head::new(columns))?;
+        for row in &self.rows {
+            table.row(&self.cells(row, exact))?;
+        }
+        table.finish().map(drop)
+    }
+
+    fn cells(&self, row: &Standing, exact: bool) -> Vec<Cell> {
+        let keys: &[(Key, KeyValue)] = &row.keys;
+        let mut cells: Vec<Cell> = keys.iter().map(|(_, value)| key_cell(value)).collect();
+        cells.push(row.rank.map_or(Cell::Null, |rank| Cell::Integer(rank as i64)));
+        cells.extend([&row.model, &row.groups].map(|text| Cell::Text(text.clone())));
+        cells.push(Cell::Integer(row.images as i64));
+        match exact {
+            true => cells.extend([number(row.mean)].into_iter().chain(ends(row.ci).map(number))),
+            false => cells.push(
+                row.mean.map_or(Cell::Null, |mean| Cell::Number(rounded(&self.measure, mean) + &interval(&self.measure, row.ci))),
+            ),
+        }
+        cells
+    }
+}
+
+fn for_machines(format: Format) -> bool {
+    matches!(format, Format::Json | Format::Jsonl | Format::Csv)
+}
+
+fn number(value: Option<f64>) -> Cell {
+    value.map_or(Cell::Null, Cell::Real)
+}
+
+fn ends(ci: Option<[f64; 2]>) -> [Option<f64>; 2] {
+    [ci.map(|[low, _]| low), ci.map(|[_, high]| high)]
+}
+
+fn is_percent(measure: &str) -> bool {
+    measure.starts_with("scr@")
+}
+
+fn with_unit(measure: &str) -> String {
+    if is_percent(measure) { format!("{measure} %") } else { measure.to_owned() }
+}
+
+/// SCR in percent points with one decimal, cosines with three.
+fn rounded(measure: &str, value: f64) -> String {
+    if is_percent(measure) { format!("{:.1}", value * 100.0) } else { format!("{value:.3}") }
+}
+
+fn interval(measure: &str, ci: Option<[f64; 2]>) -> String {
+    match ci {
+        Some([low, high]) => format!(" [{}, {}]", rounded(measure, low), rounded(measure, high)),
+        None => " [–]".to_owned(),
+    }
+}

@@ -1,0 +1,176 @@
+//! Models against each other, on vectors whose cosines are prescribed; expected values by hand, or by numpy where
+//! it says so.
+
+mod prescribed;
+
+use msdata::report::{CompareOptions, Comparison, Key, Thresholds};
+use msdata::{Dataset, Error};
+use prescribed::{Image, Prescribed, Prompt, ingest};
+use std::path::Path;
+
+/// Prompts of two subjects each, of a pool of 30.
+fn prompts(n: usize) -> Vec<Prompt> {
+    let prompt = |i: usize| Prompt {
+        id: format!("p{i:02}"),
+        scene: prescribed::SCENES[i % 3],
+        subjects: vec![2 * i % 30, (2 * i + 1) % 30],
+    };
+    (0..n).map(prompt).collect()
+}
+
+fn data(dir: &Path, set: &Prescribed, similarities: impl Fn(Image<'_>) -> Vec<f64>) -> Dataset {
+    let mut files = set.write(&dir.join("input"));
+    set.write_vectors(&dir.join("v.parquet"), "dinov2-small", similarities, None);
+    files.embeddings = vec![dir.join("v.parquet")];
+    let mut data = Dataset::init(&dir.join("data")).unwrap();
+    ingest(&mut data, &files);
+    data
+}
+
+fn scr() -> CompareOptions {
+    CompareOptions { thresholds: "0.4".parse().unwrap(), measure: Some("scr@0.4".into()), ..CompareOptions::default() }
+}
+
+fn only(data: &Dataset, a: &str, b: &str, options: &CompareOptions) -> Comparison {
+    let rows = data.compare(Some([&a.parse().unwrap(), &b.parse().unwrap()]), options).unwrap().rows;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    rows[0].clone()
+}
+
+/// Of the six pairs (three seeds, two subjects) of each of 15 prompts, how many collapse: prompts differ much, seeds
+/// of one prompt little, as in the published scores, and so do the sums, 44 and 57 of 90.
+const ONE: [usize; 15] = [6, 6, 6, 6, 6, 5, 4, 3, 1, 1, 0, 0, 0, 0, 0];
+const OTHER: [usize; 15] = [6, 6, 6, 6, 6, 6, 6, 5, 3, 2, 2, 2, 1, 0, 0];
+
+fn fifteen(dir: &Path) -> Dataset {
+    let set = Prescribed { models: vec!["one", "other", "third"], pool: 30, prompts: prompts(15), seeds: vec![42, 43, 44] };
+    data(dir, &set, |image| {
+        let counts = if image.model == "other" { OTHER } else { ONE };
+        let collapsed = counts[image.prompt];
+        // Seed by seed: the first two of the six are seed 42's.
+        (0..2).map(|subject| if (image.seed - 42) as usize * 2 + subject < collapsed { 0.2 } else { 0.7 }).collect()
+    })
+}
+
+#[test]
+fn a_difference_with_its_interval_and_p() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = fifteen(dir.path());
+    let row = only(&data, "one", "other", &scr());
+    assert_eq!((row.pairs, row.prompts, row.only_a, row.only_b), (45, 15, 0, 0));
+    let close = |value: Option<f64>, expected: f64| assert!((value.unwrap() - expected).abs() < 1e-12, "{row:?}");
+    close(row.mean_a, 44.0 / 90.0);
+    close(row.mean_b, 57.0 / 90.0);
+    close(row.difference, -13.0 / 90.0);
+    // numpy, a million draws of the 15 differences: [−0.2333, −0.0667].
+    let [low, high] = row.ci.unwrap();
+    assert!((low + 0.2333).abs() < 0.015 && (high + 0.0667).abs() < 0.015, "{low} {high}");
+    // Eight prompts differ, all in one direction: 2 of 2⁸ sign patterns.
+    assert_eq!((row.p, row.p_holm), (Some(2.0 / 256.0), Some(2.0 / 256.0)));
+    // The other way round.
+    let back = only(&data, "other", "one", &scr());
+    assert_eq!((back.difference, back.p), (row.difference.map(|d| -d), row.p));
+    assert!((back.ci.unwrap()[0] + high).abs() < 0.015);
+
+    // The interval of the one's own SCR, by numpy: [0.244, 0.733]; the plain percentile would be [0.267, 0.711].
+    let options = msdata::ReportOptions { confidence: Some(Default::default()), ..Default::default() };
+    let [low, high] = data.report(&options).unwrap().rows[0].ci.as_ref().unwrap().scr[0].1.unwrap();
+    assert!((low - 0.2444).abs() < 0.015 && (high - 0.7333).abs() < 0.015, "{low} {high}");
+}
+
+#[test]
+fn all_pairs_and_the_board() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = fifteen(dir.path());
+    let rows = data.compare(None, &scr()).unwrap().rows;
+    let pairs: Vec<(&str, &str)> = rows.iter().map(|row| (row.a.as_str(), row.b.as_str())).collect();
+    assert_eq!(pairs, [("one", "other"), ("one", "third"), ("other", "third")]);
+    // p of 2/256, 1 and 2/256, by Holm: three times, twice (not below the first), once.
+    let p = 2.0 / 256.0;
+    assert_eq!(rows.iter().map(|row| row.p.unwrap()).collect::<Vec<_>>(), [p, 1.0, p]);
+    assert_eq!(rows.iter().map(|row| row.p_holm.unwrap()).collect::<Vec<_>>(), [3.0 * p, 1.0, 3.0 * p]);
+    let same = &rows[1];
+    assert_eq!((same.difference, same.ci, same.p), (Some(0.0), Some([0.0, 0.0]), Some(1.0)), "all values equal");
+
+    let board = data.leaderboard(&CompareOptions::default()).unwrap();
+    assert_eq!(board.measure, "scr@0.4");
+    let standings: Vec<_> = board.rows.iter().map(|row| (row.rank.unwrap(), row.model.as_str(), row.groups.as_str())).collect();
+    assert_eq!(standings, [(1, "one", "a"), (1, "third", "a"), (3, "other", "b")]);
+    assert!((board.rows[2].mean.unwrap() - 57.0 / 90.0).abs() < 1e-12 && board.rows[2].ci.is_some());
+    // By similarity the higher is the better: the same order.
+    let options = CompareOptions { measure: Some("similarity/dinov2-small".into()), ..CompareOptions::default() };
+    assert_eq!(data.leaderboard(&options).unwrap().rows[2].model, "other");
+
+    // By cells, Holm is over all of them; over everything there is one.
+    let by = |by: Vec<Key>| data.compare(None, &CompareOptions { by, ..scr() }).unwrap().rows;
+    assert_eq!((by(vec![Key::SceneType]).len(), by(vec![]).len(), by(vec![Key::Kind]).len()), (9, 3, 9));
+    assert_eq!(by(vec![Key::Kind]).iter().map(|row| row.pairs).sum::<u64>(), 3 * 90);
+}
+
+#[test]
+fn what_cannot_be_paired_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = Prescribed { models: vec!["A", "B"], pool: 30, prompts: prompts(3), seeds: vec![1, 2] };
+    let mut files = set.write(&dir.path().join("input"));
+    // B lacks the second prompt altogether and one seed of the third; E has made nothing that is there.
+    let text = std::fs::read_to_string(&files.generations).unwrap();
+    let lacks =
+        |line: &&str| line.contains("\"B\"") && (line.contains("p01") || line.contains("p02") && line.contains("seed\": 2"));
+    let mut kept: Vec<String> = text.lines().filter(|line| !lacks(line)).map(str::to_owned).collect();
+    kept.extend((0..3).map(|p| format!(r#"{{"model": "E", "prompt_id": "p0{p}", "seed": 1, "path": "images/none{p}.png"}}"#)));
+    std::fs::write(&files.generations, kept.join("\n")).unwrap();
+    let without = dir.path().join("without");
+    std::fs::create_dir(&without).unwrap();
+    let whole = Prescribed { models: vec!["A"], ..Prescribed { models: vec![], ..Prescribed::paper() } };
+    let a = Prescribed { prompts: set.prompts.clone(), seeds: vec![1, 2], pool: 30, ..whole };
+    a.write_vectors(&without.join("a.parquet"), "dinov2-small", |_| vec![0.2, 0.7], None);
+    let b =
+        Prescribed { models: vec!["B"], prompts: vec![set.prompts[0].clone(), set.prompts[2].clone()], seeds: vec![1], pool: 30 };
+    b.write_vectors(&without.join("b.parquet"), "dinov2-small", |_| vec![0.7, 0.7], None);
+    files.embeddings = vec![without.join("a.parquet")];
+    let mut data = Dataset::init(&dir.path().join("data")).unwrap();
+    let (_, warnings) = prescribed::ingest_with_warnings(&mut data, &files.options());
+    assert!(warnings.iter().all(|w| w.contains("have no vector")), "{warnings:?}");
+    files.embeddings = vec![without.join("b.parquet")];
+    prescribed::ingest_with_warnings(&mut data, &files.options());
+
+    let row = only(&data, "A", "B", &scr());
+    assert_eq!((row.pairs, row.prompts, row.only_a, row.only_b), (2, 2, 4, 0), "of B two images are scored");
+    assert_eq!((row.mean_a, row.mean_b, row.difference), (Some(0.5), Some(0.0), Some(0.5)));
+    assert_eq!((row.ci, row.p), (Some([0.5, 0.5]), Some(0.5)), "two prompts, the same difference");
+    // One prompt: no interval, and nothing that a sign flip could show.
+    let one =
+        data.compare(Some([&"A".parse().unwrap(), &"B".parse().unwrap()]), &CompareOptions { by: vec![Key::PromptId], ..scr() });
+    let rows = one.unwrap().rows;
+    assert_eq!((rows[0].pairs, rows[0].ci, rows[0].p, rows[0].p_holm), (1, None, Some(1.0), Some(1.0)));
+    assert_eq!((rows[1].pairs, rows[1].only_a, rows[1].difference, rows[1].p), (0, 2, None, None), "a prompt that B lacks");
+    // A model without images: null everywhere, and last without a rank.
+    let none = only(&data, "A", "E", &scr());
+    assert_eq!((none.pairs, none.only_a, none.mean_a, none.p, none.p_holm), (0, 6, None, None, None));
+    let json = serde_json::to_string(&none).unwrap();
+    assert!(json.contains(r#""difference":null,"low":null,"high":null,"p":null"#), "{json}");
+    let board = data.leaderboard(&CompareOptions::default()).unwrap();
+    let last = board.rows.last().unwrap();
+    assert_eq!((last.model.as_str(), last.rank, last.groups.as_str(), last.images, last.mean), ("E", None, "", 0, None));
+    let whole = data.report(&msdata::ReportOptions { curve: true, controls: true, ..Default::default() }).unwrap();
+    let json = serde_json::to_string(&whole).unwrap();
+    assert!(json.contains(r#""curve":null"#) && !json.contains("NaN"), "{json}");
+    let lacking = &whole.remarks[0];
+    assert!(lacking.starts_with("cells that lack prompts that another model has") && lacking.contains("model B"), "{lacking}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = fifteen(dir.path());
+    let said = |options: &CompareOptions, b: &str| {
+        let error: Error = data.compare(Some([&"one".parse().unwrap(), &b.parse().unwrap()]), options).unwrap_err();
+        format!("{error}; {}", error.hint().unwrap())
+    };
+    assert_eq!(said(&scr(), "two"), "there is no model `two`; there are one, other, third");
+    let measure = CompareOptions { measure: Some("scr@0.45".into()), thresholds: Thresholds::default(), ..scr() };
+    assert!(
+        said(&measure, "other").starts_with("there is no measure `scr@0.45`; there are scr@0.4, scr@0.5, scr@0.6, similarity/")
+    );
+    assert!(said(&CompareOptions { by: vec![Key::Size], ..scr() }, "other").starts_with("models cannot be compared by `size`"));
+}
