@@ -247,6 +247,27 @@ fn ctrl_c_leaves_a_sound_data_set() {
 }
 
 #[test]
+fn flagged_images_in_every_format() {
+    let dir = ingested("dinov2-small");
+    // Every image of a prompt and model has the same vector, whatever its seed.
+    let audit = |arguments: &[&str]| run(dir.path(), &[&["-d", "data", "audit"], arguments].concat());
+    let table = audit(&[]);
+    assert_eq!(table.status.code(), Some(0));
+    assert!(out(&table).starts_with("flag            model   prompt_id"), "{}", out(&table));
+    assert!(err(&table).starts_with("blind_spot 0, copy 0, same_bytes 0, near_duplicate "), "{}", err(&table));
+    assert!(err(&table).contains("warning: there is no CLIP encoder"), "{}", err(&table));
+    let json: serde_json::Value = serde_json::from_str(out(&audit(&["--format", "json"]))).unwrap();
+    let first = &json.as_array().unwrap()[0];
+    assert_eq!(
+        (&first["flag"], &first["other_seed"], &first["subject_id"]),
+        (&"near_duplicate".into(), &42.into(), &serde_json::Value::Null)
+    );
+    assert_eq!(out(&audit(&["--format", "csv", "--copy", "1", "--near", "1"])).lines().next().unwrap().split(',').count(), 12);
+    assert_eq!(audit(&["--near", "2"]).status.code(), Some(2));
+    assert_eq!(audit(&["--clip", "none"]).status.code(), Some(1));
+}
+
+#[test]
 fn comparisons_in_every_format() {
     let dir = ingested("dinov2-small");
     let compare = |arguments: &[&str]| {

@@ -317,6 +317,9 @@ fn prompts_are_embedded_and_cut_ones_are_flagged() {
     assert!(err(&report).contains("warning: 1 prompts are longer than clip_tiny takes"), "{}", err(&report));
     let json: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
     assert!(json["rows"][0]["clip_t"]["clip_tiny"].is_f64(), "{json}");
+    let by_cut = lab.run(&["-d", "data", "report", "--by", "cut", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&by_cut.stdout).unwrap();
+    assert_eq!((&json["rows"][0]["cut"], &json["rows"][1]["cut"]), (&"whole".into(), &"cut".into()), "{json}");
 }
 
 #[test]

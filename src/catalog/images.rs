@@ -45,6 +45,17 @@ pub struct Duplicate {
     pub example: String,
 }
 
+/// A generation or a reference whose bytes are also another's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Of the bytes.
+    pub blake3: [u8; 32],
+    /// Generation row, if it is one.
+    pub generation: Option<i64>,
+    /// Subject row and reference index, if it is a reference.
+    pub reference: Option<(i64, i64)>,
+}
+
 impl Catalog {
     /// Image rows with an id above `after`, in order of id, `limit` at most.
     ///
@@ -127,6 +138,28 @@ impl Catalog {
                 .collect()
             })
             .map_err(catalog("list images"))
+    }
+
+    /// Every image whose bytes stand in the catalog more than once, by content, then references before generations.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn same_content(&self) -> Result<Vec<Content>> {
+        self.db
+            .prepare_cached(
+                "SELECT i.blake3, g.id, r.subject, r.reference_index FROM image i
+                 LEFT JOIN generation g ON g.image = i.id LEFT JOIN reference_image r ON r.image = i.id
+                 WHERE i.blake3 IN (SELECT blake3 FROM image WHERE blake3 IS NOT NULL GROUP BY blake3 HAVING count(*) > 1)
+                 ORDER BY i.blake3, g.id IS NOT NULL, r.subject, r.reference_index, g.id",
+            )
+            .and_then(|mut q| {
+                q.query_map([], |r| {
+                    let reference = r.get::<_, Option<i64>>(2)?.zip(r.get(3)?);
+                    Ok(Content { blake3: r.get(0)?, generation: r.get(1)?, reference })
+                })?
+                .collect()
+            })
+            .map_err(catalog("look for duplicates"))
     }
 
     /// Groups of generations whose path is the same. Controls are copies on purpose: they do not count, here

@@ -1,6 +1,7 @@
 //! The verbs, one file each, and what they share: where the data set is, how errors reach the user, exit
 //! statuses.
 
+mod audit;
 mod bench;
 mod compare;
 mod controls;
@@ -61,6 +62,7 @@ enum Verb {
     Report(report::Report),
     Compare(compare::Compare),
     Controls(controls::Controls),
+    Audit(audit::Audit),
     Sql(sql::Sql),
     Export(export::Export),
     Bench(bench::Bench),
@@ -104,6 +106,7 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Verb::Score(verb) => verb.run(dir, terminal),
         Verb::Report(verb) => verb.run(dir, terminal),
         Verb::Compare(verb) => verb.run(dir, terminal),
+        Verb::Audit(verb) => verb.run(dir, terminal),
         Verb::Controls(verb) => verb.run(dir, terminal),
         Verb::Sql(verb) => verb.run(dir),
         Verb::Export(verb) => verb.run(dir, terminal),

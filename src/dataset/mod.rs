@@ -10,6 +10,7 @@
 //! | `inspection` | the image files, looked at on all cores |
 //! | `scoring` | what is embedded and not scored, block by block |
 //! | `controls` | scored generations against the whole pool |
+//! | `audit` | [`Audit`]: images to look at before a table is believed |
 //! | `composites` | [`ControlsSummary`]: references pasted together, as control models |
 //! | `embed` | [`EmbedOptions`], [`EmbedSummary`]: which encoders, on what |
 //! | `embedding` | pixels and texts into vectors, batch by batch |
@@ -18,6 +19,7 @@
 //! | `export` | the Parquet tables |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
+mod audit;
 mod composites;
 mod controls;
 mod delivery;
@@ -33,6 +35,7 @@ mod summary;
 mod vectors;
 mod verification;
 
+pub use audit::{Audit, AuditOptions, Flag, FlagKind, ImageKey};
 pub use composites::ControlsSummary;
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;

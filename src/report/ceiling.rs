@@ -3,8 +3,17 @@
 
 use super::Facts;
 use super::units::Scores;
+use crate::catalog::GenerationFact;
 use crate::vocabulary::{COMPOSITE, CROP};
 use std::collections::HashMap;
+
+impl Facts {
+    /// Whether a generation is a composite or one of its tiles.
+    pub(super) fn is_composite(&self, generation: &GenerationFact) -> bool {
+        let (model, control) = &self.models[generation.model as usize];
+        *control && (model == COMPOSITE || model == CROP)
+    }
+}
 
 /// The composites by prompt. One that is not of the references that its prompt has now does not count.
 pub(super) struct Ceilings<'a> {
@@ -20,15 +29,12 @@ impl<'a> Ceilings<'a> {
     pub(super) fn new(facts: &'a Facts, scores: &'a Scores) -> Ceilings<'a> {
         let mut ceilings = Ceilings { facts, scores, composites: HashMap::new(), crops: HashMap::new() };
         for (at, generation) in facts.generations.iter().enumerate() {
-            let (model, control) = &facts.models[generation.model as usize];
-            if !control || !facts.composites.contains(&generation.id) {
+            if !facts.is_composite(generation) || !facts.composites.contains(&generation.id) {
                 continue;
             }
-            if model == COMPOSITE {
+            if facts.models[generation.model as usize].0 == COMPOSITE {
                 ceilings.composites.insert(generation.prompt, at);
-            } else if model == CROP
-                && let Ok(ordinal) = u32::try_from(generation.seed)
-            {
+            } else if let Ok(ordinal) = u32::try_from(generation.seed) {
                 ceilings.crops.insert((generation.prompt, ordinal), at);
             }
         }

@@ -38,6 +38,11 @@ pub fn is_dinov2(encoder: &str) -> bool {
     encoder.to_ascii_lowercase().starts_with(DINOV2)
 }
 
+/// Whether an encoder's similarity is what the paper calls CLIP-I.
+pub fn is_clip(encoder: &str) -> bool {
+    encoder.to_ascii_lowercase().starts_with("clip")
+}
+
 #[cfg(test)]
 mod tests {
     use super::identity_encoder;

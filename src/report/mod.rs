@@ -12,11 +12,13 @@
 //! | `arena` | the images that two models have of the same prompt and seed |
 //! | `comparison` | [`Comparisons`]: models against each other |
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
+//! | `blind_spot` | images that CLIP takes for good and that have lost everybody |
 //! | `ceiling` | what composites of the references score |
 //! | `remarks` | what to know of the cells before comparing them |
 //! | `present`, `present_comparison` | tables for people, for papers, for programs |
 
 mod arena;
+mod blind_spot;
 mod ceiling;
 mod cells;
 mod comparison;
@@ -30,9 +32,10 @@ mod row;
 mod thresholds;
 mod units;
 
+pub use blind_spot::{BlindSpot, blind_spot};
 pub use cells::build;
 pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
-pub use identity::{identity_encoder, is_dinov2};
+pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use row::{CellControls, Intervals, KeyValue, Named, Row};

@@ -1,6 +1,6 @@
 //! A report as a table: aligned for people, side by side for papers, flat for programs.
 
-use super::identity::is_dinov2;
+use super::identity::{is_clip, is_dinov2};
 use super::{Key, KeyValue, Named, Report, Row};
 use crate::table::{Cell, Format, Head, TableWriter};
 use std::io::{self, Write};
@@ -266,7 +266,7 @@ fn family(encoder: &str) -> (usize, &str) {
         (2, "DINOv2")
     } else if name.starts_with("dino-") || name == "dino" {
         (1, "DINO")
-    } else if name.starts_with("clip") {
+    } else if is_clip(&name) {
         (0, "CLIP-I")
     } else {
         (OTHER, encoder)

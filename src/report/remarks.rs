@@ -3,6 +3,7 @@
 use super::cells::CellUnits;
 use super::units::{Scores, Units};
 use super::{Facts, Key, KeyValue};
+use crate::vocabulary::{COMPOSITE, CROP};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Prompts below which a mean says more about the prompts than about the model.
@@ -48,6 +49,14 @@ pub(super) fn remarks(
         }
     }
     let mut said = Vec::new();
+    let composites = facts.generations.iter().filter(|g| facts.is_composite(g));
+    let of_others = composites.filter(|g| !facts.composites.contains(&g.id)).count();
+    if of_others > 0 {
+        said.push(format!(
+            "{of_others} images of {COMPOSITE} and {CROP} are not of the references that their prompts have now and are in no \
+             ceiling; `msdata controls make` makes them anew"
+        ));
+    }
     mixed.say("mix image sizes, and similarity depends on the size (`--by` with `size` tells them apart)", &mut said);
     lacking.say("lack prompts that another model has, so their means are over other prompts", &mut said);
     few.say("have images of fewer than five prompts", &mut said);

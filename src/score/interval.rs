@@ -92,8 +92,8 @@ fn expanded_tail(level: f64, n: usize) -> Option<f64> {
     Some(Normal::standard().cdf(-(n / (n - 1.0)).sqrt() * t))
 }
 
-/// The quantile of sorted values, interpolated (type 7 of Hyndman and Fan 1996, R's default).
-fn quantile(sorted: &[f64], level: f64) -> f64 {
+/// The quantile of sorted values, at least one, interpolated (type 7 of Hyndman and Fan 1996, R's default).
+pub fn quantile(sorted: &[f64], level: f64) -> f64 {
     let at = level * (sorted.len() - 1) as f64;
     let below = at.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

@@ -14,13 +14,15 @@
 mod comparison;
 mod curve;
 mod draws;
+mod duplicates;
 mod identification;
 mod interval;
 
 pub use comparison::{groups, holm, sign_flip};
 pub use curve::Curve;
+pub use duplicates::{NearDuplicate, near_duplicates};
 pub use identification::{Identification, identification};
-pub use interval::{Clustered, Confidence, REPLICATES, intervals};
+pub use interval::{Clustered, Confidence, REPLICATES, intervals, quantile};
 
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the
 /// last digit, is the same on every machine; eight, so that it fills a vector register.

@@ -1,0 +1,68 @@
+use super::report::{deliver, warn_of_identity};
+use super::{Ended, Terminal};
+use msdata::Dataset;
+use msdata::dataset::{AuditOptions, FlagKind};
+use msdata::table::Format;
+use std::path::{Path, PathBuf};
+
+/// Images to look at before the tables are believed
+///
+/// blind_spot: CLIP-I in the upper quartile of its subject count, and every subject collapsed. copy: more similar to
+/// one reference of a requested subject than its references are to each other. same_bytes, near_duplicate: there
+/// already, as another image. Controls are not listed.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata audit
+  msdata audit --copy 0.9 --near 0.95 --format csv")]
+pub struct Audit {
+    /// Below it a subject is collapsed
+    #[arg(long, value_name = "T", default_value = "0.4", value_parser = cosine, allow_hyphen_values = true)]
+    threshold: f64,
+    /// The encoder that decides collapse, and whose vectors show copies [default: the DINOv2 encoder, else the
+    /// only one]
+    #[arg(long, value_name = "ENCODER")]
+    identity: Option<String>,
+    /// The encoder whose blind spot is listed [default: every CLIP encoder]
+    #[arg(long, value_name = "ENCODER")]
+    clip: Option<String>,
+    /// A cosine with a reference above it is a copy [default: the largest between the subject's references]
+    #[arg(long, value_name = "BOUND", value_parser = cosine, allow_hyphen_values = true)]
+    copy: Option<f64>,
+    /// A cosine with another image from it on is a near-duplicate
+    #[arg(long, value_name = "BOUND", default_value = "0.98", value_parser = cosine, allow_hyphen_values = true)]
+    near: f64,
+    /// table, json, jsonl, csv, md or latex
+    #[arg(long, default_value = "table")]
+    format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Audit {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let options = AuditOptions {
+            identity: self.identity,
+            clip: self.clip,
+            threshold: self.threshold,
+            copy: self.copy,
+            near: self.near,
+        };
+        let data = Dataset::open_to_read(dataset)?;
+        let audit = terminal.watch(|watch| data.audit(&options, watch))?;
+        deliver(self.out.as_deref(), |out| audit.write(out, self.format))?;
+        let counts: Vec<String> = FlagKind::ALL
+            .iter()
+            .map(|kind| format!("{kind} {}", audit.flags.iter().filter(|flag| flag.flag == *kind).count()))
+            .collect();
+        terminal.say(counts.join(", "));
+        audit.remarks.iter().for_each(|remark| terminal.warn(remark));
+        warn_of_identity(&audit.identity, terminal);
+        Ok(Ended::Done)
+    }
+}
+
+fn cosine(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|c| (-1.0..=1.0).contains(c)).ok_or_else(|| "expected a cosine, from -1 to 1".into())
+}

@@ -1,0 +1,316 @@
+//! Images to look at before a table is believed: those that CLIP takes for good and that have lost everybody, those
+//! that copy a reference, and those that are there twice.
+
+use super::Dataset;
+use super::scoring::{Blocks, Needs};
+use crate::catalog::{Content, EncoderRow, Which};
+use crate::error::{Error, Result};
+use crate::report::{Facts, blind_spot, identity_encoder, is_clip};
+use crate::score::{Reference, cosine, near_duplicates, score_generation};
+use crate::table::{Cell, Format, Head, TableWriter};
+use crate::vocabulary::closed_set;
+use crate::watch::Watch;
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Write};
+
+closed_set! {
+    /// Why an image is listed.
+    FlagKind, "flag" {
+        /// Its CLIP-I is in the upper quartile of its subject count, and every subject is collapsed.
+        BlindSpot = "blind_spot",
+        /// It is more similar to one reference of a requested subject than the subject's references are to each
+        /// other, or than a given bound.
+        Copy = "copy",
+        /// Another generation, or a reference, is the same byte for byte.
+        SameBytes = "same_bytes",
+        /// Another generation is nearly the same.
+        NearDuplicate = "near_duplicate",
+    }
+}
+
+/// What to look for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditOptions {
+    /// The encoder that decides collapse, and whose vectors show copies; `None`: see [`identity_encoder`].
+    pub identity: Option<String>,
+    /// The encoder whose blind spot is listed; `None`: every CLIP encoder.
+    pub clip: Option<String>,
+    /// Below it a subject is collapsed.
+    pub threshold: f64,
+    /// A cosine with a reference above it is a copy; `None`: the largest between two references of the subject.
+    pub copy: Option<f64>,
+    /// A cosine with another generation from it on is a near-duplicate.
+    pub near: f64,
+}
+
+impl Default for AuditOptions {
+    fn default() -> Self {
+        AuditOptions { identity: None, clip: None, threshold: 0.4, copy: None, near: 0.98 }
+    }
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Audit {
+    /// The encoder that decides collapse, and whose vectors show copies.
+    pub identity: String,
+    /// By kind, then by the image's key.
+    pub flags: Vec<Flag>,
+    /// What could not be looked for, as sentences.
+    pub remarks: Vec<String>,
+}
+
+/// An image and why it is listed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Flag {
+    /// Why.
+    pub flag: FlagKind,
+    /// The image.
+    pub image: ImageKey,
+    /// The encoder that says so; `None`: its bytes do.
+    pub encoder: Option<String>,
+    /// CLIP-I, or the cosine with the reference or the other image.
+    pub value: Option<f64>,
+    /// What the value exceeds or reaches.
+    pub bound: Option<f64>,
+    /// The reference that it resembles: the subject and the index.
+    pub reference: Option<(String, i64)>,
+    /// The image that it resembles, the first such in the order of the keys.
+    pub other: Option<ImageKey>,
+}
+
+/// The key of a generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageKey {
+    /// The model.
+    pub model: String,
+    /// The prompt.
+    pub prompt_id: String,
+    /// The seed.
+    pub seed: i64,
+}
+
+impl Dataset {
+    /// Lists images of the models under test to look at before the tables are believed.
+    ///
+    /// # Errors
+    /// There are no vectors yet, or nothing says which encoder decides collapse; or the caller wants to stop.
+    pub fn audit(&self, options: &AuditOptions, watch: &mut Watch<'_>) -> Result<Audit> {
+        let encoders = self.catalog.image_encoders()?;
+        let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
+        let identity = identity_encoder(&names, options.identity.as_deref())?.to_owned();
+        let place = |wanted: &str| names.iter().position(|name| *name == wanted);
+        let clips: Vec<usize> = match &options.clip {
+            None => (0..names.len()).filter(|at| is_clip(names[*at])).collect(),
+            Some(clip) => vec![place(clip).ok_or_else(|| {
+                Error::request(format!("the data set has no image encoder `{clip}`"), format!("it has {}", names.join(", ")))
+            })?],
+        };
+        let identity_at = place(&identity).unwrap_or(0);
+        let facts = self.facts(encoders.clone(), |name| name == identity)?;
+        let rows = self.catalog.encoders()?;
+        let row = rows.iter().find(|row| row.id == encoders[identity_at].0);
+        let mut remarks = Vec::new();
+        let mut search = Search { data: self, facts: &facts, place: HashMap::new(), flags: Vec::new() };
+        search.place = facts.generations.iter().enumerate().map(|(at, g)| (g.id, at)).collect();
+        if clips.is_empty() {
+            remarks.push("there is no CLIP encoder whose blind spot could be listed (`--clip ENCODER` names another)".to_owned());
+        }
+        for clip in clips {
+            for image in blind_spot(&facts, identity_at, clip, options.threshold) {
+                search.flags.push(Flag {
+                    encoder: Some(names[clip].to_owned()),
+                    value: Some(image.clip_i),
+                    bound: Some(image.quartile),
+                    ..search.flag(FlagKind::BlindSpot, image.generation)
+                });
+            }
+        }
+        let same = search.same_bytes()?;
+        if let Some(row) = row {
+            remarks.extend(search.vectors(row, options, &same, watch)?);
+        }
+        let mut flags = search.flags;
+        flags.sort_by_key(|flag| flag.flag); // stable: in the order of the keys within each kind
+        Ok(Audit { identity, flags, remarks })
+    }
+}
+
+struct Search<'a> {
+    data: &'a Dataset,
+    facts: &'a Facts,
+    /// Place of a generation's row among the facts.
+    place: HashMap<i64, usize>,
+    flags: Vec<Flag>,
+}
+
+impl Search<'_> {
+    fn key(&self, at: usize) -> ImageKey {
+        let generation = &self.facts.generations[at];
+        ImageKey {
+            model: self.facts.models[generation.model as usize].0.clone(),
+            prompt_id: self.facts.prompts[generation.prompt as usize].prompt_id.clone(),
+            seed: generation.seed,
+        }
+    }
+
+    fn flag(&self, flag: FlagKind, at: usize) -> Flag {
+        Flag { flag, image: self.key(at), encoder: None, value: None, bound: None, reference: None, other: None }
+    }
+
+    fn is_control(&self, at: usize) -> bool {
+        self.facts.models[self.facts.generations[at].model as usize].1
+    }
+
+    /// Flags images with the bytes of a reference or of an image before them; gives the latter.
+    fn same_bytes(&mut self) -> Result<HashSet<usize>> {
+        let subjects: HashMap<i64, &str> = self.facts.subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
+        let mut found: Vec<(usize, Flag)> = Vec::new();
+        let mut repeated = HashSet::new();
+        for group in self.data.catalog.same_content()?.chunk_by(|a, b| a.blake3 == b.blake3) {
+            let reference = group.iter().find_map(|Content { reference, .. }| *reference);
+            let mut images: Vec<usize> = group
+                .iter()
+                .filter_map(|content| self.place.get(&content.generation?).copied())
+                .filter(|at| !self.is_control(*at))
+                .collect();
+            images.sort_unstable();
+            for (i, at) in images.iter().enumerate() {
+                let other = images.first().filter(|_| i > 0);
+                repeated.extend(other.map(|_| *at));
+                if other.is_none() && reference.is_none() {
+                    continue;
+                }
+                let reference = reference.and_then(|(subject, index)| Some(((*subjects.get(&subject)?).to_owned(), index)));
+                let other = other.map(|first| self.key(*first));
+                found.push((*at, Flag { reference, other, ..self.flag(FlagKind::SameBytes, *at) }));
+            }
+        }
+        found.sort_by_key(|(at, _)| *at);
+        self.flags.extend(found.into_iter().map(|(_, flag)| flag));
+        Ok(repeated)
+    }
+
+    /// Flags copies and near-duplicates by an encoder's vectors; gives what could not be looked for.
+    fn vectors(
+        &mut self,
+        encoder: &EncoderRow,
+        options: &AuditOptions,
+        same: &HashSet<usize>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Option<String>> {
+        let (catalog, store) = (&self.data.catalog, &self.data.store);
+        let needs = Needs::read(catalog, encoder)?;
+        let pool: HashMap<i64, Vec<Reference>> = needs.pool(store)?.into_iter().collect();
+        let bounds: HashMap<i64, Option<f64>> =
+            pool.iter().map(|(subject, references)| (*subject, options.copy.or_else(|| closest(references)))).collect();
+        let subjects: HashMap<i64, &str> = self.facts.subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
+        let mut copies: Vec<(usize, Flag)> = Vec::new();
+        let mut images: Vec<(usize, Vec<f32>)> = Vec::new();
+        let mut blocks = Blocks::of(catalog, encoder, Which::Scored)?;
+        while let Some(block) = blocks.next(catalog)? {
+            watch.check()?;
+            let places: Vec<_> = block.iter().map(|candidate| candidate.place).collect();
+            let vectors = store.gather(&places, encoder.dimension)?;
+            for (candidate, vector) in block.iter().zip(vectors.chunks_exact(encoder.dimension)) {
+                let Some(at) = self.place.get(&candidate.generation).copied().filter(|at| !self.is_control(*at)) else {
+                    continue;
+                };
+                for subject in needs.requested(candidate.prompt) {
+                    let (Some(references), Some(Some(bound))) = (pool.get(subject), bounds.get(subject)) else { continue };
+                    let each: Vec<Vec<&Reference>> = references.iter().map(|reference| vec![reference]).collect();
+                    let (cosines, _) = score_generation(vector, &each, None);
+                    let most = cosines.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
+                    if let Some((index, cosine)) = most.filter(|(_, cosine)| *cosine > bound) {
+                        let flag = Flag {
+                            encoder: Some(encoder.name.to_string()),
+                            value: Some(*cosine),
+                            bound: Some(*bound),
+                            reference: subjects.get(subject).map(|id| ((*id).to_owned(), index as i64)),
+                            ..self.flag(FlagKind::Copy, at)
+                        };
+                        copies.push((at, flag));
+                    }
+                }
+                if !same.contains(&at) {
+                    images.push((at, vector.to_vec()));
+                }
+            }
+            watch.report("images", images.len() as u64, Some(self.facts.generations.len() as u64));
+        }
+        copies.sort_by_key(|(at, _)| *at); // stable: subjects in the order of the prompt
+        self.flags.extend(copies.into_iter().map(|(_, flag)| flag));
+
+        images.sort_unstable_by_key(|(at, _)| *at);
+        let (places, vectors): (Vec<usize>, Vec<Vec<f32>>) = images.into_iter().unzip();
+        for near in near_duplicates(&vectors.concat(), encoder.dimension, options.near) {
+            self.flags.push(Flag {
+                encoder: Some(encoder.name.to_string()),
+                value: Some(near.cosine),
+                bound: Some(options.near),
+                other: Some(self.key(places[near.earlier])),
+                ..self.flag(FlagKind::NearDuplicate, places[near.at])
+            });
+        }
+        let alone = bounds.values().filter(|bound| bound.is_none()).count();
+        Ok((alone > 0).then(|| {
+            format!(
+                "{alone} of {} subjects have one reference, so nothing says how alike their references are: copies of them are \
+                 not looked for (`--copy BOUND` gives a bound)",
+                bounds.len()
+            )
+        }))
+    }
+}
+
+/// The largest cosine between two of a subject's references; `None` of one.
+fn closest(references: &[Reference]) -> Option<f64> {
+    let pairs = references.iter().enumerate().flat_map(|(i, a)| references[i + 1..].iter().map(move |b| (a, b)));
+    pairs.map(|(a, b)| cosine(&a.vector, &b.vector)).max_by(f64::total_cmp)
+}
+
+impl Audit {
+    /// Writes the list in a format.
+    ///
+    /// # Errors
+    /// `out` fails.
+    pub fn write(&self, out: impl Write, format: Format) -> io::Result<()> {
+        let columns = [
+            "flag",
+            "model",
+            "prompt_id",
+            "seed",
+            "encoder",
+            "value",
+            "bound",
+            "subject_id",
+            "reference_index",
+            "other_model",
+            "other_prompt_id",
+            "other_seed",
+        ];
+        let mut table = TableWriter::new(out, format, Head::new(columns.map(str::to_owned).to_vec()))?;
+        let text = |text: Option<&str>| text.map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
+        let integer = |number: Option<i64>| number.map_or(Cell::Null, Cell::Integer);
+        let real = |number: Option<f64>| number.map_or(Cell::Null, Cell::Real);
+        for flag in &self.flags {
+            let (reference, other) = (flag.reference.as_ref(), flag.other.as_ref());
+            table.row(&[
+                text(Some(flag.flag.as_str())),
+                text(Some(&flag.image.model)),
+                text(Some(&flag.image.prompt_id)),
+                integer(Some(flag.image.seed)),
+                text(flag.encoder.as_deref()),
+                real(flag.value),
+                real(flag.bound),
+                text(reference.map(|(subject, _)| subject.as_str())),
+                integer(reference.map(|(_, index)| *index)),
+                text(other.map(|key| key.model.as_str())),
+                text(other.map(|key| key.prompt_id.as_str())),
+                integer(other.map(|key| key.seed)),
+            ])?;
+        }
+        table.finish().map(drop)
+    }
+}

@@ -1,0 +1,43 @@
+//! Where CLIP sees nothing wrong: images that resemble their references by CLIP-I and have lost every subject.
+
+use super::Facts;
+use super::units::Scores;
+use crate::score::{quantile, subject_collapse_rate};
+use std::collections::BTreeMap;
+
+/// An image in the blind spot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BlindSpot {
+    /// Its place among the generations of the [`Facts`].
+    pub generation: usize,
+    /// Its CLIP-I.
+    pub clip_i: f64,
+    /// The upper quartile of CLIP-I over all models' images of its subject count.
+    pub quartile: f64,
+}
+
+/// Images of the models under test whose similarity by `clip` is at least the upper quartile of all such images of
+/// the same subject count, while by `identity` every subject is below the threshold. Encoders by their place among
+/// the [`Facts`], in the order of the generations.
+pub fn blind_spot(facts: &Facts, identity: usize, clip: usize, threshold: f64) -> Vec<BlindSpot> {
+    let scores = Scores::collect(facts);
+    let mut by_count: BTreeMap<usize, Vec<(usize, f64, bool)>> = BTreeMap::new();
+    for (at, generation) in facts.generations.iter().enumerate() {
+        if facts.models[generation.model as usize].1 {
+            continue;
+        }
+        let (Some(clip_i), Some(subjects)) = (scores.similarity(clip, at), scores.of_subjects(identity, at)) else { continue };
+        let lost = subject_collapse_rate(subjects, threshold) == 1.0;
+        by_count.entry(subjects.len()).or_default().push((at, clip_i, lost));
+    }
+    let mut found = Vec::new();
+    for images in by_count.values() {
+        let mut sorted: Vec<f64> = images.iter().map(|(_, clip_i, _)| *clip_i).collect();
+        sorted.sort_by(f64::total_cmp);
+        let quartile = quantile(&sorted, 0.75);
+        let high = images.iter().filter(|(_, clip_i, lost)| *lost && *clip_i >= quartile);
+        found.extend(high.map(|(generation, clip_i, _)| BlindSpot { generation: *generation, clip_i: *clip_i, quartile }));
+    }
+    found.sort_by_key(|image| image.generation);
+    found
+}
