@@ -4,8 +4,9 @@
 mod prescribed;
 
 use msdata::catalog::QueryRows;
-use msdata::dataset::{EmbedOptions, SourceFormat};
-use msdata::report::{Key, KeyValue};
+use msdata::dataset::{AuditOptions, EmbedOptions, FlagKind, SourceFormat};
+use msdata::report::{CompareOptions, Key, KeyValue};
+use msdata::score::Confidence;
 use msdata::table::Cell;
 use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
 use prescribed::ingest_with_warnings;
@@ -135,6 +136,47 @@ fn the_published_scores_of_seed_42() {
         close("DINOv2", similarity("dinov2-small"), 4);
         (0..3).for_each(|t| close("SCR", cell.scr[t].1.unwrap(), 5 + t));
     }
+    what_one_seed_can_say(&data);
+}
+
+/// Intervals, comparisons and the blind spot of the published scores of seed 42: 15 prompts a subject count, one
+/// image each. The intervals by numpy, 200,000 draws; p by all sign patterns in Python; the rest by pandas.
+fn what_one_seed_can_say(data: &Dataset) {
+    let options =
+        ReportOptions { confidence: Some(Confidence::default()), identity: Some("dinov2-small".into()), ..Default::default() };
+    let report = data.report(&options).unwrap();
+    let ends = |row: &msdata::report::Row| row.ci.as_ref().unwrap().scr[0].1.unwrap();
+    let near = |a: f64, b: f64| (a - b).abs() < 0.015;
+    let expected = [[0.3333, 0.6667], [0.7333, 0.9333], [0.8333, 0.9778], [0.9, 1.0], [0.9133, 0.9933]];
+    for (row, [low, high]) in report.rows[..5].iter().zip(expected) {
+        assert_eq!(row.keys[0].1, KeyValue::Text(Some("mosaic".into())));
+        assert!(near(ends(row)[0], low) && near(ends(row)[1], high), "{:?}: {:?}", row.keys, ends(row));
+    }
+    let by = vec![Key::Model, Key::SceneType];
+    let scenes = data.report(&ReportOptions { by, identity: Some("dinov2-small".into()), ..Default::default() }).unwrap();
+    let percent: Vec<f64> = scenes.rows.iter().map(|row| (row.scr[0].1.unwrap() * 1e4).round() / 100.0).collect();
+    // mosaic, psr, xverse: neutral, occlusion, interaction.
+    assert_eq!(percent, [87.2, 82.6, 79.97, 89.33, 87.77, 83.6, 90.17, 82.43, 80.9]);
+
+    let options = CompareOptions { measure: Some("scr@0.4".into()), identity: Some("dinov2-small".into()), ..Default::default() };
+    let rows = data.compare(Some([&"mosaic".parse().unwrap(), &"psr".parse().unwrap()]), &options).unwrap().rows;
+    let expected = [
+        (-0.1333, [-0.3333, 0.0], 0.25),
+        (-0.0167, [-0.0667, 0.0], 1.0),
+        (-0.0222, [-0.0889, 0.0333], 0.75),
+        (0.0167, [-0.025, 0.0583], 0.6875),
+        (-0.0267, [-0.0667, 0.0], 0.5),
+    ];
+    for (row, (difference, [low, high], p)) in rows.iter().zip(expected) {
+        assert_eq!((row.pairs, row.prompts, row.only_a, row.only_b), (15, 15, 0, 0));
+        assert!((row.difference.unwrap() - difference).abs() < 1e-4 && row.p == Some(p), "{row:?}");
+        assert!(near(row.ci.unwrap()[0], low) && near(row.ci.unwrap()[1], high), "{row:?}");
+    }
+
+    let options = AuditOptions { identity: Some("dinov2-small".into()), near: 1.0, ..AuditOptions::default() };
+    let flags = data.audit(&options, &mut Watch::silent()).unwrap().flags;
+    let blind = |model: &str| flags.iter().filter(|f| f.flag == FlagKind::BlindSpot && f.image.model == model).count();
+    assert_eq!((blind("mosaic"), blind("psr"), blind("xverse")), (4, 7, 9));
 }
 
 /// N similarities with a given mean, of which given shares lie below 0.4, 0.5 and 0.6.
@@ -290,6 +332,74 @@ fn spearman(a: &[f64], b: &[f64]) -> f64 {
     product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
 }
 
+fn copies_are_the_ceiling_and_strangers_the_floor(data: &mut Dataset, dir: &Path) {
+    let made = data.make_controls(&EmbedOptions::default(), &mut Watch::silent()).unwrap();
+    assert_eq!((made.composites, made.lacking, made.scored), (75, 0, 75 + 450));
+    let report = data.report(&ReportOptions { controls: true, ..ReportOptions::default() }).unwrap();
+    let similarity = |row: &msdata::report::Row| row.similarity[0].1.unwrap();
+    let of =
+        |model: &str| report.rows.iter().filter(|row| row.keys[0].1 == KeyValue::Text(Some(model.into()))).collect::<Vec<_>>();
+    let (composites, crops) = (of("control:composite"), of("control:crop"));
+    assert_eq!((composites.len(), crops.len(), report.rows.len()), (5, 5, 25));
+    for model in ["mosaic", "psr", "xverse"] {
+        for (row, composite) in of(model).iter().zip(&composites) {
+            assert_eq!(row.keys[1], composite.keys[1]);
+            assert!(similarity(row) < similarity(composite), "{:?}", row.keys);
+            let controls = row.controls.as_ref().unwrap();
+            assert_eq!(controls.ceiling[0].1, Some(similarity(composite)));
+            assert!(controls.single[0].1 > controls.ceiling[0].1);
+            assert!((0.0..1.0).contains(&controls.normalised[0].1.unwrap()), "{:?}", row.keys);
+        }
+    }
+    eprintln!("ceiling by subject count: {:.3?}", composites.iter().map(|row| similarity(row)).collect::<Vec<_>>());
+
+    // Every prompt asks for others than it was drawn with: nobody is told from anybody.
+    let mut prompts = Vec::new();
+    let mut row = |cells: &[Cell]| {
+        let [Cell::Text(id), Cell::Text(text), Cell::Text(scene), Cell::Integer(count)] = cells else { panic!("{cells:?}") };
+        prompts.push((id.clone(), text.clone(), scene.clone(), *count as usize));
+        Ok(())
+    };
+    let query = "SELECT prompt_id, text, scene_type, subject_count FROM prompts";
+    data.query(query, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    let mut subjects: Vec<String> = Vec::new();
+    let mut row = |cells: &[Cell]| {
+        let [Cell::Text(id)] = cells else { panic!("{cells:?}") };
+        subjects.push(id.clone());
+        Ok(())
+    };
+    data.query("SELECT subject_id FROM subjects", QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    let mut state = 1_u64;
+    let mut below = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) as usize) % n
+    };
+    let mut aucs = Vec::new();
+    for _ in 0..20 {
+        let mut manifest = String::new();
+        for (id, text, scene, count) in &prompts {
+            // The first of a shuffle (Fisher and Yates).
+            for i in 0..*count {
+                let other = i + below(subjects.len() - i);
+                subjects.swap(i, other);
+            }
+            let asked = &subjects[..*count];
+            manifest += &serde_json::json!({"prompt_id": id, "text": text, "scene_type": scene, "subjects": asked}).to_string();
+            manifest.push('\n');
+        }
+        let path = dir.join("drawn.jsonl");
+        std::fs::write(&path, manifest).unwrap();
+        let options = IngestOptions { prompts: vec![path], replace: true, ..IngestOptions::default() };
+        data.ingest(&options, &mut Watch::silent()).unwrap();
+        let report = data.report(&ReportOptions { by: vec![], controls: true, ..ReportOptions::default() }).unwrap();
+        assert_eq!(report.rows[0].images, 225);
+        aucs.push(report.rows[0].controls.as_ref().unwrap().identification.unwrap().auc);
+    }
+    let mean = aucs.iter().sum::<f64>() / 20.0;
+    eprintln!("mean AUC of requests drawn from the pool: {mean:.4}");
+    assert!((mean - 0.5).abs() < 0.02, "{mean}: {aucs:?}");
+}
+
 /// The main job on real input, against published figures and against an independent run.
 #[test]
 fn the_authors_images_by_a_real_encoder() {
@@ -339,6 +449,8 @@ fn the_authors_images_by_a_real_encoder() {
         assert!((auc - expected).abs() < 0.005, "{aucs:?}");
     }
     assert_eq!(aucs.len(), 5);
+
+    copies_are_the_ceiling_and_strangers_the_floor(&mut data, dir.path());
 
     let Ok(python) = std::env::var("MSDATA_PYTHON") else {
         eprintln!("skipped the independent run: MSDATA_PYTHON is not set");
