@@ -39,7 +39,7 @@ docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
 
 bench: setup ## what is measured in docs/performance.md; some minutes
-	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench catalog --bench embedding
+	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench catalog --bench embedding --bench coverage --bench duplicates
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench embedding -- memory
 
 install: ## msdata, optimised, into cargo's bin directory
