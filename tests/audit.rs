@@ -6,7 +6,7 @@ mod prescribed;
 use msdata::catalog::VectorKey;
 use msdata::dataset::{AuditOptions, Flag, FlagKind};
 use msdata::embeddings::ExportWriter;
-use msdata::report::{Key, KeyValue};
+use msdata::report::{CompareOptions, Key, KeyValue};
 use msdata::{Dataset, ReportOptions, Watch};
 use prescribed::{Prescribed, Prompt, ingest, ingest_with_warnings};
 use std::fs;
@@ -77,6 +77,10 @@ fn few_prompts_are_said() {
     let mut data = Dataset::init(&dir.path().join("data")).unwrap();
     ingest(&mut data, &files);
     let remarks = data.report(&ReportOptions::default()).unwrap().remarks;
+    // One model: nobody to be compared with, and first of its own board.
+    assert_eq!(data.compare(None, &CompareOptions::default()).unwrap().rows, []);
+    let board = data.leaderboard(&CompareOptions::default()).unwrap();
+    assert_eq!((board.rows.len(), board.rows[0].rank, board.rows[0].groups.as_str()), (1, Some(1), "a"));
     assert_eq!(remarks, ["cells that have images of fewer than five prompts: 1, the first model A, subject_count 2: 4"]);
 }
 

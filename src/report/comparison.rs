@@ -16,7 +16,7 @@ pub struct CompareOptions {
     pub by: Vec<Key>,
     /// The thresholds of SCR.
     pub thresholds: Thresholds,
-    /// The encoder that decides collapse; `None`: see [`identity_encoder`].
+    /// The encoder that decides collapse; `None`: see [`super::identity_encoder`].
     pub identity: Option<String>,
     /// The intervals; and models are told apart at 1 minus their level.
     pub confidence: Confidence,
@@ -38,7 +38,7 @@ impl Default for CompareOptions {
 }
 
 /// Comparisons, with what to know of them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Comparisons {
     /// The encoder that decides collapse.
     pub identity: String,

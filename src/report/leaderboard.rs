@@ -10,7 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeSet;
 
 /// A leaderboard, with what to know of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Leaderboard {
     /// The encoder that decides collapse.
     pub identity: String,
@@ -63,7 +63,7 @@ impl Serialize for Standing {
 /// The models under test by one measure, best first, with those grouped that are not told apart.
 ///
 /// # Errors
-/// As [`compare`].
+/// As [`super::compare`].
 pub fn leaderboard(facts: &Facts, options: &CompareOptions) -> Result<Leaderboard> {
     let scores = Scores::collect(facts);
     let arena = Arena::new(facts, &scores, options)?;

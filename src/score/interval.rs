@@ -8,6 +8,7 @@
 
 use super::draws::Draws;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use std::collections::BTreeMap;
 
 /// Times that the clusters are drawn.
 pub const REPLICATES: usize = 10_000;
@@ -42,44 +43,53 @@ impl Clustered {
         Clustered(sums)
     }
 
-    /// Clusters that have a value.
-    fn filled(&self) -> usize {
-        self.0.iter().filter(|(_, count)| *count > 0.0).count()
+    /// Which clusters have a value.
+    fn filled(&self) -> Vec<bool> {
+        self.0.iter().map(|(_, count)| *count > 0.0).collect()
     }
 }
 
-/// The interval of each measure's mean over all its values, all measures over the same draws of clusters.
-/// `None` where fewer than two clusters have a value: nothing is known of the spread.
+/// The interval of each measure's mean over all its values. Measures that have values in the same clusters share
+/// their draws. `None` where fewer than two clusters have a value: nothing is known of the spread.
 pub fn intervals(measures: &[Clustered], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
-    let clusters = measures.first().map_or(0, |m| m.0.len());
+    let mut intervals = vec![None; measures.len()];
+    let mut alike: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
+    for (at, measure) in measures.iter().enumerate() {
+        alike.entry(measure.filled()).or_default().push(at);
+    }
+    for (filled, members) in alike {
+        // A cluster without a value is nobody's evidence, and is not drawn.
+        let sums: Vec<Vec<(f64, f64)>> = members
+            .iter()
+            .map(|at| measures[*at].0.iter().zip(&filled).filter(|(_, filled)| **filled).map(|(sum, _)| *sum).collect())
+            .collect();
+        let Some(tail) = expanded_tail(confidence.level, sums[0].len()) else { continue };
+        for (at, mut means) in members.into_iter().zip(replicates(&sums, confidence.seed)) {
+            means.sort_by(f64::total_cmp);
+            intervals[at] = Some([quantile(&means, tail), quantile(&means, 1.0 - tail)]);
+        }
+    }
+    intervals
+}
+
+/// The means of each measure, given as sums and numbers by cluster, over clusters drawn with replacement.
+fn replicates(measures: &[Vec<(f64, f64)>], seed: u64) -> Vec<Vec<f64>> {
+    let clusters = measures[0].len();
     let mut means: Vec<Vec<f64>> = vec![Vec::with_capacity(REPLICATES); measures.len()];
-    let mut draws = Draws::new(confidence.seed);
+    let mut draws = Draws::new(seed);
     let mut sums = vec![(0.0, 0.0); measures.len()];
     for _ in 0..REPLICATES {
         sums.fill((0.0, 0.0));
         for _ in 0..clusters {
             let drawn = draws.below(clusters);
             for (sum, measure) in sums.iter_mut().zip(measures) {
-                sum.0 += measure.0[drawn].0;
-                sum.1 += measure.0[drawn].1;
+                sum.0 += measure[drawn].0;
+                sum.1 += measure[drawn].1;
             }
         }
-        for (mean, (sum, count)) in means.iter_mut().zip(&sums) {
-            // A draw of clusters that all lack the measure has no mean.
-            if *count > 0.0 {
-                mean.push(sum / count);
-            }
-        }
+        means.iter_mut().zip(&sums).for_each(|(mean, (sum, count))| mean.push(sum / count));
     }
-    measures
-        .iter()
-        .zip(means)
-        .map(|(measure, mut means)| {
-            let tail = expanded_tail(confidence.level, measure.filled())?;
-            means.sort_by(f64::total_cmp);
-            Some([quantile(&means, tail), quantile(&means, 1.0 - tail)])
-        })
-        .collect()
+    means
 }
 
 /// The quantile level of the lower end, for n clusters; `None` below two.
@@ -135,6 +145,14 @@ mod tests {
         let none = of(&[], 3);
         assert_eq!(intervals(&[equal, one, none], Confidence::default()), [Some([0.25, 0.25]), None, None]);
         assert_eq!(intervals(&[], Confidence::default()), []);
+    }
+
+    #[test]
+    fn clusters_without_a_value_are_not_drawn() {
+        let values: Vec<(usize, f64)> = (0..9).map(|k| (3 * k, f64::from((k % 4) as u8))).collect();
+        let close: Vec<(usize, f64)> = values.iter().map(|(cluster, value)| (cluster / 3, *value)).collect();
+        let both = intervals(&[of(&values, 30), of(&close, 9)], Confidence::default());
+        assert_eq!(both[0], both[1]);
     }
 
     #[test]
