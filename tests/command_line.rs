@@ -94,6 +94,14 @@ fn the_same_bytes_whatever_the_thread_count() {
     };
     assert!(!report("1").is_empty());
     assert_eq!(report("1"), report("5"));
+    for command in [&["compare", "--all", "--format", "json"][..], &["audit", "--near", "0.9", "--format", "csv"]] {
+        let by = |threads: &str| {
+            let mut msdata = msdata(dir.path(), &[&["-d", "data"], command].concat());
+            msdata.env("RAYON_NUM_THREADS", threads).output().unwrap().stdout
+        };
+        assert!(by("1").len() > 1000);
+        assert_eq!(by("1"), by("5"), "{command:?}");
+    }
 }
 
 #[test]

@@ -174,3 +174,26 @@ fn what_cannot_be_compared_is_said() {
     );
     assert!(said(&CompareOptions { by: vec![Key::Size], ..scr() }, "other").starts_with("models cannot be compared by `size`"));
 }
+
+#[test]
+fn sizes_and_strangers_are_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = Prescribed { models: vec!["A", "B", "C"], pool: 30, prompts: prompts(2), seeds: vec![1] };
+    let mut files = set.write(&dir.path().join("input"));
+    image::RgbImage::new(3, 2).save(dir.path().join("input/images/B/p00/1.png")).unwrap();
+    // C has made everything with another seed.
+    let text = std::fs::read_to_string(&files.generations).unwrap();
+    let other_seed =
+        |line: &str| if line.contains("\"C\"") { line.replace("\"seed\": 1", "\"seed\": 9") } else { line.to_owned() };
+    std::fs::write(&files.generations, text.lines().map(other_seed).collect::<Vec<_>>().join("\n")).unwrap();
+    let vectors = dir.path().join("v.parquet");
+    let known = Prescribed { models: vec!["A", "B"], pool: 30, prompts: prompts(2), seeds: vec![1] };
+    known.write_vectors(&vectors, "dinov2-small", |_| vec![0.3, 0.5], None);
+    files.embeddings = vec![vectors];
+    let mut data = Dataset::init(&dir.path().join("data")).unwrap();
+    prescribed::ingest_with_warnings(&mut data, &files.options());
+    let remarks = data.compare(None, &CompareOptions::default()).unwrap().remarks;
+    assert_eq!(remarks.len(), 2, "{remarks:?}");
+    assert_eq!(remarks[0], "pairs of models without an image of the same prompt and seed: 2, the first A and C");
+    assert!(remarks[1].ends_with(": 1, the first A 2x2, B 2x2, 3x2"), "{}", remarks[1]);
+}

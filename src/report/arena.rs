@@ -3,6 +3,7 @@
 use super::cells::{cell_intervals, mean_of};
 use super::identity::identity_encoder;
 use super::keys::Keys;
+use super::remarks::listed;
 use super::units::{Scores, Units};
 use super::{CompareOptions, Comparison, Facts, Key, KeyValue, Thresholds};
 use crate::error::{Error, Result};
@@ -208,21 +209,32 @@ impl<'a> Arena<'a> {
         cells.par_iter().map(of_cell).collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
-    /// Pairs of models whose images cannot be paired, or differ in size.
+    /// Pairs of models whose images cannot be paired, or differ in size: how many, and the first.
     pub(super) fn remarks(&self, pairs: &[[u32; 2]]) -> Vec<String> {
-        let mut said = Vec::new();
+        let (mut strangers, mut unlike) = (Vec::new(), Vec::new());
         for [a, b] in pairs {
             let (one, other) = (&self.sides[a], &self.sides[b]);
             let [a, b] = [a, b].map(|model| plain(&self.facts.models[*model as usize].0));
             let sizes = |side: &Side<'_>| -> BTreeSet<[u32; 2]> { side.units.facts().filter_map(|g| g.size).collect() };
-            let list = |sizes: &BTreeSet<[u32; 2]>| sizes.iter().map(|[w, h]| format!("{w}x{h}")).collect::<Vec<_>>().join(", ");
             let (ours, theirs) = (sizes(one), sizes(other));
             if !one.at.keys().any(|key| other.at.contains_key(key)) {
-                said.push(format!("{a} and {b} have no image of the same prompt and seed"));
+                strangers.push(format!("{a} and {b}"));
             } else if !ours.is_empty() && !theirs.is_empty() && ours != theirs {
-                let (ours, theirs) = (list(&ours), list(&theirs));
-                said.push(format!("the images of {a} are {ours}, those of {b} {theirs}: a part of a difference may be the size"));
+                unlike.push(format!("{a} {}, {b} {}", listed(&ours), listed(&theirs)));
             }
+        }
+        let mut said = Vec::new();
+        if let Some(first) = strangers.first() {
+            said.push(format!(
+                "pairs of models without an image of the same prompt and seed: {}, the first {first}",
+                strangers.len()
+            ));
+        }
+        if let Some(first) = unlike.first() {
+            said.push(format!(
+                "pairs of models whose images differ in size, which may be a part of a difference: {}, the first {first}",
+                unlike.len()
+            ));
         }
         said
     }

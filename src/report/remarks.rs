@@ -33,7 +33,7 @@ pub(super) fn remarks(
         let prompts: BTreeSet<u32> = facts_of.iter().map(|g| g.prompt).collect();
         let sizes: BTreeSet<[u32; 2]> = facts_of.iter().filter_map(|g| g.size).collect();
         if sizes.len() > 1 {
-            mixed.note(keys, || sizes.iter().map(|[w, h]| format!("{w}x{h}")).collect::<Vec<_>>().join(", "));
+            mixed.note(keys, || listed(&sizes));
         }
         if prompts.len() < FEW && !by.contains(&Key::PromptId) {
             few.note(keys, || prompts.len().to_string());
@@ -84,6 +84,16 @@ impl Remark {
             n => said.push(format!("cells that {what}: {n}, the first {}", crate::vocabulary::plain(&self.first))),
         }
     }
+}
+
+/// The first sizes, and how many more there are.
+pub(super) fn listed(sizes: &BTreeSet<[u32; 2]>) -> String {
+    const SHOWN: usize = 3;
+    let mut words: Vec<String> = sizes.iter().take(SHOWN).map(|[width, height]| format!("{width}x{height}")).collect();
+    if sizes.len() > SHOWN {
+        words.push(format!("{} more", sizes.len() - SHOWN));
+    }
+    words.join(", ")
 }
 
 fn written<'k>(keys: impl Iterator<Item = &'k (Key, KeyValue)>) -> String {
