@@ -3,7 +3,6 @@
 use super::filter::Filter;
 use super::pixels::Rgb;
 use super::resize::resize;
-use std::io;
 
 /// Side of a composite in pixels.
 const SIDE: u32 = 512;
@@ -74,18 +73,6 @@ pub fn composite(tiles: &[Rgb]) -> Rgb {
     whole
 }
 
-/// The picture as a PNG file: lossless, and the same bytes every time.
-///
-/// # Errors
-/// The encoder's.
-pub fn png(picture: &Rgb) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
-    image::ImageEncoder::write_image(encoder, &picture.pixels, picture.width, picture.height, image::ExtendedColorType::Rgb8)
-        .map_err(io::Error::other)?;
-    Ok(bytes)
-}
-
 fn canvas(side: u32) -> Rgb {
     Rgb { width: side, height: side, pixels: vec![NEUTRAL; side as usize * side as usize * 3] }
 }
@@ -103,6 +90,7 @@ fn paste(canvas: &mut Rgb, picture: &Rgb, [x, y]: [u32; 2]) {
 mod tests {
     use super::*;
     use crate::image::decode;
+    use crate::image::png;
 
     fn plain(width: u32, height: u32, grey: u8) -> Rgb {
         Rgb { width, height, pixels: vec![grey; (width * height * 3) as usize] }

@@ -26,7 +26,7 @@ mod preprocessor_config;
 mod probe;
 mod resize;
 
-pub use composite::{Grid, alone, composite, png, taken_out, tile};
+pub use composite::{Grid, alone, composite, taken_out, tile};
 pub use decode::{PIXEL_RULE, decode};
 pub use filter::Filter;
 pub use pixels::{Decoded, Fault, MAX_PIXELS, Rgb};
