@@ -219,7 +219,8 @@ impl<'a> Reader<'a> {
                 None => drop(claimed.insert(place, (path, name))),
             }
         }
-        let grid = tiles::grid(self.source.grid, claimed.values().map(|(path, _)| path.as_path()))?;
+        let told = if system == System::Mosaic && self.source.grid == Grid::Auto { Grid::Single } else { self.source.grid };
+        let grid = tiles::grid(told, claimed.values().map(|(path, _)| path.as_path()))?;
         let seeds = match grid {
             // Without an export, a folder of single images is one seed.
             Grid::Single if system == System::Xverse && batch.seeds.len() > 1 && self.is_open(batch) => &batch.seeds[..1],
