@@ -12,6 +12,7 @@
 //! | `filter` | [`Filter`]: its filters |
 //! | `composite` | [`Grid`]: references pasted together |
 //! | `preprocess` | [`Preprocessing`]: resize, crop, normalise |
+//! | [`quality`] | [`quality::Quality`]: too small, blurred, blank, alike |
 //! | `preprocessor_config` | the same as a file of the Hugging Face hub |
 
 mod composite;
@@ -24,6 +25,7 @@ mod png;
 mod preprocess;
 mod preprocessor_config;
 mod probe;
+pub mod quality;
 mod resize;
 
 pub use composite::{Grid, alone, composite, taken_out, tile};
