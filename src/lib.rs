@@ -14,6 +14,7 @@
 //! | [`embeddings`] | vectors in Parquet | parts, import, export |
 //! | [`score`] | similarities | pure functions of vectors |
 //! | [`report`] | [`report::Report`] | scores into tables |
+//! | [`bench`] | [`bench::Bench`] | a stress test of one's own, and what is wrong with any |
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
 //!
 //! Beside them: [`error`], [`durable`] (files whole or not at all), [`table`] (rows as text), [`watch`]
@@ -36,6 +37,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod bench;
 pub mod catalog;
 pub mod dataset;
 pub mod durable;

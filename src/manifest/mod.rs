@@ -7,15 +7,18 @@
 //! | `fields` | a row's named fields before they mean anything |
 //! | `file` | a manifest file: lines of JSON, records of CSV, decompression, limits |
 //! | `paths` | an image path as written, and the file it names |
+//! | `folder` | a directory of images as subjects |
 //! | `repository` | the repository of the paper's authors |
 
 mod fields;
 mod file;
+mod folder;
 mod paths;
 mod repository;
 pub mod row;
 
 pub use file::{Manifest, RowKind};
+pub use folder::ImageFolder;
 pub use paths::{FileState, ImagePath, Resolver, state_of};
 pub use repository::StressTestRepo;
 pub use row::{Generation, Prompt, Region, Subject};

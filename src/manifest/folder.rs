@@ -1,0 +1,218 @@
+//! A directory of images as a list of subjects: one file or one folder a subject.
+//!
+//! The label comes from the name: digits, `_`, `-`, spaces and dots at its start, a number that one of these parts off
+//! at its end, and the extension are taken away, and `_` and `-` become spaces: `07_old_man.jpg` is an old man. Folders named
+//! `human`, `humans`, `people`, `animal`, `animals`, `object` or `objects` hold subjects of that kind. The
+//! `subject_id` is the path below the directory, without extension.
+
+use super::{ImagePath, Located, Origin, Problem, Resolver, Subject};
+use crate::error::{Error, Result};
+use crate::vocabulary::{SubjectId, SubjectKind};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// What a directory of images holds.
+pub struct ImageFolder {
+    /// By path.
+    pub subjects: Vec<Located<Subject>>,
+    /// What cannot be used.
+    pub problems: Vec<Problem>,
+    /// What is odd.
+    pub warnings: Vec<Problem>,
+}
+
+impl ImageFolder {
+    /// Reads the directory at `root`.
+    ///
+    /// # Errors
+    /// It, or a directory in it, cannot be read.
+    pub fn read(root: &Path) -> Result<ImageFolder> {
+        let mut reader = Reader {
+            root,
+            resolver: Resolver::for_directory(root, None)?,
+            others: Vec::new(),
+            folder: ImageFolder { subjects: vec![], problems: vec![], warnings: vec![] },
+        };
+        reader.read(root, None)?;
+        let Reader { mut folder, others, .. } = reader;
+        if let Some(first) = others.first() {
+            let reason = match others.len() {
+                1 => "is no image by its name, and was left out".to_owned(),
+                n => format!("is no image by its name, and was left out, as were {} more", n - 1),
+            };
+            folder.warnings.push(Problem { origin: Origin::whole(first), reason });
+        }
+        let mut seen: HashMap<String, Origin> = HashMap::new();
+        for subject in &folder.subjects {
+            let id = subject.row.subject_id.to_string();
+            if let Some(first) = seen.insert(id, subject.origin.clone()) {
+                folder.problems.push(subject.problem(format!("has the same name as {first}; rename one of them")));
+            }
+        }
+        Ok(folder)
+    }
+}
+
+struct Reader<'a> {
+    root: &'a Path,
+    resolver: Resolver,
+    /// Files that are no images.
+    others: Vec<PathBuf>,
+    folder: ImageFolder,
+}
+
+impl Reader<'_> {
+    /// Files and folders of subjects.
+    fn read(&mut self, dir: &Path, kind: Option<SubjectKind>) -> Result<()> {
+        for path in entries(dir)? {
+            if !path.is_dir() {
+                if is_image(&path) { self.subject(&path, vec![path.clone()], kind) } else { self.others.push(path) }
+            } else if let (None, Some(kind)) = (kind, kind_of(&path)) {
+                self.read(&path, Some(kind))?;
+            } else {
+                let (images, others): (Vec<PathBuf>, Vec<PathBuf>) =
+                    entries(&path)?.into_iter().partition(|p| is_image(p) && !p.is_dir());
+                self.others.extend(others);
+                self.subject(&path, images, kind);
+            }
+        }
+        Ok(())
+    }
+
+    fn subject(&mut self, at: &Path, images: Vec<PathBuf>, kind: Option<SubjectKind>) {
+        let origin = Origin::whole(at);
+        match self.row(at, &images, kind) {
+            Ok(row) => self.folder.subjects.push(Located { origin, row }),
+            Err(reason) => self.folder.problems.push(Problem { origin, reason }),
+        }
+    }
+
+    fn row(&mut self, at: &Path, images: &[PathBuf], kind: Option<SubjectKind>) -> std::result::Result<Subject, String> {
+        if images.is_empty() {
+            return Err("a folder without images".into());
+        }
+        let below = at.strip_prefix(self.root).unwrap_or(at);
+        let stem = if at.is_dir() { below.to_path_buf() } else { below.with_extension("") };
+        let id = stem.to_str().ok_or("its name is not UTF-8, which the catalog cannot keep")?;
+        let name = stem.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let label = label_of(name);
+        if label.is_empty() {
+            return Err("its name gives no label; name it after what it shows, such as `red_teapot.jpg`".into());
+        }
+        let references: std::result::Result<Vec<ImagePath>, String> = images
+            .iter()
+            .map(|image| {
+                let written = image.strip_prefix(self.root).unwrap_or(image).to_str();
+                self.resolver.resolve(written.ok_or("the name of an image is not UTF-8, which the catalog cannot keep")?)
+            })
+            .collect();
+        Ok(Subject {
+            subject_id: SubjectId::new(id).map_err(|e| format!("its name as a `subject_id` {e}"))?,
+            label,
+            references: references?,
+            source: None,
+            kind,
+            caption: None,
+            license: None,
+        })
+    }
+}
+
+/// What a directory holds, by name, without hidden files.
+fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        let path = entry.map_err(Error::io("read", dir))?.path();
+        if !path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".")) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
+    ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"].contains(&extension.as_str())
+}
+
+fn kind_of(dir: &Path) -> Option<SubjectKind> {
+    match dir.file_name()?.to_str()?.to_lowercase().as_str() {
+        "human" | "humans" | "people" => Some(SubjectKind::Human),
+        "animal" | "animals" => Some(SubjectKind::Animal),
+        "object" | "objects" => Some(SubjectKind::Object),
+        _ => None,
+    }
+}
+
+fn label_of(name: &str) -> String {
+    let parts = |c: char| matches!(c, '_' | '-' | ' ' | '.');
+    let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || parts(c)).trim_end_matches(parts);
+    let before = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let name = if before.ends_with(parts) { before } else { name };
+    name.split(['_', '-', ' ']).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_come_from_names() {
+        assert_eq!(label_of("07_old_man"), "old man");
+        assert_eq!(label_of("dog"), "dog");
+        assert_eq!(label_of("red-teapot_00"), "red teapot");
+        assert_eq!(label_of("12 - Siamese cat"), "Siamese cat");
+        assert_eq!(label_of("R2D2"), "R2D2");
+        assert_eq!(label_of("0001"), "");
+    }
+
+    #[test]
+    fn files_folders_and_kinds() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in [
+            "teapot.jpg",
+            "teapot.png",
+            "0001.jpg",
+            "notes.txt",
+            ".DS_Store",
+            "people/01_boy.webp",
+            "people/old man/b.png",
+            "people/old man/a.PNG",
+        ] {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        std::fs::create_dir(dir.path().join("empty")).unwrap();
+        let folder = ImageFolder::read(dir.path()).unwrap();
+        let rows: Vec<(&str, &str, Option<SubjectKind>, usize)> = folder
+            .subjects
+            .iter()
+            .map(|s| (s.row.subject_id.as_str(), s.row.label.as_str(), s.row.kind, s.row.references.len()))
+            .collect();
+        let human = Some(SubjectKind::Human);
+        assert_eq!(
+            rows,
+            [
+                ("people/01_boy", "boy", human, 1),
+                ("people/old man", "old man", human, 2),
+                ("teapot", "teapot", None, 1),
+                ("teapot", "teapot", None, 1),
+            ]
+        );
+        assert!(folder.subjects[1].row.references[0].path.ends_with("people/old man/a.PNG"));
+        let said = |problems: &[Problem]| {
+            problems.iter().map(|p| p.to_string().replace(&dir.path().display().to_string(), "")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            said(&folder.problems),
+            [
+                "/0001.jpg: its name gives no label; name it after what it shows, such as `red_teapot.jpg`",
+                "/empty: a folder without images",
+                "/teapot.png: has the same name as /teapot.jpg; rename one of them",
+            ]
+        );
+        assert_eq!(said(&folder.warnings), ["/notes.txt: is no image by its name, and was left out"]);
+    }
+}
