@@ -1,7 +1,11 @@
-use super::{Ended, Terminal};
+use super::{Ended, Terminal, findings};
 use msdata::Dataset;
+use msdata::bench::{MAX_TOKENS, Shape, TokenCounter};
+use msdata::dataset::{BenchOptions, BenchSummary, Counts};
 use msdata::generator::System;
-use msdata::vocabulary::{ModelName, plain};
+use msdata::table::{Cell, Format, Head, TableWriter};
+use msdata::vocabulary::{ModelName, SceneType, SubjectId, SubjectKind, plain};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 /// Make a stress test of one's own, and check any
@@ -13,12 +17,16 @@ pub struct Bench {
 
 #[derive(clap::Subcommand)]
 enum Action {
+    Build(Build),
+    Check(Check),
     Export(Export),
 }
 
 impl Bench {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         match self.action {
+            Action::Build(action) => action.run(dataset, terminal),
+            Action::Check(action) => action.run(dataset, terminal),
             Action::Export(action) => action.run(dataset, terminal),
         }
     }
@@ -64,5 +72,165 @@ impl Export {
         ));
         terminal.say(format!("{} has the commands to run", self.dir.join("README.md").display()));
         Ok(Ended::Done)
+    }
+}
+/// Make the prompts of a stress test from the subjects in the data set, or from a directory of images
+///
+/// Subject counts × scene types × prompts a cell; each subject about equally often. The same subjects and options
+/// give the same prompts every time. The prompts and the seeds go into the data set, all or nothing.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata bench build --dry-run
+  msdata bench build --images ../references --seeds 1,2,3,4
+  msdata bench build --kinds human,animal --counts 2,4 --per-cell 10 --out prompts.jsonl")]
+struct Build {
+    /// Take the subjects from this directory: one file or one folder each, named after what it shows
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Numbers of subjects in a prompt: of 2, 4, 6, 8, 10
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "2,4,6,8,10")]
+    counts: Vec<usize>,
+    /// Scene types: of neutral, occlusion, interaction
+    #[arg(long, value_name = "SCENE,…", value_delimiter = ',', default_value = "neutral,occlusion,interaction")]
+    scenes: Vec<SceneType>,
+    /// Prompts of each subject count and scene type
+    #[arg(long, value_name = "K", default_value = "5")]
+    per_cell: usize,
+    /// Seeds to generate every prompt with
+    #[arg(long, value_name = "SEED,…", value_delimiter = ',', default_value = "42,43,44", allow_hyphen_values = true)]
+    seeds: Vec<i64>,
+    /// Another number gives other prompts
+    #[arg(long, value_name = "N", default_value = "0")]
+    random_seed: u64,
+    /// Only subjects of these kinds: human, animal, object
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    kinds: Vec<SubjectKind>,
+    /// Leave this subject out (repeatable)
+    #[arg(long, value_name = "ID")]
+    exclude: Vec<SubjectId>,
+    /// A subject is in at most K prompts of a subject count and scene type
+    #[arg(long, value_name = "K")]
+    max_per_cell: Option<usize>,
+    /// Write the prompts to this manifest too
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Let other prompts and seeds replace those that are there
+    #[arg(long)]
+    replace: bool,
+    /// Change nothing; print the prompts
+    #[arg(long)]
+    dry_run: bool,
+    /// How --dry-run prints: table, json, jsonl, csv, md or latex
+    #[arg(long, default_value = "table")]
+    format: Format,
+}
+
+impl Build {
+    fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let options = BenchOptions {
+            images: self.images,
+            shape: Shape {
+                counts: self.counts,
+                scenes: self.scenes,
+                per_cell: self.per_cell,
+                max_per_cell: self.max_per_cell,
+                random_seed: self.random_seed,
+            },
+            seeds: self.seeds,
+            kinds: self.kinds,
+            exclude: self.exclude,
+            out: self.out,
+            replace: self.replace,
+            dry_run: self.dry_run,
+        };
+        let mut data = Dataset::open_to_write(dataset)?;
+        let made = terminal.watch(|watch| data.bench_build(&options, watch))?;
+        if options.dry_run {
+            write_prompts(&made, self.format)?;
+        }
+        say(&made, &options, terminal);
+        Ok(Ended::Done)
+    }
+}
+
+/// Check the prompts of the data set, or of a manifest about its subjects
+///
+/// Prompts a cell, balance of use, subjects named and not listed or listed and not named, texts longer than CLIP
+/// takes, repeated sets of subjects, references that look alike. Exit status 1 if anything was found.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata bench check
+  msdata bench check prompts.jsonl --format csv")]
+struct Check {
+    /// A prompts manifest; its subjects must be in the data set [default: the data set's prompts]
+    prompts: Option<PathBuf>,
+    /// table, json, jsonl, csv, md or latex
+    #[arg(long, default_value = "table")]
+    format: Format,
+}
+
+impl Check {
+    fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let data = Dataset::open_to_read(dataset)?;
+        let found = terminal.watch(|watch| data.bench_check(self.prompts.as_deref(), watch))?;
+        let ended = findings::write(&found.findings, self.format)?;
+        terminal.say(format!(
+            "{} prompts, {} distinct sets of subjects, {} findings",
+            found.prompts,
+            found.distinct_sets,
+            found.findings.len()
+        ));
+        for balance in &found.balance {
+            terminal.say(format!("  {balance}"));
+        }
+        if found.unused > 0 {
+            terminal.say(format!("  {} subjects in no prompt", found.unused));
+        }
+        Ok(ended)
+    }
+}
+
+fn write_prompts(made: &BenchSummary, format: Format) -> std::io::Result<()> {
+    let head = ["prompt_id", "subjects", "tokens", "text"].map(str::to_owned).to_vec();
+    let mut table = TableWriter::new(BufWriter::new(std::io::stdout().lock()), format, Head::new(head))?;
+    let counter = TokenCounter::default();
+    for prompt in &made.prompts {
+        let ids: Vec<&str> = prompt.subjects.iter().map(SubjectId::as_str).collect();
+        table.row(&[
+            Cell::Text(prompt.prompt_id.to_string()),
+            Cell::Text(ids.join(";")),
+            Cell::Integer(counter.count(&prompt.text) as i64),
+            Cell::Text(prompt.text.clone()),
+        ])?;
+    }
+    table.finish().map(drop)
+}
+
+fn say(made: &BenchSummary, options: &BenchOptions, terminal: &Terminal) {
+    let would = if options.dry_run { "would be " } else { "" };
+    for (name, Counts { added, unchanged, moved, replaced }) in [("subjects", made.subject_rows), ("prompts", made.prompt_rows)] {
+        let counts = [(added, "added"), (replaced, "replaced"), (moved, "moved")];
+        let mut parts: Vec<String> = counts.iter().filter(|c| c.0 > 0).map(|(n, what)| format!("{n} {would}{what}")).collect();
+        if unchanged > 0 {
+            parts.push(format!("{unchanged} unchanged"));
+        }
+        if !parts.is_empty() {
+            terminal.say(format!("{name}: {}", parts.join(", ")));
+        }
+    }
+    let counter = TokenCounter::default();
+    let longest = made.prompts.iter().map(|p| counter.count(&p.text)).max().unwrap_or(0);
+    let images = made.prompts.len() * options.seeds.len();
+    terminal.say(format!(
+        "{} seeds: {images} images a model; the longest prompt has {longest} of {MAX_TOKENS} CLIP tokens",
+        options.seeds.len()
+    ));
+    for balance in &made.balance {
+        terminal.say(format!("  {balance}"));
+    }
+    if options.dry_run {
+        terminal.say("nothing was changed (--dry-run)");
     }
 }

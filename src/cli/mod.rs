@@ -8,6 +8,7 @@ mod controls;
 mod embed;
 mod encoders;
 mod export;
+mod findings;
 mod ingest;
 mod init;
 mod manual;
@@ -16,6 +17,7 @@ mod report;
 mod run;
 mod score;
 mod sql;
+mod subjects;
 mod terminal;
 mod verify;
 
@@ -69,6 +71,7 @@ enum Verb {
     Run(run::Run),
     Verify(verify::Verify),
     Remove(remove::Remove),
+    Subjects(subjects::Subjects),
     Encoders(encoders::Encoders),
     Completions(manual::Completions),
     Man(manual::Man),
@@ -79,7 +82,7 @@ enum Verb {
 enum Ended {
     /// All done.
     Done,
-    /// `verify` found faults.
+    /// `verify` found faults, or a check has findings.
     Unsound,
     /// All that could be done, but some images are missing or unusable, or some jobs failed.
     Incomplete,
@@ -114,6 +117,7 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Verb::Run(verb) => verb.run(dir, terminal),
         Verb::Verify(verb) => verb.run(dir, terminal),
         Verb::Remove(verb) => verb.run(dir, terminal),
+        Verb::Subjects(verb) => verb.run(dir, terminal),
         Verb::Encoders(verb) => verb.run(terminal),
         Verb::Completions(verb) => verb.run(),
         Verb::Man(verb) => verb.run(),

@@ -16,12 +16,16 @@
 //! | `embedding` | pixels and texts into vectors, batch by batch |
 //! | `delivery` | the stress test as generators are told it |
 //! | `run` | [`RunOptions`]: a generator driven over what is missing |
+//! | `bench` | [`BenchOptions`], [`BenchSummary`], [`BenchCheck`]: a stress test of one's own, and the check of any |
+//! | `curation` | [`PoolCheck`]: what is wrong with the references |
 //! | `export` | the Parquet tables |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
 mod audit;
+mod bench;
 mod composites;
 mod controls;
+mod curation;
 mod delivery;
 mod embed;
 mod embedding;
@@ -36,7 +40,9 @@ mod vectors;
 mod verification;
 
 pub use audit::{Audit, AuditOptions, Flag, FlagKind, ImageKey};
+pub use bench::{BenchCheck, BenchOptions, BenchSummary};
 pub use composites::ControlsSummary;
+pub use curation::PoolCheck;
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};

@@ -1,0 +1,21 @@
+//! The table of what a check found.
+
+use super::Ended;
+use msdata::bench::Finding;
+use msdata::table::{Cell, Format, Head, TableWriter};
+use std::io::{self, BufWriter};
+
+/// Writes the findings to standard output; how the command ends. Nothing found is an empty table, or for a person
+/// nothing at all.
+pub fn write(findings: &[Finding], format: Format) -> io::Result<Ended> {
+    if findings.is_empty() && format == Format::Table {
+        return Ok(Ended::Done);
+    }
+    let head = Head::new(["check", "about", "finding"].map(str::to_owned).to_vec());
+    let mut table = TableWriter::new(BufWriter::new(io::stdout().lock()), format, head)?;
+    for Finding { check, about, finding } in findings {
+        table.row(&[Cell::Text(check.to_string()), Cell::Text(about.clone()), Cell::Text(finding.clone())])?;
+    }
+    table.finish()?;
+    Ok(if findings.is_empty() { Ended::Done } else { Ended::Unsound })
+}

@@ -1,0 +1,54 @@
+use super::{Ended, Terminal, findings};
+use msdata::Dataset;
+use msdata::table::Format;
+use std::path::Path;
+
+/// Look after the pool of subjects
+#[derive(clap::Args)]
+pub struct Subjects {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    Check(Check),
+}
+
+impl Subjects {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        match self.action {
+            Action::Check(action) => action.run(dataset, terminal),
+        }
+    }
+}
+
+/// Check the reference images
+///
+/// References that are missing, unreadable, too small, blurred, nearly blank, the same as another or alike; subjects
+/// whose references are less alike than they are to another's; licences that are missing. Exit status 1 if anything
+/// was found.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata subjects check
+  msdata subjects check --format csv > findings.csv")]
+struct Check {
+    /// table, json, jsonl, csv, md or latex
+    #[arg(long, default_value = "table")]
+    format: Format,
+}
+
+impl Check {
+    fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let data = Dataset::open_to_read(dataset)?;
+        let found = terminal.watch(|watch| data.subjects_check(watch))?;
+        let ended = findings::write(&found.findings, self.format)?;
+        terminal.say(format!("{} subjects, {} references, {} findings", found.subjects, found.references, found.findings.len()));
+        match found.encoders.as_slice() {
+            [] => terminal.say("no encoder that knows identities: whether references disagree was not checked"),
+            names => terminal.say(format!("references compared by {}", names.join(", "))),
+        }
+        Ok(ended)
+    }
+}

@@ -1,0 +1,304 @@
+//! A stress test of one's own, made of the catalog's subjects or of a directory of images, and registered with its
+//! seeds: all of it or nothing. And the check of any set of prompts.
+
+use super::curation::{duplicates, look};
+use super::intake::Intake;
+use super::summary::Counts;
+use super::{Dataset, inspection};
+use crate::bench::lint::{Draft, balance_of_used, distinct_sets, lint};
+use crate::bench::{self, Balance, Candidate, Finding, Shape};
+use crate::catalog::{PromptFact, SubjectFact};
+use crate::durable::write_whole;
+use crate::error::{Error, Result};
+use crate::image::probe;
+use crate::manifest::{ImageFolder, Located, Manifest, Origin, Place, Problem, Prompt, RowKind, Subject, nearest};
+use crate::vocabulary::{Outcome, SubjectId, SubjectKind, quote};
+use crate::watch::Watch;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// What stress test to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BenchOptions {
+    /// A directory of images, one file or one folder a subject; `None`: the subjects in the catalog.
+    pub images: Option<PathBuf>,
+    /// How many subjects, scene types and prompts.
+    pub shape: Shape,
+    /// What every prompt is to be generated with.
+    pub seeds: Vec<i64>,
+    /// Only subjects of these kinds; empty: any.
+    pub kinds: Vec<SubjectKind>,
+    /// Subjects to leave out.
+    pub exclude: Vec<SubjectId>,
+    /// Where to write the prompts manifest too.
+    pub out: Option<PathBuf>,
+    /// Other content under a known id replaces what is there.
+    pub replace: bool,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
+impl Default for BenchOptions {
+    /// The paper's shape and seeds, of all subjects in the catalog.
+    fn default() -> BenchOptions {
+        BenchOptions {
+            images: None,
+            shape: Shape::default(),
+            seeds: vec![42, 43, 44],
+            kinds: Vec::new(),
+            exclude: Vec::new(),
+            out: None,
+            replace: false,
+            dry_run: false,
+        }
+    }
+}
+
+/// A stress test that was made, or with `dry_run` would have been.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchSummary {
+    /// Its prompts, by subject count, scene type and number.
+    pub prompts: Vec<Prompt>,
+    /// What became of them in the catalog.
+    pub prompt_rows: Counts,
+    /// What became of the subjects of a directory of images.
+    pub subject_rows: Counts,
+    /// How often the subjects of each kind are used.
+    pub balance: Vec<Balance>,
+}
+
+impl Dataset {
+    /// Makes a stress test and puts it into the catalog, all or nothing. What the pool does not allow better is a
+    /// warning.
+    ///
+    /// # Errors
+    /// The pool is too small, a reference cannot be used, an excluded subject is not there, a prompt or the seeds are
+    /// known with other content; nothing was written.
+    pub fn bench_build(&mut self, options: &BenchOptions, watch: &mut Watch<'_>) -> Result<BenchSummary> {
+        check_seeds(&options.seeds)?;
+        let folder = options.images.as_deref().map(|dir| images(dir, watch)).transpose()?;
+        let pool = match &folder {
+            Some(subjects) => subjects.iter().map(|s| Member::of_row(&s.row)).collect(),
+            None => self.catalog.subjects()?.iter().map(Member::of_fact).collect::<Result<Vec<Member>>>()?,
+        };
+        let pool = select(pool, options)?;
+        check_references(&pool)?;
+        let candidates: Vec<Candidate> = pool.into_iter().map(|m| m.candidate).collect();
+        let made = bench::build(candidates.clone(), &options.shape)?;
+        made.warnings.iter().for_each(|warning| watch.warn(warning));
+
+        let place: HashMap<&SubjectId, usize> = candidates.iter().enumerate().map(|(i, c)| (&c.id, i)).collect();
+        let casts: Vec<Vec<usize>> = made.prompts.iter().map(|p| p.subjects.iter().map(|s| place[s]).collect()).collect();
+        let used: Vec<Located<Subject>> =
+            folder.unwrap_or_default().into_iter().filter(|s| place.contains_key(&s.row.subject_id)).collect();
+        let of_images = !used.is_empty();
+
+        let changes = self.catalog.begin()?;
+        let mut intake = Intake::new(&changes, options.replace, watch)?;
+        intake.rows(used, Intake::subject)?;
+        intake.rows(made.prompts.iter().enumerate().map(|(i, p)| entry(i, p.clone())), Intake::prompt)?;
+        let (rows, mut problems) = intake.finish();
+        if let Some(known) = changes.put_seeds(&options.seeds, options.replace)?.filter(|_| !options.replace) {
+            let list = |seeds: &[i64]| seeds.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+            let reason = format!(
+                "the seeds are {} in the catalog and {} here (`--replace` takes what is here)",
+                list(&known),
+                list(&options.seeds)
+            );
+            problems.push(Problem { origin: Origin::whole(Path::new(ORIGIN)), reason });
+        }
+        if !problems.is_empty() {
+            return Err(Error::Manifest(problems));
+        }
+        if !options.dry_run {
+            if let Some(out) = &options.out {
+                write_whole(out, &manifest(&made.prompts))?;
+            }
+            changes.commit()?;
+            if of_images {
+                inspection::inspect(&mut self.catalog, watch)?;
+            }
+        }
+        Ok(BenchSummary {
+            balance: bench::balance(&candidates, &casts),
+            prompts: made.prompts,
+            prompt_rows: rows.prompts,
+            subject_rows: rows.subjects,
+        })
+    }
+}
+
+/// What was found in a set of prompts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchCheck {
+    /// What is wrong, by check.
+    pub findings: Vec<Finding>,
+    /// Prompts looked at.
+    pub prompts: usize,
+    /// Different sets of subjects among them.
+    pub distinct_sets: usize,
+    /// Subjects of the data set that are in no prompt.
+    pub unused: usize,
+    /// How often the subjects that are used are used.
+    pub balance: Vec<Balance>,
+}
+
+impl Dataset {
+    /// Checks the prompts of the data set, or of a prompts manifest about its subjects.
+    ///
+    /// # Errors
+    /// There are no prompts; the manifest cannot be read, has bad rows or names subjects that are not there.
+    pub fn bench_check(&self, prompts: Option<&Path>, watch: &mut Watch<'_>) -> Result<BenchCheck> {
+        let subjects = self.catalog.subjects()?;
+        let pool = subjects.iter().map(candidate).collect::<Result<Vec<Candidate>>>()?;
+        let drafts: Vec<Draft> = match prompts {
+            Some(path) => drafts(path, &pool, watch)?,
+            None => {
+                let of = |p: PromptFact| Draft { id: p.prompt_id, text: p.text, scene: p.scene_type, subjects: p.subjects };
+                self.catalog.prompts()?.into_iter().map(of).collect()
+            }
+        };
+        if drafts.is_empty() {
+            return Err(Error::request(
+                "there are no prompts to check",
+                "make some with `msdata bench build`, or give a prompts manifest",
+            ));
+        }
+        let mut findings = lint(&pool, &drafts);
+        findings.extend(duplicates(&look(&subjects, watch)?));
+        findings.sort_by_key(|f| f.check);
+        let used: HashSet<usize> = drafts.iter().flat_map(|d| d.subjects.iter().copied()).collect();
+        Ok(BenchCheck {
+            findings,
+            prompts: drafts.len(),
+            distinct_sets: distinct_sets(&drafts),
+            unused: pool.len() - used.len(),
+            balance: balance_of_used(&pool, &drafts),
+        })
+    }
+}
+
+/// The rows of a prompts manifest.
+fn drafts(path: &Path, pool: &[Candidate], watch: &mut Watch<'_>) -> Result<Vec<Draft>> {
+    let place: HashMap<&str, usize> = pool.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
+    let mut manifest = Manifest::open(path, RowKind::Prompts, None)?;
+    let (mut drafts, mut problems, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    while let Some(row) = manifest.next_prompt() {
+        watch.check()?;
+        let row = match row {
+            Ok(row) => row,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        if !seen.insert(row.row.prompt_id.clone()) {
+            problems.push(row.problem(format!("prompt {} stands twice", quote(row.row.prompt_id.as_str()))));
+        }
+        let mut subjects = Vec::new();
+        for subject in &row.row.subjects {
+            match place.get(subject.as_str()) {
+                Some(i) => subjects.push(*i),
+                None => problems.push(row.problem(format!("there is no subject {}", quote(subject.as_str())))),
+            }
+        }
+        drafts.push(Draft { id: row.row.prompt_id.to_string(), text: row.row.text, scene: row.row.scene_type, subjects });
+    }
+    manifest.into_warnings().iter().for_each(|w| watch.warn(&w.to_string()));
+    if problems.is_empty() { Ok(drafts) } else { Err(Error::Manifest(problems)) }
+}
+
+/// Where rows come from that no file holds.
+const ORIGIN: &str = "bench build";
+
+fn entry(i: usize, row: Prompt) -> Located<Prompt> {
+    Located { origin: Origin { file: Path::new(ORIGIN).into(), place: Place::Entry(i as u64 + 1) }, row }
+}
+
+/// A subject and its files.
+struct Member {
+    candidate: Candidate,
+    references: Vec<PathBuf>,
+}
+
+impl Member {
+    fn of_row(row: &Subject) -> Member {
+        let candidate = Candidate { id: row.subject_id.clone(), label: row.label.clone(), kind: row.kind };
+        Member { candidate, references: row.references.iter().map(|r| r.path.clone()).collect() }
+    }
+
+    fn of_fact(fact: &SubjectFact) -> Result<Member> {
+        Ok(Member { candidate: candidate(fact)?, references: fact.references.iter().map(PathBuf::from).collect() })
+    }
+}
+
+/// A subject of the catalog as a stress test sees it.
+pub(super) fn candidate(fact: &SubjectFact) -> Result<Candidate> {
+    let id = SubjectId::new(fact.subject_id.as_str()).map_err(|e| Error::Damaged(format!("a subject's id {e}")))?;
+    Ok(Candidate { id, label: fact.label.clone(), kind: fact.kind })
+}
+
+fn images(dir: &Path, watch: &mut Watch<'_>) -> Result<Vec<Located<Subject>>> {
+    let folder = ImageFolder::read(dir)?;
+    folder.warnings.iter().for_each(|w| watch.warn(&w.to_string()));
+    if folder.problems.is_empty() { Ok(folder.subjects) } else { Err(Error::Manifest(folder.problems)) }
+}
+
+fn select(mut pool: Vec<Member>, options: &BenchOptions) -> Result<Vec<Member>> {
+    for id in &options.exclude {
+        if !pool.iter().any(|m| m.candidate.id == *id) {
+            let near = nearest(id.as_str(), pool.iter().map(|m| m.candidate.id.as_str()));
+            let hint = near.map_or("`msdata sql 'SELECT subject_id FROM subjects'` lists them".into(), |n| {
+                format!("is {} meant?", quote(n))
+            });
+            return Err(Error::request(format!("--exclude: there is no subject {}", quote(id.as_str())), hint));
+        }
+    }
+    pool.retain(|m| !options.exclude.contains(&m.candidate.id));
+    if !options.kinds.is_empty() {
+        pool.retain(|m| m.candidate.kind.is_some_and(|kind| options.kinds.contains(&kind)));
+    }
+    Ok(pool)
+}
+
+/// A generator would fail on them, or draw nothing in their place.
+fn check_references(pool: &[Member]) -> Result<()> {
+    let look = |member: &Member| -> Vec<Problem> {
+        let fault = |path: &PathBuf| match probe(path).outcome {
+            Outcome::Image { .. } => None,
+            Outcome::Unusable(_, reason) => {
+                let reason = format!(
+                    "a reference of subject {}: {reason}; mend it, or --exclude the subject",
+                    quote(member.candidate.id.as_str())
+                );
+                Some(Problem { origin: Origin::whole(path), reason })
+            }
+        };
+        member.references.iter().filter_map(fault).collect()
+    };
+    let problems: Vec<Problem> = pool.par_iter().flat_map_iter(look).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Error::Manifest(problems)) }
+}
+
+fn check_seeds(seeds: &[i64]) -> Result<()> {
+    let refuse = |message: String| Err(Error::Request { message, hint: None });
+    match (0..seeds.len()).find(|i| seeds[..*i].contains(&seeds[*i])) {
+        Some(twice) => refuse(format!("the seed {} is named twice", seeds[twice])),
+        None if seeds.is_empty() => refuse("a stress test has at least one seed".into()),
+        None => Ok(()),
+    }
+}
+
+/// Prompts as lines of JSON, as `msdata ingest --prompts` reads them.
+fn manifest(prompts: &[Prompt]) -> Vec<u8> {
+    let mut lines = String::new();
+    for p in prompts {
+        let line = serde_json::json!({
+            "prompt_id": p.prompt_id, "text": p.text, "scene_type": p.scene_type, "subjects": p.subjects,
+        });
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    lines.into_bytes()
+}
