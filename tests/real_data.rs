@@ -3,8 +3,10 @@
 
 mod prescribed;
 
+use msdata::bench::{Check, MAX_TOKENS, TokenCounter};
 use msdata::catalog::QueryRows;
-use msdata::dataset::{AuditOptions, EmbedOptions, FlagKind, SourceFormat};
+use msdata::dataset::{AuditOptions, BenchOptions, EmbedOptions, FlagKind, SourceFormat};
+use msdata::encoder::Tokenizer;
 use msdata::report::{CompareOptions, Key, KeyValue};
 use msdata::score::Confidence;
 use msdata::table::Cell;
@@ -469,4 +471,81 @@ fn the_authors_images_by_a_real_encoder() {
     assert_eq!(pairs, 1350);
     // The references are JPEG files, and decoders differ by a few units.
     assert!(worst < 1.5e-2 && sum / f64::from(pairs) < 1e-3, "{worst} {sum}");
+}
+
+#[test]
+fn the_authors_prompts_are_checked() {
+    let Some(repository) = shared("stress-test-repo") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut data = Dataset::init(dir.path()).unwrap();
+    let options = IngestOptions { from: vec![(SourceFormat::StressTestRepo, repository)], ..IngestOptions::default() };
+    ingest_with_warnings(&mut data, &options);
+    let found = data.bench_check(None, &mut Watch::silent()).unwrap();
+    let of = |check: Check| found.findings.iter().filter(move |f| f.check == check);
+    let numbers = |check: Check| of(check).map(|f| f.about.split('_').next().unwrap()).collect::<Vec<_>>();
+    assert_eq!(numbers(Check::Tokens), ["55", "61", "62", "66", "67", "70"]);
+    assert_eq!((found.prompts, found.distinct_sets, numbers(Check::RepeatedSet).len()), (75, 54, 21));
+    let unlisted: Vec<(&str, &str)> = of(Check::Unlisted).map(|f| (f.about.as_str(), f.finding.as_str())).collect();
+    assert_eq!(unlisted, [("42_interaction", "names `guitar`, which the prompt does not list")]);
+    let uses = |pick: fn(&msdata::bench::Balance) -> usize| found.balance.iter().map(pick).collect::<Vec<usize>>();
+    assert_eq!((uses(|b| b.most.0).into_iter().max(), uses(|b| b.least.0).into_iter().min()), (Some(28), Some(1)));
+    assert!(of(Check::Balance).count() > 0);
+    // Nothing else: every finding was read, and none is a false alarm.
+    for check in [Check::Cell, Check::Unnamed, Check::SameLabel, Check::SameImage, Check::SimilarImage] {
+        assert_eq!(of(check).map(|f| &f.finding).collect::<Vec<_>>(), [""; 0], "{check}");
+    }
+    // One picture of the pool is soft; it has no licences.
+    let pool = data.subjects_check(&mut Watch::silent()).unwrap();
+    let found: Vec<(Check, &str)> = pool.findings.iter().map(|f| (f.check, f.about.as_str())).collect();
+    assert_eq!(found, [(Check::Blurred, "cup"), (Check::Licence, "pool")]);
+}
+
+#[test]
+fn a_stress_test_of_the_canonical_subjects() {
+    let Some(real) = shared("real") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut data = Dataset::init(dir.path()).unwrap();
+    let options = IngestOptions { subjects: vec![real.join("subjects.jsonl")], ..IngestOptions::default() };
+    ingest_with_warnings(&mut data, &options);
+    let mut warnings = Vec::new();
+    let mut watch = Watch::silent().on_warning(|w| warnings.push(w.to_owned()));
+    let made = data.bench_build(&BenchOptions::default(), &mut watch).unwrap();
+    drop(watch);
+    assert_eq!((made.prompts.len(), warnings), (75, Vec::new()));
+    let mut cells: HashMap<(usize, &str), usize> = HashMap::new();
+    made.prompts.iter().for_each(|p| *cells.entry((p.subjects.len(), p.scene_type.as_str())).or_default() += 1);
+    assert!(cells.len() == 15 && cells.values().all(|n| *n == 5), "{cells:?}");
+    assert!(made.balance.len() == 3 && made.balance.iter().all(|b| !b.is_uneven()), "{:?}", made.balance);
+    let found = data.bench_check(None, &mut Watch::silent()).unwrap();
+    assert_eq!((found.findings, found.distinct_sets, found.unused), (Vec::new(), 75, 0));
+    let pool = data.subjects_check(&mut Watch::silent()).unwrap();
+    assert_eq!(pool.findings.iter().map(|f| f.check).collect::<Vec<_>>(), [Check::Licence], "{:?}", pool.findings);
+}
+
+/// The tokens of the crate in the program against those of the tokenizer that CLIP's exports carry.
+#[test]
+fn tokens_are_counted_as_clip_counts_them() {
+    let (Some(clip), Some(repository)) = (shared("parity/encoders/clip_tiny/tokenizer.json"), shared("stress-test-repo")) else {
+        return;
+    };
+    let tokenizer = Tokenizer::open(&clip).unwrap();
+    let counter = TokenCounter::default();
+    let list = std::fs::read_to_string(repository.join("val_dataset/prompts_50.txt")).unwrap();
+    let mut texts: Vec<&str> = list.lines().filter(|line| !line.is_empty()).collect();
+    assert!(texts.len() > 150, "{}", texts.len());
+    texts.extend([
+        "",
+        "   spaces \t and\nlines  ",
+        "An écru scarf, naïve façade, Ünïcödé; straße, İstanbul.",
+        "日本語の文章、犬と猫。",
+        "\u{1f436} a dog \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} and 3\u{20e3}",
+        "it's the dogs' t-shirt; we'll see—they've 1,234.56 \u{201c}quotes\u{201d}!!! (#1) a/b \\ c_d <b> & %",
+        "MRI scanner X-ray R2D2 8-ball",
+        "Привет, мир! שלום مرحبا नमस्ते",
+    ]);
+    for text in texts {
+        let theirs = tokenizer.tokens(text).unwrap();
+        let ours = counter.count(text);
+        assert_eq!((ours.min(MAX_TOKENS), ours > MAX_TOKENS), (theirs.ids.len(), theirs.truncated), "{text}");
+    }
 }
