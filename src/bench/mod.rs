@@ -164,6 +164,12 @@ fn warnings(pool: &[Candidate], prompts: &[Prompt], writer: &Writer<'_>) -> Vec<
     if repeated > 0 {
         warnings.push(format!("{repeated} prompts have the same subjects as another: the pool has no other sets"));
     }
+    let unknown = pool.iter().filter(|s| s.kind.is_none()).count();
+    if unknown > 0 {
+        let all = pool.len();
+        warnings
+            .push(format!("{unknown} of {all} subjects have no kind (human, animal, object); sentences treat them as objects"));
+    }
     let subjects: Vec<Vec<usize>> = prompts.iter().map(members).collect();
     let uneven = balance(pool, &subjects).into_iter().filter(Balance::is_uneven);
     warnings.extend(uneven.map(|b| format!("{b}: the pool's labels do not allow better")));

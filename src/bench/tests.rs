@@ -224,6 +224,8 @@ fn what_the_pool_does_not_allow_is_said() {
     assert_eq!(uneven.warnings[0], "3 prompts have the same subjects as another: the pool has no other sets");
     let balance = &uneven.warnings[1];
     assert!(balance.starts_with("13 animal subjects, each in 1 (S0") && balance.contains("to 15 (S012) prompts"), "{balance}");
+    let flat = build(pool(&[("unknown", "man"), ("animal", "dog")]), &shape(&[2])).unwrap();
+    assert_eq!(flat.warnings[1], "1 of 2 subjects have no kind (human, animal, object); sentences treat them as objects");
     // Words of our own that are labels: other sentences are taken, as long as there are any.
     let beach = build(pool(&[("object", "lawn"), ("object", "cup"), ("object", "vase")]), &shape(&[2])).unwrap();
     let strays = beach.prompts.iter().filter(|p| p.text.matches(" lawn").count() > usize::from(p.text.contains("a lawn")));
