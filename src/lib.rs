@@ -15,6 +15,7 @@
 //! | [`score`] | similarities | pure functions of vectors |
 //! | [`report`] | [`report::Report`] | scores into tables |
 //! | [`bench`] | [`bench::Bench`] | a stress test of one's own, and what is wrong with any |
+//! | [`plot`] | [`plot::Figure`] | reports into figures, SVG and PNG |
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
 //!
 //! Beside them: [`error`], [`durable`] (files whole or not at all), [`table`] (rows as text), [`watch`]
@@ -47,6 +48,7 @@ pub mod error;
 pub mod generator;
 pub mod image;
 pub mod manifest;
+pub mod plot;
 pub mod report;
 pub mod score;
 pub mod table;

@@ -12,6 +12,7 @@ mod findings;
 mod ingest;
 mod init;
 mod manual;
+mod plot;
 mod remove;
 mod report;
 mod run;
@@ -62,6 +63,7 @@ enum Verb {
     Embed(embed::Embed),
     Score(score::Score),
     Report(report::Report),
+    Plot(plot::Plot),
     Compare(compare::Compare),
     Controls(controls::Controls),
     Audit(audit::Audit),
@@ -108,6 +110,7 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Verb::Embed(verb) => verb.run(dir, terminal),
         Verb::Score(verb) => verb.run(dir, terminal),
         Verb::Report(verb) => verb.run(dir, terminal),
+        Verb::Plot(verb) => verb.run(dir, terminal),
         Verb::Compare(verb) => verb.run(dir, terminal),
         Verb::Audit(verb) => verb.run(dir, terminal),
         Verb::Controls(verb) => verb.run(dir, terminal),

@@ -19,6 +19,7 @@
 //! | `bench` | [`BenchOptions`], [`BenchSummary`], [`BenchCheck`]: a stress test of one's own, and the check of any |
 //! | `curation` | [`PoolCheck`]: what is wrong with the references |
 //! | `export` | the Parquet tables |
+//! | `figures` | which report a figure is drawn from |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
 mod audit;
@@ -30,6 +31,7 @@ mod delivery;
 mod embed;
 mod embedding;
 mod export;
+mod figures;
 mod ingest;
 mod inspection;
 mod intake;
@@ -45,6 +47,7 @@ pub use composites::ControlsSummary;
 pub use curation::PoolCheck;
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;
+pub use figures::FigureOptions;
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
 pub use run::{Command, RunOptions, RunSummary};
 pub use summary::{Counts, IngestSummary};

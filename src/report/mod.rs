@@ -38,6 +38,7 @@ pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
 pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
+pub use present::Measure;
 pub use row::{CellControls, Intervals, KeyValue, Named, Row};
 pub use thresholds::Thresholds;
 

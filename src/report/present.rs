@@ -6,7 +6,8 @@ use crate::table::{Cell, Format, Head, TableWriter};
 use std::io::{self, Write};
 
 /// A measured column: how to name it and where in a row it is.
-struct Measure {
+#[derive(Debug, Clone)]
+pub struct Measure {
     name: String,
     better: Better,
     part: Part,
@@ -14,8 +15,11 @@ struct Measure {
     percent: bool,
 }
 
+/// The ends of an interval, with the name of its encoder or threshold.
+type NamedEnds = (String, Option<[f64; 2]>);
+
 /// Which of a row's lists of means.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Part {
     ClipT,
     Similarity,
@@ -29,7 +33,7 @@ enum Part {
     Chance,
 }
 
-#[derive(PartialEq, Clone, Copy)]
+#[derive(Debug, PartialEq, Clone, Copy)]
 enum Better {
     Higher,
     Lower,
@@ -204,6 +208,11 @@ impl Report {
         table.finish().map(drop)
     }
 
+    /// The measured columns, in the order of the tables.
+    pub fn columns(&self) -> Vec<Measure> {
+        self.measures(false)
+    }
+
     /// The measured columns in the order of the paper: CLIP-T, CLIP-I, DINO, DINOv2, others, SCR@τ; then those
     /// that the paper lacks. With `kept`, how many subjects of an image have not collapsed at the first threshold.
     fn measures(&self, kept: bool) -> Vec<Measure> {
@@ -274,7 +283,64 @@ fn family(encoder: &str) -> (usize, &str) {
 }
 
 impl Measure {
-    fn value(&self, row: &Row) -> Option<f64> {
+    /// As tables head it: `CLIP-T`, `DINOv2`, `SCR@0.4`, …
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is a share that tables print in per cent.
+    pub fn is_percent(&self) -> bool {
+        self.percent
+    }
+
+    /// Whether more of it is better.
+    pub fn higher_is_better(&self) -> bool {
+        self.better == Better::Higher
+    }
+
+    /// Whether it is a cosine of an image with its subjects or its prompt.
+    pub fn is_cosine(&self) -> bool {
+        matches!(self.part, Part::ClipT | Part::Similarity)
+    }
+
+    /// Whether it is a cosine with the prompt.
+    pub fn is_clip_t(&self) -> bool {
+        self.part == Part::ClipT
+    }
+
+    /// Whether it is SCR at a threshold.
+    pub fn is_scr(&self) -> bool {
+        self.part == Part::Scr
+    }
+
+    /// Whether a summary shows it: every cosine and SCR; of the controls, those by the identity encoder, and chance at
+    /// one threshold.
+    pub fn is_headline(&self, report: &Report, threshold: f64) -> bool {
+        match self.part {
+            Part::ClipT | Part::Similarity | Part::Scr | Part::Normalised => true,
+            Part::Auc => self.is_auc(report),
+            Part::Chance => self.name.ends_with(&format!("@{}", super::Thresholds::name(threshold))),
+            Part::Uncollapsed | Part::Area | Part::RPrecision | Part::MeanRank => false,
+        }
+    }
+
+    /// Whether it is the similarity by the encoder that decides collapse.
+    pub fn is_identity(&self, report: &Report) -> bool {
+        self.part == Part::Similarity && self.is_by_identity(report)
+    }
+
+    /// Whether it is the identification AUC by the encoder that decides collapse.
+    pub fn is_auc(&self, report: &Report) -> bool {
+        self.part == Part::Auc && self.is_by_identity(report)
+    }
+
+    fn is_by_identity(&self, report: &Report) -> bool {
+        let named = |row: &Row| row.similarity.get(self.at).is_some_and(|(name, _)| *name == report.identity);
+        report.rows.first().is_some_and(named)
+    }
+
+    /// Its mean in a cell.
+    pub fn value(&self, row: &Row) -> Option<f64> {
         let means = match self.part {
             Part::ClipT => &row.clip_t,
             Part::Similarity => &row.similarity,
@@ -290,16 +356,27 @@ impl Measure {
         means.get(self.at).and_then(|(_, mean)| *mean)
     }
 
+    /// The interval of its mean in a cell, if it has one.
+    pub fn ends(&self, row: &Row) -> Option<[f64; 2]> {
+        self.intervals(row)?.get(self.at).and_then(|(_, interval)| *interval)
+    }
+
+    fn intervals<'a>(&self, row: &'a Row) -> Option<&'a [NamedEnds]> {
+        let ci = row.ci.as_ref()?;
+        match self.part {
+            Part::ClipT => Some(&ci.clip_t),
+            Part::Similarity => Some(&ci.similarity),
+            Part::Scr => Some(&ci.scr),
+            _ => None,
+        }
+    }
+
     /// The interval as it follows its mean: ` [32, 66]`; empty if none was asked for.
-    fn interval(&self, row: &Row) -> String {
-        let Some(ci) = &row.ci else { return String::new() };
-        let intervals = match self.part {
-            Part::ClipT => &ci.clip_t,
-            Part::Similarity => &ci.similarity,
-            Part::Scr => &ci.scr,
-            _ => return String::new(),
-        };
-        match intervals.get(self.at).and_then(|(_, interval)| *interval) {
+    pub fn interval(&self, row: &Row) -> String {
+        if self.intervals(row).is_none() {
+            return String::new();
+        }
+        match self.ends(row) {
             Some([low, high]) if self.percent => format!(" [{:.0}, {:.0}]", low * 100.0, high * 100.0),
             Some([low, high]) => format!(" [{low:.2}, {high:.2}]"),
             None => " [–]".to_owned(),
@@ -307,7 +384,7 @@ impl Measure {
     }
 
     /// SCR in percent with one decimal, cosines with three, as the paper prints them.
-    fn text(&self, value: f64) -> String {
+    pub fn text(&self, value: f64) -> String {
         if self.percent { format!("{:.1}", value * 100.0) } else { format!("{value:.3}") }
     }
 

@@ -15,6 +15,16 @@ pub enum KeyValue {
     Text(Option<String>),
 }
 
+impl KeyValue {
+    /// The name; nothing for a number and for what has none.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            KeyValue::Text(text) => text.as_deref(),
+            KeyValue::Integer(_) => None,
+        }
+    }
+}
+
 /// A mean with the name of its encoder or threshold; `None` where there was nothing to average.
 pub type Named = (String, Option<f64>);
 
@@ -47,6 +57,13 @@ pub struct Row {
     pub controls: Option<CellControls>,
     /// SCR at every threshold, if it was asked for; within, `None` without images.
     pub curve: Option<Option<Curve>>,
+}
+
+impl Row {
+    /// The value of one of its keys.
+    pub fn key(&self, key: Key) -> Option<&KeyValue> {
+        self.keys.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
 }
 
 /// The controls of a cell; `None` where no generation has any.

@@ -12,6 +12,7 @@
 //! ```
 
 mod comparison;
+mod correlation;
 mod curve;
 mod draws;
 mod duplicates;
@@ -19,6 +20,7 @@ mod identification;
 mod interval;
 
 pub use comparison::{groups, holm, sign_flip};
+pub use correlation::pearson;
 pub use curve::Curve;
 pub use duplicates::{NearDuplicate, near_duplicates};
 pub use identification::{Identification, identification};

@@ -1,0 +1,71 @@
+use super::{Ended, Terminal};
+use msdata::Dataset;
+use msdata::dataset::FigureOptions;
+use msdata::durable::write_whole;
+use msdata::plot::{COLUMN, Kind};
+use msdata::report::Thresholds;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Figures for papers: trend, scene, curve, tradeoff, radar, heatmap
+///
+/// One style, as wide as a column of a two-column paper. Text is drawn as outlines, so that no font is needed;
+/// models differ in colour, marker and dash, so that figures read in grey. Intervals are 95 %, by a bootstrap over
+/// prompts.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  msdata plot trend --out trend.svg
+  msdata plot heatmap --format png --width 6.8 --out subjects.png")]
+pub struct Plot {
+    /// trend, scene, curve, tradeoff, radar or heatmap
+    kind: Kind,
+    /// svg or png [default: what the name after --out ends in, else svg]
+    #[arg(long)]
+    format: Option<Format>,
+    /// Width in inches
+    #[arg(long, value_name = "INCHES", default_value_t = COLUMN, value_parser = inches)]
+    width: f64,
+    /// Thresholds: the curve marks all, the other figures show SCR at the middle one
+    #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
+    thresholds: Thresholds,
+    /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
+    #[arg(long, value_name = "ENCODER")]
+    identity: Option<String>,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Vectors
+    Svg,
+    /// Pixels, 300 an inch
+    Png,
+}
+
+impl Plot {
+    pub fn run(self, dataset: &Path, _terminal: &Terminal) -> anyhow::Result<Ended> {
+        let options = FigureOptions { thresholds: self.thresholds, identity: self.identity };
+        let figure = Dataset::open_to_read(dataset)?.figure(self.kind, &options)?;
+        let named_png = self.out.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")));
+        let format = self.format.unwrap_or(if named_png { Format::Png } else { Format::Svg });
+        let bytes = match format {
+            Format::Svg => figure.svg(self.width)?,
+            Format::Png => figure.png(self.width)?,
+        };
+        match &self.out {
+            Some(path) => write_whole(path, &bytes)?,
+            None => std::io::stdout().lock().write_all(&bytes)?,
+        }
+        Ok(Ended::Done)
+    }
+}
+
+fn inches(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(width) if (2.0..=20.0).contains(&width) => Ok(width),
+        _ => Err("expected a width from 2 to 20 inches".into()),
+    }
+}

@@ -1,0 +1,365 @@
+//! Reports as figures. Each function takes the report whose keys it names, and gives nothing where the report
+//! holds nothing that could be drawn.
+
+use super::axis::Axis;
+use super::chart::{Chart, Point, Series, Upright};
+use super::figure::{Figure, Panel};
+use super::heat_map::HeatMap;
+use super::radar::Radar;
+use super::style::Look;
+use crate::report::{Key, KeyValue, Measure, Report, Row, Thresholds};
+use crate::vocabulary::{CROP, SceneType};
+
+/// Who is who: every model by name, with whether it is a control.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cast {
+    /// Models under test, by name; their places give them their looks.
+    pub models: Vec<String>,
+    /// Controls, by name.
+    pub controls: Vec<String>,
+}
+
+impl Cast {
+    /// Of all models but the tiles of composites, each of which was asked for one subject alone: no ceiling of
+    /// images that hold several.
+    pub fn new(models: Vec<(String, bool)>) -> Cast {
+        let models = models.into_iter().filter(|(name, control)| !(*control && name == CROP));
+        let (controls, models): (Vec<_>, Vec<_>) = models.partition(|(_, control)| *control);
+        let names = |of: Vec<(String, bool)>| of.into_iter().map(|(name, _)| name).collect();
+        Cast { models: names(models), controls: names(controls) }
+    }
+
+    /// Models under test, then controls, each with its look.
+    pub fn all(&self) -> impl Iterator<Item = (&str, Look)> {
+        let models = self.models.iter().enumerate().map(|(i, name)| (name.as_str(), Look::Model(i)));
+        models.chain(self.controls.iter().enumerate().map(|(i, name)| (name.as_str(), Look::Ceiling(i))))
+    }
+
+    fn is_control(&self, row: &Row) -> bool {
+        row.key(Key::Model).and_then(KeyValue::text).is_some_and(|name| self.controls.iter().any(|c| c == name))
+    }
+}
+
+const PER_CENT: [f64; 2] = [0.0, 1.0];
+const COSINE: [f64; 2] = [-1.0, 1.0];
+
+/// Similarity, SCR and, where the report has controls, identification AUC against the subject count; of a report by
+/// model and subject count. `scr` is the place of the threshold.
+pub fn trend(report: &Report, cast: &Cast, scr: usize) -> Option<Figure> {
+    let measures = report.columns();
+    let similarity = measures.iter().find(|m| m.is_identity(report))?;
+    let rate = measures.iter().filter(|m| m.is_scr()).nth(scr)?;
+    let auc = measures.iter().find(|m| m.is_auc(report));
+    let counts = counts(report);
+    let (first, last) = (*counts.first()?, *counts.last()?);
+    let margin = ((last - first) / 14.0).max(0.5);
+    let x = || Axis {
+        label: "subjects in the prompt".into(),
+        range: [first - margin, last + margin],
+        ticks: counts.iter().map(|n| (*n, n.to_string())).collect(),
+    };
+    let of_count = |row: &Row| match row.key(Key::SubjectCount) {
+        Some(KeyValue::Integer(n)) => Some(*n as f64),
+        _ => None,
+    };
+    let panel = |measure: &Measure, chance: Option<Series>| {
+        let mut series = series(report, cast, of_count, measure);
+        series.extend(chance);
+        let values =
+            series.iter().flat_map(|s| &s.points).flat_map(|p| [Some(p.y), p.interval.map(|i| i[0]), p.interval.map(|i| i[1])]);
+        let y = match measure.is_percent() {
+            true => Axis::percent(format!("{} (%)", measure.name())),
+            false if measure.is_auc(report) => Axis::over("identification AUC", values.flatten().chain([0.45, 1.0]), PER_CENT, 5),
+            false => Axis::over(format!("{} similarity", measure.name()), values.flatten(), COSINE, 5),
+        };
+        Panel::Chart(Chart { x: x(), y, series, upright: Upright::Values, joined: true, dodge: 2.4, aspect: 0.46 })
+    };
+    let chance_scr: Vec<Point> =
+        counts.iter().filter_map(|n| chance(report, cast, scr, |row| of_count(row) == Some(*n)).map(|y| at(*n, y))).collect();
+    let chance_of =
+        |points: Vec<Point>| (!points.is_empty()).then(|| Series { name: "chance".into(), look: Look::Chance, points });
+    let mut panels = vec![panel(similarity, None), panel(rate, chance_of(chance_scr))];
+    panels.extend(auc.map(|auc| panel(auc, chance_of(counts.iter().map(|n| at(*n, 0.5)).collect()))));
+    Some(Figure {
+        title: format!("{} similarity and {} against the number of subjects", similarity.name(), rate.name()),
+        description: format!("One line a model, with the interval of each mean. {}", told(report, cast, of_count, rate)),
+        panels,
+    })
+}
+
+/// SCR by scene type; of a report by model and scene type.
+pub fn scene(report: &Report, cast: &Cast, scr: usize) -> Option<Figure> {
+    let measures = report.columns();
+    let rate = measures.iter().filter(|m| m.is_scr()).nth(scr)?;
+    let scenes: Vec<&str> =
+        SceneType::ALL.iter().map(|s| s.as_str()).filter(|s| report.rows.iter().any(|row| scene_of(row) == Some(s))).collect();
+    let place = |row: &Row| scenes.iter().position(|s| scene_of(row) == Some(s)).map(|i| i as f64);
+    let mut all = series(report, cast, place, rate);
+    let chance: Vec<Point> = (0..scenes.len())
+        .filter_map(|i| chance(report, cast, scr, |row| place(row) == Some(i as f64)).map(|y| at(i as f64, y)))
+        .collect();
+    if !chance.is_empty() {
+        all.push(Series { name: "chance".into(), look: Look::Chance, points: chance });
+    }
+    let x = Axis::of_names("scene type", scenes.iter().map(|s| (*s).to_owned()).collect());
+    let y = Axis::percent(format!("{} (%)", rate.name()));
+    let dodge = (40.0 / all.len() as f64).min(11.0);
+    Some(Figure {
+        title: format!("{} by scene type", rate.name()),
+        description: "One marker a model at each scene type, with the interval of its mean.".into(),
+        panels: vec![Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: false, dodge, aspect: 0.5 })],
+    })
+}
+
+/// SCR against the threshold; of a report by model over many thresholds. `marked`: the thresholds of the tables,
+/// at which intervals are drawn.
+pub fn curve(report: &Report, cast: &Cast, marked: &Thresholds) -> Option<Figure> {
+    let thresholds = report.thresholds.values();
+    let is_marked = |t: f64| marked.values().iter().any(|m| (m - t).abs() < 1e-9);
+    let mut all = Vec::new();
+    for (name, look) in cast.all() {
+        let Some(row) = row_of(report, name) else { continue };
+        let ends = |t: usize| row.ci.as_ref().and_then(|ci| ci.scr.get(t)).and_then(|(_, ends)| *ends);
+        let points: Vec<Point> = thresholds
+            .iter()
+            .enumerate()
+            .filter_map(|(t, x)| {
+                let marked = is_marked(*x);
+                Some(Point { interval: ends(t).filter(|_| marked), marked, ..at(*x, row.scr.get(t)?.1?) })
+            })
+            .collect();
+        if !points.is_empty() {
+            all.push(Series { name: name.to_owned(), look, points });
+        }
+    }
+    let by_chance: Vec<Point> =
+        thresholds.iter().enumerate().filter_map(|(t, x)| chance(report, cast, t, |_| true).map(|y| at(*x, y))).collect();
+    if !by_chance.is_empty() {
+        all.push(Series { name: "chance".into(), look: Look::Chance, points: by_chance });
+    }
+    // Where every curve has reached its end there is nothing to see.
+    let moving = all.iter().flat_map(|s| &s.points).filter(|p| p.y > 0.005 && p.y < 0.995).map(|p| p.x);
+    let x = Axis::over("threshold τ", moving.chain(marked.values().iter().copied()), COSINE, 6);
+    for series in &mut all {
+        series.points.retain(|p| p.x >= x.range[0] - 1e-9 && p.x <= x.range[1] + 1e-9);
+    }
+    let y = Axis::percent("SCR@τ (%)");
+    (!all.is_empty()).then(|| Figure {
+        title: "Subject Collapse Rate against the threshold".into(),
+        description: format!("One curve a model, with intervals at the thresholds {marked}."),
+        panels: vec![Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.55 })],
+    })
+}
+
+/// CLIP-T against identity similarity, one path a model from the fewest subjects to the most; of a report by model
+/// and subject count. `None` without CLIP-T.
+pub fn tradeoff(report: &Report, cast: &Cast) -> Option<Figure> {
+    let cells = tradeoff_cells(report, cast);
+    let measures = report.columns();
+    let (text, identity) = tradeoff_measures(report, &measures)?;
+    let series: Vec<Series> = cast
+        .all()
+        .filter_map(|(name, look)| {
+            let mut points: Vec<Point> = cells
+                .iter()
+                .filter(|cell| cell.model == name)
+                .map(|cell| Point { marked: true, label: Some(cell.count.to_string()), ..at(cell.clip_t, cell.identity) })
+                .collect();
+            let last = points.len().saturating_sub(1);
+            points.iter_mut().enumerate().filter(|(i, _)| *i != 0 && *i != last).for_each(|(_, p)| p.label = None);
+            (!points.is_empty()).then(|| Series { name: name.to_owned(), look, points })
+        })
+        .collect();
+    if series.is_empty() {
+        return None;
+    }
+    let points = || series.iter().flat_map(|s| &s.points);
+    let x = Axis::over(text.name(), points().map(|p| p.x), COSINE, 5);
+    let y = Axis::over(format!("{} similarity", identity.name()), points().map(|p| p.y), COSINE, 5);
+    Some(Figure {
+        title: format!("{} against {}", text.name(), identity.name()),
+        description: "One path a model; the numbers are the subjects in the prompt at its ends.".into(),
+        panels: vec![Panel::Chart(Chart { x, y, series, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.7 })],
+    })
+}
+
+/// The correlation over the cells of [`tradeoff`], controls left out, and how many cells those are.
+pub fn tradeoff_correlation(report: &Report, cast: &Cast) -> Option<(f64, usize)> {
+    let mut cells = tradeoff_cells(report, cast);
+    cells.retain(|cell| cast.models.contains(&cell.model));
+    let (x, y): (Vec<f64>, Vec<f64>) = cells.iter().map(|cell| (cell.clip_t, cell.identity)).unzip();
+    Some((crate::score::pearson(&x, &y)?, cells.len()))
+}
+
+struct Cell {
+    model: String,
+    count: i64,
+    clip_t: f64,
+    identity: f64,
+}
+
+fn tradeoff_measures<'m>(report: &Report, measures: &'m [Measure]) -> Option<(&'m Measure, &'m Measure)> {
+    Some((measures.iter().find(|m| m.is_clip_t())?, measures.iter().find(|m| m.is_identity(report))?))
+}
+
+fn tradeoff_cells(report: &Report, cast: &Cast) -> Vec<Cell> {
+    let measures = report.columns();
+    let Some((text, identity)) = tradeoff_measures(report, &measures) else { return Vec::new() };
+    let cell = |row: &Row| {
+        let Some(KeyValue::Integer(count)) = row.key(Key::SubjectCount) else { return None };
+        let model = row.key(Key::Model)?.text()?.to_owned();
+        Some(Cell { model, count: *count, clip_t: text.value(row)?, identity: identity.value(row)? })
+    };
+    let known = |cell: &Cell| cast.all().any(|(name, _)| name == cell.model);
+    report.rows.iter().filter_map(cell).filter(known).collect()
+}
+
+/// Each model over every cosine, on spokes; of a report by model. `None` with fewer than three.
+pub fn radar(report: &Report, cast: &Cast) -> Option<Figure> {
+    let measures: Vec<Measure> = report.columns().into_iter().filter(Measure::is_cosine).collect();
+    if measures.len() < 3 {
+        return None;
+    }
+    let values = |name| row_of(report, name).map(|row| measures.iter().map(|m| m.value(row)).collect::<Vec<_>>());
+    let models: Vec<_> = cast.all().filter_map(|(name, look)| Some((name.to_owned(), look, values(name)?))).collect();
+    let names: Vec<String> = measures.iter().map(|m| m.name().to_owned()).collect();
+    (!models.is_empty()).then(|| Figure {
+        title: format!("Profile of the models over {}", names.join(", ")),
+        description: "One outline a model; all spokes have the same scale.".into(),
+        panels: vec![Panel::Radar(Radar { measures: names, models })],
+    })
+}
+
+/// Each model over every cosine, on lines: the radar's numbers with their intervals; of a report by model.
+pub fn profile(report: &Report, cast: &Cast) -> Option<Figure> {
+    let measures: Vec<Measure> = report.columns().into_iter().filter(Measure::is_cosine).collect();
+    let series: Vec<Series> = cast
+        .all()
+        .filter_map(|(name, look)| {
+            let row = row_of(report, name)?;
+            let point =
+                |(i, m): (usize, &Measure)| Some(Point { interval: m.ends(row), marked: true, ..at(m.value(row)?, i as f64) });
+            let points: Vec<Point> = measures.iter().enumerate().filter_map(point).collect();
+            (!points.is_empty()).then(|| Series { name: name.to_owned(), look, points })
+        })
+        .collect();
+    let values =
+        series.iter().flat_map(|s| &s.points).flat_map(|p| [Some(p.x), p.interval.map(|i| i[0]), p.interval.map(|i| i[1])]);
+    let x = Axis::over("cosine", values.flatten(), COSINE, 5);
+    let y = Axis::of_names("", measures.iter().map(|m| m.name().to_owned()).collect());
+    let rows = measures.len() as f64;
+    let (aspect, dodge) = ((0.1 * rows).max(0.14), (14.0 / series.len().max(1) as f64).min(5.0));
+    (!series.is_empty()).then(|| Figure {
+        title: "Profile of the models over their cosines".into(),
+        description: "One marker a model in each row, with the interval of its mean.".into(),
+        panels: vec![Panel::Chart(Chart { x, y, series, upright: Upright::Names, joined: false, dodge, aspect })],
+    })
+}
+
+/// Subjects by models, the least similar first; of a report by subject and model. `label` names a subject by its
+/// id; of more than `most` subjects the least similar are shown.
+pub fn heat_map(report: &Report, cast: &Cast, label: impl Fn(&str) -> String, most: usize) -> Option<Figure> {
+    let measures = report.columns();
+    let identity = measures.iter().find(|m| m.is_identity(report))?;
+    let names: Vec<&str> = cast.all().map(|(name, _)| name).collect();
+    let mut rows: Vec<(&str, Vec<Option<f64>>)> = Vec::new();
+    for row in &report.rows {
+        let (Some(subject), Some(model)) =
+            (row.key(Key::SubjectId).and_then(KeyValue::text), row.key(Key::Model).and_then(KeyValue::text))
+        else {
+            continue;
+        };
+        let Some(column) = names.iter().position(|name| *name == model) else { continue };
+        if rows.last().is_none_or(|(last, _)| *last != subject) {
+            rows.push((subject, vec![None; names.len()]));
+        }
+        if let Some((_, values)) = rows.last_mut() {
+            values[column] = identity.value(row);
+        }
+    }
+    let under_test = cast.models.len();
+    let mean = |values: &[Option<f64>]| {
+        let known: Vec<f64> = values[..under_test].iter().flatten().copied().collect();
+        if known.is_empty() { f64::INFINITY } else { crate::score::mean(&known) }
+    };
+    rows.sort_by(|(a, x), (b, y)| mean(x).total_cmp(&mean(y)).then_with(|| a.cmp(b)));
+    let all = rows.len();
+    rows.truncate(most);
+    let shown = if all > most {
+        format!("The {most} of {all} subjects that are least similar")
+    } else {
+        format!("All {all} subjects, the least similar first")
+    };
+    (!rows.is_empty()).then(|| Figure {
+        title: format!("{} similarity of each subject by model", identity.name()),
+        description: format!("{shown}; each cell is the mean over the images that were to show the subject."),
+        panels: vec![Panel::HeatMap(HeatMap {
+            label: format!("mean {} similarity", identity.name()),
+            columns: names.into_iter().map(|name| name.strip_prefix("control:").unwrap_or(name).to_owned()).collect(),
+            rows: rows.into_iter().map(|(subject, values)| (label(subject), values)).collect(),
+        })],
+    })
+}
+
+fn at(x: f64, y: f64) -> Point {
+    Point { x, y, ..Point::default() }
+}
+
+fn counts(report: &Report) -> Vec<f64> {
+    let mut counts: Vec<i64> = report
+        .rows
+        .iter()
+        .filter_map(|row| match row.key(Key::SubjectCount) {
+            Some(KeyValue::Integer(n)) => Some(*n),
+            _ => None,
+        })
+        .collect();
+    counts.sort_unstable();
+    counts.dedup();
+    counts.into_iter().map(|n| n as f64).collect()
+}
+
+fn scene_of(row: &Row) -> Option<&str> {
+    row.key(Key::SceneType).and_then(KeyValue::text)
+}
+
+fn row_of<'r>(report: &'r Report, model: &str) -> Option<&'r Row> {
+    report.rows.iter().find(|row| row.key(Key::Model).and_then(KeyValue::text) == Some(model))
+}
+
+/// A measure of every model, at the places that `x` gives its rows.
+fn series(report: &Report, cast: &Cast, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> Vec<Series> {
+    let of = |name: &str| -> Vec<Point> {
+        let rows = report.rows.iter().filter(|row| row.key(Key::Model).and_then(KeyValue::text) == Some(name));
+        rows.filter_map(|row| Some(Point { interval: measure.ends(row), marked: true, ..at(x(row)?, measure.value(row)?) }))
+            .collect()
+    };
+    let series = cast.all().map(|(name, look)| Series { name: name.to_owned(), look, points: of(name) });
+    series.filter(|s| !s.points.is_empty()).collect()
+}
+
+/// SCR by chance: the mean over the models under test, whose rows `which` picks.
+fn chance(report: &Report, cast: &Cast, threshold: usize, which: impl Fn(&Row) -> bool) -> Option<f64> {
+    let rows = report.rows.iter().filter(|row| which(row) && !cast.is_control(row));
+    let values: Vec<f64> = rows.filter_map(|row| row.controls.as_ref()?.chance_scr.get(threshold)?.1).collect();
+    (!values.is_empty()).then(|| crate::score::mean(&values))
+}
+
+/// The first and the last value of each model, in words.
+fn told(report: &Report, cast: &Cast, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> String {
+    let percent = |y: f64| format!("{:.1} %", y * 100.0);
+    let all = series(report, cast, x, measure);
+    let sentences = all.iter().filter_map(|s| {
+        let (first, last) = (s.points.first()?, s.points.last()?);
+        Some(format!(
+            "{}: {} from {} at {} subjects to {} at {}.",
+            s.name,
+            measure.name(),
+            percent(first.y),
+            first.x,
+            percent(last.y),
+            last.x
+        ))
+    });
+    sentences.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,62 @@
+//! Figures: series of numbers as SVG and PNG, in one style.
+//!
+//! | module | noun |
+//! |---|---|
+//! | this | [`Kind`]: the figures there are |
+//! | `figures` | [`trend`], [`scene`], [`curve`], …: a report as a figure |
+//! | `figure` | [`Figure`]: panels under a legend; files |
+//! | `chart` | [`Chart`]: series over two axes |
+//! | `radar` | [`Radar`]: measures on spokes |
+//! | `heat_map` | [`HeatMap`]: rows by columns |
+//! | `axis` | [`Axis`]: range and ticks |
+//! | `style` | colours, markers, dashes |
+//! | `canvas` | SVG, and how wide a text is |
+
+#![allow(missing_docs)] // the fields of a drawing say what they are
+
+mod axis;
+mod canvas;
+mod chart;
+mod figure;
+mod figures;
+mod heat_map;
+mod radar;
+mod style;
+
+pub use axis::Axis;
+pub use chart::{Chart, Point, Series, Upright};
+pub use figure::{DOTS_PER_INCH, Figure, Panel};
+pub use figures::{Cast, curve, heat_map, profile, radar, scene, tradeoff, tradeoff_correlation, trend};
+pub use heat_map::HeatMap;
+pub use radar::Radar;
+pub use style::Look;
+
+use crate::vocabulary::closed_set;
+
+/// Size of labels and legends, in points.
+const LABEL: f64 = 7.0;
+/// Size of what axes and cells say.
+const TICK: f64 = 6.2;
+/// Radius of markers.
+const MARKER: f64 = 2.1;
+
+/// Width of a column of a two-column paper, in inches.
+pub const COLUMN: f64 = 3.3;
+
+closed_set! {
+    /// A figure of a data set.
+    Kind, "figure" {
+        /// Similarity and SCR against the subject count.
+        Trend = "trend",
+        /// SCR by scene type.
+        Scene = "scene",
+        /// SCR against the threshold.
+        Curve = "curve",
+        /// CLIP-T against identity similarity, from few subjects to many.
+        Tradeoff = "tradeoff",
+        /// Each model over CLIP-T, CLIP-I, DINO, DINOv2.
+        Radar = "radar",
+        /// Subjects by models.
+        Heatmap = "heatmap",
+    }
+}
