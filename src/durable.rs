@@ -23,9 +23,18 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// The system's.
 pub fn into_place(temporary: &Path, path: &Path) -> Result<()> {
-    File::open(temporary).and_then(|file| file.sync_all()).map_err(Error::io("write", temporary))?;
-    fs::rename(temporary, path).map_err(Error::io("rename", temporary))?;
+    give_name(temporary, path)?;
     sync_dir(directory_of(path))
+}
+
+/// As [`into_place`] for one of many files of a directory, whose names the caller makes durable together with
+/// [`sync_dir`]. A file that has its name is whole, whenever that is.
+///
+/// # Errors
+/// The system's.
+pub fn give_name(temporary: &Path, path: &Path) -> Result<()> {
+    File::open(temporary).and_then(|file| file.sync_all()).map_err(Error::io("write", temporary))?;
+    fs::rename(temporary, path).map_err(Error::io("rename", temporary))
 }
 
 /// Writes a directory whole or not at all: `fill` fills it under another name, beside its own. `dir` must be new

@@ -16,6 +16,7 @@
 //! | [`report`] | [`report::Report`] | scores into tables |
 //! | [`bench`] | [`bench::Bench`] | a stress test of one's own, and what is wrong with any |
 //! | [`plot`] | [`plot::Figure`] | reports into figures, SVG and PNG |
+//! | [`page`] | [`page::PageData`] | facts, reports and figures into one HTML page |
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
 //!
 //! Beside them: [`error`], [`durable`] (files whole or not at all), [`table`] (rows as text), [`watch`]
@@ -48,6 +49,7 @@ pub mod error;
 pub mod generator;
 pub mod image;
 pub mod manifest;
+pub mod page;
 pub mod plot;
 pub mod report;
 pub mod score;

@@ -2,7 +2,7 @@
 
 use super::{Catalog, catalog};
 use crate::error::Result;
-use crate::vocabulary::{SceneType, SubjectKind};
+use crate::vocabulary::{ImageStatus, SceneType, SubjectKind};
 use rusqlite::Row;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -116,6 +116,19 @@ pub struct ImageFact {
     pub blake3: Option<String>,
     /// The generation's meta data, JSON.
     pub meta: Option<String>,
+}
+
+/// An image file as last seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileFact {
+    /// Absolute path.
+    pub path: String,
+    /// As last seen.
+    pub status: ImageStatus,
+    /// Why it cannot be used.
+    pub reason: Option<String>,
+    /// BLAKE3 of its bytes, hexadecimal.
+    pub blake3: Option<String>,
 }
 
 impl Catalog {
@@ -329,6 +342,30 @@ impl Catalog {
         Ok(rows.into_iter().next().unwrap_or_default())
     }
 
+    /// The image file of every generation, by generation row.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn generation_files(&self) -> Result<std::collections::HashMap<i64, FileFact>> {
+        let files = self.rows(
+            "SELECT g.id, i.path, i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image",
+            keyed_file,
+        )?;
+        Ok(files.into_iter().collect())
+    }
+
+    /// The image file of every reference, with its subject's row; by subject row and index.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn reference_files(&self) -> Result<Vec<(i64, FileFact)>> {
+        self.rows(
+            "SELECT r.subject, i.path, i.status, i.reason, lower(hex(i.blake3)) FROM reference_image r
+             JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
+            keyed_file,
+        )
+    }
+
     fn rows<T>(&self, sql: &'static str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
         self.db.prepare_cached(sql).and_then(|mut q| q.query_map([], read)?.collect()).map_err(catalog("read the data set"))
     }
@@ -336,6 +373,16 @@ impl Catalog {
     fn rows_with<T>(&self, sql: &'static str, id: i64, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
         self.db.prepare_cached(sql).and_then(|mut q| q.query_map([id], read)?.collect()).map_err(catalog("read the data set"))
     }
+}
+
+fn keyed_file(r: &Row<'_>) -> rusqlite::Result<(i64, FileFact)> {
+    let file = FileFact {
+        path: r.get(1)?,
+        status: r.get_ref(2)?.as_str()?.parse().map_err(|e| rusqlite::types::FromSqlError::Other(Box::new(e)))?,
+        reason: r.get(3)?,
+        blake3: r.get::<_, Option<String>>(4)?.filter(|h| !h.is_empty()),
+    };
+    Ok((r.get(0)?, file))
 }
 
 fn image_score(r: &Row<'_>) -> rusqlite::Result<ImageScoreFact> {

@@ -32,7 +32,7 @@ mod vectors;
 
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, Entry, Put};
-pub use facts::{FirstReference, GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
+pub use facts::{FileFact, FirstReference, GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removal;

@@ -1,5 +1,6 @@
 use super::{Ended, Terminal};
 use msdata::durable::write_whole;
+use msdata::page::{PageOptions, PageOutput};
 use msdata::report::{Key, Thresholds, is_dinov2};
 use msdata::score::Confidence;
 use msdata::table::Format;
@@ -47,10 +48,28 @@ pub struct Report {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write a page for people instead: tables, figures and every image, into this directory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "format", "by", "ci"])]
+    html: Option<PathBuf>,
+    /// The page is one file, with a sample of the images in it
+    #[arg(long, requires = "html")]
+    single_file: bool,
+    /// Size of a single file at most: 20MB, 800KB, …
+    #[arg(long, requires = "single_file", value_name = "SIZE", default_value = "20MB", value_parser = size)]
+    max_size: u64,
+    /// The page's heading
+    #[arg(long, requires = "html", value_name = "TEXT")]
+    title: Option<String>,
+    /// A sentence below it: a date, a caveat
+    #[arg(long, requires = "html", value_name = "TEXT")]
+    note: Option<String>,
 }
 
 impl Report {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        if let Some(place) = self.html.clone() {
+            return self.page(place, dataset, terminal);
+        }
         let options = ReportOptions {
             by: self.by,
             thresholds: self.thresholds,
@@ -76,6 +95,47 @@ impl Report {
             ));
         }
         Ok(Ended::Done)
+    }
+
+    fn page(self, place: PathBuf, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        // As it would be typed again, but for the places, which differ between machines.
+        let identity = self.identity.as_ref().map(|name| format!(" --identity {name}")).unwrap_or_default();
+        let form = if self.single_file { "FILE --single-file" } else { "DIR" };
+        let command = format!("msdata report --html {form} --thresholds {}{identity}", self.thresholds);
+        let options = PageOptions {
+            thresholds: self.thresholds,
+            identity: self.identity,
+            title: self.title,
+            note: self.note,
+            command: Some(command),
+        };
+        let output = match self.single_file {
+            true => PageOutput::SingleFile { path: place, max_bytes: self.max_size },
+            false => PageOutput::Directory(place),
+        };
+        let data = Dataset::open_to_read(dataset)?;
+        let written = terminal.watch(|watch| data.write_page(&options, &output, watch))?;
+        terminal.say(format!("{} images shown, {} missing or unusable", written.shown, written.unusable));
+        if written.left_out > 0 {
+            terminal.warn(format!("{} images found no room within --max-size and are not in the file", written.left_out));
+        }
+        println!("{}", written.path.display());
+        Ok(Ended::Done)
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 1.0,
+        "KB" | "K" => 1e3,
+        "MB" | "M" => 1e6,
+        "GB" | "G" => 1e9,
+        other => return Err(format!("`{other}` is no unit: KB, MB or GB")),
+    };
+    match digits.trim().parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok((number * unit) as u64),
+        _ => Err("expected a size such as 20MB".into()),
     }
 }
 

@@ -20,6 +20,7 @@
 //! | `curation` | [`PoolCheck`]: what is wrong with the references |
 //! | `export` | the Parquet tables |
 //! | `figures` | which report a figure is drawn from |
+//! | `page` | what the page shows, gathered |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
 mod audit;
@@ -35,6 +36,7 @@ mod figures;
 mod ingest;
 mod inspection;
 mod intake;
+mod page;
 mod run;
 mod scoring;
 mod summary;

@@ -1,0 +1,233 @@
+//! What the page shows, gathered from the catalog and its reports.
+
+use super::Dataset;
+use super::figures::{FigureOptions, HEAT_MAP_ROWS};
+use crate::catalog::FileFact;
+use crate::error::Result;
+use crate::page::{
+    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePrompt, PageSubject, PageWritten, Picture,
+};
+use crate::plot::{self, Cast};
+use crate::report::Key;
+use crate::vocabulary::ImageStatus;
+use crate::watch::Watch;
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// Generations that a gallery holds at most: beyond it a browser's memory is full of what nobody looks at.
+const GALLERY: usize = 20_000;
+
+impl Dataset {
+    /// Writes the page: tables, figures, and every image.
+    ///
+    /// # Errors
+    /// As [`Dataset::report`]; the place holds something else, the disk is full, or the caller wants to stop.
+    pub fn write_page(&self, options: &PageOptions, output: &PageOutput, watch: &mut Watch<'_>) -> Result<PageWritten> {
+        crate::page::write(&self.page_data(options)?, output, watch)
+    }
+
+    fn page_data(&self, options: &PageOptions) -> Result<PageData> {
+        let drawn = FigureOptions { thresholds: options.thresholds.clone(), identity: options.identity.clone() };
+        let cast = Cast::new(self.catalog.models()?);
+        let by_model = drawn.report(self, &[Key::Model])?;
+        let by_count = drawn.report(self, &[Key::Model, Key::SubjectCount])?;
+        let labels: HashMap<String, String> = self.subject_labels()?.into_iter().collect();
+        let label = |id: &str| labels.get(id).cloned().unwrap_or_else(|| id.to_owned());
+        let figures = Figures {
+            trend: plot::trend(&by_count, &cast, drawn.middle()),
+            scene: plot::scene(&drawn.report(self, &[Key::Model, Key::SceneType])?, &cast, drawn.middle()),
+            curve: plot::curve(&drawn.curve(self)?, &cast, &drawn.thresholds),
+            tradeoff: plot::tradeoff(&by_count, &cast),
+            radar: plot::radar(&by_model, &cast),
+            profile: plot::profile(&by_model, &cast),
+            heat_map: plot::heat_map(&drawn.report(self, &[Key::SubjectId, Key::Model])?, &cast, label, HEAT_MAP_ROWS),
+        };
+        let mut shown = self.shown(&by_model.identity, &cast)?;
+        shown.pictures.name();
+        Ok(PageData {
+            options: options.clone(),
+            correlation: plot::tradeoff_correlation(&by_count, &cast),
+            digest: self.digest(&by_model.identity)?,
+            encoders: self
+                .catalog
+                .encoders()?
+                .into_iter()
+                .map(|e| PageEncoder { name: e.name.to_string(), fingerprint: e.fingerprint, dimension: e.dimension })
+                .collect(),
+            cast,
+            subjects: shown.subjects,
+            prompts: shown.prompts,
+            generations: shown.generations,
+            generations_left_out: shown.left_out,
+            pictures: shown.pictures.0,
+            by_model,
+            by_count,
+            figures,
+        })
+    }
+
+    /// The pool, the prompts, the generations and their images.
+    fn shown(&self, identity: &str, cast: &Cast) -> Result<ShownRows> {
+        let mut pictures = Pictures::default();
+        let facts = self.catalog.subjects()?;
+        let place: HashMap<i64, usize> = facts.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
+        let mut subjects: Vec<PageSubject> = facts
+            .into_iter()
+            .map(|s| PageSubject { id: s.subject_id, label: s.label, kind: s.kind, references: Vec::new() })
+            .collect();
+        for (subject, file) in self.catalog.reference_files()? {
+            subjects[place[&subject]].references.push(pictures.add(&file));
+        }
+        let prompts: Vec<PagePrompt> = self
+            .catalog
+            .prompts()?
+            .into_iter()
+            .map(|p| PagePrompt { id: p.prompt_id, text: p.text, scene_type: p.scene_type, subjects: p.subjects })
+            .collect();
+        let mut similarities: HashMap<i64, Vec<f64>> = HashMap::new();
+        let encoders = self.catalog.image_encoders()?;
+        if let Some((encoder, _)) = encoders.iter().find(|(_, name)| name == identity) {
+            let mut scores = self.catalog.subject_scores(*encoder)?;
+            scores.sort_unstable_by_key(|s| (s.generation, s.ordinal));
+            scores.into_iter().for_each(|s| similarities.entry(s.generation).or_default().push(s.similarity));
+        }
+        let mut clip_t: HashMap<i64, f64> = HashMap::new();
+        for score in self.catalog.image_scores()? {
+            if let Some(value) = score.clip_t {
+                clip_t.entry(score.generation).or_insert(value);
+            }
+        }
+        let models = self.catalog.models()?;
+        let places: HashMap<&str, usize> = cast.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
+        let place_of = |model: u32| places.get(models[model as usize].0.as_str()).copied();
+        let facts: Vec<_> = self.catalog.generations()?.into_iter().filter(|g| place_of(g.model).is_some()).collect();
+        let kept = sample(&prompts, facts.iter().map(|g| g.prompt as usize));
+        let mut files = self.catalog.generation_files()?;
+        let mut generations = Vec::new();
+        for fact in facts.iter().filter(|g| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)))) {
+            let (Some(model), Some(file)) = (place_of(fact.model), files.remove(&fact.id)) else { continue };
+            generations.push(PageGeneration {
+                model,
+                prompt: fact.prompt as usize,
+                seed: fact.seed,
+                picture: pictures.add(&file),
+                similarities: similarities.remove(&fact.id),
+                clip_t: clip_t.get(&fact.id).copied(),
+            });
+        }
+        let left_out = facts.len() - generations.len();
+        Ok(ShownRows { subjects, prompts, generations, pictures, left_out })
+    }
+
+    /// What the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and encoders, and the
+    /// similarities by the identity encoder, one JSON array a line, sorted by key. Images count by their content,
+    /// not by where they lie.
+    fn digest(&self, identity: &str) -> Result<String> {
+        let mut digest = Digest(blake3::Hasher::new());
+        let mut references: HashMap<i64, Vec<Option<String>>> = HashMap::new();
+        for (subject, file) in self.catalog.reference_files()? {
+            references.entry(subject).or_default().push(file.blake3);
+        }
+        let subjects = self.catalog.subjects()?;
+        for s in &subjects {
+            digest.row(&("subject", &s.subject_id, &s.label, s.kind, references.get(&s.id)));
+        }
+        let prompts = self.catalog.prompts()?;
+        for p in &prompts {
+            let requested: Vec<&str> = p.subjects.iter().map(|s| subjects[*s].subject_id.as_str()).collect();
+            digest.row(&("prompt", &p.prompt_id, &p.text, p.scene_type, requested));
+        }
+        for encoder in self.catalog.encoders()? {
+            digest.row(&("encoder", encoder.name.as_str(), &encoder.fingerprint));
+        }
+        let mut scores: HashMap<i64, Vec<(u32, f64)>> = HashMap::new();
+        if let Some((encoder, _)) = self.catalog.image_encoders()?.iter().find(|(_, name)| name == identity) {
+            for s in self.catalog.subject_scores(*encoder)? {
+                scores.entry(s.generation).or_default().push((s.ordinal, s.similarity));
+            }
+        }
+        let (models, files) = (self.catalog.models()?, self.catalog.generation_files()?);
+        for g in self.catalog.generations()? {
+            let (model, control) = &models[g.model as usize];
+            let file = files.get(&g.id);
+            let mut similarities = scores.remove(&g.id).unwrap_or_default();
+            similarities.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+            let similarities: Vec<f64> = similarities.into_iter().map(|(_, similarity)| similarity).collect();
+            let prompt = &prompts[g.prompt as usize].prompt_id;
+            digest.row(&(
+                "generation",
+                model,
+                control,
+                prompt,
+                g.seed,
+                file.map(|f| f.status),
+                file.map(|f| &f.blake3),
+                similarities,
+            ));
+        }
+        Ok(digest.0.finalize().to_hex().to_string())
+    }
+}
+
+struct ShownRows {
+    subjects: Vec<PageSubject>,
+    prompts: Vec<PagePrompt>,
+    generations: Vec<PageGeneration>,
+    pictures: Pictures,
+    left_out: usize,
+}
+
+struct Digest(blake3::Hasher);
+
+impl Digest {
+    fn row(&mut self, row: &impl Serialize) {
+        // Strings, numbers and lists: JSON has them all.
+        let line = serde_json::to_vec(row).unwrap_or_default();
+        self.0.update(&line).update(b"\n");
+    }
+}
+
+/// The prompts that a gallery shows, where not all generations have room: whole prompts, so that models can be
+/// compared, in an order that neither their ids nor their scores decide. `None`: all.
+fn sample(prompts: &[PagePrompt], generations: impl Iterator<Item = usize>) -> Option<HashSet<usize>> {
+    let mut counts = vec![0; prompts.len()];
+    generations.for_each(|prompt| counts[prompt] += 1);
+    if counts.iter().sum::<usize>() <= GALLERY {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..prompts.len()).collect();
+    order.sort_by_key(|i| *blake3::hash(prompts[*i].id.as_bytes()).as_bytes());
+    let mut room = GALLERY;
+    order.retain(|i| room.checked_sub(counts[*i]).inspect(|rest| room = *rest).is_some());
+    Some(order.into_iter().collect())
+}
+
+/// The image files of a page.
+#[derive(Default)]
+struct Pictures(Vec<Picture>);
+
+impl Pictures {
+    fn add(&mut self, file: &FileFact) -> usize {
+        let content = match (file.status, &file.blake3) {
+            (ImageStatus::Ok, Some(hash)) => Ok(hash.clone()),
+            (ImageStatus::Pending, _) => Err("not looked at yet: `msdata ingest` was interrupted".to_owned()),
+            _ => Err(file.reason.clone().unwrap_or_else(|| file.status.to_string())),
+        };
+        self.0.push(Picture { path: PathBuf::from(&file.path), name: String::new(), content });
+        self.0.len() - 1
+    }
+
+    /// Names each file by its path below the directory that holds them all: a page that is passed on does not tell
+    /// whose machine it was made on.
+    fn name(&mut self) {
+        let parents = || self.0.iter().filter_map(|p| p.path.parent());
+        let Some(mut common) = parents().next().map(Path::to_path_buf) else { return };
+        for parent in parents() {
+            while !parent.starts_with(&common) && common.pop() {}
+        }
+        for picture in &mut self.0 {
+            picture.name = picture.path.strip_prefix(&common).unwrap_or(&picture.path).display().to_string();
+        }
+    }
+}

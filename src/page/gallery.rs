@@ -1,0 +1,230 @@
+//! Every image with what was asked of it. The whole is data for the script, which shows what is asked for; the
+//! worst of it stands in the page for those who read without.
+
+use super::PageData;
+use super::pictures::{Shelf, Shown};
+use super::sections::bar;
+use super::text::{json, shown};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use maud::{Markup, PreEscaped, html};
+use serde_json::{Value, json as value};
+use std::collections::{BTreeMap, HashMap};
+
+/// Prompts that are shown without JavaScript.
+const STATIC: usize = 6;
+
+/// A picture, or why there is none. `class` is `thumb` or `view`.
+pub fn img(shelf: &Shelf, data: &PageData, picture: usize, alt: &str, class: &str) -> Markup {
+    let alt = shown(alt);
+    match shelf.of(picture) {
+        Shown::File(name) => {
+            // Thumbnails may be many, and wait until they are near; the one large view is what its section is about.
+            let (size, loading) = if class == "view" { ("views", "eager") } else { ("thumbs", "lazy") };
+            html! { img class=(class) src={ (size) "/" (name) ".jpg" } alt=(alt) loading=(loading) decoding="async"; }
+        }
+        Shown::Data(bytes) => {
+            shelf.stands(picture);
+            let src = format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes));
+            html! { img class=(class) data-picture=(picture) src=(src) alt=(alt) decoding="async"; }
+        }
+        Shown::LeftOut => html! { span class={ "absent " (class) } role="img" aria-label=(alt) { "not in this file" } },
+        Shown::Unusable(reason) => html! {
+            span class={ "absent " (class) } role="img" aria-label={ (alt) ": " (shown(reason)) } title=(shown(&data.pictures[picture].name)) { (shown(reason)) }
+        },
+    }
+}
+
+/// Whether a subject collapsed, as a sign and a word.
+pub fn verdict(collapsed: bool) -> Markup {
+    html! {
+        @if collapsed { span.verdict.lost { "✕" span.word { " collapsed" } } }
+        @else { span.verdict.kept { "✓" span.word { " kept" } } }
+    }
+}
+
+/// The gallery: what is read without JavaScript, the script's controls, and its data.
+pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
+    let left_out = shelf.all().iter().filter(|s| **s == Shown::LeftOut).count();
+    html! {
+        section id="gallery" aria-labelledby="gallery-title" {
+            h2 id="gallery-title" { "Gallery" }
+            p {
+                "Every prompt with its references and what each model made of it, the worst first. The bars are the similarity of the image \
+                 with each subject; " span.verdict.lost { "✕" } " marks those below the threshold."
+            }
+            @if left_out > 0 {
+                p.caution { "This file has room for a sample only: " (left_out) " of " (shelf.all().len()) " images are not in it. The numbers are of all." }
+            }
+            @if data.generations_left_out > 0 {
+                p.caution { (data.generations_left_out) " images of other prompts are not in this gallery, which shows whole prompts, chosen by a hash of their ids. The numbers are of all." }
+            }
+            div #controls role="search" aria-label="Filter the gallery" hidden {}
+            p #found role="status" aria-live="polite" {}
+            div #list { (without_script(data, shelf)) }
+            div #more {}
+            dialog #lightbox aria-label="Image" {}
+            dialog #compare aria-label="One prompt by every model" {}
+            script #data type="application/json" { (PreEscaped(json(&script_data(data, shelf)))) }
+        }
+    }
+}
+
+/// Collapsed share and mean similarity of an image; what is not scored comes last.
+fn badness(data: &PageData, generation: usize) -> Option<(f64, f64)> {
+    let similarities = data.generations[generation].similarities.as_deref()?;
+    Some((crate::score::subject_collapse_rate(similarities, data.threshold()), crate::score::mean(similarities)))
+}
+
+/// Generations by prompt.
+fn by_prompt(data: &PageData) -> BTreeMap<usize, Vec<usize>> {
+    let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    data.generations.iter().enumerate().for_each(|(i, g)| found.entry(g.prompt).or_default().push(i));
+    found
+}
+
+/// Prompts, the worst first: by the mean share of collapsed subjects, then by the least similar.
+fn worst_first(data: &PageData) -> Vec<(usize, Vec<usize>)> {
+    let mut prompts: Vec<(usize, Vec<usize>)> = by_prompt(data).into_iter().collect();
+    let rank = |generations: &[usize]| {
+        let scored: Vec<(f64, f64)> = generations.iter().filter_map(|g| badness(data, *g)).collect();
+        let mean = |pick: fn(&(f64, f64)) -> f64| scored.iter().map(pick).sum::<f64>() / scored.len() as f64;
+        if scored.is_empty() { (1.0, 1.0) } else { (-mean(|s| s.0), mean(|s| s.1)) }
+    };
+    prompts.sort_by(|(a, x), (b, y)| {
+        let (x, y) = (rank(x), rank(y));
+        x.0.total_cmp(&y.0).then(x.1.total_cmp(&y.1)).then(a.cmp(b))
+    });
+    prompts
+}
+
+fn without_script(data: &PageData, shelf: &Shelf) -> Markup {
+    let names: Vec<&str> = data.cast.all().map(|(name, _)| name).collect();
+    let prompts = worst_first(data);
+    html! {
+        p.quiet { "The " (prompts.len().min(STATIC)) " worst of " (prompts.len()) " prompts; with JavaScript, all of them, and filters." }
+        @for (prompt, generations) in prompts.iter().take(STATIC) {
+            @let prompt = &data.prompts[*prompt];
+            article.prompt {
+                h3 { bdi { (shown(&prompt.id)) } " " span.quiet { (prompt.subjects.len()) " subjects, " (prompt.scene_type) } }
+                p.text { bdi { (shown(&prompt.text)) } }
+                div.images {
+                    @for g in generations.iter().filter(|g| data.generations[**g].similarities.is_some()).take(6) {
+                        @let g = &data.generations[*g];
+                        figure {
+                            (img(shelf, data, g.picture, &prompt.text, "thumb"))
+                            figcaption { bdi { (shown(names[g.model])) } " " span.quiet { "seed " (g.seed) } }
+                            ul.sims {
+                                @for (subject, s) in prompt.subjects.iter().zip(g.similarities.iter().flatten()) {
+                                    li {
+                                        span.label { bdi { (shown(&data.subjects[*subject].label)) } }
+                                        (bar(*s, &[data.threshold()], *s < data.threshold()))
+                                        span.value { (format!("{s:.2}")) } (verdict(*s < data.threshold()))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// In ten-thousandths, rounded down, so that it is below a threshold of four decimals exactly if the similarity is.
+fn ten_thousandths(similarity: f64) -> i64 {
+    let nearest = (similarity * 1e4).round();
+    if nearest / 1e4 > similarity { nearest as i64 - 1 } else { nearest as i64 }
+}
+
+/// What the script knows. Lists instead of objects, and places instead of names: ten thousand images take a
+/// megabyte or two.
+fn script_data(data: &PageData, shelf: &Shelf) -> Value {
+    let controls_from = data.cast.models.len();
+    let models: Vec<Value> =
+        data.cast.all().enumerate().map(|(i, (name, _))| value!([shown(name), i >= controls_from])).collect();
+    let subjects: Vec<Value> = data.subjects.iter().map(|s| value!([shown(&s.id), shown(&s.label), s.references])).collect();
+    let prompts: Vec<Value> =
+        data.prompts.iter().map(|p| value!([shown(&p.id), shown(&p.text), p.scene_type, p.subjects])).collect();
+    let mut reasons: Vec<&str> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    // A picture is the name of its files, or a number: that of its reason, from 1, or 0: not in this file.
+    let mut embedded = serde_json::Map::new();
+    let mut pictures = Vec::with_capacity(data.pictures.len());
+    for (i, picture) in shelf.all().iter().enumerate() {
+        pictures.push(match picture {
+            Shown::File(name) => value!(name),
+            Shown::Data(bytes) => {
+                if !shelf.is_standing(i) {
+                    embedded.insert(i.to_string(), value!(STANDARD.encode(bytes)));
+                }
+                value!(0)
+            }
+            Shown::LeftOut => value!(0),
+            Shown::Unusable(reason) => {
+                let place = *places.entry(reason).or_insert_with(|| {
+                    reasons.push(reason);
+                    reasons.len()
+                });
+                value!(place)
+            }
+        });
+    }
+    let images: Vec<Value> = data
+        .generations
+        .iter()
+        .map(|g| {
+            let similarities = g.similarities.as_ref().map(|s| s.iter().map(|s| ten_thousandths(*s)).collect::<Vec<_>>());
+            // A seed may have more digits than a number of JavaScript.
+            value!([
+                g.model,
+                g.prompt,
+                g.seed.to_string(),
+                g.picture,
+                similarities,
+                g.clip_t.map(ten_thousandths),
+                shown(&data.pictures[g.picture].name)
+            ])
+        })
+        .collect();
+    value!({
+        "threshold": data.threshold(),
+        "thresholds": data.options.thresholds.values(),
+        "views": shelf.views,
+        "models": models,
+        "subjects": subjects,
+        "prompts": prompts,
+        "pictures": pictures,
+        "reasons": reasons.into_iter().map(shown).collect::<Vec<_>>(),
+        "embedded": embedded,
+        "images": images,
+    })
+}
+
+/// The order in which a single file takes pictures in: the pool, then whole prompts, so that models can be compared,
+/// by turns from each cell of subject count and scene type, so that the sample is of all cells.
+pub fn embedding_order(data: &PageData) -> Vec<usize> {
+    let mut order: Vec<usize> = data.subjects.iter().filter_map(|s| s.references.first().copied()).collect();
+    let mut cells: BTreeMap<_, Vec<Vec<usize>>> = BTreeMap::new();
+    for (prompt, generations) in by_prompt(data) {
+        let fact = &data.prompts[prompt];
+        let pictures = generations.iter().map(|g| data.generations[*g].picture).collect();
+        cells.entry((fact.subjects.len(), fact.scene_type)).or_default().push(pictures);
+    }
+    let rounds = cells.values().map(Vec::len).max().unwrap_or_default();
+    for round in 0..rounds {
+        order.extend(cells.values().filter_map(|prompts| prompts.get(round)).flatten());
+    }
+    order.extend(data.subjects.iter().flat_map(|s| s.references.iter().skip(1).copied()));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ten_thousandths;
+
+    #[test]
+    fn rounding_never_moves_a_similarity_over_a_threshold() {
+        assert_eq!([0.57, 0.4, 0.39999, 0.40001, -0.00005].map(ten_thousandths), [5700, 4000, 3999, 4000, -1]);
+    }
+}

@@ -1,0 +1,259 @@
+//! The page: a data set and its reports as one HTML document that needs no network and no server. Opens no
+//! database and computes no score.
+//!
+//! | module | noun |
+//! |---|---|
+//! | this | [`PageOptions`], [`PageOutput`], [`PageData`]: what is written, where, and from what |
+//! | `pictures` | thumbnails and larger views, made once a content |
+//! | `document` | the whole: head, policy, order of the sections |
+//! | `sections` | what was tested, what SCR is, tables, figures, how it was made |
+//! | `gallery` | every image: a few to read without JavaScript, all as data for the script |
+//! | `text` | text from outside, made harmless |
+//!
+//! Style and script are `page.css` and `page.js`, compiled in; the page's policy names their hashes, so that
+//! nothing else can run in it.
+
+mod document;
+mod gallery;
+mod pictures;
+mod sections;
+mod text;
+
+pub use pictures::{Picture, THUMBNAIL, VIEW};
+
+use crate::durable::write_whole;
+use crate::error::{Error, Result};
+use crate::plot::{Cast, Figure};
+use crate::report::{Report, Thresholds};
+use crate::vocabulary::{SceneType, SubjectKind};
+use crate::watch::Watch;
+use pictures::{Shelf, Shown};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What the page is to say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageOptions {
+    /// The thresholds of its tables; figures show SCR at the middle one.
+    pub thresholds: Thresholds,
+    /// The encoder that decides collapse; `None`: see [`crate::report::identity_encoder`].
+    pub identity: Option<String>,
+    /// Its heading; `None`: a question.
+    pub title: Option<String>,
+    /// A sentence below the heading: a date, a caveat.
+    pub note: Option<String>,
+    /// The command that makes it, as the page tells its reader.
+    pub command: Option<String>,
+}
+
+/// Where the page goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageOutput {
+    /// A directory with `index.html`, `thumbs/` and `views/`; pictures that are there already are used again.
+    Directory(PathBuf),
+    /// One file that holds everything, and of the pictures as many as fit.
+    SingleFile {
+        /// The file.
+        path: PathBuf,
+        /// Its size at most, in bytes.
+        max_bytes: u64,
+    },
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageWritten {
+    /// The page itself.
+    pub path: PathBuf,
+    /// Images shown.
+    pub shown: usize,
+    /// Images that are not there or cannot be used; the page says why at each.
+    pub unusable: usize,
+    /// Images that found no room in a single file.
+    pub left_out: usize,
+}
+
+/// A subject of the pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PageSubject {
+    /// The user's id.
+    pub id: String,
+    /// Class noun.
+    pub label: String,
+    /// Human, animal, object.
+    pub kind: Option<SubjectKind>,
+    /// Places of its reference images in [`PageData::pictures`].
+    pub references: Vec<usize>,
+}
+
+/// A prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PagePrompt {
+    /// The user's id.
+    pub id: String,
+    /// The text.
+    pub text: String,
+    /// How its subjects stand to each other.
+    pub scene_type: SceneType,
+    /// Places in [`PageData::subjects`], in the prompt's order.
+    pub subjects: Vec<usize>,
+}
+
+/// A generated image, or its absence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PageGeneration {
+    /// Place among [`Cast::all`].
+    pub model: usize,
+    /// Place in [`PageData::prompts`].
+    pub prompt: usize,
+    /// The seed.
+    pub seed: i64,
+    /// Place of its image in [`PageData::pictures`].
+    pub picture: usize,
+    /// By the identity encoder, a subject each, in the prompt's order; `None`: not scored.
+    pub similarities: Option<Vec<f64>>,
+    /// By the first encoder with texts.
+    pub clip_t: Option<f64>,
+}
+
+/// An encoder as the page names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageEncoder {
+    /// Its name.
+    pub name: String,
+    /// What it is, exactly.
+    pub fingerprint: String,
+    /// Numbers in a vector.
+    pub dimension: usize,
+}
+
+/// Everything the page shows.
+#[derive(Debug, Clone)]
+pub struct PageData {
+    /// What the page is to say.
+    pub options: PageOptions,
+    /// Who is under test and who is a control.
+    pub cast: Cast,
+    /// The pool, by id.
+    pub subjects: Vec<PageSubject>,
+    /// Prompts, by id.
+    pub prompts: Vec<PagePrompt>,
+    /// By model, prompt and seed.
+    pub generations: Vec<PageGeneration>,
+    /// Generations of prompts that a gallery of this size leaves out.
+    pub generations_left_out: usize,
+    /// The image files.
+    pub pictures: Vec<Picture>,
+    /// By model.
+    pub by_model: Report,
+    /// By model and subject count.
+    pub by_count: Report,
+    /// The figures, where the data set holds what they show.
+    pub figures: Figures,
+    /// Correlation of CLIP-T and identity similarity over cells, and the number of cells.
+    pub correlation: Option<(f64, usize)>,
+    /// Encoders, by name.
+    pub encoders: Vec<PageEncoder>,
+    /// BLAKE3 over the data set's rows, hexadecimal.
+    pub digest: String,
+}
+
+/// The figures of a page.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// Similarity, SCR and identification against the subject count.
+    pub trend: Option<Figure>,
+    /// SCR by scene type.
+    pub scene: Option<Figure>,
+    /// SCR against the threshold.
+    pub curve: Option<Figure>,
+    /// CLIP-T against similarity.
+    pub tradeoff: Option<Figure>,
+    /// Cosines on spokes.
+    pub radar: Option<Figure>,
+    /// Cosines on lines.
+    pub profile: Option<Figure>,
+    /// Subjects by models.
+    pub heat_map: Option<Figure>,
+}
+
+impl PageData {
+    /// The threshold at which figures and the gallery show collapse.
+    pub fn threshold(&self) -> f64 {
+        let values = self.options.thresholds.values();
+        values[(values.len() - 1) / 2]
+    }
+}
+
+/// Marks a page of ours, so that no other file is written over.
+const GENERATOR: &str = concat!("msdata ", env!("CARGO_PKG_VERSION"));
+
+/// Writes the page. Pictures come first, `index.html` last and whole: a page that is there is finished.
+///
+/// # Errors
+/// The place holds something else, the disk is full, the caller wants to stop, or a single file cannot hold even the
+/// tables.
+pub fn write(data: &PageData, output: &PageOutput, watch: &mut Watch<'_>) -> Result<PageWritten> {
+    let (path, shelf, html) = match output {
+        PageOutput::Directory(dir) => {
+            let path = dir.join("index.html");
+            refuse_foreign(&path)?;
+            let shelf = Shelf::in_directory(dir, &data.pictures, watch)?;
+            let html = document::html(data, &shelf);
+            (path, shelf, html)
+        }
+        PageOutput::SingleFile { path, max_bytes } => {
+            refuse_foreign(path)?;
+            let (shelf, html) = single_file(data, *max_bytes, watch)?;
+            (path.clone(), shelf, html)
+        }
+    };
+    write_whole(&path, html.as_bytes())?;
+    let count = |which: fn(&Shown) -> bool| shelf.all().iter().filter(|shown| which(shown)).count();
+    Ok(PageWritten {
+        path,
+        shown: count(|s| matches!(s, Shown::File(_) | Shown::Data(_))),
+        unusable: count(|s| matches!(s, Shown::Unusable(_))),
+        left_out: count(|s| matches!(s, Shown::LeftOut)),
+    })
+}
+
+/// The page with as many pictures as `max_bytes` have room for.
+fn single_file(data: &PageData, max_bytes: u64, watch: &mut Watch<'_>) -> Result<(Shelf, String)> {
+    let bare = document::html(data, &Shelf::empty(&data.pictures)).len() as u64;
+    let Some(room) = max_bytes.checked_sub(bare) else {
+        return Err(Error::request(
+            format!("the page takes {} without any image, which is more than {}", megabytes(bare), megabytes(max_bytes)),
+            "give a larger `--max-size`",
+        ));
+    };
+    let order = gallery::embedding_order(data);
+    let mut shelf = Shelf::embedded(&data.pictures, &order, room, watch)?;
+    loop {
+        let html = document::html(data, &shelf);
+        // A picture that is read without JavaScript may stand in several places.
+        match (html.len() as u64).saturating_sub(max_bytes) {
+            0 => return Ok((shelf, html)),
+            excess => shelf.trim(&order, excess),
+        }
+    }
+}
+
+/// # Errors
+/// There is a file that is no page of ours.
+fn refuse_foreign(path: &Path) -> Result<()> {
+    let Ok(text) = fs::read(path) else { return Ok(()) };
+    let head = String::from_utf8_lossy(&text[..text.len().min(4096)]).into_owned();
+    if text.is_empty() || head.contains("name=\"generator\" content=\"msdata ") {
+        return Ok(());
+    }
+    Err(Error::request(
+        format!("{} is there and was not written by msdata", path.display()),
+        "choose another place, or remove it",
+    ))
+}
+
+/// A size as people say it.
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
