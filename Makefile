@@ -5,10 +5,10 @@ VENV := target/venv
 # What the tests open exported tables with. Pinned, so that a test that passed yesterday passes today.
 PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 pillow==13.0.0 numpy==2.4.6 onnxruntime==1.31.1 onnx==1.23.2
 
-.PHONY: help demo test check setup onnxruntime format lint docs bench install clean
+.PHONY: help demo test test-browser browser check setup onnxruntime format lint docs bench install clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: onnxruntime ## the main job: draw a small data set, embed, score and report it (in target/demo)
 	cargo build --locked --bin msdata --example demo
@@ -16,6 +16,12 @@ demo: onnxruntime ## the main job: draw a small data set, embed, score and repor
 
 test: setup ## every test, with doc tests and the exported tables opened by DuckDB, pandas, pyarrow, Polars
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked
+
+test-browser: browser ## the report page in Chromium: keyboard, mouse, accessibility, hostile data
+	MSDATA_BROWSER=$(CURDIR)/target/browser/node_modules cargo test --locked --test browser -- --nocapture
+
+browser:
+	sh scripts/setup_browser.sh
 
 check: format lint test docs ## what must pass before a commit
 

@@ -1,0 +1,45 @@
+//! The report page in a real browser: makes the data sets and their pages, and lets `page.js` look at them.
+//! `make test-browser` installs what it needs and names it in MSDATA_BROWSER.
+
+mod sets;
+
+use msdata::Watch;
+use msdata::page::{PageOptions, PageOutput};
+use sets::Set;
+use std::process::Command;
+
+#[test]
+fn the_page_in_chromium() {
+    let Ok(packages) = std::env::var("MSDATA_BROWSER") else {
+        eprintln!("skipped: MSDATA_BROWSER is not set; `make test-browser` sets it");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let write = |set: &Set, name: &str, output: PageOutput| {
+        let data = set.ingest(&dir.path().join(name));
+        data.write_page(&PageOptions::default(), &output, &mut Watch::silent()).unwrap().path
+    };
+    let page = write(&Set::plain(), "plain", PageOutput::Directory(dir.path().join("a page #1")));
+    let hostile = write(&Set::hostile(), "hostile", PageOutput::Directory(dir.path().join("hostile page")));
+    let single = PageOutput::SingleFile { path: dir.path().join("single.html"), max_bytes: 900_000 };
+    let single = write(&Set::plain(), "single", single);
+    let expected = serde_json::json!({
+        "prompt_id": "\"><img src=x onerror=alert(1)>",
+        "file_name": "#frag?query=%2e%2e&\"<script>.png",
+        "shown": [
+            "</script><script>window.__pwned=2</script>",
+            "<img src=x onerror=window.__pwned=4>",
+            "\\u{202e}esrever\\u{202c} \\u{7}bell",
+            "'; window.__pwned=6; '&lt;",
+            "<!--<script>window.__pwned=7</script>--> ]]> </title></style></script><svg onload=window.__pwned=8> \\u{2028}{{7*7}} ${7*7}",
+            "<script>alert('model')</script>",
+            "model\" onclick=\"alert(1)",
+            "שלום <b>bold</b> &amp; \\u{200f}mark",
+            "no such file",
+        ],
+    });
+    std::fs::write(hostile.with_file_name("expected.json"), expected.to_string()).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/page.js");
+    let status = Command::new("node").arg(script).arg(packages).args([page, hostile, single]).status().unwrap();
+    assert!(status.success(), "see above");
+}
