@@ -41,8 +41,8 @@ pub fn html(data: &PageData, shelf: &Shelf) -> String {
                     nav aria-label="Contents" {
                         ol {
                             @for section in &sections { li { a href={ "#" (section.id) } { (section.short) } } }
-                            li { a href="#gallery" { "Gallery" } }
                             li { a href="#made" { "How it was made" } }
+                            li { a href="#gallery" { "Gallery" } }
                         }
                     }
                 }
@@ -53,11 +53,12 @@ pub fn html(data: &PageData, shelf: &Shelf) -> String {
                             (section.body)
                         }
                     }
-                    (gallery::section(data, shelf))
                     section id="made" aria-labelledby="made-title" {
                         h2 id="made-title" { "How it was made" }
                         (sections::made(data))
                     }
+                    // Last, because it grows as one reads on.
+                    (gallery::section(data, shelf))
                 }
                 script { (PreEscaped(SCRIPT)) }
             }

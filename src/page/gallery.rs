@@ -43,6 +43,13 @@ pub fn verdict(collapsed: bool) -> Markup {
     }
 }
 
+/// A similarity with some digits, and with four where rounding would lift it from below the threshold to it.
+pub fn rounded(similarity: f64, digits: usize, threshold: f64) -> String {
+    let text = format!("{similarity:.digits$}");
+    let lifted = similarity < threshold && text.parse::<f64>().is_ok_and(|shown| shown >= threshold);
+    if lifted { format!("{:.4}", ten_thousandths(similarity) as f64 / 1e4) } else { text }
+}
+
 /// The gallery: what is read without JavaScript, the script's controls, and its data.
 pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
     let left_out = shelf.all().iter().filter(|s| **s == Shown::LeftOut).count();
@@ -119,7 +126,7 @@ fn without_script(data: &PageData, shelf: &Shelf) -> Markup {
                                     li {
                                         span.label { bdi { (shown(&data.subjects[*subject].label)) } }
                                         (bar(*s, &[data.threshold()], *s < data.threshold()))
-                                        span.value { (format!("{s:.2}")) } (verdict(*s < data.threshold()))
+                                        span.value { (rounded(*s, 2, data.threshold())) } (verdict(*s < data.threshold()))
                                     }
                                 }
                             }
@@ -221,7 +228,13 @@ pub fn embedding_order(data: &PageData) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::ten_thousandths;
+    use super::{rounded, ten_thousandths};
+
+    #[test]
+    fn what_is_below_the_threshold_looks_it() {
+        let shown = [(0.49996, 2), (0.4961, 2), (0.4941, 2), (0.5, 3)].map(|(s, digits)| rounded(s, digits, 0.5));
+        assert_eq!(shown, ["0.4999", "0.4961", "0.49", "0.500"]);
+    }
 
     #[test]
     fn rounding_never_moves_a_similarity_over_a_threshold() {

@@ -75,6 +75,11 @@
       svg("rect", { class: "fill", x: 0, y: 2, width: share(similarity), height: 6 }),
       svg("line", { x1: share(tau), x2: share(tau), y1: 0, y2: 10 }));
   };
+  // With more digits where rounding would lift a collapsed similarity to the threshold.
+  const rounded = (s, digits, gone) => {
+    const text = (s / SCALE).toFixed(digits);
+    return gone && Number(text) * SCALE >= threshold() ? (s / SCALE).toFixed(4) : text;
+  };
   const similarityList = (image, digits = 2) => {
     const tau = threshold();
     return make("ul", { class: "sims" }, ...prompts[image.prompt].subjects.map((subject, i) => {
@@ -82,7 +87,7 @@
       const gone = s < tau;
       return make("li", {},
         make("span", { class: "label", title: subjects[subject].id }, isolated(subjects[subject].label)), bar(s, tau),
-        make("span", { class: "value" }, (s / SCALE).toFixed(digits)),
+        make("span", { class: "value" }, rounded(s, digits, gone)),
         make("span", { class: gone ? "verdict lost" : "verdict kept" }, gone ? "✕" : "✓", make("span", { class: "word" }, gone ? " collapsed" : " kept")));
     }));
   };

@@ -1,6 +1,6 @@
 //! The report proper: what was tested, what SCR is, the numbers, the figures, how it was made.
 
-use super::gallery::{img, verdict};
+use super::gallery::{img, rounded, verdict};
 use super::pictures::{Shelf, Shown};
 use super::text::{count, shown};
 use super::{GENERATOR, PageData, PageGeneration};
@@ -162,7 +162,7 @@ fn worked(data: &PageData, shelf: &Shelf) -> Option<Markup> {
                             @if let Some(first) = subject.references.first() { (img(shelf, data, *first, &subject.label, "thumb")) }
                             span.label { bdi { (shown(&subject.label)) } }
                             (bar(*similarity, data.options.thresholds.values(), *similarity < tau))
-                            span.value { (format!("{similarity:.3}")) }
+                            span.value { (rounded(*similarity, 3, tau)) }
                             (verdict(*similarity < tau))
                         }
                     }

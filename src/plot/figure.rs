@@ -7,8 +7,8 @@ use super::radar::Radar;
 use super::style::{Ink, Look, Theme};
 use super::{LABEL, MARKER, TICK};
 use crate::error::{Error, Result};
+use crate::image::{Rgb, png};
 use resvg::{tiny_skia, usvg};
-use std::io::Cursor;
 use std::sync::Arc;
 
 /// One drawing of a figure.
@@ -75,10 +75,7 @@ impl Figure {
         resvg::render(&tree, tiny_skia::Transform::from_scale(scale as f32, scale as f32), &mut pixels.as_mut());
         // Opaque, so that premultiplied is plain.
         let rgb: Vec<u8> = pixels.data().chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
-        let picture = image::RgbImage::from_raw(width, height, rgb).ok_or_else(|| failed("its pixels do not fit"))?;
-        let mut png = Cursor::new(Vec::new());
-        picture.write_to(&mut png, image::ImageFormat::Png).map_err(|e| failed(&e.to_string()))?;
-        Ok(png.into_inner())
+        png(&Rgb { width, height, pixels: rgb }).map_err(|e| failed(&e.to_string()))
     }
 
     fn outlined(&self, inches: f64) -> Result<usvg::Tree> {
