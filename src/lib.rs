@@ -18,6 +18,7 @@
 //! | [`plot`] | [`plot::Figure`] | reports into figures, SVG and PNG |
 //! | [`page`] | [`page::PageData`] | facts, reports and figures into one HTML page |
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
+//! | [`demo`] | characters, scenes | the whole tool on drawn input |
 //!
 //! Beside them: [`error`], [`durable`] (files whole or not at all), [`table`] (rows as text), [`watch`]
 //! (progress, warnings, interruption).
@@ -42,6 +43,7 @@ struct Readme;
 pub mod bench;
 pub mod catalog;
 pub mod dataset;
+pub mod demo;
 pub mod durable;
 pub mod embeddings;
 pub mod encoder;

@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod compare;
 mod controls;
+mod demo;
 mod embed;
 mod encoders;
 mod export;
@@ -75,6 +76,7 @@ enum Verb {
     Remove(remove::Remove),
     Subjects(subjects::Subjects),
     Encoders(encoders::Encoders),
+    Demo(demo::Demo),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -122,6 +124,7 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Verb::Remove(verb) => verb.run(dir, terminal),
         Verb::Subjects(verb) => verb.run(dir, terminal),
         Verb::Encoders(verb) => verb.run(terminal),
+        Verb::Demo(verb) => verb.run(terminal),
         Verb::Completions(verb) => verb.run(),
         Verb::Man(verb) => verb.run(),
     }
