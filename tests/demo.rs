@@ -1,0 +1,125 @@
+//! The demonstration: what the simulated generators did is known, so the whole tool can be held to it.
+
+use msdata::catalog::QueryRows;
+use msdata::demo::{self, Demo, DemoOptions};
+use msdata::report::{Key, KeyValue, Report, Row};
+use msdata::table::Cell;
+use msdata::{Dataset, Error, Watch};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+const MODELS: [&str; 3] = ["simulated-faithful", "simulated-bleeding", "simulated-cloning"];
+const COUNTS: [i64; 5] = [2, 4, 6, 8, 10];
+
+fn cell<'r>(report: &'r Report, model: &str, count: i64) -> &'r Row {
+    let keys = [(Key::Model, KeyValue::Text(Some(model.into()))), (Key::SubjectCount, KeyValue::Integer(count))];
+    report.rows.iter().find(|row| row.keys == keys).unwrap()
+}
+
+/// What a query gives.
+fn rows(dir: &Path, sql: &str) -> Vec<Vec<Cell>> {
+    let mut found = Vec::new();
+    let mut row = |cells: &[Cell]| {
+        found.push(cells.to_vec());
+        Ok(())
+    };
+    Dataset::open_to_read(dir).unwrap().query(sql, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    found
+}
+
+#[test]
+fn the_scores_tell_what_the_simulated_generators_did() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("demo");
+    let mut warnings = Vec::new();
+    let Demo { report, page } =
+        demo::make(&dir, &DemoOptions::default(), &mut Watch::silent().on_warning(|w| warnings.push(w.to_owned()))).unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    assert!(fs::read_to_string(page).unwrap().contains("Simulated: drawn characters"));
+    assert_eq!(report.rows.len(), MODELS.len() * COUNTS.len());
+    assert!(report.rows.iter().all(|row| (row.images, row.missing) == (45, 0)), "{report:?}");
+
+    let scr = |model, count| cell(&report, model, count).scr.iter().map(|(_, scr)| scr.unwrap()).collect::<Vec<f64>>();
+    let auc = |model, count| cell(&report, model, count).controls.as_ref().unwrap().identification.as_ref().unwrap().auc;
+    for count in COUNTS {
+        let (faithful, ceiling) = (scr(MODELS[0], count), auc(MODELS[0], count));
+        for failing in [MODELS[1], MODELS[2]] {
+            let lower = faithful.iter().zip(scr(failing, count)).all(|(faithful, failing)| *faithful < failing);
+            assert!(lower, "SCR at {count}: {faithful:?}, {failing} {:?}", scr(failing, count));
+            assert!(ceiling > auc(failing, count), "AUC at {count}: {ceiling}, {failing} {}", auc(failing, count));
+        }
+    }
+    for failing in [MODELS[1], MODELS[2]] {
+        for pair in COUNTS.windows(2) {
+            let rises = scr(failing, pair[0]).iter().zip(scr(failing, pair[1])).all(|(fewer, more)| *fewer < more);
+            assert!(rises, "{failing}: {:?} at {}, {:?} at {}", scr(failing, pair[0]), pair[0], scr(failing, pair[1]), pair[1]);
+        }
+    }
+}
+
+#[test]
+fn the_truth_is_there_to_query_and_every_run_gives_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = DemoOptions { per_cell: 1, seeds: vec![7] };
+    let [first, second] = ["first", "second"].map(|name| {
+        let dir = dir.path().join(name);
+        let report = demo::make(&dir, &options, &mut Watch::silent()).unwrap().report;
+        (report, files(&dir), dir)
+    });
+    assert_eq!(first.0, second.0);
+    assert_eq!(first.1.keys().collect::<Vec<_>>(), second.1.keys().collect::<Vec<_>>());
+    for (name, bytes) in &first.1 {
+        assert!(second.1[name] == *bytes, "{name} differs");
+    }
+    // 24 references, 45 images of 3 generators, 3 manifests.
+    assert_eq!(first.1.len(), 24 + 45 + 3);
+
+    let fates =
+        "SELECT g.model, t.value ->> 'fate', count(*) FROM generations g, json_each(g.meta, '$.subjects') t GROUP BY 1, 2";
+    let fates = rows(&first.2, fates);
+    let of = |model: &str, fate: &str| {
+        let row = fates.iter().find(|row| row[..2] == [Cell::Text(model.into()), Cell::Text(fate.into())]);
+        row.map(|row| row[2].clone())
+    };
+    // 3 scene types × (2 + 4 + 6 + 8 + 10) subjects.
+    assert_eq!(of("simulated-faithful", "kept"), Some(Cell::Integer(90)));
+    assert_eq!(of("simulated-bleeding", "bled"), Some(Cell::Integer(90)));
+    let (Some(Cell::Integer(kept)), Some(Cell::Integer(replaced))) =
+        (of("simulated-cloning", "kept"), of("simulated-cloning", "replaced"))
+    else {
+        panic!("{fates:?}")
+    };
+    assert_eq!(kept + replaced, 90);
+    assert!(kept >= 15, "the dominant subject of each of 15 images stays, {kept} did");
+    // The truth of each subject is that of the subject asked for in that place.
+    let strangers = "SELECT count(*) FROM generations g JOIN prompts p USING (prompt_id), json_each(g.meta, '$.subjects') t
+        WHERE json_extract(p.subjects, '$[' || t.key || ']') <> t.value ->> 'subject_id'";
+    assert_eq!(rows(&first.2, strangers), [[Cell::Integer(0)]]);
+}
+
+/// Every file that was drawn or written for people, by its path.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("page") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "png" || e == "jsonl") {
+                found.insert(path.strip_prefix(dir).unwrap().display().to_string(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_directory_that_holds_something_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("thesis.tex"), "years of work").unwrap();
+    let refused = demo::make(dir.path(), &DemoOptions::default(), &mut Watch::silent());
+    assert!(matches!(refused, Err(Error::Request { .. })), "{refused:?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
