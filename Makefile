@@ -10,9 +10,10 @@ PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 pillow==13
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: onnxruntime ## the main job: draw a small data set, embed, score and report it (in target/demo)
-	cargo build --locked --bin msdata --example demo
-	target/debug/examples/demo target/demo
+demo: onnxruntime ## the main job: draw a stress test, embed, score and report it, make the page (in target/demo)
+	cargo build --locked --bin msdata
+	rm -rf target/demo
+	target/debug/msdata demo target/demo
 
 test: setup ## every test, with doc tests and the exported tables opened by DuckDB, pandas, pyarrow, Polars
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked
