@@ -37,6 +37,14 @@ fn the_authors_repository() {
     assert_eq!((summary.subjects.added, summary.prompts.added, summary.generations.added), (30, 75, 675));
     assert_eq!((summary.images.ok, summary.images.missing, summary.images.unusable), (30 + 225, 450, 0));
     assert_eq!(warnings, Vec::<String>::new());
+    let mut kinds = Vec::new();
+    let mut row = |cells: &[Cell]| {
+        kinds.push(format!("{cells:?}"));
+        Ok(())
+    };
+    let query = "SELECT kind || ' ' || count(*) FROM subjects GROUP BY kind ORDER BY kind";
+    data.query(query, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    assert_eq!(kinds, ["[Text(\"animal 5\")]", "[Text(\"human 7\")]", "[Text(\"object 18\")]"]);
     let mut counts = Vec::new();
     let mut row = |cells: &[Cell]| {
         counts.push(format!("{cells:?}"));

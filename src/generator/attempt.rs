@@ -135,7 +135,8 @@ fn signal(child: &mut Child, kill: bool) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

@@ -95,10 +95,13 @@ fn step(rgb: &Rgb, length: u32, here: impl Fn(u32) -> (u32, u32), before: impl F
 mod tests {
     use super::*;
 
-    /// Four soft gradients of different brightness.
+    /// Pictures with a soft texture, of different brightness.
     fn picture(width: u32, height: u32, tile: impl Fn(u32, u32) -> u8) -> Rgb {
-        let value = |x: u32, y: u32| tile(x, y).wrapping_add((x % 32 / 4) as u8 + (y % 32 / 4) as u8);
-        let pixels = (0..height).flat_map(|y| (0..width).flat_map(move |x| [(x, y); 3])).map(|(x, y)| value(x, y)).collect();
+        let mut pixels = Vec::new();
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            let texture = (x as i32 % 8 - 4).abs() + (y as i32 % 8 - 4).abs();
+            pixels.extend_from_slice(&[tile(x, y) + texture as u8; 3]);
+        }
         Rgb { width, height, pixels }
     }
 

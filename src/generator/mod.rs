@@ -108,7 +108,7 @@ pub fn safe_name(text: &str) -> String {
     if name.starts_with('.') {
         name.replace_range(..1, "_");
     }
-    if name != text {
+    if name != text || name.is_empty() {
         name.push('-');
         name.push_str(&blake3::hash(text.as_bytes()).to_hex()[..8]);
     }
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(safe_name("v1.2"), "v1.2");
         let [slash, space] = [safe_name("a/b"), safe_name("a b")];
         assert!(slash.starts_with("a_b-") && space.starts_with("a_b-") && slash != space, "{slash} {space}");
-        assert!(safe_name("..").starts_with("_.-"));
+        assert!(safe_name("..").starts_with("_.-"), "{}", safe_name(".."));
         assert!(safe_name(&"ä".repeat(500)).len() < 120);
         assert!(!safe_name("").is_empty());
     }

@@ -108,15 +108,23 @@ impl Reader<'_> {
                 return;
             }
         };
+        // A list goes on in the next line where its line ends with a comma.
+        let mut open: Option<SubjectKind> = None;
         for line in text.lines() {
-            let Some((head, names)) = line.split_once("):") else { continue };
-            let kind = match head.split_whitespace().next() {
-                Some("People") => SubjectKind::Human,
-                Some("Animals") => SubjectKind::Animal,
-                Some("Objects") => SubjectKind::Object,
-                _ => continue,
+            let (kind, names) = match line.split_once("):") {
+                Some((head, names)) => match head.split_whitespace().next() {
+                    Some("People") => (SubjectKind::Human, names),
+                    Some("Animals") => (SubjectKind::Animal, names),
+                    Some("Objects") => (SubjectKind::Object, names),
+                    _ => continue,
+                },
+                None => match open {
+                    Some(kind) => (kind, line),
+                    None => continue,
+                },
             };
-            self.kinds.extend(names.split(',').map(|n| (n.trim().to_owned(), kind)));
+            self.kinds.extend(names.split(',').map(str::trim).filter(|n| !n.is_empty()).map(|n| (n.to_owned(), kind)));
+            open = names.trim_end().ends_with(',').then_some(kind);
         }
     }
 
