@@ -14,7 +14,7 @@
 //! | [`embeddings`] | vectors in Parquet | parts, import, export |
 //! | [`score`] | similarities | pure functions of vectors |
 //! | [`report`] | [`report::Report`] | scores into tables |
-//! | [`bench`] | [`bench::Bench`] | a stress test of one's own, and what is wrong with any |
+//! | [`bench`](mod@bench) | [`bench::Bench`] | a stress test of one's own, and what is wrong with any |
 //! | [`plot`] | [`plot::Figure`] | reports into figures, SVG and PNG |
 //! | [`page`] | [`page::PageData`] | facts, reports and figures into one HTML page |
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
