@@ -5,7 +5,7 @@ use super::Dataset;
 use super::scoring::{Blocks, Needs};
 use crate::catalog::{Content, EncoderRow, Which};
 use crate::error::{Error, Result};
-use crate::report::{Facts, blind_spot, identity_encoder, is_clip};
+use crate::report::{Facts, blind_spot, is_clip};
 use crate::score::{Reference, cosine, near_duplicates, score_generation};
 use crate::table::{Cell, Format, Head, TableWriter};
 use crate::vocabulary::closed_set;
@@ -32,7 +32,7 @@ closed_set! {
 /// What to look for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditOptions {
-    /// The encoder that decides collapse, and whose vectors show copies; `None`: see [`identity_encoder`].
+    /// The encoder that decides collapse, and whose vectors show copies; `None`: see [`crate::report::identity_encoder`].
     pub identity: Option<String>,
     /// The encoder whose blind spot is listed; `None`: every CLIP encoder.
     pub clip: Option<String>,
@@ -97,9 +97,8 @@ impl Dataset {
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse; or the caller wants to stop.
     pub fn audit(&self, options: &AuditOptions, watch: &mut Watch<'_>) -> Result<Audit> {
-        let encoders = self.catalog.image_encoders()?;
+        let (encoders, identity) = self.encoders_and_identity(options.identity.as_deref())?;
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
-        let identity = identity_encoder(&names, options.identity.as_deref())?.to_owned();
         let place = |wanted: &str| names.iter().position(|name| *name == wanted);
         let clips: Vec<usize> = match &options.clip {
             None => (0..names.len()).filter(|at| is_clip(names[*at])).collect(),

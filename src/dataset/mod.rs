@@ -183,9 +183,7 @@ impl Dataset {
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse.
     pub fn report(&self, options: &ReportOptions) -> Result<Report> {
-        let encoders = self.catalog.image_encoders()?;
-        let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
-        let identity = identity_encoder(&names, options.identity.as_deref())?.to_owned();
+        let (encoders, identity) = self.encoders_and_identity(options.identity.as_deref())?;
         // Subject scores are many: those of the identity encoder give SCR; all only for cells over subjects, and
         // for the ceiling.
         let all = options.controls || options.by.iter().any(|key| key.is_of_subjects());
@@ -222,11 +220,17 @@ impl Dataset {
     }
 
     fn facts_to_compare(&self, options: &CompareOptions) -> Result<Facts> {
-        let encoders = self.catalog.image_encoders()?;
-        let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
-        let identity = identity_encoder(&names, options.identity.as_deref())?.to_owned();
+        let (encoders, identity) = self.encoders_and_identity(options.identity.as_deref())?;
         let all = options.by.iter().any(|key| key.is_of_subjects());
         self.facts(encoders, |name| all || name == identity)
+    }
+
+    /// The image encoders, row and name, and the name of the one that decides collapse.
+    fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, String)>, String)> {
+        let encoders = self.catalog.image_encoders()?;
+        let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
+        let identity = identity_encoder(&names, wanted)?.to_owned();
+        Ok((encoders, identity))
     }
 
     /// What reports are made from, with the subject scores of these encoders.
