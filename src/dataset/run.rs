@@ -6,7 +6,7 @@ use super::summary::IngestSummary;
 use super::{Dataset, EmbedOptions, inspection};
 use crate::catalog::{JobEnd, JobRow, JobStart, JobState, JobTally, Put};
 use crate::durable::{into_place, write_whole};
-use crate::error::{Error, Result, io_reason};
+use crate::error::{Error, Result};
 use crate::generator::{Attempt, Case, Filled, Job, Template, attempt, safe_name, tail};
 use crate::image;
 use crate::manifest::{Generation, ImagePath, state_of};
@@ -164,7 +164,9 @@ struct Ended {
     task: Task,
     command: String,
     started: String,
-    attempt: Result<Attempt>,
+    attempt: Attempt,
+    /// Why there is no image.
+    fault: Option<String>,
 }
 
 struct Run<'a> {
@@ -185,11 +187,15 @@ impl Run<'_> {
         thread::scope(|scope| {
             let (sender, receiver) = channel();
             let start = |task: Task, command: Filled, started: String| {
-                let (sender, stop): (Sender<Ended>, &AtomicBool) = (sender.clone(), &stop);
+                let (sender, stop): (Sender<Result<Ended>>, &AtomicBool) = (sender.clone(), &stop);
                 scope.spawn(move || {
-                    let attempt = attempt(&command, &task.log, timeout, stop);
+                    let ended = attempt(&command, &task.log, timeout, stop).map(|attempt| {
+                        let absent = |reason| format!("it ended well, but the image is not there: {reason}");
+                        let fault = attempt.fault.clone().or_else(|| whole(&task.job.output).err().map(absent));
+                        Ended { task, command: command.to_string(), started, attempt, fault }
+                    });
                     // Nobody listens only if the run has failed already.
-                    let _ = sender.send(Ended { task, command: command.to_string(), started, attempt });
+                    let _ = sender.send(ended);
                 });
             };
             let work = || -> Result<()> {
@@ -211,7 +217,7 @@ impl Run<'_> {
                     match receiver.recv_timeout(PACE) {
                         Ok(ended) => {
                             running -= 1;
-                            queue.extend(self.settle(ended)?);
+                            queue.extend(self.settle(ended?)?);
                             watch.report("images", self.made, Some(self.total));
                         }
                         Err(RecvTimeoutError::Timeout) => {}
@@ -238,7 +244,7 @@ impl Run<'_> {
         }
         let mut open = Vec::new();
         for task in tasks {
-            if whole(Path::new(&task.job.output)).is_ok() {
+            if whole(&task.job.output).is_ok() {
                 let end = Attempt { seconds: 0.0, status: None, fault: None, stopped: false };
                 self.accept(&task, "found whole after an interrupted run", &now(), &end)?;
             } else {
@@ -281,15 +287,10 @@ impl Run<'_> {
         let mut again = Vec::new();
         for task in tasks {
             // What it made counts, however it ended.
-            let made = whole(Path::new(&task.job.output)).is_ok();
-            let fault = if made { None } else { attempt.fault.clone().or(Some("the command made no image for this job".into())) };
-            let attempt = Attempt { fault, stopped: attempt.stopped && !made, ..attempt.clone() };
-            again.extend(self.settle(Ended {
-                task,
-                command: command.to_string(),
-                started: started.clone(),
-                attempt: Ok(attempt),
-            })?);
+            let absent = |_| attempt.fault.clone().unwrap_or_else(|| "the command made no image for this job".into());
+            let fault = whole(&task.job.output).err().map(absent);
+            let (command, started, attempt) = (command.to_string(), started.clone(), attempt.clone());
+            again.extend(self.settle(Ended { task, command, started, attempt, fault })?);
             watch.report("images", self.made, Some(self.total));
         }
         watch.check()?;
@@ -310,18 +311,12 @@ impl Run<'_> {
 
     /// Notes how an attempt ended; the task, if it is to be tried again.
     fn settle(&mut self, ended: Ended) -> Result<Option<Task>> {
-        let Ended { mut task, command, started, attempt } = ended;
-        let attempt = attempt?;
-        let draft = PathBuf::from(&task.job.output);
-        let fault = match &attempt.fault {
-            Some(fault) => Some(fault.clone()),
-            None => whole(&draft).err().map(|reason| format!("it ended well, but the image is not there: {reason}")),
-        };
+        let Ended { mut task, command, started, attempt, fault } = ended;
         let Some(fault) = fault else {
             self.accept(&task, &command, &started, &attempt)?;
             return Ok(None);
         };
-        let _ = fs::remove_file(&draft); // half an image is of no use to anyone
+        let _ = fs::remove_file(&task.job.output); // half an image is of no use to anyone
         let again = !attempt.stopped && task.tries <= self.options.retries;
         let state = if again || attempt.stopped { JobState::Pending } else { JobState::Failed };
         let last = tail(&task.log);
@@ -377,9 +372,8 @@ impl Run<'_> {
 }
 
 /// Whether a file is a whole image.
-fn whole(path: &Path) -> std::result::Result<(), String> {
-    let bytes = image::read(path).map_err(|e| io_reason(&e))?;
-    image::decode(&bytes).map(|_| ()).map_err(|fault| fault.reason)
+fn whole(path: &str) -> std::result::Result<(), String> {
+    image::load(Path::new(path)).map(drop)
 }
 
 fn now() -> String {

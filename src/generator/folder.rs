@@ -4,9 +4,9 @@
 use super::handover::{self, Handover};
 use super::{Case, System, jobs, mosaic, psr, xverse};
 use crate::durable::{write_directory, write_whole};
-use crate::error::{Error, Result, io_reason};
+use crate::error::{Error, Result};
 use crate::image;
-use crate::vocabulary::{SubjectKind, plain};
+use crate::vocabulary::{ImageFormat, SubjectKind, plain};
 use crate::watch::Watch;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -153,9 +153,9 @@ impl References {
         for (number, subject) in subjects.into_iter().enumerate() {
             watch.check()?;
             for (index, path) in subject.references.iter().enumerate() {
-                match load(path) {
-                    Ok((bytes, extension)) => {
-                        let name = name(subject.kind, number, index, &subject.label, extension);
+                match image::load(path) {
+                    Ok((bytes, decoded)) => {
+                        let name = name(subject.kind, number, index, &subject.label, extension(decoded.format));
                         names.insert((subject.subject_id.clone(), index), name.clone());
                         files.push((name, bytes));
                     }
@@ -181,15 +181,12 @@ impl References {
     }
 }
 
-/// An image's bytes and the extension that its content has.
-fn load(path: &Path) -> std::result::Result<(Vec<u8>, &'static str), String> {
-    let bytes = image::read(path).map_err(|e| io_reason(&e))?;
-    let decoded = image::decode(&bytes).map_err(|fault| fault.reason)?;
-    let extension = match decoded.format.as_str() {
-        "jpeg" => "jpg",
-        other => other,
-    };
-    Ok((bytes, extension))
+/// The extension that files of a format have.
+fn extension(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Jpeg => "jpg",
+        other => other.as_str(),
+    }
 }
 
 /// `references/human/0001_0_black-woman.jpg`. People, and nobody else, are under a folder whose name starts with

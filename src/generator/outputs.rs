@@ -139,6 +139,8 @@ impl<'a> Reader<'a> {
 
     /// Files whose name begins with the place of their prompt in a list.
     fn numbered(&mut self, system: System, handover: Option<Handover>) -> Result<()> {
+        // Which seeds XVerse made at once, only its files can say if nobody does.
+        let open = system == System::Xverse && handover.is_none() && self.source.seeds.is_none();
         let (model, batches, entries) = match handover {
             Some(handover) => {
                 let entries = (0..).zip(handover.prompts).collect();
@@ -147,7 +149,7 @@ impl<'a> Reader<'a> {
             None => (self.model(None, system), self.batches(system)?, self.entries(system)?),
         };
         for batch in &batches {
-            self.batch(system, &model, batch, &entries)?;
+            self.batch(system, &model, batch, &entries, open)?;
         }
         Ok(())
     }
@@ -184,8 +186,8 @@ impl<'a> Reader<'a> {
         Ok(batches)
     }
 
-    /// A run: each file tied to its prompt, each prompt without a file missing.
-    fn batch(&mut self, system: System, model: &str, batch: &Batch, entries: &BTreeMap<u64, Entry>) -> Result<()> {
+    /// A run: each file tied to its prompt, each prompt without a file missing. `open`: its seeds are a guess.
+    fn batch(&mut self, system: System, model: &str, batch: &Batch, entries: &BTreeMap<u64, Entry>, open: bool) -> Result<()> {
         let dir = self.source.folder.join(&batch.folder);
         let mut claimed: BTreeMap<u64, (PathBuf, String)> = BTreeMap::new();
         for name in images(&dir)? {
@@ -222,8 +224,7 @@ impl<'a> Reader<'a> {
         let told = if system == System::Mosaic && self.source.grid == Grid::Auto { Grid::Single } else { self.source.grid };
         let grid = tiles::grid(told, claimed.values().map(|(path, _)| path.as_path()))?;
         let seeds = match grid {
-            // Without an export, a folder of single images is one seed.
-            Grid::Single if system == System::Xverse && batch.seeds.len() > 1 && self.is_open(batch) => &batch.seeds[..1],
+            Grid::Single if open => &batch.seeds[..1], // a folder of single images is one seed
             _ => &batch.seeds,
         };
         if grid == Grid::Single && seeds.len() > 1 && !claimed.is_empty() {
@@ -269,13 +270,6 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Whether nobody said which seeds a run has.
-    fn is_open(&self, batch: &Batch) -> bool {
-        self.source.seeds.is_none()
-            && batch.seeds.len() as i64 == xverse::TILES
-            && !self.source.folder.join(super::handover::FILE).exists()
     }
 
     /// A tree whose paths say everything.

@@ -19,10 +19,13 @@
 //! 16-bit greys at 255.
 
 use super::pixels::{Decoded, Fault, Rgb, name};
+use super::probe::read;
 use super::{containers, jpeg};
+use crate::error::io_reason;
 use crate::vocabulary::ImageFormat;
 use image::metadata::Orientation;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 /// The number of the rule above.
 pub const PIXEL_RULE: u32 = 1;
@@ -38,6 +41,16 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, Fault> {
         Ok(result) => result,
         Err(_) => Err(Fault::unreadable(format!("a broken {} file: its decoder gave up", name(format)))),
     }
+}
+
+/// The bytes and the pixels of the image file at `path`.
+///
+/// # Errors
+/// A sentence: it cannot be read, or gives no pixels.
+pub fn load(path: &Path) -> Result<(Vec<u8>, Decoded), String> {
+    let bytes = read(path).map_err(|e| io_reason(&e))?;
+    let decoded = decode(&bytes).map_err(|fault| fault.reason)?;
+    Ok((bytes, decoded))
 }
 
 /// Tells the format by the first bytes.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `probe` | [`probe()`]: hash, format and size of a file, or why it cannot be used |
 //! | `pixels` | [`Rgb`], [`Fault`]: pixels, and why there are none |
-//! | `decode` | [`decode()`]: from bytes to pixels, by the pixel rule |
+//! | `decode` | [`decode()`], [`load`]: from bytes to pixels, by the pixel rule |
 //! | `jpeg` | JPEG files |
 //! | `containers` | PNG, WebP, GIF, BMP, TIFF files |
 //! | `png` | PNG files of our own |
@@ -29,7 +29,7 @@ pub mod quality;
 mod resize;
 
 pub use composite::{Grid, alone, composite, taken_out, tile};
-pub use decode::{PIXEL_RULE, decode};
+pub use decode::{PIXEL_RULE, decode, load};
 pub use filter::Filter;
 pub use pixels::{Decoded, Fault, MAX_PIXELS, Rgb};
 pub use png::png;

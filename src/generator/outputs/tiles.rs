@@ -4,7 +4,7 @@
 use crate::durable::write_whole;
 use crate::error::{Error, Result, io_reason};
 use crate::generator::Grid;
-use crate::image::{self, Rgb};
+use crate::image;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,8 @@ pub fn grid<'a>(told: Grid, files: impl Iterator<Item = &'a Path>) -> Result<Gri
     let files: Vec<&Path> = files.collect();
     let every = files.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<&Path> = files.into_iter().step_by(every).collect();
-    let seen: Vec<Grid> = sample.par_iter().filter_map(|path| load(path).ok()).map(|(_, rgb)| Grid::detect(&rgb)).collect();
+    let seen: Vec<Grid> =
+        sample.par_iter().filter_map(|path| image::load(path).ok()).map(|(_, decoded)| Grid::detect(&decoded.rgb)).collect();
     let Some(first) = seen.first() else { return Ok(Grid::Single) };
     // One picture may have a plain background, or a frame that looks like a seam.
     for candidate in [Grid::TwoByTwo, Grid::OneByTwo, Grid::Single] {
@@ -64,10 +65,4 @@ fn tiles(grid: Grid, into: Option<&Path>, path: &Path) -> std::result::Result<Ve
         }
     }
     Ok(paths)
-}
-
-fn load(path: &Path) -> std::result::Result<(Vec<u8>, Rgb), String> {
-    let bytes = image::read(path).map_err(|e| io_reason(&e))?;
-    let rgb = image::decode(&bytes).map_err(|fault| fault.reason)?.rgb;
-    Ok((bytes, rgb))
 }
