@@ -5,6 +5,7 @@ use super::pictures::Shelf;
 use super::sections;
 use super::text::{count, shown};
 use super::{GENERATOR, PageData};
+use crate::report::Thresholds;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -106,8 +107,13 @@ fn summary(data: &PageData) -> Markup {
         @if !crate::report::is_dinov2(&data.by_model.identity) {
             p.caution {
                 strong { "Read the thresholds with care. " }
-                "They were chosen for DINOv2; here collapse is decided by " (shown(&data.by_model.identity))
-                ", whose similarities mean something else. Compare models with each other, not with published numbers."
+                @if data.options.thresholds == Thresholds::default() {
+                    "They were chosen for DINOv2; here collapse is decided by " (shown(&data.by_model.identity))
+                    ", whose similarities mean something else. "
+                } @else {
+                    "Collapse is decided by " (shown(&data.by_model.identity)) ", not by DINOv2. "
+                }
+                "Compare models with each other, not with published numbers."
             }
         }
         @for (encoder, prompts) in &data.by_model.cut_prompts {
