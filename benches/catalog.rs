@@ -11,7 +11,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../tests/prescribed/mod.rs"]
+#[path = "../tests/it/support/prescribed.rs"]
 mod prescribed;
 
 use msdata::catalog::VectorKey;

@@ -1,6 +1,7 @@
 //! The report page in a real browser: makes the data sets and their pages, and lets `page.js` look at them.
 //! `make test-browser` installs what it needs and names it in MSDATA_BROWSER.
 
+#[path = "../it/support/sets.rs"]
 mod sets;
 
 use msdata::Watch;

@@ -1,8 +1,6 @@
 //! The program as its users meet it: exit statuses, what goes to which stream, messages, documentation.
 
-mod prescribed;
-
-use prescribed::Prescribed;
+use crate::support::prescribed::{self, Prescribed};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -215,7 +213,7 @@ fn a_closed_pipe_is_no_error() {
 
 #[test]
 fn every_command_is_in_the_readme_and_has_help() {
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let help = run(Path::new("."), &["--help"]);
     let listed = out(&help).lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| l.starts_with("  "));
     let mut commands = 0;

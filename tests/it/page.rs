@@ -1,14 +1,11 @@
 //! The page and the figures as files: the same bytes for the same data, nothing dropped, nothing of others written
 //! over. How the page works in a browser: tests/browser.
 
-#[path = "browser/sets.rs"]
-mod sets;
-
+use crate::support::sets::Set;
 use msdata::dataset::FigureOptions;
 use msdata::page::{PageOptions, PageOutput, PageWritten};
 use msdata::plot::Kind;
 use msdata::{Dataset, Watch};
-use sets::Set;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! Pixels, crops, tensors, tokens and vectors against Pillow, Hugging Face's processors and PyTorch: the
 //! fixtures in `parity/` of the shared data. Without them these tests say so and pass.
 
-#![allow(clippy::unwrap_used)]
-
 use msdata::encoder::{
     Batch, Described, Device, Encoder, EncoderDirectory, Home, ImageModel, Options, Runtime, TextModel, Tokenizer,
 };

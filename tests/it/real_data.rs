@@ -1,8 +1,7 @@
 //! Real and hostile data, where it is at hand: `MSDATA_SHARED`, or `../shared` beside the checkout. Without
 //! it these tests say so and pass.
 
-mod prescribed;
-
+use crate::support::prescribed::{self, ingest_with_warnings};
 use msdata::bench::{Check, MAX_TOKENS, TokenCounter};
 use msdata::catalog::QueryRows;
 use msdata::dataset::{AuditOptions, BenchOptions, EmbedOptions, FlagKind, SourceFormat};
@@ -11,7 +10,6 @@ use msdata::report::{CompareOptions, Key, KeyValue};
 use msdata::score::Confidence;
 use msdata::table::Cell;
 use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
-use prescribed::ingest_with_warnings;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

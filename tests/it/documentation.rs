@@ -1,10 +1,8 @@
 //! The queries of docs/sql.md, run as they stand there.
 
-mod prescribed;
-
+use crate::support::prescribed::{Prescribed, ingest};
 use msdata::Dataset;
 use msdata::catalog::QueryRows;
-use prescribed::{Prescribed, ingest};
 
 #[test]
 fn every_documented_query_runs_and_finds_something() {
@@ -24,7 +22,7 @@ fn every_documented_query_runs_and_finds_something() {
     let mut data = Dataset::init(&dir.path().join("data")).unwrap();
     ingest(&mut data, &files);
 
-    let page = include_str!("../docs/sql.md");
+    let page = include_str!("../../docs/sql.md");
     let queries: Vec<&str> = page.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert_eq!(queries.len(), 10);
     for query in queries {
@@ -42,7 +40,7 @@ fn every_documented_query_runs_and_finds_something() {
 fn the_documented_columns_are_those_of_the_views() {
     let dir = tempfile::tempdir().unwrap();
     let mut data = Dataset::init(&dir.path().join("data")).unwrap();
-    let page = include_str!("../docs/sql.md");
+    let page = include_str!("../../docs/sql.md");
     for view in ["subjects", "prompts", "generations", "subject_scores", "image_scores", "embeddings", "worst_subjects"] {
         let mut names = Vec::new();
         let mut columns = |found: &[String]| {

@@ -1,11 +1,9 @@
 //! Models against each other, on vectors whose cosines are prescribed; expected values by hand, or by numpy where
 //! it says so.
 
-mod prescribed;
-
+use crate::support::prescribed::{self, Image, Prescribed, Prompt, ingest};
 use msdata::report::{CompareOptions, Comparison, Key, Thresholds};
 use msdata::{Dataset, Error};
-use prescribed::{Image, Prescribed, Prompt, ingest};
 use std::path::Path;
 
 /// Prompts of two subjects each, of a pool of 30.

@@ -2,11 +2,9 @@
 //! that `msdata report` gives. Needs `MSDATA_PYTHON`, an interpreter with those packages (`make test`
 //! sets it).
 
-mod prescribed;
-
+use crate::support::prescribed::{self, Prescribed, ingest};
 use msdata::report::KeyValue;
 use msdata::{Dataset, ReportOptions, Watch};
-use prescribed::{Prescribed, ingest};
 use std::process::Command;
 
 #[test]

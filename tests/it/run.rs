@@ -1,7 +1,5 @@
 //! `msdata run`: a generator driven over what is missing, killed, failing, resumed. The generator is a shell script.
 
-#![cfg(unix)]
-
 use msdata::catalog::QueryRows;
 use msdata::image::{Rgb, png};
 use msdata::table::Cell;

@@ -1,8 +1,6 @@
 //! Controls as users meet them: composites of the references, the ceiling they give, a control of the user's
 //! own. With the built-in encoder and drawn pictures.
 
-#![allow(clippy::unwrap_used)]
-
 use msdata::encoder::Home;
 use serde_json::{Value, json};
 use std::fs;

@@ -1,8 +1,6 @@
 //! Images to vectors, from the command line: what is embedded, what is not done twice, what happens to
 //! files that cannot be used, to a killed run, to a changed model. With the built-in encoder.
 
-#![allow(clippy::unwrap_used)]
-
 use msdata::encoder::Home;
 use std::fs;
 use std::path::{Path, PathBuf};

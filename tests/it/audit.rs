@@ -1,14 +1,12 @@
 //! What a reader should know before a table is believed: cells that mix what should not be mixed, images that CLIP
 //! takes for good, copies. On drawn input.
 
-mod prescribed;
-
+use crate::support::prescribed::{self, Prescribed, Prompt, ingest, ingest_with_warnings};
 use msdata::catalog::VectorKey;
 use msdata::dataset::{AuditOptions, Flag, FlagKind};
 use msdata::embeddings::ExportWriter;
 use msdata::report::{CompareOptions, Key, KeyValue};
 use msdata::{Dataset, ReportOptions, Watch};
-use prescribed::{Prescribed, Prompt, ingest, ingest_with_warnings};
 use std::fs;
 
 fn prompts(n: usize) -> Vec<Prompt> {

@@ -1,12 +1,10 @@
 //! What happens to a data set over time: running again, moving files, changing images, replacing,
 //! removing, reordering. The numbers follow; nothing is mixed.
 
-mod prescribed;
-
+use crate::support::prescribed::{self, Image, Prescribed, Prompt, Written, ingest, ingest_with_warnings};
 use msdata::dataset::Removal;
 use msdata::report::Key;
 use msdata::{Dataset, Error, IngestOptions, ReportOptions, Watch};
-use prescribed::{Image, Prescribed, Prompt, Written, ingest, ingest_with_warnings};
 use std::fs;
 use std::path::{Path, PathBuf};
 

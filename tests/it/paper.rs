@@ -1,11 +1,9 @@
 //! The paper's Table 1 from vectors whose cosines are prescribed: counts of collapsed subjects written
 //! down by hand, so that the table must come out as printed (arXiv 2603.26078).
 
-mod prescribed;
-
+use crate::support::prescribed::{self, COUNTS, Image, Prescribed, ingest};
 use msdata::report::{Key, KeyValue, Named, Row, Thresholds};
 use msdata::{Dataset, IngestOptions, Report, ReportOptions, Watch};
-use prescribed::{COUNTS, Image, Prescribed, ingest};
 use std::path::Path;
 
 /// Of the 45·N pairs of a cell, those below 0.4; from the paper's percentages.

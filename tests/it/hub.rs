@@ -1,14 +1,10 @@
 //! `encoders pull` against a server that answers as the hub's documentation says.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
-
-mod server;
-
+use crate::support::server::{Reply, Request, Server};
 use msdata::encoder::home::{Home, Origin};
 use msdata::encoder::hub::{HubFault, LOCK_FILE, Patience, pull};
 use msdata::encoder::registry::{Family, HubExport, HubFile, NamedEncoder, find};
 use msdata::{Error, Watch};
-use server::{Reply, Request, Server};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
