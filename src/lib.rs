@@ -6,6 +6,7 @@
 //! | module | noun | does |
 //! |---|---|---|
 //! | [`vocabulary`] | ids, closed sets | the words of the contract |
+//! | [`windows`](mod@windows) | [`windows::Square`] | squares laid over an image, to look for subjects in |
 //! | [`manifest`] | rows of manifests | reads what users and generators write |
 //! | [`catalog`] | [`catalog::Catalog`] | the SQLite file: what is there, where its vectors lie, what was scored |
 //! | [`image`] | image files | hash, format, size; pixels, and the tensors that networks take |
@@ -58,6 +59,7 @@ pub mod score;
 pub mod table;
 pub mod vocabulary;
 pub mod watch;
+pub mod windows;
 
 pub use dataset::{Dataset, IngestOptions, IngestSummary, Removed, Verification};
 pub use error::{Error, Result};

@@ -204,6 +204,7 @@ impl Changes<'_> {
         self.tx
             .execute_batch(
                 "DELETE FROM embedding_failure;
+                 DELETE FROM window_failure;
                  UPDATE image SET status = 'pending', reason = NULL WHERE status IN ('missing', 'unreadable', 'oversized');",
             )
             .map_err(catalog("forget failures"))
@@ -219,6 +220,8 @@ impl Changes<'_> {
             "DELETE FROM prompt_vector WHERE encoder = ?1",
             "DELETE FROM staged_vector WHERE encoder = ?1",
             "DELETE FROM embedding_failure WHERE encoder = ?1",
+            "DELETE FROM window_score WHERE encoder = ?1",
+            "DELETE FROM window_failure WHERE encoder = ?1",
         ] {
             self.tx.execute(sql, [encoder]).map_err(catalog("take vectors out"))?;
         }

@@ -10,6 +10,7 @@
 //! | `vectors` | encoders, parts, and where each vector lies |
 //! | `scores` | what is to be scored, and the scores |
 //! | `facts` | what a report and an export read |
+//! | `windows` | local similarities |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
@@ -29,6 +30,7 @@ mod scores;
 mod seeds;
 mod sql;
 mod vectors;
+mod windows;
 
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, Entry, Put};
@@ -38,6 +40,7 @@ pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removal;
 pub use scores::{Candidate, ReferenceVector, Score, Which};
 pub use sql::QueryRows;
+pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};
 pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Place, Target, VectorKey};
 
 use crate::error::{Error, Result};

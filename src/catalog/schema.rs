@@ -13,6 +13,7 @@ const APPLICATION_ID: i64 = 0x6d73_6474;
 const STEPS: &[&str] = &[
     concat!(include_str!("../../schema/catalog.sql"), include_str!("../../schema/views.sql")),
     include_str!("../../schema/stress_test.sql"),
+    include_str!("../../schema/windows.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;
@@ -72,6 +73,7 @@ fn migrate(db: &mut Connection, from: i64) -> Result<()> {
 mod tests {
     use super::*;
     use crate::vocabulary::{ImageFormat, ImageStatus, Provenance, SceneType, SubjectKind};
+    use crate::windows::Pattern;
 
     fn words<T: Copy + ToString>(all: &[T]) -> String {
         all.iter().map(|w| format!("'{}'", w.to_string())).collect::<Vec<_>>().join(", ")
@@ -87,6 +89,7 @@ mod tests {
             format!("kind IN ({})", words(SubjectKind::ALL)),
             format!("provenance IN ({})", words(Provenance::ALL)),
             format!("state IN ({})", words(crate::catalog::JobState::ALL)),
+            format!("pattern IN ({})", words(Pattern::ALL)),
         ] {
             assert!(schema.contains(&set), "schema/catalog.sql lacks: {set}");
         }

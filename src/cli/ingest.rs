@@ -41,12 +41,16 @@ pub struct Ingest {
     /// (repeatable)
     #[arg(long, value_name = "MODEL")]
     control: Vec<ModelName>,
+    /// The models of --control are given the prompt and no reference: what the references bring beyond the words is
+    /// measured against them
+    #[arg(long, requires = "control")]
+    text_only: bool,
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]
     embedding: Embedding,
     /// Do not embed what is new; vectors come from --embeddings
-    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "onnxruntime"])]
+    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "onnxruntime", "windows"])]
     no_embed: bool,
     /// Let other content under a known key replace what is there
     #[arg(long)]
@@ -100,6 +104,7 @@ impl Ingest {
             from,
             outputs: OutputOptions { model, seeds, grid, list, layout },
             controls: self.control,
+            text_only: self.text_only,
             roots: self.root,
             replace: self.replace,
             dry_run: self.dry_run,

@@ -1,6 +1,7 @@
 //! Which encoders embed, on what, and in which order.
 
 use super::embedding::{Embedded, embed};
+use super::windows::{LookedThrough, WindowChoice, choose, look_through};
 use super::{Dataset, inspection};
 use crate::catalog::{EncoderRow, Tally};
 use crate::encoder::{BUILTIN, Batch, Described, Device, Home, Options, Runtime};
@@ -8,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::image::PIXEL_RULE;
 use crate::vocabulary::{EncoderName, plain, quote};
 use crate::watch::Watch;
+use crate::windows::Pattern;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -26,6 +28,8 @@ pub struct EmbedOptions {
     pub library: Option<PathBuf>,
     /// Try again what could not be read or embedded before.
     pub retry_failed: bool,
+    /// Which windows to look through for each subject.
+    pub windows: WindowChoice,
 }
 
 /// What embedding did.
@@ -35,6 +39,8 @@ pub struct EmbedSummary {
     pub device: Option<String>,
     /// By encoder.
     pub encoders: Vec<(EncoderName, Embedded)>,
+    /// By encoder that looked through images: through which windows, and what that did.
+    pub windows: Vec<(EncoderName, Pattern, LookedThrough)>,
     /// All image files of the data set by state.
     pub images: Tally,
 }
@@ -124,6 +130,7 @@ impl Dataset {
             if let Some(row) = &row
                 && row.fingerprint == described.fingerprint
                 && self.has_all_by(row, described)?
+                && !self.has_windows_to_look_through(row.id, options.windows)?
             {
                 continue;
             }
@@ -146,10 +153,31 @@ impl Dataset {
                     done.cut
                 ));
             }
-            summary.device = Some(choice.said);
             summary.encoders.push((described.name.clone(), done));
+            let known = self.catalog.window_pattern(row.id)?;
+            let images = self.catalog.count_to_look_through(row.id)?;
+            let on_gpu = matches!(choice.device, Device::Cuda(_));
+            if images > 0
+                && let Some(pattern) =
+                    choose(options.windows, known, &mut encoder, described.name.as_str(), images, on_gpu, watch)?
+            {
+                let done = look_through(&mut self.catalog, &self.store, &row, &mut encoder, pattern, threads, watch)?;
+                summary.windows.push((described.name.clone(), pattern, done));
+            }
+            summary.device = Some(choice.said);
         }
         Ok(summary)
+    }
+
+    /// Whether an encoder has images to look through, or is to look through other windows than it did.
+    fn has_windows_to_look_through(&self, encoder: i64, choice: WindowChoice) -> Result<bool> {
+        let known = self.catalog.window_pattern(encoder)?;
+        Ok(match choice {
+            WindowChoice::None => false,
+            // What was not asked for and is not there yet comes with the first run that has anything to embed.
+            WindowChoice::Auto => known.is_some() && self.catalog.count_to_look_through(encoder)? > 0,
+            WindowChoice::Pattern(pattern) => known != Some(pattern) || self.catalog.count_to_look_through(encoder)? > 0,
+        })
     }
 
     /// Whether nothing is left to embed; so that an unchanged run opens no network.

@@ -67,6 +67,8 @@ pub struct IngestOptions {
     pub outputs: OutputOptions,
     /// Models that are controls: shown apart from the models under test.
     pub controls: Vec<ModelName>,
+    /// Whether those controls are given the prompt and no reference.
+    pub text_only: bool,
     /// The only trees that image paths may name; empty: any.
     pub roots: Vec<PathBuf>,
     /// Other content under a known key replaces what is there.
@@ -157,6 +159,9 @@ impl Dataset {
                     format!("there is no model {} to mark as a control", quote(model.as_str())),
                     "give its generations with it, or see `msdata sql 'SELECT DISTINCT model FROM generations'`",
                 ));
+            }
+            if options.text_only {
+                changes.set_text_only(model)?;
             }
         }
         let mut vectors = VectorIntake::new(&changes, &self.store, options.replace)?;

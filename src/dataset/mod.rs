@@ -21,6 +21,7 @@
 //! | `export` | the Parquet tables |
 //! | `figures` | which report a figure is drawn from |
 //! | `page` | what the page shows, gathered |
+//! | `windows` | images looked through for each subject, window by window |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
 mod audit;
@@ -42,6 +43,7 @@ mod scoring;
 mod summary;
 mod vectors;
 mod verification;
+mod windows;
 
 pub use audit::{Audit, AuditOptions, Flag, FlagKind, ImageKey};
 pub use bench::{BenchCheck, BenchOptions, BenchSummary};
@@ -54,6 +56,7 @@ pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
 pub use run::{Command, RunOptions, RunSummary};
 pub use summary::{Counts, IngestSummary};
 pub use verification::Verification;
+pub use windows::{LookedThrough, WindowChoice};
 
 use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally};
 use crate::durable::sync_dir;

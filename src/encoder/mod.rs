@@ -158,6 +158,18 @@ impl Encoder {
         self.images.dimension()
     }
 
+    /// Width and height of its input, in pixels.
+    pub fn size(&self) -> [u32; 2] {
+        let [height, width] = self.images.size();
+        [width as u32, height as u32]
+    }
+
+    /// Numbers in its input of one image: 3 × height × width.
+    pub fn numbers(&self) -> usize {
+        let [height, width] = self.images.size();
+        3 * height * width
+    }
+
     /// How an image becomes the network's input.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing

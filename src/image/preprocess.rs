@@ -7,7 +7,7 @@
 
 use crate::image::filter::Filter;
 use crate::image::pixels::Rgb;
-use crate::image::resize::{Window, resize_window};
+use crate::image::resize::{Window, resize, resize_window};
 use std::fmt::Write;
 
 /// Longest side of a resized image, Pillow's limit.
@@ -177,14 +177,30 @@ impl Preprocessing {
         if out.len() != 3 * plane {
             return Err(format!("a tensor of 3×{height}×{width} does not fit {} numbers", out.len()));
         }
-        let crop = self.crop(rgb)?;
-        for (channel, out) in out.chunks_exact_mut(plane).enumerate() {
+        self.normalise(&self.crop(rgb)?.pixels, out);
+        Ok(())
+    }
+
+    /// Rescales and normalises pixels: 8-bit RGB, pixel by pixel, into float32, channel by channel.
+    pub fn normalise(&self, pixels: &[u8], out: &mut [f32]) {
+        let (pixels, _) = pixels.as_chunks::<3>();
+        for (channel, out) in out.chunks_exact_mut(pixels.len().max(1)).enumerate() {
             let values = self.values(channel);
-            for (out, pixel) in out.iter_mut().zip(crop.pixels.as_chunks::<3>().0) {
+            for (out, pixel) in out.iter_mut().zip(pixels) {
                 *out = values[usize::from(pixel[channel])];
             }
         }
-        Ok(())
+    }
+
+    /// A rectangle of the image resized straight to `width` × `height` with the filter of the resize, so that nothing
+    /// of it is cut off: 8-bit RGB, pixel by pixel. The rectangle must lie within the image.
+    pub fn squash(&self, rgb: &Rgb, part: Window, [width, height]: [u32; 2]) -> Vec<u8> {
+        let row = |y: u32| {
+            let start = (y as usize * rgb.width as usize + part.x as usize) * 3;
+            &rgb.pixels[start..start + part.width as usize * 3]
+        };
+        let pixels = (part.y..part.y + part.height).flat_map(row).copied().collect();
+        resize(&Rgb { width: part.width, height: part.height, pixels }, width, height, self.filter).pixels
     }
 
     /// The tensor of `rgb`, as [`Preprocessing::apply`] writes it.

@@ -1,0 +1,166 @@
+-- Local similarity: squares cut out of every generated image, each compared with the references.
+
+-- Which windows an encoder looks through. One pattern an encoder: similarities over different sets of windows
+-- cannot be compared.
+CREATE TABLE window_set (
+    encoder INTEGER PRIMARY KEY REFERENCES encoder (id) ON DELETE CASCADE,
+    pattern TEXT NOT NULL CHECK (pattern IN ('fast', 'full', 'fine'))
+) STRICT;
+
+-- A generation whose windows were compared with every subject of the pool. The rows below it are complete, or the
+-- row is not there.
+CREATE TABLE window_score (
+    generation INTEGER NOT NULL REFERENCES generation (id) ON DELETE CASCADE,
+    encoder    INTEGER NOT NULL REFERENCES window_set (encoder) ON DELETE CASCADE,
+    PRIMARY KEY (generation, encoder)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX window_score_by_encoder ON window_score (encoder);
+
+-- Per subject of the pool, asked for or not: its local similarity, and the window that has it.
+CREATE TABLE local_score (
+    generation INTEGER NOT NULL,
+    encoder    INTEGER NOT NULL,
+    subject    INTEGER NOT NULL REFERENCES subject (id),
+    local      REAL    NOT NULL CHECK (local BETWEEN -1 AND 1),       -- largest pool-centred cosine
+    uncentred  REAL    NOT NULL CHECK (uncentred BETWEEN -1 AND 1),   -- largest plain cosine, over the same windows
+    x          INTEGER NOT NULL CHECK (x >= 0),                       -- the window of `local`, in pixels of the
+    y          INTEGER NOT NULL CHECK (y >= 0),                       --   upright image: its upper left corner
+    side       INTEGER NOT NULL CHECK (side > 0),
+    PRIMARY KEY (generation, encoder, subject),
+    FOREIGN KEY (generation, encoder) REFERENCES window_score (generation, encoder) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX local_score_by_subject ON local_score (subject);
+
+-- One subject, one place: the window that each requested subject has to itself.
+CREATE TABLE subject_place (
+    generation INTEGER NOT NULL,
+    encoder    INTEGER NOT NULL,
+    ordinal    INTEGER NOT NULL CHECK (ordinal >= 0),
+    local      REAL    NOT NULL CHECK (local BETWEEN -1 AND 1),       -- pool-centred cosine of that window and the subject
+    resembles  INTEGER NOT NULL REFERENCES subject (id),              -- whose reference that window resembles most
+    x          INTEGER NOT NULL CHECK (x >= 0),
+    y          INTEGER NOT NULL CHECK (y >= 0),
+    side       INTEGER NOT NULL CHECK (side > 0),
+    PRIMARY KEY (generation, encoder, ordinal),
+    FOREIGN KEY (generation, encoder) REFERENCES window_score (generation, encoder) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX subject_place_by_resembles ON subject_place (resembles);
+
+-- Separate places that resemble the same subject more than any other, best first: from these clones are counted.
+CREATE TABLE found_place (
+    generation INTEGER NOT NULL,
+    encoder    INTEGER NOT NULL,
+    subject    INTEGER NOT NULL REFERENCES subject (id),
+    rank       INTEGER NOT NULL CHECK (rank >= 0),
+    local      REAL    NOT NULL CHECK (local BETWEEN -1 AND 1),
+    x          INTEGER NOT NULL CHECK (x >= 0),
+    y          INTEGER NOT NULL CHECK (y >= 0),
+    side       INTEGER NOT NULL CHECK (side > 0),
+    PRIMARY KEY (generation, encoder, subject, rank),
+    FOREIGN KEY (generation, encoder) REFERENCES window_score (generation, encoder) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX found_place_by_subject ON found_place (subject);
+
+-- An image whose windows an encoder could not embed although the image can be read; tried again when it changes.
+CREATE TABLE window_failure (
+    encoder INTEGER NOT NULL REFERENCES encoder (id) ON DELETE CASCADE,
+    image   INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+    source  BLOB    NOT NULL CHECK (length(source) = 32),
+    reason  TEXT    NOT NULL,
+    PRIMARY KEY (encoder, image)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX window_failure_by_image ON window_failure (image);
+
+-- A generator that is given the prompt and no reference: what words alone bring about.
+ALTER TABLE model ADD COLUMN text_only INTEGER NOT NULL DEFAULT 0 CHECK (text_only IN (0, 1));
+
+-- Staleness. A local similarity depends on the image, and on the references of the *whole* pool, because the pool's
+-- mean is taken off.
+
+CREATE TRIGGER windows_of_changed_image AFTER UPDATE OF blake3 ON image
+WHEN old.blake3 IS NOT NULL AND new.blake3 IS NOT old.blake3
+BEGIN
+    DELETE FROM window_score WHERE generation IN (SELECT id FROM generation WHERE image = new.id);
+    DELETE FROM window_score WHERE EXISTS (SELECT 1 FROM reference_image WHERE image = new.id);
+END;
+
+CREATE TRIGGER windows_of_new_reference_vector AFTER INSERT ON image_vector
+WHEN EXISTS (SELECT 1 FROM reference_image WHERE image = new.image)
+BEGIN
+    DELETE FROM window_score WHERE encoder = new.encoder;
+END;
+
+CREATE TRIGGER windows_of_changed_reference_vector AFTER UPDATE OF part, row ON image_vector
+WHEN EXISTS (SELECT 1 FROM reference_image WHERE image = new.image)
+BEGIN
+    DELETE FROM window_score WHERE encoder = new.encoder;
+END;
+
+CREATE TRIGGER windows_of_lost_reference_vector AFTER DELETE ON image_vector
+WHEN EXISTS (SELECT 1 FROM reference_image WHERE image = old.image)
+BEGIN
+    DELETE FROM window_score WHERE encoder = old.encoder;
+END;
+
+CREATE TRIGGER windows_of_added_reference AFTER INSERT ON reference_image
+BEGIN
+    DELETE FROM window_score;
+END;
+
+CREATE TRIGGER windows_of_lost_reference AFTER DELETE ON reference_image
+BEGIN
+    DELETE FROM window_score;
+END;
+
+CREATE TRIGGER windows_of_added_prompt_subject AFTER INSERT ON prompt_subject
+BEGIN
+    DELETE FROM window_score WHERE generation IN (SELECT id FROM generation WHERE prompt = new.prompt);
+END;
+
+CREATE TRIGGER windows_of_lost_prompt_subject AFTER DELETE ON prompt_subject
+BEGIN
+    DELETE FROM window_score WHERE generation IN (SELECT id FROM generation WHERE prompt = old.prompt);
+END;
+
+-- What users query.
+
+-- Every subject of the pool in every image that was looked through.
+CREATE VIEW local_scores AS
+SELECT m.name AS model, m.control, p.prompt_id, g.seed, s.subject_id,
+       (SELECT ps.ordinal FROM prompt_subject ps WHERE ps.prompt = g.prompt AND ps.subject = l.subject) AS ordinal,
+       e.name AS encoder, w.pattern AS windows, l.local, l.uncentred, l.x, l.y, l.side
+FROM local_score l
+JOIN encoder e ON e.id = l.encoder
+JOIN window_set w ON w.encoder = l.encoder
+JOIN generation g ON g.id = l.generation
+JOIN model m ON m.id = g.model
+JOIN prompt p ON p.id = g.prompt
+JOIN subject s ON s.id = l.subject;
+
+-- The place that each requested subject has to itself, and whom it resembles most.
+CREATE VIEW subject_places AS
+SELECT m.name AS model, m.control, p.prompt_id, g.seed, s.subject_id, l.ordinal, e.name AS encoder,
+       l.local, r.subject_id AS resembles, l.x, l.y, l.side
+FROM subject_place l
+JOIN encoder e ON e.id = l.encoder
+JOIN generation g ON g.id = l.generation
+JOIN model m ON m.id = g.model
+JOIN prompt p ON p.id = g.prompt
+JOIN prompt_subject ps ON ps.prompt = g.prompt AND ps.ordinal = l.ordinal
+JOIN subject s ON s.id = ps.subject
+JOIN subject r ON r.id = l.resembles;
+
+DROP VIEW subject_scores;
+CREATE VIEW subject_scores AS
+SELECT m.name AS model, m.control, p.prompt_id, g.seed, p.scene_type,
+       (SELECT count(*) FROM prompt_subject n WHERE n.prompt = p.id) AS subject_count,
+       s.subject_id, sc.ordinal, e.name AS encoder, sc.similarity,
+       l.local, l.x AS local_x, l.y AS local_y, l.side AS local_side
+FROM subject_score sc
+JOIN encoder e ON e.id = sc.encoder
+JOIN generation g ON g.id = sc.generation
+JOIN model m ON m.id = g.model
+JOIN prompt p ON p.id = g.prompt
+JOIN prompt_subject ps ON ps.prompt = g.prompt AND ps.ordinal = sc.ordinal
+JOIN subject s ON s.id = ps.subject
+LEFT JOIN local_score l ON l.generation = sc.generation AND l.encoder = sc.encoder AND l.subject = ps.subject;

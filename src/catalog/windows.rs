@@ -1,0 +1,284 @@
+//! Windows: which images are still to be looked through, and the local similarities that were found.
+
+use super::embedding::ImageTask;
+use super::{Catalog, Changes, catalog};
+use crate::error::Result;
+use crate::windows::{Pattern, Square};
+use rusqlite::{OptionalExtension, params};
+use std::path::PathBuf;
+
+/// A generation whose image was looked through, with everything that its windows said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowScore {
+    /// Generation row.
+    pub generation: i64,
+    /// One for each subject of the pool.
+    pub locals: Vec<LocalScore>,
+    /// The place of each requested subject that has one.
+    pub places: Vec<SubjectPlace>,
+    /// Separate places by the subject that they resemble most; of one subject the best first.
+    pub found: Vec<FoundPlace>,
+}
+
+/// The local similarity of a generation and a subject of the pool.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LocalScore {
+    /// Subject row.
+    pub subject: i64,
+    /// Largest pool-centred cosine over the windows, in [-1, 1].
+    pub local: f64,
+    /// Largest plain cosine over the windows, in [-1, 1].
+    pub uncentred: f64,
+    /// The window of `local`, in pixels of the upright image.
+    pub window: Square,
+}
+
+/// The window that a requested subject has to itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SubjectPlace {
+    /// Position in the prompt.
+    pub ordinal: u32,
+    /// Pool-centred cosine of the window and the subject.
+    pub local: f64,
+    /// Row of the subject whose reference the window resembles most.
+    pub resembles: i64,
+    /// The window.
+    pub window: Square,
+}
+
+/// A place that resembles a subject of the pool more than any other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FoundPlace {
+    /// Subject row.
+    pub subject: i64,
+    /// Pool-centred cosine of the window and the subject.
+    pub local: f64,
+    /// The window.
+    pub window: Square,
+}
+
+/// The first usable generated image of its content that some generation with it was not looked through in, by encoder
+/// ?1, and that did not fail.
+const TO_LOOK_THROUGH: &str = "
+    FROM image i WHERE i.status = 'ok' AND i.id > ?2
+    AND EXISTS (SELECT 1 FROM generation g WHERE g.image = i.id
+                AND NOT EXISTS (SELECT 1 FROM window_score s WHERE s.generation = g.id AND s.encoder = ?1))
+    AND NOT EXISTS (SELECT 1 FROM window_failure f WHERE f.encoder = ?1 AND f.image = i.id AND f.source = i.blake3)";
+
+impl Catalog {
+    /// The windows that an encoder looks through; `None`: none.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn window_pattern(&self, encoder: i64) -> Result<Option<Pattern>> {
+        self.db
+            .prepare_cached("SELECT pattern FROM window_set WHERE encoder = ?1")
+            .and_then(|mut q| {
+                q.query_row([encoder], |r| {
+                    r.get_ref(0)?.as_str()?.parse().map_err(|e| rusqlite::types::FromSqlError::Other(Box::new(e)).into())
+                })
+                .optional()
+            })
+            .map_err(catalog("read the windows of an encoder"))
+    }
+
+    /// Images to look through by an encoder, in order, after an image, `limit` at most.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn images_to_look_through(&self, encoder: i64, after: i64, limit: usize) -> Result<Vec<ImageTask>> {
+        self.db
+            .prepare_cached(&format!("SELECT i.id, i.path, i.blake3 {TO_LOOK_THROUGH} ORDER BY i.id LIMIT ?3"))
+            .and_then(|mut q| {
+                q.query_map(params![encoder, after, limit as i64], |r| {
+                    Ok(ImageTask { image: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), source: r.get(2)? })
+                })?
+                .collect()
+            })
+            .map_err(catalog("read what is to be looked through"))
+    }
+
+    /// How many images an encoder is still to look through.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn count_to_look_through(&self, encoder: i64) -> Result<u64> {
+        self.db
+            .query_row(&format!("SELECT count(*) {TO_LOOK_THROUGH}"), params![encoder, 0], |r| r.get::<_, i64>(0))
+            .map(|n| n as u64)
+            .map_err(catalog("count what is to be looked through"))
+    }
+
+    /// The generations, with their prompts' rows, of an image content that an encoder did not look through yet.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn generations_to_look_through(&self, encoder: i64, source: &[u8; 32]) -> Result<Vec<(i64, i64)>> {
+        self.db
+            .prepare_cached(
+                "SELECT g.id, g.prompt FROM image i JOIN generation g ON g.image = i.id
+                 WHERE i.blake3 = ?2 AND i.status = 'ok'
+                   AND NOT EXISTS (SELECT 1 FROM window_score s WHERE s.generation = g.id AND s.encoder = ?1)
+                 ORDER BY g.id",
+            )
+            .and_then(|mut q| q.query_map(params![encoder, source], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+            .map_err(catalog("read what is to be looked through"))
+    }
+
+    /// Every local similarity of an encoder: generation row, subject row, and the score; by generation and subject.
+    ///
+    /// # Errors
+    /// SQLite's, or `each`'s.
+    pub fn each_local_score(&self, encoder: i64, mut each: impl FnMut(i64, LocalScore)) -> Result<()> {
+        let act = "read local similarities";
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT generation, subject, local, uncentred, x, y, side FROM local_score WHERE encoder = ?1
+                 ORDER BY generation, subject",
+            )
+            .map_err(catalog(act))?;
+        let mut rows = query.query([encoder]).map_err(catalog(act))?;
+        while let Some(r) = rows.next().map_err(catalog(act))? {
+            let (generation, score) = local_score(r).map_err(catalog(act))?;
+            each(generation, score);
+        }
+        Ok(())
+    }
+
+    /// The place of every requested subject by an encoder, with its generation's row; by generation and ordinal.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn subject_places(&self, encoder: i64) -> Result<Vec<(i64, SubjectPlace)>> {
+        self.db
+            .prepare_cached(
+                "SELECT generation, ordinal, local, resembles, x, y, side FROM subject_place WHERE encoder = ?1
+                 ORDER BY generation, ordinal",
+            )
+            .and_then(|mut q| {
+                q.query_map([encoder], |r| {
+                    let place = SubjectPlace { ordinal: r.get(1)?, local: r.get(2)?, resembles: r.get(3)?, window: square(r, 4)? };
+                    Ok((r.get(0)?, place))
+                })?
+                .collect()
+            })
+            .map_err(catalog("read places"))
+    }
+
+    /// Every place that resembles a subject most, with its generation's row; by generation, subject and rank.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn found_places(&self, encoder: i64) -> Result<Vec<(i64, FoundPlace)>> {
+        self.db
+            .prepare_cached(
+                "SELECT generation, subject, local, x, y, side FROM found_place WHERE encoder = ?1
+                 ORDER BY generation, subject, rank",
+            )
+            .and_then(|mut q| {
+                q.query_map([encoder], |r| {
+                    Ok((r.get(0)?, FoundPlace { subject: r.get(1)?, local: r.get(2)?, window: square(r, 3)? }))
+                })?
+                .collect()
+            })
+            .map_err(catalog("read places"))
+    }
+
+    /// How many generations an encoder looked through.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn looked_through(&self, encoder: i64) -> Result<u64> {
+        self.db
+            .query_row("SELECT count(*) FROM window_score WHERE encoder = ?1", [encoder], |r| r.get::<_, i64>(0))
+            .map(|n| n as u64)
+            .map_err(catalog("count local similarities"))
+    }
+}
+
+impl Changes<'_> {
+    /// Says which windows an encoder looks through. What it found in others is taken out.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn set_window_pattern(&self, encoder: i64, pattern: Pattern) -> Result<()> {
+        let act = "choose windows";
+        self.tx
+            .execute("DELETE FROM window_set WHERE encoder = ?1 AND pattern <> ?2", params![encoder, pattern.as_str()])
+            .map_err(catalog(act))?;
+        self.tx
+            .execute("INSERT OR IGNORE INTO window_set (encoder, pattern) VALUES (?1, ?2)", params![encoder, pattern.as_str()])
+            .map(drop)
+            .map_err(catalog(act))
+    }
+
+    /// Puts in what the windows of a generation said.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn put_window_score(&self, encoder: i64, score: &WindowScore) -> Result<()> {
+        let act = "put local similarities";
+        let statement = |sql| self.tx.prepare_cached(sql).map_err(catalog(act));
+        let generation = score.generation;
+        statement("INSERT INTO window_score (generation, encoder) VALUES (?1, ?2)")?
+            .execute([generation, encoder])
+            .map_err(catalog(act))?;
+        let mut put = statement(
+            "INSERT INTO local_score (generation, encoder, subject, local, uncentred, x, y, side)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        for LocalScore { subject, local, uncentred, window: Square { x, y, side } } in &score.locals {
+            put.execute(params![generation, encoder, subject, local, uncentred, x, y, side]).map_err(catalog(act))?;
+        }
+        let mut put = statement(
+            "INSERT INTO subject_place (generation, encoder, ordinal, local, resembles, x, y, side)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        for SubjectPlace { ordinal, local, resembles, window: Square { x, y, side } } in &score.places {
+            put.execute(params![generation, encoder, ordinal, local, resembles, x, y, side]).map_err(catalog(act))?;
+        }
+        let mut put = statement(
+            "INSERT INTO found_place (generation, encoder, subject, rank, local, x, y, side)
+             VALUES (?1, ?2, ?3, (SELECT count(*) FROM found_place WHERE generation = ?1 AND encoder = ?2 AND subject = ?3),
+                     ?4, ?5, ?6, ?7)",
+        )?;
+        for FoundPlace { subject, local, window: Square { x, y, side } } in &score.found {
+            put.execute(params![generation, encoder, subject, local, x, y, side]).map_err(catalog(act))?;
+        }
+        Ok(())
+    }
+
+    /// Records that an encoder could not embed the windows of an image that can be read.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn record_window_failure(&self, encoder: i64, image: i64, source: &[u8; 32], reason: &str) -> Result<()> {
+        self.tx
+            .prepare_cached("INSERT OR REPLACE INTO window_failure (encoder, image, source, reason) VALUES (?1, ?2, ?3, ?4)")
+            .and_then(|mut q| q.execute(params![encoder, image, source, reason]))
+            .map(drop)
+            .map_err(catalog("record a failure"))
+    }
+
+    /// Marks a model as a control that is given the prompt and no reference.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn set_text_only(&self, model: &crate::vocabulary::ModelName) -> Result<()> {
+        self.tx
+            .execute("UPDATE model SET text_only = 1 WHERE name = ?1 AND text_only = 0", [model.as_str()])
+            .map(drop)
+            .map_err(catalog("mark a control"))
+    }
+}
+
+fn local_score(r: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, LocalScore)> {
+    let score = LocalScore { subject: r.get(1)?, local: r.get(2)?, uncentred: r.get(3)?, window: square(r, 4)? };
+    Ok((r.get(0)?, score))
+}
+
+/// The window in three columns from `at` on.
+fn square(r: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Square> {
+    Ok(Square { x: r.get(at)?, y: r.get(at + 1)?, side: r.get(at + 2)? })
+}

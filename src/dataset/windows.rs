@@ -1,0 +1,378 @@
+//! Images looked through: windows are cut out of each on all cores, go through the network in batches of one size
+//! whatever image they are of, and what they say of every subject of the pool is committed image by image. Memory
+//! holds the windows of a few images.
+
+use super::scoring::Needs;
+use crate::catalog::{Catalog, EncoderRow, FoundPlace, ImageTask, LocalScore, SubjectPlace, WindowScore};
+use crate::embeddings::Store;
+use crate::encoder::Encoder;
+use crate::error::{Error, Result, io_reason};
+use crate::image::{Preprocessing, Window, decode, read};
+use crate::score::{Pool, Reference};
+use crate::vocabulary::{plain, quote};
+use crate::watch::Watch;
+use crate::windows::{Pattern, Square, windows};
+use half::f16;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Tasks read from the catalog at a time.
+const PAGE: usize = 256;
+
+/// How long looking through may take where nobody asked for it.
+const UNASKED: Duration = Duration::from_secs(600);
+
+/// What looking through images did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LookedThrough {
+    /// Images looked through: contents, each once.
+    pub images: u64,
+    /// Windows in them.
+    pub windows: u64,
+    /// Images that could not be looked through.
+    pub failed: u64,
+}
+
+/// Which windows to look through, as the user said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WindowChoice {
+    /// Those that the encoder looks through already; else as many as the machine does in ten minutes.
+    #[default]
+    Auto,
+    /// None.
+    None,
+    /// These.
+    Pattern(Pattern),
+}
+
+impl std::str::FromStr for WindowChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<WindowChoice, String> {
+        match text {
+            "auto" => Ok(WindowChoice::Auto),
+            "none" => Ok(WindowChoice::None),
+            pattern => pattern.parse().map(WindowChoice::Pattern).map_err(|_| {
+                let known: Vec<&str> = Pattern::ALL.iter().map(|p| p.as_str()).collect();
+                format!("{} is not one of none, {}, auto", quote(pattern), known.join(", "))
+            }),
+        }
+    }
+}
+
+impl std::fmt::Display for WindowChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            WindowChoice::Auto => f.write_str("auto"),
+            WindowChoice::None => f.write_str("none"),
+            WindowChoice::Pattern(pattern) => pattern.fmt(f),
+        }
+    }
+}
+
+/// The windows to look through by an encoder; `None`: none. Where the user left it open and the machine is slow, a
+/// warning says how to get them, and how long that takes.
+pub fn choose(
+    choice: WindowChoice,
+    known: Option<Pattern>,
+    encoder: &mut Encoder,
+    name: &str,
+    images: u64,
+    on_gpu: bool,
+    watch: &mut Watch<'_>,
+) -> Result<Option<Pattern>> {
+    match (choice, known) {
+        (WindowChoice::None, _) => return Ok(None),
+        (WindowChoice::Pattern(pattern), _) | (WindowChoice::Auto, Some(pattern)) => return Ok(Some(pattern)),
+        (WindowChoice::Auto, None) if on_gpu => return Ok(Some(Pattern::Full)),
+        (WindowChoice::Auto, None) => {}
+    }
+    let batch = encoder.batch();
+    let blank = vec![0.0; batch * encoder.numbers()];
+    encoder.embed_images(&blank)?; // the first run prepares
+    let began = Instant::now();
+    encoder.embed_images(&blank)?;
+    let each = began.elapsed() / batch as u32;
+    let pattern = Pattern::Fast;
+    let whole = each.mul_f64(images as f64 * windows(1024, 1024, pattern).len() as f64);
+    if whole <= UNASKED {
+        return Ok(Some(pattern));
+    }
+    watch.warn(&format!(
+        "encoder {}: where in the images the subjects are was not looked for, because that would take some {} minutes here; \
+         `msdata embed --windows fast` does it",
+        plain(name),
+        whole.as_secs().div_ceil(60)
+    ));
+    Ok(None)
+}
+
+/// Looks through every image that an encoder did not look through yet; `threads` decode. What is finished survives an
+/// interruption.
+pub fn look_through(
+    catalog: &mut Catalog,
+    store: &Store,
+    row: &EncoderRow,
+    encoder: &mut Encoder,
+    pattern: Pattern,
+    threads: usize,
+    watch: &mut Watch<'_>,
+) -> Result<LookedThrough> {
+    let changes = catalog.begin()?;
+    changes.set_window_pattern(row.id, pattern)?;
+    changes.commit()?;
+    let total = catalog.count_to_look_through(row.id)?;
+    let needs = Needs::read(catalog, row)?;
+    let (ids, references): (Vec<i64>, Vec<_>) = needs.pool(store)?.into_iter().unzip();
+    let mut done = LookedThrough::default();
+    if total == 0 || ids.is_empty() {
+        return Ok(done);
+    }
+    let references: Vec<Vec<&[f32]>> =
+        references.iter().map(|all: &Vec<Reference>| all.iter().map(|r| r.vector.as_slice()).collect()).collect();
+    let Some(pool) = Pool::new(&references) else { return Ok(done) };
+    let (preprocessing, size) = (encoder.preprocessing().clone(), encoder.size());
+    let (give, take) = channel::<ImageTask>();
+    let (deliver, delivered) = channel::<Prepared>();
+    let take = Mutex::new(take);
+    let outcome = thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            let (take, preprocessing, deliver) = (&take, &preprocessing, deliver.clone());
+            scope.spawn(move || prepare(take, preprocessing, size, pattern, &deliver));
+        }
+        drop(deliver);
+        let place = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        let mut run = Run { catalog, row, needs: &needs, pool: &pool, ids: &ids, place, waiting: VecDeque::new(), done: &mut done };
+        run.images(encoder, &preprocessing, threads + 1, total, &give, &delivered, watch)
+    });
+    outcome.map(|()| done)
+}
+
+/// An image made ready for the network, or why it could not be.
+struct Prepared {
+    task: ImageTask,
+    cut: std::result::Result<Cut, Refusal>,
+}
+
+/// The windows of an image, and the pixels of each as the network takes them, 8-bit, one after another.
+struct Cut {
+    squares: Vec<Square>,
+    pixels: Vec<u8>,
+}
+
+/// Why an image has no windows.
+enum Refusal {
+    /// It is not the file that the catalog knows, or not there: `ingest` looks at it again.
+    Changed,
+    /// It cannot be used.
+    Unfit(String),
+}
+
+/// Reads, decodes and cuts until there are no more tasks.
+fn prepare(
+    take: &Mutex<Receiver<ImageTask>>,
+    preprocessing: &Preprocessing,
+    size: [u32; 2],
+    pattern: Pattern,
+    deliver: &Sender<Prepared>,
+) {
+    loop {
+        let task = match take.lock() {
+            Ok(take) => take.recv(),
+            Err(_) => return,
+        };
+        let Ok(task) = task else { return };
+        let cut = cut(&task, preprocessing, size, pattern);
+        if deliver.send(Prepared { task, cut }).is_err() {
+            return;
+        }
+    }
+}
+
+fn cut(
+    task: &ImageTask,
+    preprocessing: &Preprocessing,
+    size: [u32; 2],
+    pattern: Pattern,
+) -> std::result::Result<Cut, Refusal> {
+    let bytes = read(&task.path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Refusal::Changed,
+        _ => Refusal::Unfit(io_reason(&e)),
+    })?;
+    if *blake3::hash(&bytes).as_bytes() != task.source {
+        return Err(Refusal::Changed);
+    }
+    let rgb = decode(&bytes).map_err(|fault| Refusal::Unfit(fault.reason))?.rgb;
+    drop(bytes);
+    let squares = windows(rgb.width, rgb.height, pattern);
+    let mut pixels = Vec::with_capacity(squares.len() * 3 * size[0] as usize * size[1] as usize);
+    for Square { x, y, side } in &squares {
+        pixels.extend(preprocessing.squash(&rgb, Window { x: *x, y: *y, width: *side, height: *side }, size));
+    }
+    Ok(Cut { squares, pixels })
+}
+
+/// An image some of whose windows are through the network.
+struct Waiting {
+    task: ImageTask,
+    squares: Vec<Square>,
+    /// Unit vectors of the first windows, rounded to float16: they say the same whether they are kept or made again.
+    vectors: Vec<f32>,
+    fault: Option<String>,
+}
+
+/// The main thread's side of a run.
+struct Run<'a> {
+    catalog: &'a mut Catalog,
+    row: &'a EncoderRow,
+    needs: &'a Needs,
+    pool: &'a Pool,
+    /// Subject rows of the pool, in its order.
+    ids: &'a [i64],
+    /// Where each is in the pool.
+    place: HashMap<i64, usize>,
+    waiting: VecDeque<Waiting>,
+    done: &'a mut LookedThrough,
+}
+
+impl Run<'_> {
+    #[allow(clippy::too_many_arguments)]
+    fn images(
+        &mut self,
+        encoder: &mut Encoder,
+        preprocessing: &Preprocessing,
+        under_way: usize,
+        total: u64,
+        give: &Sender<ImageTask>,
+        delivered: &Receiver<Prepared>,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let (mut tasks, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
+        let (mut changed, mut example) = (0_u64, String::new());
+        let numbers = encoder.numbers();
+        let mut batch: Vec<f32> = Vec::with_capacity(encoder.batch() * numbers);
+        loop {
+            watch.check()?;
+            while given - received < under_way {
+                if tasks.is_empty() {
+                    tasks.extend(self.catalog.images_to_look_through(self.row.id, after, PAGE)?);
+                }
+                let Some(task) = tasks.pop_front() else { break };
+                after = task.image;
+                let _ = give.send(task); // the threads live as long as this queue
+                given += 1;
+            }
+            if given == received {
+                self.run(encoder, &mut batch)?;
+                self.finish(watch, total)?;
+                if changed > 0 {
+                    watch.warn(&format!("{example} changed while it was read; run again to look through it ({changed} such images in all)"));
+                }
+                return Ok(());
+            }
+            let Ok(Prepared { task, cut }) = delivered.recv() else {
+                return Err(Error::Damaged("a decoding thread ended before its time".into()));
+            };
+            received += 1;
+            match cut {
+                Ok(Cut { squares, pixels }) => {
+                    self.waiting.push_back(Waiting { task, squares, vectors: Vec::new(), fault: None });
+                    for window in pixels.chunks_exact(numbers) {
+                        let start = batch.len();
+                        batch.resize(start + numbers, 0.0);
+                        preprocessing.normalise(window, &mut batch[start..]);
+                        if batch.len() == encoder.batch() * numbers {
+                            self.run(encoder, &mut batch)?;
+                            watch.check()?;
+                        }
+                    }
+                    self.finish(watch, total)?;
+                }
+                Err(Refusal::Changed) => {
+                    if changed == 0 {
+                        example = quote(&task.path.display().to_string());
+                    }
+                    changed += 1;
+                    self.done.failed += 1;
+                }
+                Err(Refusal::Unfit(reason)) => self.fail(&task, &plain(&reason))?,
+            }
+        }
+    }
+
+    /// Runs the network; its vectors belong to the images that wait, in their order.
+    fn run(&mut self, encoder: &mut Encoder, batch: &mut Vec<f32>) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let vectors = encoder.embed_images(batch)?;
+        batch.clear();
+        let dimension = self.row.dimension;
+        let mut images = self.waiting.iter_mut().filter(|image| image.vectors.len() < image.squares.len() * dimension).peekable();
+        for vector in vectors {
+            while images.peek().is_some_and(|image| image.vectors.len() == image.squares.len() * dimension) {
+                images.next();
+            }
+            let Some(image) = images.peek_mut() else { break };
+            match vector {
+                Ok(vector) => image.vectors.extend(unit(&vector)),
+                Err(fault) => {
+                    image.vectors.resize(image.vectors.len() + dimension, 0.0);
+                    image.fault.get_or_insert_with(|| format!("the encoder gives a window a vector that is of no use: {fault}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits the images whose windows are all through the network.
+    fn finish(&mut self, watch: &mut Watch<'_>, total: u64) -> Result<()> {
+        while self.waiting.front().is_some_and(|image| image.vectors.len() == image.squares.len() * self.row.dimension) {
+            let Some(image) = self.waiting.pop_front() else { break };
+            match &image.fault {
+                Some(fault) => self.fail(&image.task, fault)?,
+                None => self.commit(&image)?,
+            }
+            watch.report("looking through images", self.done.images + self.done.failed, Some(total));
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, image: &Waiting) -> Result<()> {
+        let generations = self.catalog.generations_to_look_through(self.row.id, &image.task.source)?;
+        let said = self.pool.local(&image.vectors);
+        let changes = self.catalog.begin()?;
+        for (generation, prompt) in generations {
+            let local = |(subject, local): (&i64, &crate::score::Local)| LocalScore {
+                subject: *subject,
+                local: local.similarity,
+                uncentred: local.uncentred,
+                window: image.squares[local.window],
+            };
+            let locals = self.ids.iter().zip(&said).map(local).collect();
+            let _ = prompt;
+            let score = WindowScore { generation, locals, places: Vec::new(), found: Vec::new() };
+            changes.put_window_score(self.row.id, &score)?;
+        }
+        changes.commit()?;
+        self.done.images += 1;
+        self.done.windows += image.squares.len() as u64;
+        Ok(())
+    }
+
+    fn fail(&mut self, task: &ImageTask, reason: &str) -> Result<()> {
+        self.done.failed += 1;
+        let changes = self.catalog.begin()?;
+        changes.record_window_failure(self.row.id, task.image, &task.source, reason)?;
+        changes.commit()
+    }
+}
+
+/// A vector brought to length 1, each number rounded to float16.
+fn unit(vector: &[f32]) -> impl Iterator<Item = f32> + '_ {
+    let length = crate::score::dot(vector, vector).sqrt();
+    vector.iter().map(move |x| f16::from_f64(f64::from(*x) / length).to_f32())
+}
