@@ -18,6 +18,8 @@ mod draws;
 mod duplicates;
 mod identification;
 mod interval;
+mod local;
+mod windows;
 
 pub use comparison::{groups, holm, sign_flip};
 pub use correlation::pearson;
@@ -25,6 +27,8 @@ pub use curve::Curve;
 pub use duplicates::{NearDuplicate, near_duplicates};
 pub use identification::{Identification, identification};
 pub use interval::{Clustered, Confidence, REPLICATES, intervals, quantile};
+pub use local::{Local, Pool, pool_mean};
+pub use windows::{Pattern, Square, windows};
 
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the
 /// last digit, is the same on every machine; eight, so that it fills a vector register.
