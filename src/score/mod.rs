@@ -11,6 +11,7 @@
 //! assert_eq!(mean(&[1.0, 2.0]), 1.5);
 //! ```
 
+mod assignment;
 mod beyond_words;
 mod comparison;
 mod correlation;
@@ -20,6 +21,8 @@ mod duplicates;
 mod identification;
 mod interval;
 mod local;
+mod packing;
+mod places;
 mod presence;
 mod presence_interval;
 mod windows;
@@ -32,6 +35,7 @@ pub use duplicates::{NearDuplicate, near_duplicates};
 pub use identification::{Identification, identification};
 pub use interval::{Clustered, Confidence, REPLICATES, intervals, quantile};
 pub use local::{Local, Pool, pool_mean};
+pub use places::{Confusion, Fate, Places, fates, most_similar};
 pub use presence::{
     Evidence, NoVerdict, OWN_NULL, Presence, Question, Request, Requests, calibrated_collapse_rate, needed, presence,
 };
