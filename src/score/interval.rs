@@ -93,7 +93,7 @@ fn replicates(measures: &[Vec<(f64, f64)>], seed: u64) -> Vec<Vec<f64>> {
 }
 
 /// The quantile level of the lower end, for n clusters; `None` below two.
-fn expanded_tail(level: f64, n: usize) -> Option<f64> {
+pub(super) fn expanded_tail(level: f64, n: usize) -> Option<f64> {
     if n < 2 {
         return None;
     }

@@ -11,6 +11,8 @@
 //! assert_eq!(mean(&[1.0, 2.0]), 1.5);
 //! ```
 
+mod assignment;
+mod beyond_words;
 mod comparison;
 mod correlation;
 mod curve;
@@ -18,13 +20,27 @@ mod draws;
 mod duplicates;
 mod identification;
 mod interval;
+mod local;
+mod packing;
+mod places;
+mod presence;
+mod presence_interval;
+mod windows;
 
+pub use beyond_words::{BeyondWords, Requested, beyond_words};
 pub use comparison::{groups, holm, sign_flip};
 pub use correlation::pearson;
 pub use curve::Curve;
 pub use duplicates::{NearDuplicate, near_duplicates};
 pub use identification::{Identification, identification};
 pub use interval::{Clustered, Confidence, REPLICATES, intervals, quantile};
+pub use local::{Local, Pool, pool_mean};
+pub use places::{Confusion, Fate, Places, fates, most_similar};
+pub use presence::{
+    Evidence, NoVerdict, OWN_NULL, Presence, Question, Request, Requests, calibrated_collapse_rate, needed, presence,
+};
+pub use presence_interval::{CollapseIntervals, Unit, presence_intervals};
+pub use windows::{Pattern, Square, windows};
 
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the
 /// last digit, is the same on every machine; eight, so that it fills a vector register.
