@@ -218,6 +218,14 @@ impl Catalog {
         self.rows("SELECT name, control FROM model ORDER BY name", |r| Ok((r.get(0)?, r.get(1)?)))
     }
 
+    /// Of every model, by name, whether it is given the prompt and no reference.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn text_only_models(&self) -> Result<Vec<bool>> {
+        self.rows("SELECT text_only FROM model ORDER BY name", |r| r.get(0))
+    }
+
     /// Every generation, by model, prompt and seed.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-use super::report::{confidence, deliver, warn_of_identity};
+use super::report::{alpha, confidence, deliver, warn_of_identity};
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::report::{CompareOptions, Key, Thresholds};
@@ -45,10 +45,13 @@ pub struct Compare {
     /// Nominal coverage of the intervals
     #[arg(long, value_name = "PERCENT", default_value = "95", value_parser = confidence)]
     ci: Confidence,
-    /// Only this measure: scr@T, similarity/ENCODER or clip_t/ENCODER [default: all; for the leaderboard, SCR at
+    /// Only this measure: scr@T, similarity/ENCODER, clip_t/ENCODER, local/ENCODER, cscr@ALPHA or cscr_kind@ALPHA [default: all; for the leaderboard, SCR at
     /// the first threshold]
     #[arg(long, value_name = "MEASURE")]
     measure: Option<String>,
+    /// The level at which a subject is present where the images were looked through
+    #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
+    alpha: f64,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
@@ -65,6 +68,7 @@ impl Compare {
             identity: self.identity,
             confidence: self.ci,
             measure: self.measure,
+            alpha: self.alpha,
         };
         let data = Dataset::open_to_read(dataset)?;
         let (identity, remarks) = if self.leaderboard {

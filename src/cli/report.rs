@@ -42,6 +42,10 @@ pub struct Report {
     /// Add SCR at every threshold (steps, in JSON) and the area below it from 0 to 1
     #[arg(long)]
     curve: bool,
+    /// The level at which a subject is present where the images were looked through (`--windows` of embed): chance is
+    /// a cSCR of 1 less this
+    #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
+    alpha: f64,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
@@ -65,6 +69,14 @@ pub struct Report {
     note: Option<String>,
 }
 
+/// A level, between 0 and 1.
+pub fn alpha(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
+        _ => Err("a level is a number between 0 and 1, as 0.05".into()),
+    }
+}
+
 impl Report {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         if let Some(place) = self.html.clone() {
@@ -77,6 +89,7 @@ impl Report {
             confidence: self.ci,
             controls: self.controls,
             curve: self.curve,
+            alpha: self.alpha,
         };
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;

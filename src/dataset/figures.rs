@@ -32,6 +32,7 @@ impl FigureOptions {
             confidence: Some(Confidence::default()),
             controls: !by.contains(&Key::SubjectId),
             curve: false,
+            alpha: crate::report::ALPHA,
         };
         data.report(&options)
     }

@@ -62,10 +62,10 @@ use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally};
 use crate::durable::sync_dir;
 use crate::embeddings::Store;
 use crate::error::{Error, Result};
-use crate::report::{CompareOptions, Comparisons, Facts, Leaderboard, Report, ReportOptions, identity_encoder};
+use crate::report::{CompareOptions, Comparisons, Facts, Leaderboard, LocalFacts, Report, ReportOptions, identity_encoder};
 use crate::vocabulary::{ModelName, PromptId, SubjectId};
 use crate::watch::Watch;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -191,6 +191,7 @@ impl Dataset {
         // for the ceiling.
         let all = options.controls || options.by.iter().any(|key| key.is_of_subjects());
         let mut facts = self.facts(encoders, |name| all || name == identity)?;
+        facts.local = self.local_facts(&facts, &identity)?;
         if options.controls {
             let rows = self.catalog.encoders()?;
             let mut controls = Vec::with_capacity(facts.encoders.len());
@@ -225,7 +226,9 @@ impl Dataset {
     fn facts_to_compare(&self, options: &CompareOptions) -> Result<Facts> {
         let (encoders, identity) = self.encoders_and_identity(options.identity.as_deref())?;
         let all = options.by.iter().any(|key| key.is_of_subjects());
-        self.facts(encoders, |name| all || name == identity)
+        let mut facts = self.facts(encoders, |name| all || name == identity)?;
+        facts.local = self.local_facts(&facts, &identity)?;
+        Ok(facts)
     }
 
     /// The image encoders, row and name, and the name of the one that decides collapse.
@@ -253,7 +256,42 @@ impl Dataset {
             cut_prompts: self.catalog.cut_prompts()?,
             composites: self.catalog.current_composites()?,
             controls: None,
+            local: None,
         })
+    }
+
+    /// What the windows of an encoder say; `None` where it looked through nothing.
+    fn local_facts(&self, facts: &Facts, identity: &str) -> Result<Option<LocalFacts>> {
+        let Some((encoder, _)) = facts.encoders.iter().find(|(_, name)| name == identity) else { return Ok(None) };
+        let Some(pattern) = self.catalog.window_pattern(*encoder)? else { return Ok(None) };
+        let place: HashMap<i64, usize> = facts.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
+        let mut by_generation: HashMap<i64, Vec<(usize, f32)>> = HashMap::new();
+        let mut subjects = BTreeSet::new();
+        self.catalog.each_local_score(*encoder, |generation, score| {
+            let subject = place[&score.subject];
+            subjects.insert(subject);
+            by_generation.entry(generation).or_default().push((subject, score.local as f32));
+        })?;
+        let pool: Vec<usize> = subjects.into_iter().collect();
+        let in_pool: HashMap<usize, usize> = pool.iter().enumerate().map(|(at, subject)| (*subject, at)).collect();
+        let mut local = LocalFacts {
+            pattern,
+            rows: HashMap::with_capacity(by_generation.len()),
+            similarities: Vec::with_capacity(by_generation.len() * pool.len()),
+            found: Vec::new(),
+            text_only: self.catalog.text_only_models()?,
+            pool,
+        };
+        for generation in &facts.generations {
+            // Every generation has all of the pool, or is not there.
+            let Some(mut scores) = by_generation.remove(&generation.id) else { continue };
+            scores.sort_unstable_by_key(|(subject, _)| *subject);
+            local.rows.insert(generation.id, local.similarities.len());
+            local.similarities.extend(scores.iter().map(|(_, value)| *value));
+        }
+        let found = self.catalog.found_places(*encoder)?;
+        local.found = found.iter().map(|(generation, at)| (*generation, in_pool[&place[&at.subject]], at.local as f32)).collect();
+        Ok((!local.rows.is_empty()).then_some(local))
     }
 
     /// Runs one SQL statement that only reads, over the tables and views of the catalog.

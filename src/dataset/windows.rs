@@ -8,7 +8,7 @@ use crate::embeddings::Store;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Preprocessing, Window, decode, read};
-use crate::score::{Pool, Reference};
+use crate::score::{Local, Places, Pool, Reference, most_similar};
 use crate::vocabulary::{plain, quote};
 use crate::watch::Watch;
 use crate::windows::{Pattern, Square, windows};
@@ -344,23 +344,70 @@ impl Run<'_> {
     fn commit(&mut self, image: &Waiting) -> Result<()> {
         let generations = self.catalog.generations_to_look_through(self.row.id, &image.task.source)?;
         let said = self.pool.local(&image.vectors);
-        let changes = self.catalog.begin()?;
+        let local = |(subject, local): (&i64, &Local)| LocalScore {
+            subject: *subject,
+            local: local.similarity,
+            uncentred: local.uncentred,
+            window: image.squares[local.window],
+        };
+        let locals: Vec<LocalScore> = self.ids.iter().zip(&said).map(local).collect();
+        let cosines = self.pool.cosines(&image.vectors);
+        let places = Places::new(&image.squares.iter().map(|square| square.to_box()).collect::<Vec<_>>());
+        let found = self.found(image, &cosines, &places);
+        let mut scores = Vec::with_capacity(generations.len());
         for (generation, prompt) in generations {
-            let local = |(subject, local): (&i64, &crate::score::Local)| LocalScore {
-                subject: *subject,
-                local: local.similarity,
-                uncentred: local.uncentred,
-                window: image.squares[local.window],
-            };
-            let locals = self.ids.iter().zip(&said).map(local).collect();
-            let _ = prompt;
-            let score = WindowScore { generation, locals, places: Vec::new(), found: Vec::new() };
-            changes.put_window_score(self.row.id, &score)?;
+            let places = self.requested(prompt, image, &cosines, &places);
+            scores.push(WindowScore { generation, locals: locals.clone(), places, found: found.clone() });
+        }
+        let changes = self.catalog.begin()?;
+        for score in &scores {
+            changes.put_window_score(self.row.id, score)?;
         }
         changes.commit()?;
         self.done.images += 1;
         self.done.windows += image.squares.len() as u64;
         Ok(())
+    }
+
+    /// The place that each subject of a prompt has to itself. A subject that is not in the pool has none.
+    fn requested(&self, prompt: i64, image: &Waiting, cosines: &[f64], places: &Places) -> Vec<SubjectPlace> {
+        let requested: Vec<(u32, usize)> =
+            (0..).zip(self.needs.requested(prompt)).filter_map(|(ordinal, id)| Some((ordinal, *self.place.get(id)?))).collect();
+        let subjects: Vec<usize> = requested.iter().map(|(_, subject)| *subject).collect();
+        let pool = self.ids.len();
+        let of = |((ordinal, subject), window): (&(u32, usize), Option<usize>)| {
+            let row = &cosines[window? * pool..][..pool];
+            Some(SubjectPlace {
+                ordinal: *ordinal,
+                local: row[*subject],
+                resembles: self.ids[most_similar(row)?],
+                window: image.squares[window?],
+            })
+        };
+        requested.iter().zip(places.assign(cosines, pool, &subjects)).filter_map(of).collect()
+    }
+
+    /// Of each subject the windows that resemble it most, the best first; one that is one place with a better one is
+    /// that place.
+    fn found(&self, image: &Waiting, cosines: &[f64], places: &Places) -> Vec<FoundPlace> {
+        let pool = self.ids.len();
+        let mut windows: Vec<(usize, usize, f64)> = cosines
+            .chunks_exact(pool)
+            .enumerate()
+            .filter_map(|(window, row)| most_similar(row).map(|subject| (subject, window, row[subject])))
+            .filter(|(_, _, cosine)| *cosine > 0.0)
+            .collect();
+        windows.sort_by(|a, b| a.0.cmp(&b.0).then(b.2.total_cmp(&a.2)).then(a.1.cmp(&b.1)));
+        let mut taken: Vec<(usize, usize)> = Vec::new();
+        let mut found = Vec::new();
+        for (subject, window, cosine) in windows {
+            if taken.iter().any(|(other, at)| *other == subject && places.one_place(*at, window)) {
+                continue;
+            }
+            taken.push((subject, window));
+            found.push(FoundPlace { subject: self.ids[subject], local: cosine, window: image.squares[window] });
+        }
+        found
     }
 
     fn fail(&mut self, task: &ImageTask, reason: &str) -> Result<()> {

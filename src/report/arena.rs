@@ -3,11 +3,12 @@
 use super::cells::{cell_intervals, mean_of};
 use super::identity::identity_encoder;
 use super::keys::Keys;
+use super::local::Locals;
 use super::remarks::listed;
 use super::units::{Scores, Units};
 use super::{CompareOptions, Comparison, Facts, Key, KeyValue, Thresholds};
 use crate::error::{Error, Result};
-use crate::score::{holm, mean, sign_flip};
+use crate::score::{Question, Unit, holm, mean, sign_flip};
 use crate::vocabulary::{ModelName, plain, quote};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,11 +22,15 @@ pub(super) enum Kind {
     Similarity(usize),
     /// CLIP-T by an encoder, by its place.
     ClipT(usize),
+    /// Local similarity by the identity encoder.
+    Local,
+    /// Calibrated SCR at the options' α, by the identity encoder.
+    Calibrated(Question),
 }
 
 impl Kind {
     pub(super) fn lower_is_better(self) -> bool {
-        matches!(self, Kind::Scr(_))
+        matches!(self, Kind::Scr(_) | Kind::Calibrated(_))
     }
 }
 
@@ -43,6 +48,7 @@ pub(super) struct Arena<'a> {
     pub(super) identity: &'a str,
     identity_at: usize,
     scores: &'a Scores,
+    locals: Option<Locals<'a>>,
     keys: Keys<'a>,
     /// By model, in the order of their names.
     pub(super) sides: BTreeMap<u32, Side<'a>>,
@@ -72,6 +78,19 @@ impl Side<'_> {
             Kind::Scr(threshold) => self.units.collapse(arena.identity_at, threshold),
             Kind::Similarity(encoder) => self.units.similarity(encoder),
             Kind::ClipT(encoder) => self.units.clip_t(encoder),
+            Kind::Local => self.of_windows(arena, |locals, unit| Some(locals.similarity(unit))),
+            Kind::Calibrated(question) => {
+                self.of_windows(arena, |locals, unit| locals.collapse(unit, question, arena.options.alpha))
+            }
+        }
+    }
+}
+
+impl Side<'_> {
+    fn of_windows(&self, arena: &Arena<'_>, value: impl Fn(&Locals<'_>, Unit) -> Option<f64>) -> Vec<Option<f64>> {
+        match &arena.locals {
+            Some(locals) => locals.of_units(&self.units, |unit| value(locals, unit)),
+            None => vec![None; self.units.generation.len()],
         }
     }
 }
@@ -99,7 +118,8 @@ impl<'a> Arena<'a> {
             sides.insert(model, side);
         }
         let identity_at = names.iter().position(|n| *n == identity).unwrap_or(0);
-        Ok(Arena { facts, options, identity, identity_at, scores, keys, sides })
+        let locals = Locals::new(facts, options.alpha);
+        Ok(Arena { facts, options, identity, identity_at, scores, locals, keys, sides })
     }
 
     pub(super) fn model(&self, name: &ModelName) -> Result<u32> {
@@ -129,6 +149,12 @@ impl<'a> Arena<'a> {
         all.extend(encoders().map(|(at, (_, name))| Measure { name: format!("similarity/{name}"), kind: Kind::Similarity(at) }));
         let texts = encoders().filter(|(at, _)| self.scores.has_texts(*at));
         all.extend(texts.map(|(at, (_, name))| Measure { name: format!("clip_t/{name}"), kind: Kind::ClipT(at) }));
+        if self.locals.is_some() {
+            let alpha = self.options.alpha;
+            all.push(Measure { name: format!("local/{}", self.identity), kind: Kind::Local });
+            all.push(Measure { name: format!("cscr@{alpha}"), kind: Kind::Calibrated(Question::Present) });
+            all.push(Measure { name: format!("cscr_kind@{alpha}"), kind: Kind::Calibrated(Question::Identified) });
+        }
         let Some(wanted) = wanted else { return Ok(all) };
         let names: Vec<String> = all.iter().map(|m| m.name.clone()).collect();
         match all.into_iter().find(|measure| measure.name == wanted) {

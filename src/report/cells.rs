@@ -5,6 +5,8 @@
 
 use super::ceiling::Ceilings;
 use super::identity::identity_encoder;
+use super::local::Locals;
+use super::local_cells::LocalCells;
 use super::keys::Keys;
 use super::remarks::remarks;
 use super::units::{Scores, Units};
@@ -44,9 +46,19 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
     };
     let cells = group(&units, &Keys::new(facts), &options.by)
         .map_err(|e| Error::Damaged(format!("the report's grouping failed: {e}")))?;
-    let remarks = remarks(facts, &scores, identity_at, &units, &cells, &options.by);
+    let mut remarks = remarks(facts, &scores, identity_at, &units, &cells, &options.by);
+    let locals = Locals::new(facts, options.alpha);
+    let of_cells = locals.as_ref().map(|locals| LocalCells::new(locals, &units, &cells, options));
+    remarks.extend(locals.iter().flat_map(|locals| locals.remarks(identity, options.alpha)));
     let generations = facts.generations.iter().filter(|g| reported(g.model)).count() as u64;
-    let rows: Vec<Row> = cells.into_iter().map(|(keys, members)| table.row(keys, &members)).collect();
+    let rows: Vec<Row> = cells
+        .into_iter()
+        .enumerate()
+        .map(|(cell, (keys, members))| Row {
+            local: of_cells.as_ref().map(|of_cells| of_cells.cell(cell, &members, identity)),
+            ..table.row(keys, &members)
+        })
+        .collect();
     let scored = facts
         .generations
         .iter()
@@ -173,6 +185,7 @@ impl Table<'_> {
             ci,
             controls: self.facts.controls.as_ref().map(|controls| self.controls(controls, members, &distinct)),
             curve: self.options.curve.then(|| self.curve(members)),
+            local: None,
         }
     }
 

@@ -20,9 +20,12 @@ pub struct CompareOptions {
     pub identity: Option<String>,
     /// The intervals; and models are told apart at 1 minus their level.
     pub confidence: Confidence,
-    /// Only this measure: `scr@T`, `similarity/ENCODER` or `clip_t/ENCODER`. `None`: all; on a leaderboard, SCR at
+    /// Only this measure: `scr@T`, `similarity/ENCODER`, `clip_t/ENCODER`, `local/ENCODER`, `cscr@α` or
+    /// `cscr_kind@α`. `None`: all; on a leaderboard, SCR at
     /// the first threshold.
     pub measure: Option<String>,
+    /// The level at which a subject is present, in (0, 1).
+    pub alpha: f64,
 }
 
 impl Default for CompareOptions {
@@ -33,6 +36,7 @@ impl Default for CompareOptions {
             identity: None,
             confidence: Confidence::default(),
             measure: None,
+            alpha: super::ALPHA,
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | `identity` | which encoder decides collapse |
 //! | `units` | generations or pairs, and what each was scored |
 //! | `cells` | the grouping, with Polars |
+//! | `local` | what the windows say: where each subject is, and whether it is there |
 //! | `arena` | the images that two models have of the same prompt and seed |
 //! | `comparison` | [`Comparisons`]: models against each other |
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
@@ -25,6 +26,8 @@ mod comparison;
 mod identity;
 mod keys;
 mod leaderboard;
+mod local;
+mod local_cells;
 mod present;
 mod present_comparison;
 mod remarks;
@@ -37,9 +40,10 @@ pub use cells::build;
 pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
 pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
+pub use local::LocalFacts;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use present::Measure;
-pub use row::{CellControls, Intervals, KeyValue, Named, Row};
+pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use thresholds::Thresholds;
 
 use crate::catalog::{GenerationFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
@@ -69,6 +73,8 @@ pub struct Facts {
     pub composites: HashSet<i64>,
     /// Per encoder, in the order of `encoders`; if controls were asked for.
     pub controls: Option<Vec<ControlsOf>>,
+    /// Local similarities by the encoder that decides collapse, if it looked through images.
+    pub local: Option<LocalFacts>,
 }
 
 /// The controls by one encoder, by generation row.
@@ -90,7 +96,12 @@ pub struct ReportOptions {
     pub controls: bool,
     /// Whether to add SCR at every threshold, and the area below it.
     pub curve: bool,
+    /// The level at which a subject is present, in (0, 1).
+    pub alpha: f64,
 }
+
+/// The level at which a subject is present if nothing else is said.
+pub const ALPHA: f64 = 0.05;
 
 /// One generation against the whole pool, by one encoder.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +123,7 @@ impl Default for ReportOptions {
             confidence: None,
             controls: false,
             curve: false,
+            alpha: ALPHA,
         }
     }
 }

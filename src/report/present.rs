@@ -31,6 +31,11 @@ enum Part {
     RPrecision,
     MeanRank,
     Chance,
+    Local,
+    Cscr,
+    CscrKind,
+    BeyondWords,
+    LocalAuc,
 }
 
 #[derive(Debug, PartialEq, Clone, Copy)]
@@ -94,6 +99,9 @@ impl Report {
         }
         let curve = first.is_some_and(|row| row.curve.is_some());
         let any_control = self.rows.iter().any(|row| row.control);
+        if let Some(local) = first.and_then(|row| row.local.as_ref()) {
+            columns.extend(local.columns());
+        }
         columns.extend(curve.then(|| "area".to_owned()).into_iter().chain(any_control.then(|| "control".to_owned())));
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
         let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Real);
@@ -111,6 +119,7 @@ impl Report {
                 cells.extend(controls.chance_scr.iter().map(|(_, value)| number(*value)));
                 cells.extend(controls.by_encoder().iter().flat_map(|(_, values)| *values).map(|(_, value)| number(*value)));
             }
+            cells.extend(row.local.iter().flat_map(|local| local.values()).map(number));
             cells.extend(row.curve.iter().map(|curve| number(curve.as_ref().map(|curve| curve.area))));
             cells.extend(any_control.then_some(Cell::Integer(i64::from(row.control))));
             table.row(&cells)?;
@@ -262,6 +271,22 @@ impl Report {
                 measures.push(Measure { at, ..plain("normalised", Better::Higher, Part::Normalised) });
             }
         }
+        if let Some(local) = &first.local {
+            measures.push(plain("local", Better::Higher, Part::Local));
+            for (name, part, of) in
+                [("cSCR", Part::Cscr, &local.cscr), ("cSCR in kind", Part::CscrKind, &local.cscr_kind)]
+            {
+                measures.extend(of.iter().enumerate().map(|(at, (alpha, _))| {
+                    Measure { name: format!("{name}@{alpha}"), better: Better::Lower, part, at, percent: true }
+                }));
+            }
+            if local.beyond_words.is_some() {
+                measures.push(plain("beyond words", Better::Higher, Part::BeyondWords));
+            }
+            if local.identification.is_some() {
+                measures.push(plain("local AUC", Better::Higher, Part::LocalAuc));
+            }
+        }
         measures
     }
 }
@@ -320,6 +345,7 @@ impl Measure {
             Part::ClipT | Part::Similarity | Part::Scr | Part::Normalised => true,
             Part::Auc => self.is_auc(report),
             Part::Chance => self.name.ends_with(&format!("@{}", super::Thresholds::name(threshold))),
+            Part::Local | Part::Cscr | Part::CscrKind | Part::BeyondWords | Part::LocalAuc => true,
             Part::Uncollapsed | Part::Area | Part::RPrecision | Part::MeanRank => false,
         }
     }
@@ -352,6 +378,11 @@ impl Measure {
             Part::RPrecision => return row.controls.as_ref()?.identification.map(|i| i.r_precision),
             Part::MeanRank => return row.controls.as_ref()?.identification.map(|i| i.mean_rank),
             Part::Chance => &row.controls.as_ref()?.chance_scr,
+            Part::Local => &row.local.as_ref()?.similarity,
+            Part::Cscr => &row.local.as_ref()?.cscr,
+            Part::CscrKind => &row.local.as_ref()?.cscr_kind,
+            Part::BeyondWords => return row.local.as_ref()?.beyond_words?,
+            Part::LocalAuc => return row.local.as_ref()?.identification?.map(|i| i.auc),
         };
         means.get(self.at).and_then(|(_, mean)| *mean)
     }
@@ -362,6 +393,15 @@ impl Measure {
     }
 
     fn intervals<'a>(&self, row: &'a Row) -> Option<&'a [NamedEnds]> {
+        if let Some(ci) = row.local.as_ref().and_then(|local| local.ci.as_ref()) {
+            match self.part {
+                Part::Local => return Some(&ci.similarity),
+                Part::Cscr => return Some(&ci.cscr),
+                Part::CscrKind => return Some(&ci.cscr_kind),
+                Part::BeyondWords => return Some(&ci.beyond_words),
+                _ => {}
+            }
+        }
         let ci = row.ci.as_ref()?;
         match self.part {
             Part::ClipT => Some(&ci.clip_t),

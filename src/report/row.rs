@@ -57,6 +57,43 @@ pub struct Row {
     pub controls: Option<CellControls>,
     /// SCR at every threshold, if it was asked for; within, `None` without images.
     pub curve: Option<Option<Curve>>,
+    /// What the windows say, where images were looked through.
+    pub local: Option<CellLocal>,
+}
+
+/// What the windows of a cell's images say, by the identity encoder. Means are over the units that were looked through.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellLocal {
+    /// Generations that were looked through, with all their subjects in the pool.
+    pub images: u64,
+    /// Mean local similarity, by the identity encoder's name.
+    pub similarity: Vec<Named>,
+    /// By α: the mean share of subjects that are not present.
+    pub cscr: Vec<Named>,
+    /// By α: the mean share of subjects that are not told from others of their kind.
+    pub cscr_kind: Vec<Named>,
+    /// Share of pairs in which the model is more similar than a text-only control; the outer `None`: there is no such
+    /// control.
+    pub beyond_words: Option<Option<f64>>,
+    /// Mean number of an image's subjects that are in two places or more.
+    pub doubled: Option<f64>,
+    /// Mean identification by local similarity, if controls were asked for.
+    pub identification: Option<Option<Identification>>,
+    /// The interval of each mean, if intervals were asked for.
+    pub ci: Option<LocalIntervals>,
+}
+
+/// The intervals of what the windows say; `None` where fewer than two prompts have a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalIntervals {
+    /// Of [`CellLocal::similarity`].
+    pub similarity: Vec<(String, Option<[f64; 2]>)>,
+    /// Of [`CellLocal::cscr`], the nulls resampled too.
+    pub cscr: Vec<(String, Option<[f64; 2]>)>,
+    /// Of [`CellLocal::cscr_kind`], likewise.
+    pub cscr_kind: Vec<(String, Option<[f64; 2]>)>,
+    /// Of [`CellLocal::beyond_words`]: one, without a name.
+    pub beyond_words: Vec<(String, Option<[f64; 2]>)>,
 }
 
 impl Row {
@@ -126,10 +163,7 @@ impl Serialize for Row {
             map.serialize_entry("ci", ci)?;
         }
         if let Some(controls) = &self.controls {
-            let of = |pick: fn(&Identification) -> f64| controls.identification.as_ref().map(pick);
-            let identification =
-                [("auc", of(|i| i.auc)), ("r_precision", of(|i| i.r_precision)), ("mean_rank", of(|i| i.mean_rank))];
-            map.serialize_entry("identification", &Pairs(&identification.map(|(name, value)| (name.to_owned(), value))))?;
+            map.serialize_entry("identification", &Pairs(&named_parts(controls.identification.as_ref())))?;
             map.serialize_entry("chance_scr", &Pairs(&controls.chance_scr))?;
             for (name, values) in controls.by_encoder() {
                 map.serialize_entry(name, &Pairs(values))?;
@@ -138,6 +172,22 @@ impl Serialize for Row {
         if let Some(curve) = &self.curve {
             map.serialize_entry("curve", curve)?;
         }
+        if let Some(local) = &self.local {
+            map.serialize_entry("local", &Pairs(&local.similarity))?;
+            map.serialize_entry("cscr", &Pairs(&local.cscr))?;
+            map.serialize_entry("cscr_kind", &Pairs(&local.cscr_kind))?;
+            if let Some(share) = &local.beyond_words {
+                map.serialize_entry("beyond_words", share)?;
+            }
+            map.serialize_entry("doubled", &local.doubled)?;
+            if let Some(identification) = &local.identification {
+                map.serialize_entry("local_identification", &Pairs(&named_parts(identification.as_ref())))?;
+            }
+            map.serialize_entry("looked_through", &local.images)?;
+            if let Some(ci) = &local.ci {
+                map.serialize_entry("local_ci", ci)?;
+            }
+        }
         if !self.scored.is_empty() {
             map.serialize_entry("scored", &Pairs(&self.scored))?;
         }
@@ -145,10 +195,68 @@ impl Serialize for Row {
     }
 }
 
+impl Serialize for LocalIntervals {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(Some(4))?;
+        map.serialize_entry("local", &Pairs(&self.similarity))?;
+        map.serialize_entry("cscr", &Pairs(&self.cscr))?;
+        map.serialize_entry("cscr_kind", &Pairs(&self.cscr_kind))?;
+        map.serialize_entry("beyond_words", &self.beyond_words.first().and_then(|(_, interval)| *interval))?;
+        map.end()
+    }
+}
+
+/// The parts of an identification by their names in JSON.
+fn named_parts(identification: Option<&Identification>) -> [Named; 3] {
+    let of = |pick: fn(&Identification) -> f64| identification.map(pick);
+    [("auc", of(|i| i.auc)), ("r_precision", of(|i| i.r_precision)), ("mean_rank", of(|i| i.mean_rank))]
+        .map(|(name, value)| (name.to_owned(), value))
+}
+
 impl Row {
     /// The ceiling by an encoder, by its place.
     pub(super) fn ceiling(&self, encoder: usize) -> Option<f64> {
         self.controls.as_ref()?.ceiling.get(encoder)?.1
+    }
+}
+
+impl CellLocal {
+    /// The names of [`CellLocal::values`] as CSV has them.
+    pub(super) fn columns(&self) -> Vec<String> {
+        let mut columns: Vec<String> = vec!["looked_through".into()];
+        columns.extend(self.similarity.iter().map(|(encoder, _)| format!("local_{encoder}")));
+        columns.extend(self.cscr.iter().map(|(alpha, _)| format!("cscr_{alpha}")));
+        columns.extend(self.cscr_kind.iter().map(|(alpha, _)| format!("cscr_kind_{alpha}")));
+        columns.extend(self.beyond_words.map(|_| "beyond_words".to_owned()));
+        columns.push("doubled".into());
+        if self.identification.is_some() {
+            columns.extend(["local_auc", "local_r_precision", "local_mean_rank"].map(str::to_owned));
+        }
+        if let Some(ci) = &self.ci {
+            let ends = |name: String| [format!("{name}_low"), format!("{name}_high")];
+            columns.extend(ci.similarity.iter().flat_map(|(encoder, _)| ends(format!("local_{encoder}"))));
+            columns.extend(ci.cscr.iter().flat_map(|(alpha, _)| ends(format!("cscr_{alpha}"))));
+            columns.extend(ci.cscr_kind.iter().flat_map(|(alpha, _)| ends(format!("cscr_kind_{alpha}"))));
+            columns.extend(self.beyond_words.iter().flat_map(|_| ends("beyond_words".into())));
+        }
+        columns
+    }
+
+    /// Every number.
+    pub(super) fn values(&self) -> Vec<Option<f64>> {
+        let mut values = vec![Some(self.images as f64)];
+        values.extend(self.similarity.iter().chain(&self.cscr).chain(&self.cscr_kind).map(|(_, value)| *value));
+        values.extend(self.beyond_words);
+        values.push(self.doubled);
+        if let Some(identification) = &self.identification {
+            values.extend(named_parts(identification.as_ref()).map(|(_, value)| value));
+        }
+        if let Some(ci) = &self.ci {
+            let all = ci.similarity.iter().chain(&ci.cscr).chain(&ci.cscr_kind).map(|(_, ends)| *ends);
+            let beyond = self.beyond_words.map(|_| ci.beyond_words.first().and_then(|(_, ends)| *ends));
+            values.extend(all.chain(beyond).flat_map(|ends| [0, 1].map(|end| ends.map(|ends| ends[end]))));
+        }
+        values
     }
 }
 

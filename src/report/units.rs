@@ -105,6 +105,11 @@ impl<'f> Units<'f> {
         self.generation.iter().map(|g| &self.facts.generations[*g as usize])
     }
 
+    /// What a unit's generation is.
+    pub(super) fn fact(&self, unit: usize) -> &'f GenerationFact {
+        &self.facts.generations[self.generation[unit] as usize]
+    }
+
     /// The value of a key for each unit, as a code.
     pub(super) fn codes(&self, key: Key, keys: &Keys<'_>) -> Vec<i64> {
         match &self.ordinal {

@@ -25,7 +25,6 @@ mod packing;
 mod places;
 mod presence;
 mod presence_interval;
-mod windows;
 
 pub use beyond_words::{BeyondWords, Requested, beyond_words};
 pub use comparison::{groups, holm, sign_flip};
@@ -40,7 +39,6 @@ pub use presence::{
     Evidence, NoVerdict, OWN_NULL, Presence, Question, Request, Requests, calibrated_collapse_rate, needed, presence,
 };
 pub use presence_interval::{CollapseIntervals, Unit, presence_intervals};
-pub use windows::{Pattern, Square, windows};
 
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the
 /// last digit, is the same on every machine; eight, so that it fills a vector register.

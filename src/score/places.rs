@@ -113,7 +113,7 @@ impl Confusion {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Pattern, windows};
+    use crate::windows::{Pattern, windows};
     use super::*;
 
     /// A row of windows of side 30, each sharing half with the next.
