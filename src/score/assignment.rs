@@ -13,8 +13,9 @@ pub(super) fn worth(offers: &Offers, choice: &[Option<usize>]) -> i64 {
     choice.iter().zip(offers).filter_map(|(window, offers)| gain_of(offers, (*window)?)).sum()
 }
 
-/// The assignment of greatest gain, each window to one subject at most, by shortest augmenting paths (H. Kuhn, "The Hungarian Method for the
-/// Assignment Problem", 1955, in the form of R. Jonker and A. Volgenant, 1987).
+/// The assignment of greatest gain, each window to one subject at most, by shortest augmenting paths (R. Jonker and
+/// A. Volgenant, "A Shortest Augmenting Path Algorithm for Dense and Sparse Linear Assignment Problems", Computing 38,
+/// 1987).
 pub(super) fn assignment(offers: &Offers) -> Vec<Option<usize>> {
     let best =
         |all: &Vec<(usize, i64)>| all.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(window, _)| window);

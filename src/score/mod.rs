@@ -14,6 +14,7 @@
 mod assignment;
 mod beyond_words;
 mod comparison;
+mod conflicts;
 mod correlation;
 mod curve;
 mod draws;
@@ -21,6 +22,7 @@ mod duplicates;
 mod identification;
 mod interval;
 mod local;
+mod null;
 mod packing;
 mod places;
 mod presence;
@@ -34,10 +36,9 @@ pub use duplicates::{NearDuplicate, near_duplicates};
 pub use identification::{Identification, identification};
 pub use interval::{Clustered, Confidence, REPLICATES, intervals, quantile};
 pub use local::{Local, Pool, pool_mean};
+pub use null::OWN_NULL;
 pub use places::{Confusion, Fate, Places, fates, most_similar};
-pub use presence::{
-    Evidence, NoVerdict, OWN_NULL, Presence, Question, Request, Requests, calibrated_collapse_rate, needed, presence,
-};
+pub use presence::{Evidence, NoVerdict, Presence, Question, Request, Requests, calibrated_collapse_rate, needed, presence};
 pub use presence_interval::{CollapseIntervals, Unit, presence_intervals};
 
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the

@@ -1,14 +1,18 @@
 //! The exact one-to-one choice of windows for subjects, no two of them in one place.
 //!
 //! Branch and bound on the windows. The bound is Lagrange's: every set of windows that are all one place with each
-//! other (a maximal clique of their graph) has a price, a window costs the sum of the prices of its sets, and each
-//! subject takes what is best for it at these prices; what the subjects gain and the prices together are never less than
-//! the best choice (M. Fisher, "The Lagrangian Relaxation Method for Solving Integer Programming Problems", Management
-//! Science 27, 1981). Prices are found by subgradient steps (B. Polyak, 1969). A subject-and-window pair that costs more against the
-//! bound than is left to the best known choice is dropped, and a node without conflicts is an assignment problem.
-//! Because branches are on windows and not on pairs, subjects that want the same windows do not multiply the work.
+//! other (a maximal clique of their graph) has a price, a window costs the prices of its sets, and each subject takes
+//! what is best for it at these prices; what the subjects gain, and the prices, are together never less than the best
+//! choice (M. Fisher, "The Lagrangian Relaxation Method for Solving Integer Programming Problems", Management Science
+//! 27, 1981). Prices are found by subgradient steps (M. Held, P. Wolfe and H. Crowder, "Validation of Subgradient
+//! Optimization", Mathematical Programming 6, 1974). Pairs of a subject and a window that no better choice can hold, by
+//! this bound, are dropped, and where no windows are left that are one place the rest is an assignment problem. Because
+//! branches are on windows and not on pairs, subjects that want the same windows do not multiply the work.
+//!
+//! There is no limit at which the search gives up: what it returns is the best there is.
 
 use super::assignment::{Offers, assignment, gain_of, worth};
+use super::conflicts::Conflicts;
 
 /// Subgradient steps at the root, and at every other node.
 const STEPS: [usize; 2] = [400, 80];
@@ -19,55 +23,12 @@ const PATIENCE: usize = 8;
 /// How much of a step's direction is new; the rest is that of the steps before, which keeps it from going to and fro.
 const MIX: f64 = 0.6;
 
-/// Gains are whole numbers: a bound that exceeds one by less than this cannot be reached by the next, whatever the rounding.
+/// Gains are whole numbers: where a bound exceeds one by less than this, the next is out of reach, whatever the
+/// rounding.
 const HALF: f64 = 0.5;
 
-/// Boxes (or anything) and which of them are one place.
-#[derive(Debug, Clone)]
-pub(super) struct Conflicts {
-    /// A row per window: whether each other one is the same place.
-    pub(super) with: Vec<Vec<bool>>,
-    /// The maximal sets of windows that are all one place with each other.
-    cliques: Vec<Vec<usize>>,
-}
-
-impl Conflicts {
-    pub(super) fn new(count: usize, one_place: impl Fn(usize, usize) -> bool) -> Conflicts {
-        let with: Vec<Vec<bool>> = (0..count).map(|a| (0..count).map(|b| a != b && one_place(a, b)).collect()).collect();
-        let mut cliques = Vec::new();
-        grow(&with, &mut Vec::new(), (0..count).collect(), Vec::new(), &mut cliques);
-        Conflicts { with, cliques }
-    }
-}
-
-/// Adds to `found` every maximal clique that holds `clique`, any of `candidates` and none of `passed` (C. Bron and J. Kerbosch,
-/// "Algorithm 457", Communications of the ACM 16, 1973, with a pivot).
-fn grow(
-    with: &[Vec<bool>],
-    clique: &mut Vec<usize>,
-    mut candidates: Vec<usize>,
-    mut passed: Vec<usize>,
-    found: &mut Vec<Vec<usize>>,
-) {
-    let reached = |pivot: &usize| candidates.iter().filter(|c| with[*pivot][**c]).count();
-    let Some(pivot) = candidates.iter().chain(&passed).copied().max_by_key(reached) else {
-        if !clique.is_empty() {
-            found.push(clique.clone());
-        }
-        return;
-    };
-    for next in candidates.clone().into_iter().filter(|next| !with[pivot][*next]) {
-        let near = |all: &[usize]| all.iter().copied().filter(|other| with[next][*other]).collect();
-        clique.push(next);
-        grow(with, clique, near(&candidates), near(&passed), found);
-        clique.pop();
-        candidates.retain(|other| *other != next);
-        passed.push(next);
-    }
-}
-
-/// The choice of greatest gain: of each subject its window. Of equal ones it is the first in the order of the subjects, then of the
-/// windows, no window being last.
+/// The choice of greatest gain: of each subject its window. Of equal ones it is the first in the order of the subjects,
+/// then of the windows, no window being last.
 pub(super) fn best_choice(conflicts: &Conflicts, offers: &Offers) -> Vec<Option<usize>> {
     let mut search = Search::new(conflicts, -1, i64::MAX);
     let mut prices = vec![0.0; conflicts.cliques.len()];
@@ -192,7 +153,8 @@ impl Search<'_> {
         Search { conflicts, value: floor, goal, choice: None }
     }
 
-    /// Finds the best choice among the offers if it is better than the one known. Leaves in `prices` those of the least bound.
+    /// Finds the best choice among the offers if it is better than the one known. Leaves in `prices` those of the least
+    /// bound.
     fn explore(&mut self, mut offers: Offers, prices: &mut Vec<f64>, steps: usize) {
         let Some(branch) = self.bound(&mut offers, prices, steps) else { return };
         let Some(branch) = branch else { return self.assign(&offers) };
@@ -210,7 +172,7 @@ impl Search<'_> {
     }
 
     /// Lowers the bound by moving the prices, and drops offers. `None` where nothing better is left; otherwise the
-    /// window to branch on, if any is in conflict.
+    /// window to branch on, if any is one place with another.
     fn bound(&mut self, offers: &mut Offers, prices: &mut Vec<f64>, steps: usize) -> Option<Option<usize>> {
         let count = self.conflicts.with.len();
         let sets = self.open_sets(offers, prices);
@@ -289,7 +251,8 @@ impl Search<'_> {
         Some(most.filter(|((_, rivals), _)| *rivals > 0).map(|(_, window)| window))
     }
 
-    /// The sets that have windows on offer, each once, with these windows. The others lose their prices: nobody pays them.
+    /// The sets that have windows on offer, each once, with these windows. The others lose their prices: nobody pays
+    /// them.
     fn open_sets(&self, offers: &Offers, prices: &mut [f64]) -> Vec<(usize, Vec<usize>)> {
         let mut open = vec![false; self.conflicts.with.len()];
         offers.iter().flatten().for_each(|(window, _)| open[*window] = true);
@@ -312,8 +275,8 @@ impl Search<'_> {
         sets
     }
 
-    /// Another bound, in whole numbers, for gains that are all alike, where prices settle slowly: the windows are shared out among
-    /// sets, the dearest first, and each set serves one subject, with the best of its windows.
+    /// Another bound, in whole numbers, for gains that are all alike, where prices settle slowly: the windows are shared
+    /// out among the sets, the dearest first, and each set serves one subject, with the best of its windows.
     fn covered(&self, offers: &Offers, sets: &[(usize, Vec<usize>)], prices: &[f64]) -> i64 {
         let mut order: Vec<usize> = (0..sets.len()).collect();
         order.sort_by(|a, b| {
@@ -337,7 +300,8 @@ impl Search<'_> {
         worth(&merged, &assignment(&merged))
     }
 
-    /// Takes the pairs in the order of their value at the prices, where nothing is in the way, and assigns the subjects to these windows.
+    /// Takes the pairs in the order of their value at the prices, where nothing is in the way, and assigns the subjects
+    /// to these windows.
     fn greedy(&mut self, offers: &Offers, costs: &[f64]) {
         let mut order: Vec<(f64, usize, usize)> = offers
             .iter()

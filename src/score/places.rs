@@ -1,6 +1,8 @@
 //! One subject, one place: which window is whose, so that one backpack cannot be two.
 
-use super::packing::{Conflicts, Offers, best_choice, most_places};
+use super::assignment::Offers;
+use super::conflicts::Conflicts;
+use super::packing::{best_choice, most_places};
 use crate::vocabulary::closed_set;
 use std::collections::BTreeMap;
 

@@ -7,7 +7,8 @@
 
 use super::draws::Draws;
 use super::interval::{Confidence, expanded_tail, quantile};
-use super::presence::{Presence, Question, Requests, calibrated_collapse_rate, each_null, generation};
+use super::null::{each_null, generation};
+use super::presence::{Presence, Question, Requests, calibrated_collapse_rate};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
