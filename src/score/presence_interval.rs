@@ -140,11 +140,11 @@ impl Resampling {
         }
         let mut measures = Vec::new();
         for cell in cells {
-            for alpha in 0..alphas.len() {
+            for (alpha, level) in alphas.iter().copied().enumerate() {
                 for question in [Question::Present, Question::Identified] {
                     let has_value = |unit: &Unit| match unit.ordinal {
-                        None => calibrated_collapse_rate(&known[unit.generation], question, alphas[alpha]).is_ok(),
-                        Some(ordinal) => known[unit.generation][ordinal].verdict(question, alphas[alpha]).is_ok(),
+                        None => calibrated_collapse_rate(&known[unit.generation], question, level).is_ok(),
+                        Some(ordinal) => known[unit.generation][ordinal].verdict(question, level).is_ok(),
                     };
                     let units: Vec<Unit> = cell.iter().copied().filter(has_value).collect();
                     let prompts = counts(units.iter().map(|unit| prompt_of[unit.generation])).len();
