@@ -164,3 +164,14 @@ JOIN prompt p ON p.id = g.prompt
 JOIN prompt_subject ps ON ps.prompt = g.prompt AND ps.ordinal = sc.ordinal
 JOIN subject s ON s.id = ps.subject
 LEFT JOIN local_score l ON l.generation = sc.generation AND l.encoder = sc.encoder AND l.subject = ps.subject;
+
+DROP VIEW image_scores;
+CREATE VIEW image_scores AS
+SELECT m.name AS model, m.control, p.prompt_id, g.seed, p.scene_type,
+       (SELECT count(*) FROM prompt_subject n WHERE n.prompt = p.id) AS subject_count,
+       e.name AS encoder, sc.similarity, sc.clip_t
+FROM image_score sc
+JOIN encoder e ON e.id = sc.encoder
+JOIN generation g ON g.id = sc.generation
+JOIN model m ON m.id = g.model
+JOIN prompt p ON p.id = g.prompt;

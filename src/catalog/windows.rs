@@ -5,6 +5,7 @@ use super::{Catalog, Changes, catalog};
 use crate::error::Result;
 use crate::windows::{Pattern, Square};
 use rusqlite::{OptionalExtension, params};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// A generation whose image was looked through, with everything that its windows said.
@@ -144,6 +145,27 @@ impl Catalog {
             each(generation, score);
         }
         Ok(())
+    }
+
+    /// The local similarities of a generation's requested subjects, by encoder and position in the prompt.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn local_scores_of(&self, generation: i64) -> Result<HashMap<(i64, u32), LocalScore>> {
+        self.db
+            .prepare_cached(
+                "SELECT l.encoder, ps.ordinal, l.subject, l.local, l.uncentred, l.x, l.y, l.side
+                 FROM generation g JOIN prompt_subject ps ON ps.prompt = g.prompt
+                 JOIN local_score l ON l.generation = g.id AND l.subject = ps.subject WHERE g.id = ?1",
+            )
+            .and_then(|mut q| {
+                q.query_map([generation], |r| {
+                    let score = LocalScore { subject: r.get(2)?, local: r.get(3)?, uncentred: r.get(4)?, window: square(r, 5)? };
+                    Ok(((r.get(0)?, r.get(1)?), score))
+                })?
+                .collect()
+            })
+            .map_err(catalog("read local similarities"))
     }
 
     /// The place of every requested subject by an encoder, with its generation's row; by generation and ordinal.

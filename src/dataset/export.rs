@@ -7,6 +7,7 @@ use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
 use crate::error::{Error, Result};
 use crate::vocabulary::Provenance;
 use crate::watch::Watch;
+use crate::windows::Square;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringBuilder};
 use parquet::arrow::ArrowWriter;
 use std::collections::HashMap;
@@ -105,7 +106,7 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
         watch.check()?;
         let mut images = Vec::with_capacity(block.len());
         let (mut of_image, mut image_scores) = (Vec::new(), Vec::new());
-        let (mut of_subject, mut subject_scores) = (Vec::new(), Vec::new());
+        let (mut of_subject, mut subject_scores, mut locals) = (Vec::new(), Vec::new(), Vec::new());
         for generation in block {
             images.push(catalog.image_of(generation.id)?);
             let mut scores = catalog.image_scores_of(generation.id)?;
@@ -115,6 +116,8 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
             let mut scores = catalog.subject_scores_of(generation.id)?;
             scores.sort_by_key(|s| (encoder_rank[&s.encoder], s.ordinal));
             of_subject.extend(scores.iter().map(|_| *generation));
+            let of_windows = catalog.local_scores_of(generation.id)?;
+            locals.extend(scores.iter().map(|s| of_windows.get(&(s.encoder, s.ordinal)).copied()));
             subject_scores.append(&mut scores);
         }
         let mut columns = keys.columns(block);
@@ -139,7 +142,10 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
         let subject_of = |(generation, ordinal): (&GenerationFact, u32)| {
             Some(subjects[prompts[generation.prompt as usize].subjects[ordinal as usize]].subject_id.as_str())
         };
-        let mut columns = keys.columns(&of_subject);
+        let of_window = |pick: fn(Square) -> u32| -> ArrayRef {
+            Arc::new(Int32Array::from_iter(locals.iter().map(|l| l.map(|l| pick(l.window) as i32))))
+        };
+        let mut columns = keys.columns_with_control(&of_subject);
         columns.extend([
             ("subject_id", text_column(of_subject.iter().zip(subject_scores.iter().map(|s| s.ordinal)).map(subject_of)), false),
             (
@@ -153,10 +159,14 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
                 Arc::new(Float64Array::from_iter_values(subject_scores.iter().map(|s| s.similarity))) as ArrayRef,
                 false,
             ),
+            ("local", Arc::new(Float64Array::from_iter(locals.iter().map(|l| l.map(|l| l.local)))) as ArrayRef, true),
+            ("local_x", of_window(|window| window.x), true),
+            ("local_y", of_window(|window| window.y), true),
+            ("local_side", of_window(|window| window.side), true),
         ]);
         subject_table.write(columns)?;
 
-        let mut columns = keys.columns(&of_image);
+        let mut columns = keys.columns_with_control(&of_image);
         columns.extend([
             ("encoder", text_column(image_scores.iter().map(|s| encoder(s.encoder))), false),
             (
@@ -182,6 +192,13 @@ struct Keys<'a> {
 }
 
 impl Keys<'_> {
+    fn columns_with_control(&self, rows: &[GenerationFact]) -> Vec<(&'static str, ArrayRef, bool)> {
+        let control = BooleanArray::from_iter(rows.iter().map(|g| Some(self.models[g.model as usize].1)));
+        let mut columns = self.columns(rows);
+        columns.insert(1, ("control", Arc::new(control), false));
+        columns
+    }
+
     fn columns(&self, rows: &[GenerationFact]) -> Vec<(&'static str, ArrayRef, bool)> {
         let prompt = |g: &GenerationFact| &self.prompts[g.prompt as usize];
         vec![

@@ -5,10 +5,10 @@ use super::figures::{FigureOptions, HEAT_MAP_ROWS};
 use crate::catalog::FileFact;
 use crate::error::Result;
 use crate::page::{
-    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePrompt, PageSubject, PageWritten, Picture,
+    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlace, PagePlaces, PagePrompt, PageSubject, PageWritten, Picture,
 };
 use crate::plot::{self, Cast};
-use crate::report::Key;
+use crate::report::{ALPHA, Key};
 use crate::vocabulary::ImageStatus;
 use crate::watch::Watch;
 use serde::Serialize;
@@ -98,9 +98,13 @@ impl Dataset {
                 clip_t.entry(score.generation).or_insert(value);
             }
         }
+        let places = match encoders.iter().find(|(_, name)| name == identity) {
+            Some((encoder, _)) => self.places(*encoder, identity)?,
+            None => HashMap::new(),
+        };
         let models = self.catalog.models()?;
-        let places: HashMap<&str, usize> = cast.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
-        let place_of = |model: u32| places.get(models[model as usize].0.as_str()).copied();
+        let model_places: HashMap<&str, usize> = cast.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
+        let place_of = |model: u32| model_places.get(models[model as usize].0.as_str()).copied();
         let facts: Vec<_> = self.catalog.generations()?.into_iter().filter(|g| place_of(g.model).is_some()).collect();
         let kept = sample(&prompts, facts.iter().map(|g| g.prompt as usize));
         let mut files = self.catalog.generation_files()?;
@@ -114,10 +118,32 @@ impl Dataset {
                 picture: pictures.add(&file),
                 similarities: similarities.remove(&fact.id),
                 clip_t: clip_t.get(&fact.id).copied(),
+                places: fact.size.and_then(|size| {
+                    let subjects = prompts[fact.prompt as usize].subjects.len();
+                    places.get(&fact.id).map(|places| PagePlaces { size, subjects: (0..subjects).map(|o| places.get(&o).cloned()).collect() })
+                }),
             });
         }
         let left_out = facts.len() - generations.len();
         Ok(ShownRows { subjects, prompts, generations, pictures, left_out })
+    }
+
+    /// The place of each requested subject by generation row and position in the prompt.
+    fn places(&self, encoder: i64, identity: &str) -> Result<HashMap<i64, HashMap<usize, PagePlace>>> {
+        let (encoders, _) = self.encoders_and_identity(Some(identity))?;
+        let mut facts = self.facts(encoders, |_| false)?;
+        facts.local = self.local_facts(&facts, identity)?;
+        let verdicts = crate::report::verdicts(&facts, ALPHA);
+        let mut places: HashMap<i64, HashMap<usize, PagePlace>> = HashMap::new();
+        // An image that was looked through and in which nobody has a place is known to have none.
+        verdicts.keys().for_each(|generation| drop(places.entry(*generation).or_default()));
+        for (generation, place) in self.catalog.subject_places(encoder)? {
+            let ordinal = place.ordinal as usize;
+            let present = verdicts.get(&generation).and_then(|verdicts| verdicts.get(ordinal).copied().flatten());
+            let place = PagePlace { window: place.window, local: place.local, present };
+            places.entry(generation).or_default().insert(ordinal, place);
+        }
+        Ok(places)
     }
 
     /// What the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and encoders, and the

@@ -1,7 +1,8 @@
 //! Every image with what was asked of it. The whole is data for the script, which shows what is asked for; the
 //! worst of it stands in the page for those who read without.
 
-use super::PageData;
+use super::{PageData, PagePlace};
+use crate::windows::Square;
 use super::pictures::{Shelf, Shown};
 use super::sections::bar;
 use super::text::{json, shown};
@@ -190,7 +191,14 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
                 g.picture,
                 similarities,
                 g.clip_t.map(ten_thousandths),
-                shown(&data.pictures[g.picture].name)
+                shown(&data.pictures[g.picture].name),
+                g.places.as_ref().map(|places| {
+                    let place = |place: &PagePlace| {
+                        let Square { x, y, side } = place.window;
+                        value!([x, y, side, ten_thousandths(place.local), place.present])
+                    };
+                    value!([places.size, places.subjects.iter().map(|s| s.as_ref().map(place)).collect::<Vec<_>>()])
+                })
             ])
         })
         .collect();

@@ -27,6 +27,7 @@ use crate::plot::{Cast, Figure};
 use crate::report::{Report, Thresholds};
 use crate::vocabulary::{SceneType, SubjectKind};
 use crate::watch::Watch;
+use crate::windows::Square;
 use pictures::{Shelf, Shown};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -114,6 +115,28 @@ pub struct PageGeneration {
     pub similarities: Option<Vec<f64>>,
     /// By the first encoder with texts.
     pub clip_t: Option<f64>,
+    /// Where each subject is, in the prompt's order; `None`: its image was not looked through.
+    pub places: Option<PagePlaces>,
+}
+
+/// Where an image's subjects are, by the identity encoder's windows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PagePlaces {
+    /// Width and height of the upright image in pixels.
+    pub size: [u32; 2],
+    /// Of each subject, in the prompt's order; `None`: it has no place to itself.
+    pub subjects: Vec<Option<PagePlace>>,
+}
+
+/// The place that a subject has to itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PagePlace {
+    /// In pixels of the upright image.
+    pub window: Square,
+    /// Local similarity of the subject and the image.
+    pub local: f64,
+    /// Whether the subject is present; `None`: that cannot be said.
+    pub present: Option<bool>,
 }
 
 /// An encoder as the page names it.

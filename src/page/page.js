@@ -15,8 +15,10 @@
     // Everything one may look for, once.
     haystack: [id, text, ...of.flatMap((s) => [subjects[s].id, subjects[s].label])].join("\n").toLowerCase(),
   }));
-  const images = data.images.map(([model, prompt, seed, picture, similarities, clipT, path], index) => ({
+  const images = data.images.map(([model, prompt, seed, picture, similarities, clipT, path, places], index) => ({
     index, model, prompt, seed, picture, similarities, clipT, path,
+    // Of each subject [x, y, side, local similarity, present], in pixels of an image of this size.
+    size: places?.[0], places: places?.[1],
   }));
   images.forEach((image) => prompts[image.prompt].images.push(image));
 
@@ -33,6 +35,8 @@
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
       if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      // The page's policy forbids style attributes, not styles.
+      else if (name === "style") for (const [property, of] of Object.entries(value)) element.style.setProperty(property, of);
       else if (value !== undefined && value !== false) element.setAttribute(name, value);
     }
     element.append(...children);
@@ -231,15 +235,60 @@
   };
   const hide = (dialog) => { if (dialog.open) dialog.close(); };
 
+  // ---- where each subject is
+
+  const hue = (i) => `hsl(${(i * 47) % 360} 85% 42%)`;
+  // The image with a frame around the place of each subject that is present; broken where it is not.
+  const framed = (image, alt) => {
+    const shown = picture(image.picture, alt, true);
+    if (!image.places || shown.tagName !== "IMG") return shown;
+    const [width, height] = image.size;
+    const line = Math.max(width, height) / 160;
+    const frames = image.places.flatMap((place, i) => {
+      if (!place) return [];
+      const [x, y, side, , present] = place;
+      const box = { x: x + line / 2, y: y + line / 2, width: side - line, height: side - line };
+      return [svg("g", { class: present === true ? "frame" : "frame absent-frame", color: hue(i) },
+        svg("rect", { ...box, fill: "none", stroke: "#fff", "stroke-width": line * 2 }),
+        svg("rect", { ...box, fill: "none", stroke: "currentColor", "stroke-width": line, ...(present === true ? {} : { "stroke-dasharray": `${line * 3} ${line * 2}` }) }),
+        svg("text", { x: x + line * 2, y: y + line * 7, "font-size": line * 6, fill: "currentColor", stroke: "#fff", "stroke-width": line, "paint-order": "stroke", "font-weight": "bold" }, String(i + 1)))];
+    });
+    return make("div", { class: "framed" }, shown,
+      svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" }, ...frames));
+  };
+  // A square of the image beside the reference: is this the one?
+  const crop = (image, [x, y, side]) => {
+    const [width, height] = image.size;
+    const src = source(image.picture, true);
+    const percent = (at, length) => (length === side ? 0 : (100 * at) / (length - side)).toFixed(3);
+    return make("span", { class: "crop", style: {
+      "background-image": `url("${src}")`,
+      "background-size": `${(100 * width) / side}% ${(100 * height) / side}%`,
+      "background-position": `${percent(x, width)}% ${percent(y, height)}%`,
+    } });
+  };
+  const placeList = (image) => {
+    const said = { true: ["present", "verdict kept", "✓"], false: ["not found", "verdict lost", "✕"], null: ["not known", "quiet", "?"] };
+    return make("ul", { class: "places", "aria-label": "Where each subject is" }, ...prompts[image.prompt].subjects.map((s, i) => {
+      const place = image.places[i];
+      const [word, kind, sign] = said[String(place ? place[4] : false)];
+      const local = place ? (place[3] / SCALE).toFixed(2) : "–";
+      return make("li", {}, make("span", { class: "number", style: { background: hue(i) } }, String(i + 1)),
+        ...(subjects[s].references.length ? [picture(subjects[s].references[0], subjects[s].label)] : []),
+        place && source(image.picture, true) !== null ? crop(image, place) : make("span", { class: "crop none" }, "no place"),
+        make("span", {}, isolated(subjects[s].label), make("br"), make("span", { class: kind }, `${sign} ${word}`), make("span", { class: "quiet" }, ` ℓ ${local}`)));
+    }));
+  };
+
   const lightbox = (image) => {
     const prompt = prompts[image.prompt];
     const clip = image.clipT === null ? [] : [make("p", {}, `CLIP-T ${(image.clipT / SCALE).toFixed(3)}`)];
     show($("lightbox"), [
       top([isolated(models[image.model].name), ` · seed ${image.seed}`], () => step(-1), () => step(1), () => go({ image: "" })),
-      make("div", { class: "big" }, picture(image.picture, prompt.text, true),
-        make("div", {}, make("p", {}, isolated(prompt.text)), make("p", {}, score(image)), ...(image.similarities ? [similarityList(image, 3)] : []), ...clip,
+      make("div", { class: "big" }, framed(image, prompt.text),
+        make("div", {},  make("p", {}, isolated(prompt.text)), make("p", {}, score(image)), ...(image.similarities ? [similarityList(image, 3)] : []), ...clip,
           make("p", { class: "quiet" }, isolated(prompt.id), `, ${prompt.scene}, `, make("code", {}, isolated(image.path))),
-          references(prompt))),
+          image.places ? placeList(image) : references(prompt))),
     ], "next");
   };
   const step = (by) => {

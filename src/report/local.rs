@@ -99,10 +99,6 @@ impl<'f> Locals<'f> {
         &self.known
     }
 
-    pub(super) fn pattern(&self) -> Pattern {
-        self.local.pattern
-    }
-
     /// Whether there is a model that was given the prompt and no reference.
     pub(super) fn has_text_only(&self) -> bool {
         self.requests.iter().any(|request| self.is_text_only(request.model))
@@ -212,7 +208,11 @@ impl<'f> Locals<'f> {
             }
             let parts: Vec<String> = [own.say("the model's own"), pooled.say("all models' together")].into_iter().flatten().collect();
             if !parts.is_empty() {
-                said.push(format!("{name}@{alpha} by {encoder}: values in the null of a subject: {}", parts.join("; ")));
+                said.push(format!(
+                    "{name}@{alpha} by {encoder}, {} windows: values in the null of a subject: {}",
+                    self.local.pattern,
+                    parts.join("; ")
+                ));
             }
             if let Some(why) = without {
                 said.push(format!("{name}@{alpha} by {encoder}: subjects without a verdict, the first because {why}"));
@@ -220,6 +220,15 @@ impl<'f> Locals<'f> {
         }
         said
     }
+}
+
+/// Of each generation that was looked through, by its row: whether each requested subject is present, in the prompt's
+/// order; `None`: that cannot be said.
+pub fn verdicts(facts: &Facts, alpha: f64) -> HashMap<i64, Vec<Option<bool>>> {
+    let Some(locals) = Locals::new(facts, alpha) else { return HashMap::new() };
+    let verdict = |presence: &Presence| presence.verdict(Question::Present, alpha).ok();
+    let of = |(generation, known): (&usize, &Vec<Presence>)| (facts.generations[*generation].id, known.iter().map(verdict).collect());
+    locals.generations.iter().zip(&locals.known).map(of).collect()
 }
 
 /// The smallest and the largest of some numbers.

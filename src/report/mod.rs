@@ -40,7 +40,7 @@ pub use cells::build;
 pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
 pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
-pub use local::LocalFacts;
+pub use local::{LocalFacts, verdicts};
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use present::Measure;
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
