@@ -8,8 +8,10 @@
 //! | `figure` | a character: its recipe, and how it is drawn |
 //! | `shape` | the shapes of recipes |
 //! | `scene` | a picture of several |
+//! | `agreement` | how well the scores tell what was drawn |
 //! | `generator` | what becomes of the subjects asked for |
 
+mod agreement;
 mod cast;
 mod figure;
 mod generator;
@@ -27,6 +29,7 @@ use crate::page::{PageOptions, PageOutput};
 use crate::report::{Report, Thresholds};
 use crate::watch::Watch;
 use crate::{Dataset, IngestOptions, ReportOptions};
+pub use agreement::Agreement;
 use cast::CAST;
 use generator::{Fate, Generator};
 use rayon::prelude::*;
@@ -63,6 +66,10 @@ const NOTE: &str = "Simulated: drawn characters, and three generators that are p
 pub struct Demo {
     /// The paper's table, with controls.
     pub report: Report,
+    /// How well similarity of the whole image tells what was drawn.
+    pub by_image: Option<Agreement>,
+    /// How well local similarity does; `None`: the images were not looked through.
+    pub by_windows: Option<Agreement>,
     /// The page to look at.
     pub page: PathBuf,
 }
@@ -91,7 +98,8 @@ pub fn make(dir: &Path, options: &DemoOptions, watch: &mut Watch<'_>) -> Result<
     let command = Some(format!("msdata report --html page --thresholds {THRESHOLDS}"));
     let page = PageOptions { thresholds, title, note: Some(NOTE.to_owned()), command, identity: None };
     let page = data.write_page(&page, &PageOutput::Directory(dir.join("page")), watch)?.path;
-    Ok(Demo { report, page })
+    let (by_image, by_windows) = agreement::agreement(&mut data)?;
+    Ok(Demo { report, by_image, by_windows, page })
 }
 
 /// Writes a reference of everyone and the subjects manifest; the manifest's name.
@@ -138,12 +146,15 @@ fn draw_generation(dir: &Path, prompt: &Prompt, generator: Generator, seed: i64)
     save(scene::scene(&members, place, &format!("{key}/{generator}")), &dir.join(&path))?;
     let truth: Vec<Value> = members
         .iter()
-        .map(|(_, who, fate)| match fate {
-            Fate::Kept => json!({"subject_id": id_of(*who), "fate": "kept"}),
-            Fate::Bled { from, percent } => {
-                json!({"subject_id": id_of(*who), "fate": "bled", "from": id_of(*from), "percent": percent})
+        .map(|(spot, who, fate)| {
+            let (id, box_) = (id_of(*who), spot.frame());
+            match fate {
+                Fate::Kept => json!({"subject_id": id, "fate": "kept", "box": box_}),
+                Fate::Bled { from, percent } => {
+                    json!({"subject_id": id, "fate": "bled", "from": id_of(*from), "percent": percent, "box": box_})
+                }
+                Fate::Replaced { by } => json!({"subject_id": id, "fate": "replaced", "by": id_of(*by), "box": box_}),
             }
-            Fate::Replaced { by } => json!({"subject_id": id_of(*who), "fate": "replaced", "by": id_of(*by)}),
         })
         .collect();
     let meta = json!({"simulated": true, "subjects": truth});

@@ -29,6 +29,13 @@ pub struct Spot {
     lean: i16,
 }
 
+impl Spot {
+    /// The square that a figure is drawn in, which may reach beyond the picture: x, y, width, height in pixels.
+    pub fn frame(&self) -> [i32; 4] {
+        [self.x - self.side / 2, self.y - self.side * figure::FEET / 100, self.side, self.side]
+    }
+}
+
 /// The sky above and at the horizon, far hills, the ground far and near. All pale: the figures are what one looks at.
 struct Place {
     sky: [Colour; 2],
@@ -175,7 +182,7 @@ fn fill_rows(canvas: &mut Pixmap, rows: std::ops::Range<i32>, colour: impl Fn(i3
 }
 
 fn put(canvas: &mut Pixmap, spot: &Spot, layer: &Pixmap) {
-    let (left, top) = (spot.x - spot.side / 2, spot.y - spot.side * figure::FEET / 100);
+    let [left, top, ..] = spot.frame();
     canvas.draw_pixmap(left, top, layer.as_ref(), &PixmapPaint::default(), Transform::identity(), None);
 }
 

@@ -1,0 +1,79 @@
+//! How well the scores tell what was really drawn.
+
+use crate::catalog::QueryRows;
+use crate::error::{Error, Result};
+use crate::score::{identification, pearson};
+use crate::table::Cell;
+use crate::Dataset;
+
+/// What was drawn of every requested subject, beside what the encoder saw: a row for each subject of each image.
+const TRUTH: &str = "\
+SELECT t.value ->> 'fate', t.value ->> 'percent', s.similarity, s.local
+FROM generations g, json_each(g.meta, '$.subjects') t JOIN subject_scores s USING (model, prompt_id, seed)
+WHERE s.ordinal = t.key ORDER BY model, prompt_id, seed, s.ordinal";
+
+/// How well one similarity tells subjects that were drawn from those that were not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Agreement {
+    /// Chance that a subject that was drawn is more similar than one in whose place a copy of another stands.
+    pub kept_over_replaced: f64,
+    /// Chance that a subject that was drawn is more similar than one that has bled.
+    pub kept_over_bled: f64,
+    /// Spearman's rank correlation of how much a subject has bled and its similarity: -1 is best.
+    pub bleeding: f64,
+}
+
+/// By the whole image and, where images were looked through, by their windows.
+pub fn agreement(data: &mut Dataset) -> Result<(Option<Agreement>, Option<Agreement>)> {
+    let mut rows: Vec<(String, Option<f64>, [Option<f64>; 2])> = Vec::new();
+    let number = |cell: &Cell| match cell {
+        Cell::Real(value) => Some(*value),
+        Cell::Integer(value) => Some(*value as f64),
+        _ => None,
+    };
+    let mut take = |cells: &[Cell]| {
+        let [Cell::Text(fate), percent, similarity, local] = cells else {
+            return Err(Error::Damaged("the demonstration's record of what was drawn".into()));
+        };
+        rows.push((fate.clone(), number(percent), [number(similarity), number(local)]));
+        Ok(())
+    };
+    data.query(TRUTH, QueryRows { columns: &mut |_| Ok(()), row: &mut take })?;
+    let of = |which: usize| {
+        let with = |fate: &str| -> Vec<f64> {
+            rows.iter().filter(|(known, ..)| known == fate).filter_map(|(_, _, values)| values[which]).collect()
+        };
+        let (kept, replaced, bled) = (with("kept"), with("replaced"), with("bled"));
+        let strengths: Vec<f64> = rows.iter().filter(|(_, _, v)| v[which].is_some()).filter_map(|(_, percent, _)| *percent).collect();
+        Some(Agreement {
+            kept_over_replaced: identification(&kept, &replaced)?.auc,
+            kept_over_bled: identification(&kept, &bled)?.auc,
+            bleeding: pearson(&ranks(&strengths), &ranks(&bled))?,
+        })
+    };
+    Ok((of(0), of(1)))
+}
+
+/// The rank of each value; equal ones share the mean of theirs.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut at = 0;
+    for equal in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let rank = at as f64 + (equal.len() - 1) as f64 / 2.0;
+        equal.iter().for_each(|i| ranks[*i] = rank);
+        at += equal.len();
+    }
+    ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranks;
+
+    #[test]
+    fn equal_values_share_a_rank() {
+        assert_eq!(ranks(&[0.3, 0.1, 0.3, 0.2]), [2.5, 0.0, 2.5, 1.0]);
+    }
+}
