@@ -261,6 +261,7 @@ impl Catalog {
         let ids: Vec<i64> = self.rows(
             "SELECT g.id FROM generation g JOIN model m ON m.id = g.model
              WHERE m.control = 1 AND m.name IN ('control:composite', 'control:crop')
+               AND coalesce(g.meta ->> 'transparency', 'drop') = (SELECT transparency FROM pixel_choice)
                AND g.meta ->> 'references' = (
                    SELECT group_concat(content, ' ') FROM (
                        SELECT lower(hex(i.blake3)) AS content FROM prompt_subject ps

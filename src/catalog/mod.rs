@@ -7,6 +7,7 @@
 //! | `entries` | subjects, prompts, generations: put in, compared with what is there |
 //! | `removal` | the same: taken out |
 //! | `images` | what is known of the image files |
+//! | `appearance` | what is decided and known of their pixels |
 //! | `vectors` | encoders, parts, and where each vector lies |
 //! | `scores` | what is to be scored, and the scores |
 //! | `facts` | what a report and an export read |
@@ -18,6 +19,7 @@
 //! power cut; one process writes (the data set holds the lock), any number read; foreign keys are
 //! enforced. No other module of the library speaks to SQLite.
 
+mod appearance;
 mod embedding;
 mod entries;
 mod facts;
@@ -30,6 +32,7 @@ mod seeds;
 mod sql;
 mod vectors;
 
+pub use appearance::BlankFact;
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, Entry, Put};
 pub use facts::{FileFact, FirstReference, GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};

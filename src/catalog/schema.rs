@@ -13,6 +13,7 @@ const APPLICATION_ID: i64 = 0x6d73_6474;
 const STEPS: &[&str] = &[
     concat!(include_str!("../../schema/catalog.sql"), include_str!("../../schema/views.sql")),
     include_str!("../../schema/stress_test.sql"),
+    include_str!("../../schema/pixels.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;
@@ -87,6 +88,7 @@ mod tests {
             format!("kind IN ({})", words(SubjectKind::ALL)),
             format!("provenance IN ({})", words(Provenance::ALL)),
             format!("state IN ({})", words(crate::catalog::JobState::ALL)),
+            format!("transparency IN ({})", words(crate::image::Transparency::ALL)),
         ] {
             assert!(schema.contains(&set), "schema/catalog.sql lacks: {set}");
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 ///
 /// blind_spot: CLIP-I in the upper quartile of its subject count, and every subject collapsed. copy: more similar to
 /// one reference of a requested subject than its references are to each other. same_bytes, near_duplicate: there
-/// already, as another image. Controls are not listed.
+/// already, as another image. blank: one colour throughout, or nothing that is visible. Controls are not listed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

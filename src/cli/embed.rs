@@ -2,6 +2,7 @@ use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{EmbedOptions, EmbedSummary, Embedded};
 use msdata::encoder::{Batch, Device};
+use msdata::image::Transparency;
 use msdata::vocabulary::plain;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,11 @@ pub struct Embedding {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: Device,
+    /// What becomes of transparent pixels, in every image and for every encoder: drop (hidden colours count as if they
+    /// were seen), white or black (the picture is laid on it). Kept in the data set; another choice embeds everything
+    /// anew [default: as before, drop at first]
+    #[arg(long, value_name = "HOW")]
+    transparency: Option<Transparency>,
     /// Images of a batch: 1 or a multiple of 8 [default: 8 on the CPU, 32 on a GPU]
     #[arg(long, value_name = "N")]
     batch: Option<Batch>,
@@ -35,6 +41,7 @@ impl Embedding {
             batch: self.batch,
             threads: self.threads,
             library: self.onnxruntime,
+            transparency: self.transparency,
             retry_failed,
         }
     }

@@ -57,7 +57,7 @@ pub struct Run {
     #[command(flatten)]
     embedding: Embedding,
     /// Do not embed what was made
-    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "onnxruntime"])]
+    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "transparency", "onnxruntime"])]
     no_embed: bool,
 }
 

@@ -166,7 +166,7 @@ impl Dataset {
             ));
         }
         let mut findings = lint(&pool, &drafts);
-        findings.extend(duplicates(&look(&subjects, watch)?));
+        findings.extend(duplicates(&look(&subjects, self.catalog.transparency()?, watch)?));
         findings.sort_by_key(|f| f.check);
         let used: HashSet<usize> = drafts.iter().flat_map(|d| d.subjects.iter().copied()).collect();
         Ok(BenchCheck {

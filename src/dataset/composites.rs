@@ -6,7 +6,7 @@ use super::{Dataset, inspection};
 use crate::catalog::{FirstReference, PromptFact, SubjectFact, Tally};
 use crate::durable::write_whole;
 use crate::error::{Error, Result};
-use crate::image::{Grid, Rgb, alone, composite, decode, png, probe, read, taken_out, tile};
+use crate::image::{Grid, Rgb, Transparency, alone, composite, decode, decode_on, png, probe, read, taken_out, tile};
 use crate::manifest::{Generation, ImagePath, Region, state_of};
 use crate::vocabulary::{COMPOSITE, CROP, ModelName, PromptId, quote};
 use crate::watch::Watch;
@@ -51,7 +51,9 @@ impl Dataset {
         inspection::inspect(&mut self.catalog, watch)?;
         let (subjects, prompts) = (self.catalog.subjects()?, self.catalog.prompts()?);
         let references = self.catalog.first_references()?.into_iter().map(|r| (r.subject, r)).collect();
-        let mut made = Made { dir: self.dir.join(CONTROLS), subjects: &subjects, references, faults: HashMap::new(), written: 0 };
+        let transparency = self.transparency_under(options)?;
+        let dir = self.dir.join(CONTROLS);
+        let mut made = Made { dir, subjects: &subjects, references, transparency, faults: HashMap::new(), written: 0 };
         made.crops(&prompts, watch)?;
         let whole: Vec<&PromptFact> =
             prompts.iter().filter(|p| p.subjects.iter().all(|s| !made.faults.contains_key(s))).collect();
@@ -99,6 +101,8 @@ struct Made<'a> {
     subjects: &'a [SubjectFact],
     /// Usable first references by subject row.
     references: HashMap<i64, FirstReference>,
+    /// How they are seen.
+    transparency: Transparency,
     /// By subject: why its reference cannot be pasted.
     faults: HashMap<usize, String>,
     written: u64,
@@ -146,7 +150,7 @@ impl Made<'_> {
             Ok(bytes) if *blake3::hash(&bytes).as_bytes() != reference.blake3 => {
                 return Ok(Err(fault("its first reference changed while it was read")));
             }
-            Ok(bytes) => match decode(&bytes) {
+            Ok(bytes) => match decode_on(&bytes, self.transparency) {
                 Err(e) => return Ok(Err(fault(&e.reason))),
                 Ok(decoded) => decoded.rgb,
             },
@@ -208,7 +212,8 @@ impl Made<'_> {
         self.row(model, prompt, ordinal as i64, path, &[subject], &[])
     }
 
-    /// `meta` names the contents that were pasted, so that a composite of other references is known as such.
+    /// `meta` names the contents that were pasted, and how they were seen if not as usual, so that a composite of other
+    /// references is known as such.
     fn row(
         &self,
         model: &ModelName,
@@ -230,7 +235,10 @@ impl Made<'_> {
             prompt_id: PromptId::new(prompt.prompt_id.clone()).map_err(Error::Damaged)?,
             seed,
             path: ImagePath { state: state_of(&path), path },
-            meta: Some(serde_json::json!({ "references": contents }).to_string()),
+            meta: Some(match self.transparency {
+                Transparency::Drop => serde_json::json!({ "references": contents }).to_string(),
+                other => serde_json::json!({ "references": contents, "transparency": other }).to_string(),
+            }),
             regions: match regions {
                 [] => None,
                 regions => Some(serde_json::to_string(regions).map_err(|e| Error::Damaged(e.to_string()))?),

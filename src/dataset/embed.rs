@@ -5,7 +5,7 @@ use super::{Dataset, inspection};
 use crate::catalog::{EncoderRow, Tally};
 use crate::encoder::{BUILTIN, Batch, Described, Device, Home, Options, Runtime};
 use crate::error::{Error, Result};
-use crate::image::PIXEL_RULE;
+use crate::image::{PIXEL_RULE, Transparency};
 use crate::vocabulary::{EncoderName, plain, quote};
 use crate::watch::Watch;
 use std::num::NonZeroUsize;
@@ -24,6 +24,8 @@ pub struct EmbedOptions {
     pub threads: Option<NonZeroUsize>,
     /// The library of ONNX Runtime; `None`: see [`Runtime`].
     pub library: Option<PathBuf>,
+    /// What becomes of transparent pixels; `None`: as chosen before, dropped at first.
+    pub transparency: Option<Transparency>,
     /// Try again what could not be read or embedded before.
     pub retry_failed: bool,
 }
@@ -57,13 +59,22 @@ impl Dataset {
     pub fn embed(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<EmbedSummary> {
         let home = Home::from_env()?;
         let encoders = self.wanted(options, false, &home)?;
+        if self.changes_transparency(options)? {
+            // What cannot run now must not cost the vectors that are there.
+            Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+            self.change_transparency(self.transparency_under(options)?, watch)?;
+        }
         if options.retry_failed {
             let changes = self.catalog.begin()?;
             changes.forget_failures()?;
+            changes.forget_appearances()?;
             changes.commit()?;
         }
         inspection::inspect(&mut self.catalog, watch)?;
         let mut summary = self.embed_by(&encoders, options, &home, IfChanged::Renew, watch)?;
+        if self.look_at_pixels(watch)? > 0 {
+            self.warn_of_pixels(watch)?;
+        }
         summary.images = self.catalog.tally()?;
         Ok(summary)
     }
@@ -71,6 +82,7 @@ impl Dataset {
     /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
     /// loaded is said before anything is written.
     pub(super) fn ready(&self, options: &EmbedOptions, imports: bool) -> Result<(Home, Vec<Described>)> {
+        self.keeps_transparency(options)?;
         let home = Home::from_env()?;
         let encoders = self.wanted(options, imports, &home)?;
         if !encoders.is_empty() {
@@ -83,18 +95,22 @@ impl Dataset {
     /// set is not without an encoder.
     fn wanted(&self, options: &EmbedOptions, imports: bool, home: &Home) -> Result<Vec<Described>> {
         let known = self.catalog.encoders()?;
-        let words = match options.encoders.is_empty() {
+        // Imported vectors have no model that could make more.
+        let computed = known.iter().filter(|row| row.pixel_rule.is_some());
+        let mut computed = computed.map(|row| row.location.as_ref().map_or(row.name.to_string(), |dir| dir.display().to_string()));
+        let mut words = match options.encoders.is_empty() {
             false => options.encoders.clone(),
             true if known.is_empty() && !imports => vec![BUILTIN.to_owned()],
-            true => {
-                // Imported vectors have no model that could make more.
-                let computed = known.iter().filter(|row| row.pixel_rule.is_some());
-                computed.map(|row| row.location.as_ref().map_or(row.name.to_string(), |dir| dir.display().to_string())).collect()
-            }
+            true => computed.by_ref().collect(),
         };
+        if self.changes_transparency(options)? {
+            // It concerns them all.
+            words.extend(computed);
+        }
+        let transparency = self.transparency_under(options)?;
         let mut found: Vec<Described> = Vec::new();
         for word in words {
-            for encoder in Described::find(&word, home)? {
+            for encoder in Described::find(&word, home)?.into_iter().map(|encoder| encoder.under(transparency)) {
                 match found.iter().find(|other| other.name == encoder.name) {
                     None => found.push(encoder),
                     Some(other) if other.fingerprint == encoder.fingerprint => {}
@@ -119,6 +135,11 @@ impl Dataset {
         watch: &mut Watch<'_>,
     ) -> Result<EmbedSummary> {
         let mut summary = EmbedSummary::default();
+        let changes = self.catalog.begin()?;
+        if let Some(transparency) = options.transparency {
+            changes.set_transparency(transparency)?;
+        }
+        changes.commit()?;
         for described in encoders {
             let row = self.catalog.encoders()?.into_iter().find(|row| row.name == described.name);
             if let Some(row) = &row
@@ -149,6 +170,9 @@ impl Dataset {
             summary.device = Some(choice.said);
             summary.encoders.push((described.name.clone(), done));
         }
+        if summary.encoders.iter().any(|(_, done)| done.images > 0) {
+            self.warn_of_pixels(watch)?;
+        }
         Ok(summary)
     }
 
@@ -171,17 +195,38 @@ impl Dataset {
         if_changed: IfChanged,
         watch: &mut Watch<'_>,
     ) -> Result<EncoderRow> {
+        let held = match &row {
+            Some(row) => self.catalog.has_vectors(row.id)?,
+            None => false,
+        };
         let changes = self.catalog.begin()?;
         let id = match row {
             // Imported vectors are not ours to throw away: `encoder` refuses.
             Some(row) if row.fingerprint != described.fingerprint && row.pixel_rule.is_some() => {
-                if if_changed == IfChanged::Refuse {
-                    return Err(Error::request(
-                        format!("encoder {} is not the one that made the vectors in the data set", quote(row.name.as_str())),
-                        "`msdata embed` embeds everything anew with it; or give it another `name` in its msdata.toml",
-                    ));
+                let (name, rule) = (row.name.as_str(), row.pixel_rule.filter(|rule| *rule != PIXEL_RULE));
+                if held && if_changed == IfChanged::Refuse {
+                    return Err(match rule {
+                        Some(rule) => Error::request(
+                            format!(
+                                "the vectors of encoder {} were made by pixel rule {rule}, and files become pixels by rule \
+                                 {PIXEL_RULE} now",
+                                quote(name)
+                            ),
+                            "`msdata embed` embeds everything anew",
+                        ),
+                        None => Error::request(
+                            format!("encoder {} is not the one that made the vectors in the data set", quote(name)),
+                            "`msdata embed` embeds everything anew with it; or give it another `name` in its msdata.toml",
+                        ),
+                    });
                 }
-                watch.warn(&format!("encoder {} has changed: everything is embedded anew", plain(row.name.as_str())));
+                if held {
+                    let why = match rule {
+                        Some(rule) => format!("pixel rule {PIXEL_RULE} in place of {rule}"),
+                        None => "it has changed".to_owned(),
+                    };
+                    watch.warn(&format!("encoder {}: {why}: everything is embedded anew", plain(name)));
+                }
                 changes.clear_encoder(row.id)?;
                 changes.renew_encoder(row.id, &described.fingerprint, dimension)?;
                 row.id

@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, Changes, EncoderRow, ImageTask, NewVector, PartRow
 use crate::embeddings::{PartWriter, Store};
 use crate::encoder::{Encoder, VectorFault};
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Preprocessing, decode, read};
+use crate::image::{Appearance, Preprocessing, Transparency, decode_on, read};
 use crate::vocabulary::{ImageStatus, Provenance, plain, quote};
 use crate::watch::Watch;
 use std::collections::{BTreeMap, VecDeque};
@@ -103,6 +103,7 @@ struct Prepared {
 struct Tensor {
     values: Vec<f32>,
     notes: Vec<&'static str>,
+    appearance: Appearance,
 }
 
 /// Why an image gives no tensor.
@@ -128,7 +129,7 @@ fn images(
     if total == 0 {
         return Ok(());
     }
-    let preprocessing = encoder.preprocessing().clone();
+    let (preprocessing, transparency) = (encoder.preprocessing().clone(), encoder.transparency());
     // Nobody ever waits to send: so many tasks are under way at most, which bounds memory too.
     let under_way = 2 * encoder.batch() + threads;
     let (give, take) = channel::<ImageTask>();
@@ -137,7 +138,7 @@ fn images(
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             let (take, preprocessing, deliver) = (&take, &preprocessing, deliver.clone());
-            scope.spawn(move || prepare(take, preprocessing, &deliver));
+            scope.spawn(move || prepare(take, preprocessing, transparency, &deliver));
         }
         drop(deliver);
         let mut run = Run { catalog, store, row, remarks: BTreeMap::new(), done };
@@ -156,21 +157,30 @@ struct Queue {
 }
 
 /// Reads, decodes and preprocesses until there are no more tasks.
-fn prepare(take: &Mutex<Receiver<ImageTask>>, preprocessing: &Preprocessing, deliver: &Sender<Prepared>) {
+fn prepare(
+    take: &Mutex<Receiver<ImageTask>>,
+    preprocessing: &Preprocessing,
+    transparency: Transparency,
+    deliver: &Sender<Prepared>,
+) {
     loop {
         let task = match take.lock() {
             Ok(take) => take.recv(),
             Err(_) => return,
         };
         let Ok(task) = task else { return };
-        let tensor = tensor(&task, preprocessing);
+        let tensor = tensor(&task, preprocessing, transparency);
         if deliver.send(Prepared { task, tensor }).is_err() {
             return;
         }
     }
 }
 
-fn tensor(task: &ImageTask, preprocessing: &Preprocessing) -> std::result::Result<Tensor, Refusal> {
+fn tensor(
+    task: &ImageTask,
+    preprocessing: &Preprocessing,
+    transparency: Transparency,
+) -> std::result::Result<Tensor, Refusal> {
     let bytes = read(&task.path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Refusal::Unreadable(ImageStatus::Missing, io_reason(&e)),
         _ => Refusal::Unreadable(ImageStatus::Unreadable, io_reason(&e)),
@@ -178,10 +188,10 @@ fn tensor(task: &ImageTask, preprocessing: &Preprocessing) -> std::result::Resul
     if *blake3::hash(&bytes).as_bytes() != task.source {
         return Err(Refusal::Changed);
     }
-    let decoded = decode(&bytes).map_err(|fault| Refusal::Unreadable(fault.status, fault.reason))?;
+    let decoded = decode_on(&bytes, transparency).map_err(|fault| Refusal::Unreadable(fault.status, fault.reason))?;
     drop(bytes);
     let values = preprocessing.tensor(&decoded.rgb).map_err(Refusal::Unfit)?;
-    Ok(Tensor { values, notes: decoded.notes })
+    Ok(Tensor { values, notes: decoded.notes, appearance: decoded.appearance })
 }
 
 /// The main thread's side of a run.
@@ -231,7 +241,7 @@ impl Run<'_> {
                 Ok(tensor) => {
                     tensor.notes.iter().for_each(|note| self.remark(&prepared.task, note));
                     pixels.extend_from_slice(&tensor.values);
-                    tasks.push(prepared.task);
+                    tasks.push((prepared.task, tensor.appearance));
                 }
                 Err(refusal) => self.refuse(&prepared.task, refusal)?,
             }
@@ -248,7 +258,12 @@ impl Run<'_> {
     }
 
     /// Runs the network on a batch and makes its vectors durable.
-    fn stage(&mut self, encoder: &mut Encoder, tasks: &mut Vec<ImageTask>, pixels: &mut Vec<f32>) -> Result<()> {
+    fn stage(
+        &mut self,
+        encoder: &mut Encoder,
+        tasks: &mut Vec<(ImageTask, Appearance)>,
+        pixels: &mut Vec<f32>,
+    ) -> Result<()> {
         if tasks.is_empty() {
             return Ok(());
         }
@@ -256,7 +271,8 @@ impl Run<'_> {
         pixels.clear();
         let mut staged = Vec::with_capacity(vectors.len());
         let changes = self.catalog.begin()?;
-        for (task, vector) in tasks.drain(..).zip(vectors) {
+        for ((task, appearance), vector) in tasks.drain(..).zip(vectors) {
+            changes.record_appearance(&task.source, appearance)?;
             match vector {
                 Ok(vector) => {
                     staged.push(StagedVector { target: Target::Image(task.image), source: task.source, truncated: None, vector })

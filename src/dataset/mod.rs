@@ -21,6 +21,7 @@
 //! | `export` | the Parquet tables |
 //! | `figures` | which report a figure is drawn from |
 //! | `page` | what the page shows, gathered |
+//! | `pixels` | what becomes of transparent pixels; blank images |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
 mod audit;
@@ -37,6 +38,7 @@ mod ingest;
 mod inspection;
 mod intake;
 mod page;
+mod pixels;
 mod run;
 mod scoring;
 mod summary;
@@ -249,6 +251,7 @@ impl Dataset {
             encoders,
             cut_prompts: self.catalog.cut_prompts()?,
             composites: self.catalog.current_composites()?,
+            blank: self.catalog.blank_generations()?,
             controls: None,
         })
     }

@@ -1,5 +1,6 @@
 //! Every row, every file, every checksum: what is wrong and how to mend it.
 
+use super::pixels;
 use super::scoring::{Blocks, Needs, score_block};
 use crate::catalog::{Catalog, PartRow, Score, Which};
 use crate::embeddings::Store;
@@ -53,6 +54,9 @@ pub fn verify(catalog: &Catalog, store: &Store, deep: bool, watch: &mut Watch<'_
             .push(format!("{} is a left-over of an interrupted run; the next command that writes removes it", path.display()));
     }
     verify_images(catalog, deep, watch, &mut found)?;
+    if deep {
+        found.faults.extend(pixels::verify(catalog, watch)?);
+    }
     if deep && sound {
         verify_scores(catalog, store, watch, &mut found)?;
     }

@@ -2,12 +2,13 @@
 //!
 //! Vectors of different fingerprints never meet in one score. Covered are the bytes of each network
 //! with its weight files, the preprocessing, the choice of the output, the pixel rule, the tokenizer
-//! and the cut. Names, places and the version of ONNX Runtime are not.
+//! and the cut, and what becomes of transparent pixels. Names, places and the version of ONNX Runtime are not.
 
 use super::directory::EncoderDirectory;
 use super::onnx::{CHOICE_RULE, weight_files};
 use super::tokens::MAX_TOKENS;
 use crate::error::{Error, Result};
+use crate::image::Transparency;
 use std::io::Read;
 use std::path::Path;
 
@@ -59,6 +60,18 @@ impl EncoderDirectory {
         parts.part("output", self.output.as_deref().unwrap_or_default().as_bytes());
         parts.part("pooling", self.pooling.map_or("", |p| p.as_str()).as_bytes());
     }
+}
+
+/// The fingerprint of an encoder to which images are shown with `transparency`; dropping alpha is what the pixel rule
+/// does by itself.
+pub fn under(fingerprint: &str, transparency: Transparency) -> String {
+    if transparency == Transparency::Drop {
+        return fingerprint.to_owned();
+    }
+    let mut parts = Parts::new("encoder with transparency");
+    parts.part("encoder", fingerprint.as_bytes());
+    parts.part("transparency", transparency.as_str().as_bytes());
+    parts.end()
 }
 
 /// A hash of named parts; each goes in with its length, so that no two lists of parts look alike.

@@ -33,7 +33,7 @@ pub use onnx::{Batch, Device, DeviceChoice, ImageModel, Options, Runtime, TextMo
 pub use tokens::{MAX_TOKENS, Tokenizer, Tokens};
 
 use crate::error::{Error, Result};
-use crate::image::{PIXEL_RULE, Preprocessing};
+use crate::image::{PIXEL_RULE, Preprocessing, Transparency};
 use crate::vocabulary::{EncoderName, quote};
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,7 @@ pub struct Described {
     /// Where it was read from, if it is a directory of the user's.
     pub location: Option<PathBuf>,
     preprocessing: Preprocessing,
+    transparency: Transparency,
     size: (u32, u32),
     files: EncoderDirectory,
 }
@@ -54,6 +55,7 @@ pub struct Described {
 /// An encoder, opened.
 pub struct Encoder {
     preprocessing: Preprocessing,
+    transparency: Transparency,
     images: ImageModel,
     texts: Option<(Tokenizer, TextModel)>,
     files: EncoderDirectory,
@@ -117,7 +119,15 @@ impl Described {
             .fixed_size()
             .ok_or_else(|| at_fault("makes images of varying size, and a network takes them all alike".into()))?;
         let fingerprint = files.fingerprint(&preprocessing.canonical(), PIXEL_RULE)?.encoder;
-        Ok(Described { name: files.name.clone(), fingerprint, location, preprocessing, size, files })
+        let transparency = Transparency::Drop;
+        Ok(Described { name: files.name.clone(), fingerprint, location, preprocessing, transparency, size, files })
+    }
+
+    /// The same encoder, to which images are shown with `transparency`: another fingerprint, unless alpha is dropped.
+    #[must_use]
+    pub fn under(self, transparency: Transparency) -> Described {
+        let fingerprint = fingerprint::under(&self.fingerprint, transparency);
+        Described { fingerprint, transparency, ..self }
     }
 
     /// Its directory.
@@ -148,7 +158,8 @@ impl Described {
             }
             _ => None,
         };
-        Ok(Encoder { preprocessing: self.preprocessing.clone(), images, texts, files: self.files.clone() })
+        let (preprocessing, files) = (self.preprocessing.clone(), self.files.clone());
+        Ok(Encoder { preprocessing, transparency: self.transparency, images, texts, files })
     }
 }
 
@@ -161,6 +172,11 @@ impl Encoder {
     /// How an image becomes the network's input.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
+    }
+
+    /// What becomes of transparent pixels before.
+    pub fn transparency(&self) -> Transparency {
+        self.transparency
     }
 
     /// Images of one run; see [`Batch`].

@@ -38,7 +38,7 @@ pub use composite::{Grid, alone, composite, taken_out, tile};
 pub use decode::{PIXEL_RULE, decode, decode_on, layers, load};
 pub use filter::Filter;
 pub use pixels::{Appearance, Decoded, Fault, MAX_PIXELS, Rgb, Transparency};
-pub use png::png;
+pub use png::{png, png_with_alpha};
 pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize};
 pub use probe::{MAX_FILE_BYTES, probe, read};
 pub use resize::{Window, resize, resize_window};

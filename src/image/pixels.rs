@@ -18,6 +18,12 @@ closed_set! {
 /// Largest image, in pixels.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
+impl Default for Transparency {
+    fn default() -> Self {
+        Transparency::Drop
+    }
+}
+
 /// 8-bit RGB, row-major, upright.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rgb {

@@ -1,9 +1,9 @@
-//! The page's pictures: a thumbnail and a larger view of each image, as JPEG. Their names are the hash of the
-//! content that they were made from, so that a picture that is there is the right one and is not made again.
+//! The page's pictures: a thumbnail and a larger view of each image, as JPEG. Their names are a hash of the
+//! content that they were made from and of how, so that a picture that is there is the right one and is not made again.
 
 use crate::durable::{give_name, sync_dir};
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Filter, Rgb, decode, read, resize};
+use crate::image::{Filter, PIXEL_RULE, Rgb, Transparency, decode_on, read, resize};
 use crate::watch::Watch;
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
@@ -36,6 +36,8 @@ pub struct Picture {
     pub name: String,
     /// BLAKE3 of its content, hexadecimal, or why it cannot be shown.
     pub content: std::result::Result<String, String>,
+    /// What becomes of its transparent pixels: it is shown as encoders see it.
+    pub transparency: Transparency,
 }
 
 /// How an image is shown.
@@ -78,20 +80,20 @@ impl Shelf {
             fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
         }
         // Images of the same content share a picture, made from the first file that still has that content.
-        let mut contents: Vec<(&str, Vec<&Path>)> = Vec::new();
+        let mut contents: Vec<(&str, Transparency, Vec<&Path>)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for picture in pictures {
             let Ok(hash) = &picture.content else { continue };
             let place = *places.entry(hash).or_insert_with(|| {
-                contents.push((hash, Vec::new()));
+                contents.push((hash, picture.transparency, Vec::new()));
                 contents.len() - 1
             });
-            contents[place].1.push(&picture.path);
+            contents[place].2.push(&picture.path);
         }
         let mut made: Vec<Shown> = Vec::with_capacity(contents.len());
         for block in contents.chunks(BLOCK) {
             watch.check()?;
-            made.extend(block.par_iter().map(|(hash, paths)| file(dir, hash, paths)).collect::<Result<Vec<_>>>()?);
+            made.extend(block.par_iter().map(|(hash, how, paths)| file(dir, hash, *how, paths)).collect::<Result<Vec<_>>>()?);
             watch.report("pictures", made.len() as u64, Some(contents.len() as u64));
         }
         let of = |picture: &Picture| match &picture.content {
@@ -171,14 +173,16 @@ impl Shelf {
 }
 
 /// Makes the files of one content that are not there yet.
-fn file(dir: &Path, hash: &str, paths: &[&Path]) -> Result<Shown> {
-    let name = hash[..32].to_owned(); // 128 bits: no two contents meet
+fn file(dir: &Path, hash: &str, transparency: Transparency, paths: &[&Path]) -> Result<Shown> {
+    // Another rule, or another ground, makes another picture of the same content. 128 bits: no two meet.
+    let made_from = format!("{hash} pixel rule {PIXEL_RULE} {transparency}");
+    let name = blake3::hash(made_from.as_bytes()).to_hex()[..32].to_owned();
     let places = SIZES.map(|(size, side)| (dir.join(size).join(format!("{name}.jpg")), side));
     if places.iter().all(|(path, _)| path.is_file()) {
         return Ok(Shown::File(name));
     }
     let mut fault = String::new();
-    let mut pixels_of = |path: &&Path| pixels(path, hash).map_err(|reason| fault = reason).ok();
+    let mut pixels_of = |path: &&Path| pixels(path, hash, transparency).map_err(|reason| fault = reason).ok();
     let Some(rgb) = paths.iter().find_map(&mut pixels_of) else { return Ok(Shown::Unusable(fault)) };
     for (path, side) in places {
         let bytes = match jpeg(&rgb, side) {
@@ -193,16 +197,17 @@ fn file(dir: &Path, hash: &str, paths: &[&Path]) -> Result<Shown> {
 }
 
 fn thumbnail(picture: &Picture) -> std::result::Result<Vec<u8>, String> {
-    jpeg(&pixels(&picture.path, picture.content.as_ref().map_err(String::clone)?)?, THUMBNAIL)
+    let content = picture.content.as_ref().map_err(String::clone)?;
+    jpeg(&pixels(&picture.path, content, picture.transparency)?, THUMBNAIL)
 }
 
 /// The pixels of a file, if its content is still what the catalog knows.
-fn pixels(path: &Path, hash: &str) -> std::result::Result<Rgb, String> {
+fn pixels(path: &Path, hash: &str, transparency: Transparency) -> std::result::Result<Rgb, String> {
     let bytes = read(path).map_err(|e| io_reason(&e))?;
     if blake3::hash(&bytes).to_hex().as_str() != hash {
         return Err("the file has changed since it was scored: ingest it again".into());
     }
-    decode(&bytes).map(|decoded| decoded.rgb).map_err(|fault| fault.reason)
+    decode_on(&bytes, transparency).map(|decoded| decoded.rgb).map_err(|fault| fault.reason)
 }
 
 /// A JPEG no side of which is longer than `side`; never enlarged.

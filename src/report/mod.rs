@@ -67,6 +67,8 @@ pub struct Facts {
     pub cut_prompts: Vec<(String, u64)>,
     /// Composites and crops of the references that their prompts have now, by generation row.
     pub composites: HashSet<i64>,
+    /// Generation rows of the images that are known to be blank.
+    pub blank: HashSet<i64>,
     /// Per encoder, in the order of `encoders`; if controls were asked for.
     pub controls: Option<Vec<ControlsOf>>,
 }

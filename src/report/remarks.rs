@@ -3,6 +3,7 @@
 use super::cells::CellUnits;
 use super::units::{Scores, Units};
 use super::{Facts, Key, KeyValue};
+use crate::catalog::GenerationFact;
 use crate::vocabulary::{COMPOSITE, CROP};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,6 +56,18 @@ pub(super) fn remarks(
         said.push(format!(
             "{of_others} images of {COMPOSITE} and {CROP} are not of the references that their prompts have now and are in no \
              ceiling; `msdata controls make` makes them anew"
+        ));
+    }
+    let blank = |g: &&GenerationFact| facts.blank.contains(&g.id) && !facts.models[g.model as usize].1;
+    let mut blanks = facts.generations.iter().filter(blank);
+    if let Some(first) = blanks.next() {
+        let n = 1 + blanks.count();
+        let images = if n == 1 { "1 image is blank".to_owned() } else { format!("{n} images are blank") };
+        let (model, prompt) = (&facts.models[first.model as usize].0, &facts.prompts[first.prompt as usize].prompt_id);
+        let key = format!("{model} {prompt} {}", first.seed);
+        said.push(format!(
+            "{images} (one colour, or nothing visible) and scored like any other, the first {}; `msdata audit` lists them",
+            crate::vocabulary::plain(&key)
         ));
     }
     mixed.say("mix image sizes, and similarity depends on the size (`--by` with `size` tells them apart)", &mut said);

@@ -17,6 +17,7 @@ mod interop;
 mod page;
 mod paper;
 mod parity;
+mod pixels;
 mod real_data;
 #[cfg(unix)]
 mod run;

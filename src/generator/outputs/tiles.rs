@@ -56,13 +56,43 @@ fn tiles(grid: Grid, into: Option<&Path>, path: &Path) -> std::result::Result<Ve
     if paths.iter().all(|p| p.exists()) {
         return Ok(paths);
     }
-    let rgb = image::decode(&bytes).map_err(|fault| fault.reason)?.rgb;
+    // With its alpha: what becomes of it is decided where the tile is read, as for any image.
+    let (rgb, alpha) = image::layers(&bytes).map_err(|fault| fault.reason)?;
     let cut = grid.cut(&rgb)?;
+    let alpha = match alpha {
+        Some(alpha) => grid.cut(&image::Rgb { pixels: alpha.iter().flat_map(|a| [*a; 3]).collect(), ..rgb })?,
+        None => Vec::new(),
+    };
     if into.is_some() {
-        for (path, tile) in paths.iter().zip(cut) {
-            let png = image::png(&tile).map_err(|e| format!("cannot write a tile: {e}"))?;
+        for (n, (path, tile)) in paths.iter().zip(cut).enumerate() {
+            let png = match alpha.get(n) {
+                Some(alpha) => image::png_with_alpha(&tile, &alpha.pixels.iter().copied().step_by(3).collect::<Vec<u8>>()),
+                None => image::png(&tile),
+            };
+            let png = png.map_err(|e| format!("cannot write a tile: {e}"))?;
             write_whole(path, &png).map_err(|e| e.to_string())?;
         }
     }
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_keep_their_alpha() {
+        let dir = tempfile::tempdir().unwrap();
+        let grid = ::image::RgbaImage::from_fn(128, 64, |x, y| {
+            ::image::Rgba([x as u8, y as u8, 90, if (70..90).contains(&x) { 0 } else { 255 }])
+        });
+        let path = dir.path().join("grid.png");
+        grid.save(&path).unwrap();
+        let cut = cut(Grid::OneByTwo, Some(dir.path()), [path.as_path()].into_iter());
+        let tiles: Vec<_> = cut[0].as_ref().unwrap().iter().map(|t| image::layers(&std::fs::read(t).unwrap()).unwrap()).collect();
+        assert_eq!(tiles[0].1, None, "opaque tiles are as they always were");
+        let (rgb, alpha) = &tiles[1];
+        assert_eq!((rgb.width, rgb.pixels[3 * 10]), (64, 74));
+        assert_eq!(alpha.as_ref().unwrap().iter().filter(|a| **a == 0).count(), 20 * 64);
+    }
 }
