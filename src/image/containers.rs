@@ -219,13 +219,15 @@ pub fn gif_head(bytes: &[u8]) -> Result<(u32, u32, Option<Orientation>), Fault> 
 }
 
 fn gif_decoder(bytes: &[u8]) -> Result<gif::Decoder<&[u8]>, Fault> {
+    // The size stands first, and is told of first.
+    let side = |at: usize| bytes.get(at..)?.first_chunk().map(|b| u32::from(u16::from_le_bytes(*b)));
+    let (Some(width), Some(height)) = (side(6), side(8)) else { return Err(truncated(ImageFormat::Gif)) };
+    check_size("GIF", width, height)?;
     let mut options = gif::DecodeOptions::new();
     options.set_color_output(gif::ColorOutput::Indexed);
     options.check_frame_consistency(true);
     options.set_memory_limit(gif::MemoryLimit::Unlimited); // the size is checked before anything is allocated
-    let decoder = options.read_info(bytes).map_err(gif_fault)?;
-    check_size("GIF", u32::from(decoder.width()), u32::from(decoder.height()))?;
-    Ok(decoder)
+    options.read_info(bytes).map_err(gif_fault)
 }
 
 fn gif_fault(error: gif::DecodingError) -> Fault {

@@ -11,7 +11,7 @@ use crate::vocabulary::{ImageFormat, ImageStatus};
 use image::metadata::Orientation;
 use std::io::Cursor;
 use tiff::decoder::{Decoder, Limits};
-use tiff::tags::{ExtraSamples, Tag};
+use tiff::tags::{CompressionMethod, ExtraSamples, Tag};
 use tiff::{TiffError, TiffUnsupportedError};
 
 type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
@@ -75,9 +75,16 @@ fn page_of(decoder: &mut Reader<'_>) -> Result<Page, Fault> {
     if one(Tag::Unknown(266), 1)? == 2 {
         return Err(unsupported("its bits are filled in from the right"));
     }
+    if !matches!(compression, 1 | 4 | 5 | 7 | 8 | 32_773 | 32_946) {
+        let named = CompressionMethod::from_u16(compression).map_or(compression.to_string(), |method| format!("{method:?}"));
+        return Err(unsupported(&format!("its compression is {named}")));
+    }
+    if !matches!(one(Tag::Predictor, 1)?, 1 | 2) {
+        return Err(unsupported("its predictor is for real numbers"));
+    }
     let sample_format = one(Tag::SampleFormat, 1)?;
     if !matches!(sample_format, 1 | 4) {
-        return Err(unsupported("its samples are not whole numbers without a sign"));
+        return Err(unsupported("its samples are real or signed numbers"));
     }
     let extra = tag(decoder, Tag::ExtraSamples)?.unwrap_or_default();
     let extra_is = |sort: ExtraSamples| extra.first() == Some(&sort.to_u16());
