@@ -60,8 +60,7 @@ impl Catalog {
                  SELECT 1 FROM generation g JOIN model m ON m.id = g.model WHERE g.image = i.id AND m.control = 1)"
         );
         let act = "look for images by their pixels";
-        let groups: i64 =
-            self.db.query_row(&format!("SELECT count(*) {from}"), [], |r| r.get(0)).map_err(catalog(act))?;
+        let groups: i64 = self.db.query_row(&format!("SELECT count(*) {from}"), [], |r| r.get(0)).map_err(catalog(act))?;
         let first = format!("SELECT {WHO} {from} ORDER BY i.id LIMIT 1");
         let example = self.db.query_row(&first, [], |r| r.get(0)).optional().map_err(catalog(act))?;
         Ok(example.map(|example| Duplicate { groups: groups as u64, example }))

@@ -104,10 +104,7 @@ pub(super) fn look<'a>(
         watch.check()?;
         looked.par_extend(block.par_iter().map(|(subject, index)| {
             let (blake3, decoded) = match read(Path::new(&subject.references[*index])) {
-                Ok(bytes) => (
-                    Some(blake3::hash(&bytes)),
-                    decode_on(&bytes, transparency).map_err(|fault| fault.to_string()),
-                ),
+                Ok(bytes) => (Some(blake3::hash(&bytes)), decode_on(&bytes, transparency).map_err(|fault| fault.to_string())),
                 Err(e) => (None, Err(io_reason(&e))),
             };
             let appearance = decoded.as_ref().map_or_else(|_| Appearance::default(), |image| image.appearance);

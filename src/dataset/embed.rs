@@ -97,7 +97,8 @@ impl Dataset {
         let known = self.catalog.encoders()?;
         // Imported vectors have no model that could make more.
         let computed = known.iter().filter(|row| row.pixel_rule.is_some());
-        let mut computed = computed.map(|row| row.location.as_ref().map_or(row.name.to_string(), |dir| dir.display().to_string()));
+        let mut computed =
+            computed.map(|row| row.location.as_ref().map_or(row.name.to_string(), |dir| dir.display().to_string()));
         let mut words = match options.encoders.is_empty() {
             false => options.encoders.clone(),
             true if known.is_empty() && !imports => vec![BUILTIN.to_owned()],

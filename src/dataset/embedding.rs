@@ -176,11 +176,7 @@ fn prepare(
     }
 }
 
-fn tensor(
-    task: &ImageTask,
-    preprocessing: &Preprocessing,
-    transparency: Transparency,
-) -> std::result::Result<Tensor, Refusal> {
+fn tensor(task: &ImageTask, preprocessing: &Preprocessing, transparency: Transparency) -> std::result::Result<Tensor, Refusal> {
     let bytes = read(&task.path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Refusal::Unreadable(ImageStatus::Missing, io_reason(&e)),
         _ => Refusal::Unreadable(ImageStatus::Unreadable, io_reason(&e)),
@@ -258,12 +254,7 @@ impl Run<'_> {
     }
 
     /// Runs the network on a batch and makes its vectors durable.
-    fn stage(
-        &mut self,
-        encoder: &mut Encoder,
-        tasks: &mut Vec<(ImageTask, Appearance)>,
-        pixels: &mut Vec<f32>,
-    ) -> Result<()> {
+    fn stage(&mut self, encoder: &mut Encoder, tasks: &mut Vec<(ImageTask, Appearance)>, pixels: &mut Vec<f32>) -> Result<()> {
         if tasks.is_empty() {
             return Ok(());
         }

@@ -6,8 +6,8 @@ use crate::image::pixels::{Fault, MAX_PIXELS, Rgb, check_size, name};
 use crate::image::tiff;
 use crate::vocabulary::{ImageFormat, ImageStatus};
 use image::codecs::{bmp::BmpDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
-use image::metadata::Orientation;
 use image::error::UnsupportedErrorKind;
+use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, Limits};
 use std::io::Cursor;
 

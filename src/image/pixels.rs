@@ -5,8 +5,10 @@ use std::fmt;
 
 closed_set! {
     /// What becomes of the pixels that nobody sees, or sees only in part.
+    #[derive(Default)]
     Transparency, "transparency" {
         /// Alpha is dropped: the colours beneath come through, as in Pillow's `convert("RGB")`.
+        #[default]
         Drop = "drop",
         /// The picture is laid on white.
         White = "white",
@@ -17,12 +19,6 @@ closed_set! {
 
 /// Largest image, in pixels.
 pub const MAX_PIXELS: u64 = 100_000_000;
-
-impl Default for Transparency {
-    fn default() -> Self {
-        Transparency::Drop
-    }
-}
 
 /// 8-bit RGB, row-major, upright.
 #[derive(Debug, Clone, PartialEq, Eq)]

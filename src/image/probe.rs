@@ -57,4 +57,3 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
         FileState::Unusable(reason) => Err(refuse(reason)),
     }
 }
-

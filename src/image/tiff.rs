@@ -257,13 +257,8 @@ impl Page {
         let block = columns * rows + 2;
         let (width, height) = (self.size.0 as usize, self.size.1 as usize);
         let row = width.div_ceil(columns) * block;
-        let layout = Layout {
-            width: row as u32,
-            height: height.div_ceil(rows) as u32,
-            bits: 8,
-            samples: 1,
-            rows_as: rows as u32,
-        };
+        let layout =
+            Layout { width: row as u32, height: height.div_ceil(rows) as u32, bits: 8, samples: 1, rows_as: rows as u32 };
         let file = as_greys(decoder, bytes, &layout)?;
         let read = Samples::read(&mut open(&file)?, 1, false)?;
         let colour = |x: usize, y: usize| {

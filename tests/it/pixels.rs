@@ -286,14 +286,19 @@ impl Lab {
         let (mut subjects, mut images) = (String::new(), String::new());
         for (n, (name, bytes)) in references.iter().enumerate() {
             fs::write(lab.path(name), bytes).unwrap();
-            subjects += &format!("{{\"subject_id\": \"s{n}\", \"label\": \"thing\", \"license\": \"CC0\", \"references\": [\"{name}\"]}}\n");
+            subjects += &format!(
+                "{{\"subject_id\": \"s{n}\", \"label\": \"thing\", \"license\": \"CC0\", \"references\": [\"{name}\"]}}\n"
+            );
         }
         for (n, (name, bytes)) in generations.iter().enumerate() {
             fs::write(lab.path(name), bytes).unwrap();
             images += &format!("{{\"model\": \"M\", \"prompt_id\": \"p\", \"seed\": {n}, \"path\": \"{name}\"}}\n");
         }
         let ids: Vec<String> = (0..references.len()).map(|n| format!("\"s{n}\"")).collect();
-        let prompt = format!("{{\"prompt_id\": \"p\", \"text\": \"Things.\", \"scene_type\": \"neutral\", \"subjects\": [{}]}}\n", ids.join(", "));
+        let prompt = format!(
+            "{{\"prompt_id\": \"p\", \"text\": \"Things.\", \"scene_type\": \"neutral\", \"subjects\": [{}]}}\n",
+            ids.join(", ")
+        );
         for (name, text) in [("subjects", subjects), ("prompts", prompt), ("generations", images)] {
             fs::write(lab.path(&format!("{name}.jsonl")), text).unwrap();
         }
@@ -320,7 +325,8 @@ impl Lab {
     }
 
     fn ingest(&self, more: &[&str]) -> Output {
-        let manifests = ["ingest", "--subjects", "subjects.jsonl", "--prompts", "prompts.jsonl", "--generations", "generations.jsonl"];
+        let manifests =
+            ["ingest", "--subjects", "subjects.jsonl", "--prompts", "prompts.jsonl", "--generations", "generations.jsonl"];
         self.run(&[&manifests[..], more].concat())
     }
 
@@ -344,7 +350,8 @@ fn cut_out(beneath: [u8; 3]) -> Vec<u8> {
     let picture = picture(5, 160, 140);
     let cut = image::RgbaImage::from_fn(160, 140, |x, y| {
         let inside = (40..120).contains(&x) && (30..110).contains(&y);
-        let [r, g, b] = if inside { picture.get_pixel(x, y).0 } else { [beneath[0] ^ (x as u8 & beneath[1]), beneath[1], beneath[2]] };
+        let [r, g, b] =
+            if inside { picture.get_pixel(x, y).0 } else { [beneath[0] ^ (x as u8 & beneath[1]), beneath[1], beneath[2]] };
         image::Rgba([r, g, b, if inside { 255 } else { 0 }])
     });
     encoded(cut, image::ImageFormat::Png)
@@ -386,7 +393,11 @@ fn hidden_pixels_are_told_and_a_ground_ends_them() {
 
     // It stays chosen, for everybody who reads pixels.
     fs::write(lab.path("d.png"), cut_out([1, 2, 3])).unwrap();
-    fs::write(lab.path("subjects.jsonl"), "{\"subject_id\": \"new\", \"label\": \"thing\", \"license\": \"CC0\", \"references\": [\"d.png\"]}\n").unwrap();
+    fs::write(
+        lab.path("subjects.jsonl"),
+        "{\"subject_id\": \"new\", \"label\": \"thing\", \"license\": \"CC0\", \"references\": [\"d.png\"]}\n",
+    )
+    .unwrap();
     lab.ok(&["ingest", "--subjects", "subjects.jsonl"]);
     assert!(lab.ok(&["embed", "--transparency", "white"]).contains("nothing was left to embed"));
     let check = lab.run(&["subjects", "check", "--format", "csv"]);
@@ -452,7 +463,9 @@ fn blank_images_are_told_flagged_and_remarked() {
     let listed = String::from_utf8(audit.stdout).unwrap();
     let listed: Vec<&str> = listed.lines().filter(|line| line.starts_with("blank,")).collect();
     assert_eq!(listed.len(), 3, "{listed:?}");
-    assert!(listed[0].starts_with("blank,M,p,0,") && listed[1].starts_with("blank,M,p,2,") && listed[2].starts_with("blank,M,p,3,"));
+    assert!(
+        listed[0].starts_with("blank,M,p,0,") && listed[1].starts_with("blank,M,p,2,") && listed[2].starts_with("blank,M,p,3,")
+    );
     let report = err(&lab.run(&["report"]));
     assert!(report.contains("3 images are blank") && report.contains("the first M p 0"), "{report}");
 
@@ -487,7 +500,6 @@ fn an_audit_decodes_what_nobody_has_decoded() {
     let mut data = msdata::Dataset::init(&dir.path().join("data")).unwrap();
     ingest(&mut data, &files);
     let audit = data.audit(&AuditOptions::default(), &mut Watch::silent()).unwrap();
-    let blank: Vec<&str> =
-        audit.flags.iter().filter(|f| f.flag == FlagKind::Blank).map(|f| f.image.prompt_id.as_str()).collect();
+    let blank: Vec<&str> = audit.flags.iter().filter(|f| f.flag == FlagKind::Blank).map(|f| f.image.prompt_id.as_str()).collect();
     assert_eq!(blank, ["p1"]);
 }
