@@ -232,6 +232,18 @@ impl Dataset {
                 changes.renew_encoder(row.id, &described.fingerprint, dimension)?;
                 row.id
             }
+            Some(row)
+                if row.fingerprint != described.fingerprint
+                    && let Some(transparency) = described.other_transparency(&row.fingerprint) =>
+            {
+                return Err(Error::request(
+                    format!(
+                        "the imported vectors of encoder {} were made with another `--transparency`",
+                        quote(row.name.as_str())
+                    ),
+                    format!("`--transparency {transparency}` goes on with them"),
+                ));
+            }
             _ => changes.encoder(&described.name, &described.fingerprint, dimension)?,
         };
         changes.describe_encoder(id, described.location.as_deref(), PIXEL_RULE)?;

@@ -48,6 +48,8 @@ pub struct Described {
     pub location: Option<PathBuf>,
     preprocessing: Preprocessing,
     transparency: Transparency,
+    /// The fingerprint where alpha is dropped.
+    dropped: String,
     size: (u32, u32),
     files: EncoderDirectory,
 }
@@ -119,14 +121,19 @@ impl Described {
             .fixed_size()
             .ok_or_else(|| at_fault("makes images of varying size, and a network takes them all alike".into()))?;
         let fingerprint = files.fingerprint(&preprocessing.canonical(), PIXEL_RULE)?.encoder;
-        let transparency = Transparency::Drop;
-        Ok(Described { name: files.name.clone(), fingerprint, location, preprocessing, transparency, size, files })
+        let (transparency, dropped) = (Transparency::Drop, fingerprint.clone());
+        Ok(Described { name: files.name.clone(), fingerprint, location, preprocessing, transparency, dropped, size, files })
+    }
+
+    /// What became of transparent pixels where this encoder has another fingerprint; nothing if that is not why.
+    pub fn other_transparency(&self, fingerprint: &str) -> Option<Transparency> {
+        Transparency::ALL.iter().copied().find(|t| fingerprint::under(&self.dropped, *t) == fingerprint)
     }
 
     /// The same encoder, to which images are shown with `transparency`: another fingerprint, unless alpha is dropped.
     #[must_use]
     pub fn under(self, transparency: Transparency) -> Described {
-        let fingerprint = fingerprint::under(&self.fingerprint, transparency);
+        let fingerprint = fingerprint::under(&self.dropped, transparency);
         Described { fingerprint, transparency, ..self }
     }
 

@@ -432,6 +432,24 @@ fn hidden_pixels_are_told_and_a_ground_ends_them() {
 }
 
 #[test]
+fn imported_vectors_say_how_transparent_pixels_were_seen() {
+    let lab = Lab::new(&[("a.png", cut_out([0, 0, 0]))], &[("g.png", png(1))]);
+    assert_eq!(lab.ingest(&["--transparency", "white"]).status.code(), Some(0));
+    lab.ok(&["export", "tables"]);
+    lab.ok(&["init", "other"]);
+    let files = ["--subjects", "subjects.jsonl", "--prompts", "prompts.jsonl", "--embeddings"];
+    let vectors = "tables/embeddings/builtin-texture/part-0001.parquet";
+    lab.ok(&[&["-d", "other", "ingest"], &files[..4], &["--generations", "generations.jsonl", "--embeddings", vectors]].concat());
+    fs::write(lab.path("b.png"), cut_out([9, 9, 9])).unwrap();
+    fs::write(lab.path("more.jsonl"), "{\"subject_id\": \"new\", \"label\": \"thing\", \"references\": [\"b.png\"]}\n").unwrap();
+    lab.ok(&["-d", "other", "ingest", "--subjects", "more.jsonl", "--no-embed"]);
+    let refused = lab.run(&["-d", "other", "embed", "--encoder", "builtin-texture"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", err(&refused));
+    assert!(err(&refused).contains("`--transparency white` goes on with them"), "{}", err(&refused));
+    lab.ok(&["-d", "other", "embed", "--encoder", "builtin-texture", "--transparency", "white"]);
+}
+
+#[test]
 fn an_interrupted_or_impossible_change_of_the_ground_loses_nothing() {
     let lab = Lab::new(&[("a.png", cut_out([0, 0, 0]))], &[("g.png", png(1))]);
     assert_eq!(lab.ingest(&["--transparency", "white"]).status.code(), Some(0));
