@@ -129,10 +129,10 @@ impl Looked<'_> {
             Ok(q) if q.short_side() < SMALL => {
                 (Check::Small, format!("{} × {} pixels, below {SMALL} on the short side", q.width, q.height))
             }
-            Ok(_) if self.appearance.blank => (Check::Blank, "it has one colour, or nothing that is visible".to_owned()),
             Ok(q) if q.contrast < BLANK => {
                 (Check::Blank, format!("its greys deviate by {:.1} of 255, below {BLANK}", q.contrast))
             }
+            Ok(_) if self.appearance.blank => (Check::Blank, "it has one colour, or nothing that is visible".to_owned()),
             Ok(q) if q.sharpness < BLURRED => (Check::Blurred, format!("sharpness {:.0}, below {BLURRED}", q.sharpness)),
             Ok(_) => return None,
         };

@@ -223,10 +223,10 @@ impl Dataset {
                 }
                 if held {
                     let why = match rule {
-                        Some(rule) => format!("pixel rule {PIXEL_RULE} in place of {rule}"),
-                        None => "it has changed".to_owned(),
+                        Some(rule) => format!("was used with pixel rule {rule}, which is {PIXEL_RULE} now"),
+                        None => "has changed".to_owned(),
                     };
-                    watch.warn(&format!("encoder {}: {why}: everything is embedded anew", plain(name)));
+                    watch.warn(&format!("encoder {} {why}: everything is embedded anew", plain(name)));
                 }
                 changes.clear_encoder(row.id)?;
                 changes.renew_encoder(row.id, &described.fingerprint, dimension)?;

@@ -148,15 +148,17 @@ fn images_that_cannot_be_used_are_kept_with_their_reason_and_tried_again() {
     let lab = Lab::new(3);
     let cut = lab.path("input/g0_1.png");
     let whole = fs::read(&cut).unwrap();
-    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let mut spoiled = whole.clone();
+    spoiled[whole.len() / 2] ^= 1;
+    fs::write(&cut, spoiled).unwrap();
     fs::write(lab.path("input/g1_1.png"), "no image at all").unwrap();
     fs::remove_file(lab.path("input/g1_0.png")).unwrap();
     let run = lab.ingest("data", &[]);
     assert_eq!(run.status.code(), Some(3), "{}", err(&run));
-    assert!(err(&run).contains("5 images, 1 failed"), "the header of the cut image is whole: {}", err(&run));
+    assert!(err(&run).contains("5 images, 1 failed"), "the head of the spoiled image is whole: {}", err(&run));
     let reasons = lab.sql("data", "SELECT prompt_id, seed, status, reason FROM generations WHERE status <> 'ok' ORDER BY 1, 2");
     assert!(reasons.contains("p0,1,unreadable,a broken PNG file"), "{reasons}");
-    assert!(reasons.contains("p1,0,missing,no such file") && reasons.contains("p1,1,unreadable,\"no image"), "{reasons}");
+    assert!(reasons.contains("p1,0,missing,no such file") && reasons.contains("p1,1,unreadable,\"not an image"), "{reasons}");
     let report = lab.run(&["-d", "data", "report", "--by", "model", "--format", "jsonl"]);
     assert!(String::from_utf8_lossy(&report.stdout).contains(r#""images":3,"subjects":6,"missing":3"#));
     // A file that is mended is read again by itself.
