@@ -183,7 +183,9 @@ mod tests {
 
     #[test]
     fn sizes_as_people_write_them() {
-        for (text, bytes) in [("20MB", 20_000_000), ("8e5", 800_000), ("1.5 gb", 1_500_000_000), ("1e-3GB", 1_000_000), ("2KiB", 2048)] {
+        for (text, bytes) in
+            [("20MB", 20_000_000), ("8e5", 800_000), ("1.5 gb", 1_500_000_000), ("1e-3GB", 1_000_000), ("2KiB", 2048)]
+        {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
         for text in ["", "MB", "0", "-1MB", "0.1B", "nan", "inf", "1e30GB", "20TB", "2,5MB"] {

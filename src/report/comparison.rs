@@ -94,7 +94,23 @@ impl Comparison {
     pub(super) fn new([a, b]: [&str; 2], keys: Vec<(Key, KeyValue)>, measure: &str, contrast: Contrast) -> Comparison {
         let Contrast { pairs, prompts, only_a, only_b, mean_a, mean_b, difference, of_prompts, ci, p } = contrast;
         let (a, b, measure) = (a.to_owned(), b.to_owned(), measure.to_owned());
-        Comparison { a, b, keys, measure, pairs, prompts, only_a, only_b, mean_a, mean_b, difference, of_prompts, ci, p, p_holm: None }
+        Comparison {
+            a,
+            b,
+            keys,
+            measure,
+            pairs,
+            prompts,
+            only_a,
+            only_b,
+            mean_a,
+            mean_b,
+            difference,
+            of_prompts,
+            ci,
+            p,
+            p_holm: None,
+        }
     }
 }
 

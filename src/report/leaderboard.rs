@@ -115,9 +115,11 @@ pub fn leaderboard(facts: &Facts, options: &CompareOptions) -> Result<Leaderboar
     let mut remarks = arena.remarks(&pairs);
     remarks.extend(arena.floor_remark(&comparisons));
     remarks.extend(coverage_remark(&comparisons));
-    let circles: Vec<&[Standing]> = boards.iter().filter(|(_, board)| board.circle).map(|(_, board)| &board.standings[..]).collect();
+    let circles: Vec<&[Standing]> =
+        boards.iter().filter(|(_, board)| board.circle).map(|(_, board)| &board.standings[..]).collect();
     if let Some(first) = circles.first().and_then(|standings| standings.first()) {
-        let cell = if first.keys.is_empty() { String::new() } else { format!(", the first {}", plain(&written(first.keys.iter()))) };
+        let cell =
+            if first.keys.is_empty() { String::new() } else { format!(", the first {}", plain(&written(first.keys.iter()))) };
         remarks.push(format!(
             "cells in which models that are told apart are better than one another in a circle, each on other images, so that no \
              order is right: {}{cell}; compare them on the same images",

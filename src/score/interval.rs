@@ -128,23 +128,31 @@ pub fn interval_of_difference(differences: &Clustered, [one, other]: [&[f64]; 2]
 fn tails(values: Vec<f64>, tail: f64) -> [f64; 2] {
     const EVERY: usize = 16;
     let mut sample: Vec<f64> = values.iter().step_by(EVERY).copied().collect();
-    sample.sort_by(f64::total_cmp);
     let needed = (tail * values.len() as f64) as usize + 3;
     // Of every 16th value twice as many as are needed of all: what lies beyond the last is more than enough.
     let inner = (2 * needed / EVERY + 8).min(sample.len() - 1);
-    let sorted = |beyond: &dyn Fn(f64) -> bool| {
-        let mut kept: Vec<f64> = values.iter().copied().filter(|v| beyond(*v)).collect();
-        if kept.len() < needed {
-            kept.clone_from(&values);
-        }
-        kept.sort_by(f64::total_cmp);
-        kept
-    };
-    let (least, most) = (sample[inner], sample[sample.len() - 1 - inner]);
-    let (low, high) = (sorted(&|v| v <= least), sorted(&|v| v >= most));
-    let skipped = values.len() - high.len();
+    let least = *sample.select_nth_unstable_by(inner, f64::total_cmp).1;
+    let outer = sample.len() - 1 - inner;
+    let most = *sample.select_nth_unstable_by(outer, f64::total_cmp).1;
     let at = |level: f64| level * (values.len() - 1) as f64;
-    [interpolated(&low, at(tail)), interpolated(&high, at(1.0 - tail) - skipped as f64)]
+    let mut low: Vec<f64> = values.iter().copied().filter(|v| *v <= least).collect();
+    if low.len() < needed {
+        low.clone_from(&values);
+    }
+    let mut high: Vec<f64> = values.iter().copied().filter(|v| *v >= most).collect();
+    if high.len() < needed {
+        high.clone_from(&values);
+    }
+    let skipped = values.len() - high.len();
+    [selected(&mut low, at(tail)), selected(&mut high, at(1.0 - tail) - skipped as f64)]
+}
+
+/// The value at a place in the order of the values, interpolated between the two beside it.
+fn selected(values: &mut [f64], at: f64) -> f64 {
+    let below = at.floor();
+    let (_, value, rest) = values.select_nth_unstable_by(below as usize, f64::total_cmp);
+    let next = rest.iter().copied().min_by(f64::total_cmp).unwrap_or(*value);
+    *value + (at - below) * (next - *value)
 }
 
 /// The means of each measure, given as sums and numbers by cluster, over clusters drawn with replacement.
@@ -179,10 +187,7 @@ fn expanded_tail(level: f64, n: usize) -> Option<f64> {
 
 /// The quantile of sorted values, at least one, interpolated (type 7 of Hyndman and Fan 1996, R's default).
 pub fn quantile(sorted: &[f64], level: f64) -> f64 {
-    interpolated(sorted, level * (sorted.len() - 1) as f64)
-}
-
-fn interpolated(sorted: &[f64], at: f64) -> f64 {
+    let at = level * (sorted.len() - 1) as f64;
     let below = at.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
     sorted[below] + (at - below as f64) * (sorted[above] - sorted[below])
@@ -276,7 +281,8 @@ mod tests {
 
     #[test]
     fn an_interval_of_differences_needs_no_draws_of_its_own() {
-        let values = |shift: usize| -> Vec<(usize, f64)> { (0..20).map(|k| (k, f64::from((k * 7 % (11 + shift)) as u8))).collect() };
+        let values =
+            |shift: usize| -> Vec<(usize, f64)> { (0..20).map(|k| (k, f64::from((k * 7 % (11 + shift)) as u8))).collect() };
         let (a, b) = (of(&values(0), 20), of(&values(2), 20));
         let between: Vec<(usize, f64)> = values(0).iter().zip(values(2)).map(|(a, b)| (a.0, a.1 - b.1)).collect();
         let differences = of(&between, 20);

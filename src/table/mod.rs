@@ -218,10 +218,18 @@ mod tests {
 
     #[test]
     fn latex_of_ours_is_ascii_and_no_cell_is_an_argument() {
-        let row = [Cell::Text("[5pt] a--b".into()), Cell::Text("*".into()), Cell::Number("– [0, 1]".into()), Cell::Text("1 − 2 × 3 ≤ “τ…”".into())];
+        let row = [
+            Cell::Text("[5pt] a--b".into()),
+            Cell::Text("*".into()),
+            Cell::Number("– [0, 1]".into()),
+            Cell::Text("1 − 2 × 3 ≤ “τ…”".into()),
+        ];
         let latex = written(Format::Latex, &row);
         assert!(latex.is_ascii(), "{latex}");
-        assert!(latex.contains("\n{[}5pt] a-{}-b & {*} & -- [0, 1] & 1 $-$ 2 $\\times$ 3 $\\leq$ ``$\\tau$\\ldots{}'' \\\\\n"), "{latex}");
+        assert!(
+            latex.contains("\n{[}5pt] a-{}-b & {*} & -- [0, 1] & 1 $-$ 2 $\\times$ 3 $\\leq$ ``$\\tau$\\ldots{}'' \\\\\n"),
+            "{latex}"
+        );
     }
 
     #[test]

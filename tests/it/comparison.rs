@@ -201,7 +201,12 @@ fn sizes_and_strangers_are_said_once() {
     let remarks = data.compare(None, &CompareOptions::default()).unwrap().remarks;
     assert_eq!(remarks.len(), 3, "{remarks:?}");
     // A pair with two prompts, by four measures: p is 1/2 at best.
-    assert!(remarks[2].starts_with("rows in which no difference could be told from chance, however large: 4 of 12, the first A and B"), "{}", remarks[2]);
+    assert!(
+        remarks[2]
+            .starts_with("rows in which no difference could be told from chance, however large: 4 of 12, the first A and B"),
+        "{}",
+        remarks[2]
+    );
     assert_eq!(remarks[0], "pairs of models without an image of the same prompt and seed: 2, the first A and C");
     assert!(remarks[1].ends_with(": 1, the first A 2x2, B 2x2, 3x2"), "{}", remarks[1]);
 }
@@ -248,7 +253,10 @@ fn a_family_beyond_its_prompts_is_told_so() {
     // 66 pairs of nine prompts that agree: 66 · 2/2⁹ = 0.26.
     assert!(found.rows.iter().all(|row| row.p == Some(1.0 / 256.0) && row.p_holm.unwrap() > 0.05));
     let said = found.remarks.iter().find(|r| r.contains("told from chance")).unwrap();
-    assert!(said.contains("66 of 66, the first m00 and m01: 9 prompts give a p of 3.9e-3") && said.contains("makes that 0.26"), "{said}");
+    assert!(
+        said.contains("66 of 66, the first m00 and m01: 9 prompts give a p of 3.9e-3") && said.contains("makes that 0.26"),
+        "{said}"
+    );
     // Two of them alone have nine prompts enough.
     let two = data.compare(Some([&"m00".parse().unwrap(), &"m01".parse().unwrap()]), &options).unwrap();
     assert_eq!((two.rows[0].p_holm, two.remarks.len()), (Some(1.0 / 256.0), 0), "{:?}", two.remarks);
@@ -274,7 +282,8 @@ fn the_board_agrees_with_its_test_whatever_the_coverage() {
         };
         one.write_vectors(&path, "dinov2-small", value, None);
         files.embeddings = vec![path];
-        let mut data = Dataset::init(&dir.path().join("data")).or_else(|_| Dataset::open_to_write(&dir.path().join("data"))).unwrap();
+        let mut data =
+            Dataset::init(&dir.path().join("data")).or_else(|_| Dataset::open_to_write(&dir.path().join("data"))).unwrap();
         prescribed::ingest_with_warnings(&mut data, &files.options());
     }
     let data = Dataset::open_to_read(&dir.path().join("data")).unwrap();

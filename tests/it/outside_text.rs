@@ -24,7 +24,8 @@ fn shown(dir: &Path, args: &[&str]) -> String {
     let Output { stdout, stderr, .. } = msdata(dir, args);
     let text = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
     let harmful = |c: char| {
-        c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}')
+        c.is_control() && !matches!(c, '\n' | '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}')
     };
     assert!(!text.contains(harmful), "{args:?}: {text:?}");
     text
@@ -58,7 +59,8 @@ fn hostile(dir: &Path) {
     assert!(msdata(dir, &["init", "data"]).status.success());
 }
 
-const INGEST: [&str; 7] = ["ingest", "--subjects", "../in/s.jsonl", "--prompts", "../in/p.jsonl", "--generations", "../in/g.jsonl"];
+const INGEST: [&str; 7] =
+    ["ingest", "--subjects", "../in/s.jsonl", "--prompts", "../in/p.jsonl", "--generations", "../in/g.jsonl"];
 
 #[test]
 fn no_command_sends_it_to_the_terminal() {
@@ -113,7 +115,8 @@ fn no_refusal_sends_it_to_the_terminal() {
     shown(&data, &INGEST);
     let path = format!("no{HOSTILE}/where");
     let row = dir.path().join("in/bad.jsonl");
-    fs::write(&row, format!("{}\n", json!({"subject_id": HOSTILE, "label": "x", "references": [HOSTILE], "kind": HOSTILE}))).unwrap();
+    fs::write(&row, format!("{}\n", json!({"subject_id": HOSTILE, "label": "x", "references": [HOSTILE], "kind": HOSTILE})))
+        .unwrap();
     let cells = dir.path().join("in/bad.csv");
     fs::write(&cells, format!("prompt_id,text,scene_type,subjects\n{HOSTILE},x,{HOSTILE},{HOSTILE}\n")).unwrap();
     let refused: [&[&str]; 28] = [
@@ -188,7 +191,8 @@ fn figures_and_pages_show_it() {
     // A program is given exactly the path.
     let path = String::from_utf8(written.stdout).unwrap();
     let html = fs::read_to_string(path.strip_suffix('\n').unwrap()).unwrap();
-    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let obeyed =
+        |c: char| c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     assert!(!html.contains(obeyed), "{:?}", html.find(obeyed).map(|at| &html[at.saturating_sub(80)..at + 20]));
 }
 
