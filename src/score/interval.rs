@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 /// Times that the clusters are drawn.
 pub const REPLICATES: usize = 10_000;
 
-/// Means of clusters that differ by no more are the same.
-const ROUNDING: f64 = 1e-12;
+/// Means of clusters that differ by no more are the same: cosines are of vectors in float32.
+const ROUNDING: f64 = 1e-6;
 
 /// What an interval is to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
