@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 /// Two models on the same prompts and seeds: is the difference more than chance?
 ///
 /// Every measure of the first less that of the second, over the images that both have of a prompt and seed: the
-/// mean difference, its interval by a bootstrap over prompts, p of a sign-flip test over the prompts' means, and
-/// the same by Holm's method over all rows of the measure. A * marks models that are told apart.
+/// mean difference, its interval by a bootstrap over prompts, p of an exact sign-flip test over the prompts' means,
+/// and the same by Holm's method over all rows of the measure. A * marks models that are told apart.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

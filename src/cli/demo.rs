@@ -1,6 +1,7 @@
 use super::{Ended, Terminal};
 use msdata::demo::{self, DemoOptions};
 use msdata::table::Format;
+use msdata::vocabulary::plain;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
@@ -30,6 +31,7 @@ impl Demo {
         writeln!(out, "Simulated: drawn characters, and three generators that are programs with known faults.\n")?;
         made.report.write(&mut out, Format::Table)?;
         let dir = msdata::error::shell_word(&self.dir);
+        let page = made.page.display().to_string();
         writeln!(
             out,
             "
@@ -45,7 +47,7 @@ What was done to every subject is recorded. Beside it, what the encoder saw of i
 
 Look at it: {}",
             demo::THRESHOLDS,
-            made.page.display(),
+            plain(&page),
         )?;
         Ok(Ended::Done)
     }

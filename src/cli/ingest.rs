@@ -115,7 +115,7 @@ impl Ingest {
 
 /// Ends the process as clap does for what it cannot parse.
 pub fn usage(message: String) -> ! {
-    clap::Error::raw(clap::error::ErrorKind::InvalidValue, message + "\n").exit()
+    super::refused(&clap::Error::raw(clap::error::ErrorKind::InvalidValue, message + "\n"))
 }
 
 fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
@@ -149,7 +149,7 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
         images.ok, images.missing, images.unusable, summary.images_read
     ));
     for line in &summary.unusable {
-        terminal.say(format!("  {}", msdata::vocabulary::plain(line)));
+        terminal.say(format!("  {line}"));
     }
     let rest = (images.missing + images.unusable).saturating_sub(summary.unusable.len() as u64);
     if rest > 0 {

@@ -1,5 +1,6 @@
 use super::{Ended, Terminal};
 use msdata::Dataset;
+use msdata::vocabulary::plain;
 use std::io::Write;
 use std::path::Path;
 
@@ -21,10 +22,10 @@ impl Verify {
         let found = terminal.watch(|watch| data.verify(self.deep, watch))?;
         let mut out = std::io::stdout().lock();
         for fault in &found.faults {
-            writeln!(out, "fault: {fault}")?;
+            writeln!(out, "fault: {}", plain(fault))?;
         }
         for note in &found.notes {
-            writeln!(out, "note: {note}")?;
+            writeln!(out, "note: {}", plain(note))?;
         }
         let verdict = if found.faults.is_empty() { "sound".to_owned() } else { format!("{} faults", found.faults.len()) };
         writeln!(out, "{verdict}: {} parts, {} images, {} scores checked", found.parts, found.images, found.scores)?;

@@ -159,7 +159,9 @@ impl References {
                         names.insert((subject.subject_id.clone(), index), name.clone());
                         files.push((name, bytes));
                     }
-                    Err(reason) => faults.push(format!("{}: {}: {reason}", plain(&subject.subject_id), path.display())),
+                    Err(reason) => {
+                        faults.push(format!("{}: {}: {reason}", plain(&subject.subject_id), plain(&path.display().to_string())))
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@
 //! | `units` | generations or pairs, and what each was scored |
 //! | `cells` | the grouping, with Polars |
 //! | `arena` | the images that two models have of the same prompt and seed |
+//! | `contrast` | models side by side in one cell, and two of them against each other |
 //! | `comparison` | [`Comparisons`]: models against each other |
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
 //! | `blind_spot` | images that CLIP takes for good and that have lost everybody |
@@ -22,6 +23,7 @@ mod blind_spot;
 mod ceiling;
 mod cells;
 mod comparison;
+mod contrast;
 mod identity;
 mod keys;
 mod leaderboard;

@@ -109,7 +109,7 @@ pub(super) fn listed(sizes: &BTreeSet<[u32; 2]>) -> String {
     words.join(", ")
 }
 
-fn written<'k>(keys: impl Iterator<Item = &'k (Key, KeyValue)>) -> String {
+pub(super) fn written<'k>(keys: impl Iterator<Item = &'k (Key, KeyValue)>) -> String {
     let value = |value: &KeyValue| match value {
         KeyValue::Integer(n) => n.to_string(),
         KeyValue::Text(text) => text.clone().unwrap_or_else(|| "none".into()),

@@ -18,13 +18,15 @@ mod draws;
 mod duplicates;
 mod identification;
 mod interval;
+mod sign_flip;
 
-pub use comparison::{groups, holm, sign_flip};
+pub use comparison::{groups, holm};
 pub use correlation::pearson;
 pub use curve::Curve;
 pub use duplicates::{NearDuplicate, near_duplicates};
 pub use identification::{Identification, identification};
-pub use interval::{Clustered, Confidence, REPLICATES, intervals, quantile};
+pub use interval::{Clustered, Confidence, REPLICATES, interval_of_difference, intervals, quantile, replicate_means};
+pub use sign_flip::{least_p, sign_flip};
 
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the
 /// last digit, is the same on every machine; eight, so that it fills a vector register.

@@ -14,6 +14,7 @@ mod embedding;
 mod generators;
 mod hub;
 mod interop;
+mod outside_text;
 mod page;
 mod paper;
 mod parity;
