@@ -9,6 +9,7 @@
 //! | `containers` | PNG, WebP, GIF, BMP, TIFF files |
 //! | `png` | PNG files of our own |
 //! | `resize` | Pillow's resize, bit for bit |
+//! | `resize_floats` | PyTorch's resize of numbers |
 //! | `filter` | [`Filter`]: its filters |
 //! | `composite` | [`Grid`]: references pasted together |
 //! | `preprocess` | [`Preprocessing`]: resize, crop, normalise |
@@ -27,12 +28,14 @@ mod preprocessor_config;
 mod probe;
 pub mod quality;
 mod resize;
+mod resize_floats;
 
 pub use composite::{Grid, alone, composite, taken_out, tile};
 pub use decode::{PIXEL_RULE, decode, load};
 pub use filter::Filter;
 pub use pixels::{Decoded, Fault, MAX_PIXELS, Rgb};
 pub use png::png;
-pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize};
+pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize, Samples};
+pub use preprocessor_config::is_siglip;
 pub use probe::{MAX_FILE_BYTES, probe, read};
 pub use resize::{Window, resize, resize_window};
