@@ -214,7 +214,7 @@ impl Config<'_> {
     fn flag(&self, key: &str, default: bool) -> Result<bool, String> {
         match self.get(key) {
             Some(value) => value.as_bool().ok_or_else(|| format!("`{key}` is neither true nor false")),
-            None if self.defaults.is_some() => Ok(default),
+            None if self.defaults.is_some() || self.lenient => Ok(default),
             None => Err(self.missing(key)),
         }
     }
@@ -381,6 +381,51 @@ mod tests {
             (vit.resize, vit.filter, vit.crop, vit.normalize),
             (Resize::Exact { width: 384, height: 384 }, Filter::Bilinear, None, Some(HALF))
         );
+    }
+
+    #[test]
+    fn dinov3_and_siglip_2_as_the_hub_has_them() {
+        let dinov3 = json!({
+            "image_processor_type": "DINOv3ViTImageProcessorFast", "crop_size": null, "data_format": "channels_first",
+            "default_to_square": true, "device": null, "disable_grouping": null, "do_center_crop": null, "do_convert_rgb": null,
+            "do_normalize": true, "do_rescale": true, "do_resize": true, "image_mean": [0.485, 0.456, 0.406],
+            "image_std": [0.229, 0.224, 0.225], "input_data_format": null, "resample": 2, "rescale_factor": 0.00392156862745098,
+            "return_tensors": null, "size": {"height": 224, "width": 224}
+        });
+        let read = Preprocessing::from_config(&dinov3).unwrap();
+        let square = Resize::Exact { width: 224, height: 224 };
+        assert_eq!((read.resize, read.samples, read.filter, read.crop), (square, Samples::Floats, Filter::Bilinear, None));
+        assert_eq!(Preprocessing::from_config(&json!({"image_processor_type": "DINOv3ViTImageProcessor"})), Ok(read.clone()));
+        assert_eq!(Preprocessing::from_config(&json!({"image_processor": dinov3})), Ok(read.clone()));
+        assert_eq!(Preprocessing::from_config(&read.to_config()), Ok(read.clone()));
+        assert!(read.canonical().ends_with(" samples=floats"));
+        let boxed = json!({"image_processor_type": "DINOv3ViTImageProcessor", "resample": 4});
+        assert!(Preprocessing::from_config(&boxed).unwrap_err().contains("`resample`"));
+
+        let siglip2 = json!({
+            "do_convert_rgb": null, "do_normalize": true, "do_rescale": true, "do_resize": true, "image_mean": [0.5, 0.5, 0.5],
+            "image_processor_type": "SiglipImageProcessor", "image_std": [0.5, 0.5, 0.5], "processor_class": "SiglipProcessor",
+            "resample": 2, "rescale_factor": 0.00392156862745098, "size": {"height": 256, "width": 256}
+        });
+        let read = Preprocessing::from_config(&siglip2).unwrap();
+        assert_eq!((read.samples, read.filter, read.fixed_size()), (Samples::Bytes, Filter::Bilinear, Some((256, 256))));
+        assert!(is_siglip(&siglip2) && is_siglip(&json!({"image_processor": siglip2})) && !is_siglip(&dinov3));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said() {
+        let config =
+            json!({"image_processor_type": "OddImageProcessor", "crop_pct": 0.9, "x": 1, "resample": 9, "size": {"a": 1}});
+        let said = Preprocessing::from_config(&config).unwrap_err();
+        for part in ["`OddImageProcessor`", "`crop_pct`", "`x`", "`resample`", "`size`"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let said = Preprocessing::from_config(&json!({"do_resize": true, "do_normalize": true})).unwrap_err();
+        for key in ["size", "resample", "do_center_crop", "do_rescale", "image_mean"] {
+            assert!(said.contains(&format!("`{key}` is missing")), "{key}: {said}");
+        }
+        let naflex = json!({"image_processor_type": "Siglip2ImageProcessor", "patch_size": 16, "max_num_patches": 256});
+        assert!(Preprocessing::from_config(&naflex).unwrap_err().contains("NaFlex"));
     }
 
     #[test]

@@ -82,3 +82,59 @@ fn taps(input: u32, output: u32, filter: Filter) -> Vec<Taps> {
     };
     (0..output).map(of_sample).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shrinks_and_widens_as_pytorch_does() {
+        // From torchvision 0.29.2 (`resize` of float32 with antialias), of 7×5 pixels to 3×2 and, the second row, to 9×4.
+        let pixel = |x: u32, y: u32| [(37 * (x + 2 * y) % 256) as u8, (x * x * 7 % 256) as u8, (255 - 60 * y) as u8];
+        let pixels = (0..5).flat_map(|y| (0..7).flat_map(move |x| pixel(x, y))).collect();
+        let source = Rgb { width: 7, height: 5, pixels };
+        let values = std::array::from_fn(|sample| sample as f32 / 255.0);
+        let close = |ours: &[f32], theirs: &[f32]| {
+            assert_eq!(ours.len(), theirs.len());
+            ours.iter().zip(theirs).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{ours:?}"));
+        };
+        let shrunk: [(Filter, [f32; 18]); 2] = [
+            (
+                Filter::Bilinear,
+                [
+                    0.3852305, 0.0352941, 0.764706, 0.494642, 0.2728951, 0.764706, 0.4399288, 0.7411765, 0.764706, 0.4115101,
+                    0.0352941, 0.2941176, 0.4120164, 0.2728951, 0.2941177, 0.5085816, 0.7411764, 0.2941176,
+                ],
+            ),
+            (
+                Filter::Bicubic,
+                [
+                    0.3765301, 0.0185958, 0.7984053, 0.5075927, 0.2570471, 0.7984053, 0.43695, 0.7703984, 0.7984053, 0.4192614,
+                    0.0185958, 0.2604183, 0.4087038, 0.2570471, 0.2604183, 0.5062578, 0.7703985, 0.2604184,
+                ],
+            ),
+        ];
+        for (filter, theirs) in shrunk {
+            close(&resize_floats(&source, 3, 2, filter, &values), &theirs);
+        }
+        let widened = [
+            0.4111111, 0.0, 0.6666667, 0.5078431, 0.0183007, 0.6666667, 0.6206972, 0.0640523, 0.6666667, 0.6405955, 0.140305,
+            0.6666667, 0.4281046, 0.2470588, 0.6666667, 0.5409586, 0.3965141, 0.6666667, 0.3284676, 0.5764706, 0.6666667,
+            0.1810458, 0.7869282, 0.6666667, 0.2777778, 0.9882354, 0.6666667,
+        ];
+        close(&resize_floats(&source, 9, 4, Filter::Bilinear, &values)[27..54], &widened);
+    }
+
+    #[test]
+    fn a_very_tall_image_takes_little_memory_and_gives_the_same() {
+        let pixels = (0..400_000 * 3).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let tall = Rgb { width: 1, height: 400_000, pixels };
+        let values = std::array::from_fn(|sample| sample as f32 / 255.0);
+        // 400,000 rows of 64 pixels are beyond the limit; of 8, not.
+        let (wide, narrow) =
+            (resize_floats(&tall, 64, 5, Filter::Bilinear, &values), resize_floats(&tall, 8, 5, Filter::Bilinear, &values));
+        for (wide, narrow) in wide.chunks(64 * 3).zip(narrow.chunks(8 * 3)) {
+            assert!(wide[..3].iter().zip(&narrow[..3]).all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+    }
+}
