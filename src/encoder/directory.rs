@@ -261,12 +261,26 @@ impl Found {
     }
 }
 
-fn find(dir: &Path, file: &str) -> Option<PathBuf> {
-    PLACES.iter().map(|place| dir.join(place).join(file)).find(|path| path.is_file())
+/// Where a file of the directory is, at the top or in `onnx/`.
+///
+/// # Errors
+/// There is something of that name that is not a file: often a link of the hub's cache to what was never
+/// fetched.
+fn find(dir: &Path, file: &str) -> Result<Option<PathBuf>> {
+    for path in PLACES.iter().map(|place| dir.join(place).join(file)) {
+        if path.is_file() {
+            return Ok(Some(path));
+        }
+        if path.symlink_metadata().is_ok() {
+            let reason = "is not a regular file, or is a link to one that is not there";
+            return Err(Error::encoder(&path, reason, "fetch it again, or put a file in its place"));
+        }
+    }
+    Ok(None)
 }
 
 fn required(dir: &Path, file: &str, why: &str) -> Result<Option<PathBuf>> {
-    match find(dir, file) {
+    match find(dir, file)? {
         Some(found) => Ok(Some(found)),
         None => Err(Error::encoder(dir, format!("has no {file}: {why}"), format!("take {file} from where the model comes from"))),
     }
@@ -314,8 +328,10 @@ fn image_model(dir: &Path, settings: &Settings) -> Result<Option<PathBuf>> {
     if let Some(file) = &settings.image_model {
         return named_model(dir, "image_model", file);
     }
-    if let Some(found) = ["vision_model.onnx", "model.onnx"].iter().find_map(|file| find(dir, file)) {
-        return Ok(Some(found));
+    for file in ["vision_model.onnx", "model.onnx"] {
+        if let Some(found) = find(dir, file)? {
+            return Ok(Some(found));
+        }
     }
     let others: Vec<String> = networks(dir).into_iter().filter(|file| !of_texts(file)).collect();
     let missing = "has no model.onnx or vision_model.onnx";
@@ -343,7 +359,7 @@ fn text_model(dir: &Path, settings: &Settings) -> Result<Option<PathBuf>> {
         Some(file) => return named_model(dir, "text_model", file),
         None => {}
     }
-    if let Some(found) = find(dir, "text_model.onnx") {
+    if let Some(found) = find(dir, "text_model.onnx")? {
         return Ok(Some(found));
     }
     let others: Vec<String> = networks(dir).into_iter().filter(of_texts).collect();
@@ -361,12 +377,13 @@ fn text_model(dir: &Path, settings: &Settings) -> Result<Option<PathBuf>> {
 /// The file that says how images are prepared. Newer exporters write one for images and texts.
 fn preprocessor(dir: &Path) -> Result<Option<PathBuf>> {
     let (own, shared) = ("preprocessor_config.json", "processor_config.json");
-    if let Some(found) = find(dir, own) {
+    if let Some(found) = find(dir, own)? {
         return Ok(Some(found));
     }
     let why = "it says how an image becomes the network's input";
-    match find(dir, shared) {
-        None if dir.parent().is_some_and(|above| find(above, own).or(find(above, shared)).is_some()) => Err(Error::encoder(
+    let there = |dir: &Path| [own, shared].iter().any(|file| dir.join(file).is_file());
+    match find(dir, shared)? {
+        None if dir.parent().is_some_and(there) => Err(Error::encoder(
             dir,
             format!("has no {own}: {why}"),
             "the directory above has one: give that directory as the encoder",
@@ -454,6 +471,15 @@ mod tests {
             let error = EncoderDirectory::read(&path).unwrap_err().to_string();
             assert!(error.contains(said) && error.contains("msdata.toml"), "{error}");
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_to_what_was_never_fetched_is_named() {
+        let (_dir, path) = encoder(&["preprocessor_config.json"], "");
+        std::os::unix::fs::symlink("../../blobs/0123", path.join("onnx/model.onnx")).unwrap();
+        let error = EncoderDirectory::read(&path).unwrap_err().to_string();
+        assert!(error.contains("onnx/model.onnx: is not a regular file, or is a link to one that is not there"), "{error}");
     }
 
     #[test]

@@ -73,7 +73,10 @@ pub fn image_fit(path: &Path, network: &Signature, wants: Wants<'_>, size: Optio
     let named = wants.input.unwrap_or(PIXELS);
     let input = network.inputs.iter().find(|input| input.name == named);
     if input.is_some() && network.inputs.iter().any(|input| input.name == IDS) {
-        faults.add("is one network for images and texts: it takes both", split_hint(path, network, named));
+        faults.add(
+            "is one network for images and texts, and two are needed: vision_model.onnx and text_model.onnx",
+            split_hint(path, network, named),
+        );
         return Err(faults.list);
     }
     match input {
@@ -223,7 +226,7 @@ fn split_hint(path: &Path, network: &Signature, pixels: &str) -> String {
     format!(
         "cut it in two (with the Python package onnx): cd {} && python3 -c \"from onnx.utils import extract_model as e; \
          e('{file}', 'vision_model.onnx', ['{pixels}'], ['image_embeds']); \
-         e('{file}', 'text_model.onnx', [{ids}], ['text_embeds'])\"; texts need tokenizer.json too",
+         e('{file}', 'text_model.onnx', [{ids}], ['text_embeds'])\"",
         shell_word(dir)
     )
 }

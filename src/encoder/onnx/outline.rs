@@ -5,7 +5,7 @@
 //! Git LFS, or weights that are not there are told here, by name, before it sees them.
 
 use super::declared::Declared;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_reason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -82,7 +82,10 @@ fn weight_file(model: &Path, location: String, needed: u64) -> Result<WeightFile
         return Err(Error::encoder(model, reason, "save the model anew with its weights beside it"));
     }
     let path = model.parent().unwrap_or(Path::new("")).join(&location);
-    let found = std::fs::metadata(&path).map_err(Error::io("read the weights", &path))?;
+    let found = std::fs::metadata(&path).map_err(|e| {
+        let reason = format!("holds weights of {}, and cannot be read: {}", model.display(), io_reason(&e));
+        Error::encoder(&path, reason, "fetch that file, too, from where the model comes from, into the same directory")
+    })?;
     if !found.is_file() {
         return Err(Error::encoder(&path, "holds weights, and is not a regular file", "fetch it again"));
     }
@@ -166,6 +169,14 @@ impl Outline<'_> {
         if head.starts_with(b"version https://git-lfs") {
             let reason = "is a pointer of Git LFS, not the model";
             return Err(Error::encoder(self.model, reason, "fetch the model itself with `git lfs pull`"));
+        }
+        if head.starts_with(b"../") {
+            let reason = "is a link that was copied as text, not the model";
+            return Err(Error::encoder(
+                self.model,
+                reason,
+                "copy the hub's cache with its links (`cp -a`), or fetch the model again",
+            ));
         }
         Ok(())
     }
@@ -349,6 +360,7 @@ mod tests {
     fn what_is_no_model_is_refused() {
         for (bytes, said) in [
             (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0"[..], "Git LFS"),
+            (b"../../../blobs/0123", "a link that was copied as text"),
             (b"<!DOCTYPE html><html>", "not a whole ONNX"),
             (b"\x08\x08", "no graph"),
             (b"", "is empty"),
