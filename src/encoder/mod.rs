@@ -8,6 +8,7 @@
 //! | `hub` | fetching them |
 //! | `builtin` | the encoder in the program itself |
 //! | [`directory`] | [`EncoderDirectory`]: an encoder's files, in the layout of the Hugging Face hub |
+//! | `files` | which of its files are what |
 //! | `settings` | its `msdata.toml` |
 //! | `naming` | what it is called; the hub's cache |
 //! | `fingerprint` | what an encoder is, exactly, as a hash |
@@ -19,6 +20,7 @@
 
 mod builtin;
 pub mod directory;
+mod files;
 mod fingerprint;
 pub mod home;
 pub mod hub;

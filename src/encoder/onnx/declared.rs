@@ -13,13 +13,13 @@ pub struct Declared {
     pub shape: Vec<i64>,
 }
 
-/// ONNX's codes of element types.
+/// ONNX's code of float32.
 pub const FLOAT: u64 = 1;
-#[allow(missing_docs)]
+/// ONNX's code of int32.
 pub const INT32: u64 = 6;
-#[allow(missing_docs)]
+/// ONNX's code of int64.
 pub const INT64: u64 = 7;
-#[allow(missing_docs)]
+/// ONNX's code of float16.
 pub const FLOAT16: u64 = 10;
 
 impl Declared {
