@@ -3,7 +3,7 @@
 use super::directory::read_json;
 use super::settings::{SETTINGS, Settings};
 use crate::error::{Error, Result};
-use crate::vocabulary::quote;
+use crate::vocabulary::{plain, quote};
 use std::path::{Path, PathBuf};
 
 /// Where `pip` and the hub's exporters put networks: at the top, or a folder down.
@@ -61,7 +61,8 @@ fn networks(dir: &Path) -> Vec<String> {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str().filter(|name| name.ends_with(".onnx") && entry.path().is_file()) else { continue };
-            found.push(if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") });
+            let name = plain(name);
+            found.push(if place.is_empty() { name.into_owned() } else { format!("{place}/{name}") });
         }
     }
     found.sort();

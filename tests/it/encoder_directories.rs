@@ -6,7 +6,9 @@
 //! sets it); what needs it says so and passes where it is not set.
 
 use crate::support::encoder_lab::sample::{FLOAT, Model, Number, integers, node, tensor_outside};
-use crate::support::encoder_lab::{Lab, close, err, images, means, picture, plain_processor, python, text_vector, texts, tokenizer};
+use crate::support::encoder_lab::{
+    Lab, close, err, images, means, picture, plain_processor, python, text_vector, texts, tokenizer,
+};
 use msdata::encoder::{Described, Home};
 use msdata::image::{Preprocessing, decode};
 use serde_json::{Value, json};

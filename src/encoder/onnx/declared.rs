@@ -1,5 +1,6 @@
 //! A tensor that goes into a network or comes out, as it is declared.
 
+use crate::vocabulary::quote;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 /// An input or an output of a network.
@@ -65,7 +66,7 @@ impl Declared {
     /// Its name and its sizes.
     pub fn described(&self) -> String {
         let sizes: Vec<_> = self.shape.iter().map(|d| if *d < 0 { "?".to_owned() } else { d.to_string() }).collect();
-        format!("`{}` [{}]", self.name, sizes.join(", "))
+        format!("{} [{}]", quote(&self.name), sizes.join(", "))
     }
 
     /// The type of its numbers, in words.

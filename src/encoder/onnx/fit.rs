@@ -6,6 +6,7 @@ use super::outline::Signature;
 use super::outputs::{Chosen, Wish, choose};
 use crate::encoder::directory::{EncoderDirectory, Pooling};
 use crate::error::{Error, shell_word};
+use crate::vocabulary::plain;
 use std::path::Path;
 
 /// What `msdata.toml` and the processor say of an encoder's networks.
@@ -193,7 +194,7 @@ impl Faults<'_> {
 
 fn input_hint(key: &str, candidate: Option<&Declared>) -> String {
     match candidate {
-        Some(input) => format!("if that is its input, say so in msdata.toml: `{key} = \"{}\"`", input.name),
+        Some(input) => format!("if that is its input, say so in msdata.toml: `{key} = \"{}\"`", plain(&input.name)),
         None => format!("name its input in msdata.toml: `{key} = \"…\"`"),
     }
 }
@@ -201,10 +202,10 @@ fn input_hint(key: &str, candidate: Option<&Declared>) -> String {
 fn output_hint(key: &str, network: &Signature, said: Option<&str>) -> String {
     let flat: Vec<&Declared> = network.outputs.iter().filter(|o| o.has_rank(2) && said != Some(&*o.name)).collect();
     match (flat.as_slice(), network.outputs.as_slice()) {
-        ([one], _) => format!("if that is the embedding, say so in msdata.toml: `{key} = \"{}\"`", one.name),
+        ([one], _) => format!("if that is the embedding, say so in msdata.toml: `{key} = \"{}\"`", plain(&one.name)),
         ([], [one]) => format!(
             "name the output and its pooling in msdata.toml: `{key} = \"{}\"` and `pooling = \"mean\"`, or `\"cls\"`",
-            one.name
+            plain(&one.name)
         ),
         _ => format!(
             "name the output, and its pooling, in msdata.toml: `{key} = \"…\"`, `pooling = \"cls\"`, `\"mean\"` or `\"none\"`"

@@ -190,6 +190,9 @@ impl Outline<'_> {
         let mut external = External::default();
         while self.at < end {
             let key = self.varint(end)?;
+            if key >> 3 == 0 {
+                return Err(self.cut_short()); // no field has that number: zeros, however many
+            }
             match key & 7 {
                 0 => drop(self.varint(end)?),
                 1 => self.skip(8, end)?,
@@ -364,6 +367,7 @@ mod tests {
             (b"<!DOCTYPE html><html>", "not a whole ONNX"),
             (b"\x08\x08", "no graph"),
             (b"", "is empty"),
+            (&[0; 100], "not a whole ONNX model: its parts do not fit together at byte 1"),
         ] {
             let (_dir, path) = saved(bytes);
             let error = weight_files(&path).unwrap_err();
