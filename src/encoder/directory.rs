@@ -12,7 +12,7 @@
 //! follows it where it has an output of that name, and else gives `text_embeds`. A directory of the hub's
 //! cache (`models--OWNER--NAME/snapshots/COMMIT`) is called by its repository.
 //!
-//! Whatever is read here is read with a bound: [`read_bounded`].
+//! Whatever is read here is read with a bound (`read_bounded`).
 
 use super::files::{image_model, preprocessor, required, text_model};
 use super::naming::{encoder_name, inside_repository};

@@ -118,7 +118,7 @@ impl ImageModel {
     /// Opens an encoder's image network; `size` is the preprocessing's height and width in pixels.
     ///
     /// # Errors
-    /// [`Error::Encoder`]: not a whole model, ONNX Runtime refuses it, an input that is not known, no
+    /// [`Error::Encoder`](crate::error::Error::Encoder): not a whole model, ONNX Runtime refuses it, an input that is not known, no
     /// single output to take, or another image size.
     pub fn open(encoder: &EncoderDirectory, size: [usize; 2], runtime: &'static Runtime, options: Options) -> Result<ImageModel> {
         let path = &encoder.image_model;
@@ -164,7 +164,7 @@ impl ImageModel {
     /// The vectors of images: `pixels` is images × 3 × height × width, normalised.
     ///
     /// # Errors
-    /// [`Error::Encoder`]: a part of an image, or ONNX Runtime failed.
+    /// [`Error::Encoder`](crate::error::Error::Encoder): a part of an image, or ONNX Runtime failed.
     pub fn embed(&mut self, pixels: &[f32]) -> Result<Vec<Vector>> {
         let image = self.image();
         if !pixels.len().is_multiple_of(image) {
@@ -213,7 +213,7 @@ impl TextModel {
     /// Opens an encoder's text network; `None` if the encoder has none.
     ///
     /// # Errors
-    /// [`Error::Encoder`]: not a whole model, ONNX Runtime refuses it, an input that is not known
+    /// [`Error::Encoder`](crate::error::Error::Encoder): not a whole model, ONNX Runtime refuses it, an input that is not known
     /// (`position_ids`, `token_type_ids`), or no output to take.
     pub fn open(encoder: &EncoderDirectory, runtime: &'static Runtime, options: Options) -> Result<Option<TextModel>> {
         let Some(files) = &encoder.text else { return Ok(None) };
