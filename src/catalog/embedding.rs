@@ -3,7 +3,7 @@
 use super::vectors::Target;
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
-use crate::vocabulary::ImageStatus;
+use crate::vocabulary::{EncoderName, ImageStatus, quote};
 use rusqlite::params;
 use std::path::PathBuf;
 
@@ -86,10 +86,41 @@ impl Catalog {
             .prepare_cached(
                 "SELECT p.id, p.text FROM prompt p
                  WHERE NOT EXISTS (SELECT 1 FROM prompt_vector v WHERE v.encoder = ?1 AND v.prompt = p.id)
-                   AND NOT EXISTS (SELECT 1 FROM staged_vector s WHERE s.encoder = ?1 AND s.prompt = p.id) ORDER BY p.id",
+                   AND NOT EXISTS (SELECT 1 FROM staged_vector s WHERE s.encoder = ?1 AND s.prompt = p.id)
+                   AND NOT EXISTS (SELECT 1 FROM prompt_failure f WHERE f.encoder = ?1 AND f.prompt = p.id) ORDER BY p.id",
             )
             .and_then(|mut q| q.query_map([encoder], |r| Ok(PromptTask { prompt: r.get(0)?, text: r.get(1)? }))?.collect())
             .map_err(catalog("read what is to be embedded"))
+    }
+
+    /// How many images and prompts an encoder could not embed, and the first `limit` of them, each as a sentence.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn embedding_failures(&self, encoder: &EncoderName, limit: usize) -> Result<(u64, Vec<String>)> {
+        let act = "read what could not be embedded";
+        let count = self
+            .db
+            .query_row("SELECT count(*) FROM embedding_failures WHERE encoder = ?1", [encoder.as_str()], |r| r.get::<_, i64>(0))
+            .map_err(catalog(act))?;
+        let sentence = |r: &rusqlite::Row<'_>| {
+            let text = |column: usize| r.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
+            let what = match r.get_ref(0)?.as_str()? {
+                "reference" => format!("reference {} of subject {}", r.get::<_, i64>(2)?, quote(&text(1)?)),
+                "generation" => format!("generation {}", quote(&format!("{} {} {}", text(3)?, text(4)?, r.get::<_, i64>(5)?))),
+                _ => format!("prompt {}", quote(&text(4)?)),
+            };
+            Ok(format!("{what}: {}", text(6)?))
+        };
+        let first = self
+            .db
+            .prepare_cached(
+                "SELECT kind, subject_id, reference_index, model, prompt_id, seed, reason FROM embedding_failures
+                 WHERE encoder = ?1 ORDER BY kind, subject_id, reference_index, model, prompt_id, seed LIMIT ?2",
+            )
+            .and_then(|mut q| q.query_map(params![encoder.as_str(), limit as i64], sentence)?.collect())
+            .map_err(catalog(act))?;
+        Ok((count as u64, first))
     }
 
     /// Vectors of an encoder on the stage.
@@ -196,6 +227,18 @@ impl Changes<'_> {
         Ok(())
     }
 
+    /// Records that an encoder could not embed a prompt's text.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn record_prompt_failure(&self, encoder: i64, prompt: i64, reason: &str) -> Result<()> {
+        self.tx
+            .prepare_cached("INSERT OR REPLACE INTO prompt_failure (encoder, prompt, reason) VALUES (?1, ?2, ?3)")
+            .and_then(|mut q| q.execute(params![encoder, prompt, reason]))
+            .map_err(catalog("record a failure"))?;
+        Ok(())
+    }
+
     /// Forgets every failure, so that each is tried again.
     ///
     /// # Errors
@@ -204,6 +247,7 @@ impl Changes<'_> {
         self.tx
             .execute_batch(
                 "DELETE FROM embedding_failure;
+                 DELETE FROM prompt_failure;
                  UPDATE image SET status = 'pending', reason = NULL WHERE status IN ('missing', 'unreadable', 'oversized');",
             )
             .map_err(catalog("forget failures"))
@@ -219,6 +263,7 @@ impl Changes<'_> {
             "DELETE FROM prompt_vector WHERE encoder = ?1",
             "DELETE FROM staged_vector WHERE encoder = ?1",
             "DELETE FROM embedding_failure WHERE encoder = ?1",
+            "DELETE FROM prompt_failure WHERE encoder = ?1",
         ] {
             self.tx.execute(sql, [encoder]).map_err(catalog("take vectors out"))?;
         }

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     concat!(include_str!("../../schema/catalog.sql"), include_str!("../../schema/views.sql")),
     include_str!("../../schema/stress_test.sql"),
     include_str!("../../schema/pixels.sql"),
+    include_str!("../../schema/embedding_failures.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;

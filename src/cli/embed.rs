@@ -85,7 +85,7 @@ impl Embed {
             terminal.say(format!("images: {} usable, {} missing, {} unusable", images.ok, images.missing, images.unusable));
         }
         let failed = summary.encoders.iter().any(|(_, done)| done.failed > 0);
-        Ok(if failed || images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
+        Ok(if failed || summary.failed > 0 || images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
     }
 }
 
@@ -99,5 +99,15 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
         let counts: Vec<String> = counts.iter().filter(|c| c.0 > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let counts = if counts.is_empty() { "nothing new".to_owned() } else { counts.join(", ") };
         terminal.say(format!("  {}: {counts}", plain(name.as_str())));
+    }
+    if summary.failed > 0 {
+        terminal.say(format!(
+            "{} images or prompts could not be embedded; `msdata embed --retry-failed` tries again",
+            summary.failed
+        ));
+        summary.failures.iter().for_each(|line| terminal.say(format!("  {}", plain(line))));
+        if summary.failed > summary.failures.len() as u64 {
+            terminal.say("  …: msdata sql \"SELECT * FROM embedding_failures\"");
+        }
     }
 }

@@ -108,7 +108,7 @@ impl Ingest {
         let mut data = Dataset::open_to_write(dataset)?;
         let summary = terminal.watch(|watch| data.ingest(&options, watch))?;
         print(&summary, options.dry_run, terminal);
-        let failed = summary.embedded.encoders.iter().any(|(_, done)| done.failed > 0);
+        let failed = summary.embedded.failed > 0 || summary.embedded.encoders.iter().any(|(_, done)| done.failed > 0);
         Ok(if failed || summary.images.missing + summary.images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
     }
 }

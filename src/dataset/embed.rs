@@ -11,6 +11,9 @@ use crate::watch::Watch;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+/// Failures that are named one by one.
+const NAMED: usize = 10;
+
 /// What embeds, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EmbedOptions {
@@ -37,6 +40,10 @@ pub struct EmbedSummary {
     pub device: Option<String>,
     /// By encoder.
     pub encoders: Vec<(EncoderName, Embedded)>,
+    /// What these encoders could not embed, now or in an earlier run, although it can be read.
+    pub failed: u64,
+    /// The first of that, each with its encoder and its reason.
+    pub failures: Vec<String>,
     /// All image files of the data set by state.
     pub images: Tally,
 }
@@ -173,6 +180,12 @@ impl Dataset {
         }
         if summary.encoders.iter().any(|(_, done)| done.images > 0) {
             self.warn_of_pixels(watch)?;
+        }
+        for described in encoders {
+            let (failed, first) =
+                self.catalog.embedding_failures(&described.name, NAMED.saturating_sub(summary.failures.len()))?;
+            summary.failed += failed;
+            summary.failures.extend(first.iter().map(|line| format!("{}: {line}", plain(described.name.as_str()))));
         }
         Ok(summary)
     }

@@ -4,7 +4,7 @@
 
 use crate::catalog::{Catalog, Changes, EncoderRow, ImageTask, NewVector, PartRow, StagedVector, Target};
 use crate::embeddings::{PartWriter, Store};
-use crate::encoder::{Encoder, VectorFault};
+use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Appearance, Preprocessing, Transparency, decode_on, read};
 use crate::vocabulary::{ImageStatus, Provenance, plain, quote};
@@ -31,7 +31,7 @@ pub struct Embedded {
     pub prompts: u64,
     /// Of those, how many were cut at the encoder's limit.
     pub cut: u64,
-    /// Images that could not be embedded.
+    /// Images and prompts that could not be embedded.
     pub failed: u64,
 }
 
@@ -73,22 +73,30 @@ fn prompts(
     let tasks = catalog.prompts_to_embed(row.id)?;
     for block in tasks.chunks(64) {
         watch.check()?;
-        let mut staged = Vec::with_capacity(block.len());
+        let (mut staged, mut failed) = (Vec::with_capacity(block.len()), Vec::new());
         for task in block {
-            let text = encoder.embed_text(&task.text)?;
-            done.cut += u64::from(text.truncated);
-            staged.push(StagedVector {
-                target: Target::Prompt(task.prompt),
-                source: *blake3::hash(task.text.as_bytes()).as_bytes(),
-                truncated: Some(text.truncated),
-                vector: text.vector,
-            });
+            match encoder.embed_text(&task.text)? {
+                Ok(text) => {
+                    done.cut += u64::from(text.truncated);
+                    staged.push(StagedVector {
+                        target: Target::Prompt(task.prompt),
+                        source: *blake3::hash(task.text.as_bytes()).as_bytes(),
+                        truncated: Some(text.truncated),
+                        vector: text.vector,
+                    });
+                }
+                Err(reason) => failed.push((task.prompt, reason)),
+            }
         }
         done.prompts += staged.len() as u64;
+        done.failed += failed.len() as u64;
         let changes = catalog.begin()?;
         changes.stage(row.id, &staged)?;
+        for (prompt, reason) in &failed {
+            changes.record_prompt_failure(row.id, *prompt, &plain(reason))?;
+        }
         changes.commit()?;
-        watch.report("prompts", done.prompts, Some(tasks.len() as u64));
+        watch.report("prompts", done.prompts + done.failed, Some(tasks.len() as u64));
     }
     Ok(())
 }
@@ -270,7 +278,7 @@ impl Run<'_> {
                 }
                 Err(fault) => {
                     self.done.failed += 1;
-                    changes.record_failure(self.row.id, task.image, &task.source, &said(&fault))?;
+                    changes.record_failure(self.row.id, task.image, &task.source, &fault.to_string())?;
                 }
             }
         }
@@ -302,10 +310,6 @@ impl Run<'_> {
         record(&changes)?;
         changes.commit()
     }
-}
-
-fn said(fault: &VectorFault) -> String {
-    format!("the encoder gives a vector that {fault}")
 }
 
 /// Writes what is staged as one part.

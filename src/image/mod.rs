@@ -12,6 +12,7 @@
 //! | `tiff` | the other kinds of TIFF |
 //! | `png` | PNG files of our own |
 //! | `resize` | Pillow's resize, bit for bit |
+//! | `resize_floats` | PyTorch's resize of numbers |
 //! | `filter` | [`Filter`]: its filters |
 //! | `composite` | [`Grid`]: references pasted together |
 //! | `preprocess` | [`Preprocessing`]: resize, crop, normalise |
@@ -32,6 +33,7 @@ mod preprocessor_config;
 mod probe;
 pub mod quality;
 mod resize;
+mod resize_floats;
 mod tiff;
 
 pub use composite::{Grid, alone, composite, taken_out, tile};
@@ -39,6 +41,7 @@ pub use decode::{PIXEL_RULE, decode, decode_on, layers, load};
 pub use filter::Filter;
 pub use pixels::{Appearance, Decoded, Fault, MAX_PIXELS, Rgb, Transparency};
 pub use png::{png, png_with_alpha};
-pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize};
+pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize, Samples};
+pub use preprocessor_config::is_siglip;
 pub use probe::{MAX_FILE_BYTES, probe, read};
 pub use resize::{Window, resize, resize_window};

@@ -11,6 +11,7 @@ mod controls;
 mod demo;
 mod documentation;
 mod embedding;
+mod encoder_directories;
 mod generators;
 mod hub;
 mod interop;
