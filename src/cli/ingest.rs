@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 /// Read manifests into the data set, embed what is new, score it
 ///
 /// Manifests are JSON Lines (.jsonl) or CSV (.csv), plain, .gz or .zst. Rows come in all together or not
-/// at all: every bad row is listed as FILE:LINE. Running it again changes nothing. Exit status 3 says that
-/// some images are missing or unusable.
+/// at all: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is read again
+/// when its size or time has changed, or when it was missing or unusable. Exit status 3 says that some images
+/// are missing or unusable, or changed while they were read.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -19,6 +20,7 @@ Examples:
   msdata ingest --from stress-test-repo ../Multi-Subject-Evaluation --encoder paper
   msdata ingest --from xverse ../XVerse/msdata-xverse
   msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'
+  msdata ingest --rehash
   msdata ingest --subjects new.jsonl --dry-run")]
 pub struct Ingest {
     /// A subjects manifest (repeatable)
@@ -54,6 +56,10 @@ pub struct Ingest {
     /// Read images only below this directory (repeatable)
     #[arg(long, value_name = "DIR")]
     root: Vec<PathBuf>,
+    /// Read every image file again, also those whose size and time are as they were: for files that were
+    /// replaced by a copy that keeps the time (`rsync -t`, `cp -p`)
+    #[arg(long, conflicts_with = "dry_run")]
+    rehash: bool,
     /// Change nothing; say what would change
     #[arg(long)]
     dry_run: bool,
@@ -103,13 +109,17 @@ impl Ingest {
             roots: self.root,
             replace: self.replace,
             dry_run: self.dry_run,
+            rehash: self.rehash,
             embed: (!self.no_embed).then(|| self.embedding.options(false)),
         };
         let mut data = Dataset::open_to_write(dataset)?;
         let summary = terminal.watch(|watch| data.ingest(&options, watch))?;
         print(&summary, options.dry_run, terminal);
-        let failed = summary.embedded.encoders.iter().any(|(_, done)| done.failed > 0);
-        Ok(if failed || summary.images.missing + summary.images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
+        Ok(if summary.embedded.lacks_images() || summary.images.missing + summary.images.unusable > 0 {
+            Ended::Incomplete
+        } else {
+            Ended::Done
+        })
     }
 }
 

@@ -138,15 +138,16 @@ fn failed(e: &anyhow::Error) -> ExitCode {
     let error = e.downcast_ref::<Error>();
     match error {
         Some(Error::Manifest(problems)) => {
-            let rows = if problems.len() == 1 { "1 bad row".to_owned() } else { format!("{} bad rows", problems.len()) };
-            eprintln!("error: {rows}; nothing was written");
-            problems.iter().for_each(|p| eprintln!("{p}"));
+            let rows: u64 = problems.iter().map(msdata::manifest::Problem::rows).sum();
+            let rows = if rows == 1 { "1 bad row".to_owned() } else { format!("{rows} bad rows") };
+            terminal::line(format_args!("error: {rows}; nothing was written"));
+            problems.iter().for_each(|p| terminal::line(p));
         }
-        Some(error) => eprintln!("error: {error}"),
-        None => eprintln!("error: {e:#}"),
+        Some(error) => terminal::line(format_args!("error: {error}")),
+        None => terminal::line(format_args!("error: {e:#}")),
     }
     if let Some(hint) = error.and_then(Error::hint) {
-        eprintln!("hint: {hint}");
+        terminal::line(format_args!("hint: {hint}"));
     }
     ExitCode::from(if matches!(error, Some(Error::Interrupted)) { 130 } else { 1 })
 }

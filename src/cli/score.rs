@@ -4,9 +4,9 @@ use std::path::Path;
 
 /// Score what is embedded and not scored
 ///
-/// `ingest` does so by itself; this goes on where it was interrupted.
+/// `ingest` and `embed` do so by themselves; this goes on where they were interrupted.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  msdata embed --encoder paper && msdata score")]
+#[command(after_help = "Example:\n  msdata score")]
 pub struct Score {}
 
 impl Score {

@@ -2,6 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use msdata::{Progress, Result, Watch};
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -20,6 +22,11 @@ pub enum Style {
 /// Time between two lines of JSON.
 const PACE: Duration = Duration::from_secs(5);
 
+/// Writes a line to standard error. If nobody reads there any more (`2>&1 | head`), the work goes on without.
+pub fn line(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// How a command speaks while it works.
 pub struct Terminal {
     quiet: bool,
@@ -34,13 +41,13 @@ impl Terminal {
     /// A line of a summary.
     pub fn say(&self, line: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", line.as_ref());
+            self::line(line.as_ref());
         }
     }
 
     /// A warning; also when quiet, because it is about what the numbers mean.
     pub fn warn(&self, text: impl AsRef<str>) {
-        eprintln!("warning: {}", text.as_ref());
+        line(format_args!("warning: {}", text.as_ref()));
     }
 
     /// Runs `work` with progress, warnings and Ctrl-C connected. The first Ctrl-C asks `work` to stop at a
@@ -112,6 +119,6 @@ impl Lines {
             "stage": p.stage, "done": p.done, "total": p.total,
             "per_second": rounded(rate), "seconds_left": rounded(left),
         });
-        eprintln!("{line}");
+        self::line(line);
     }
 }

@@ -2,9 +2,9 @@
 
 use super::embedding::{Embedded, embed};
 use super::{Dataset, inspection};
-use crate::catalog::{EncoderRow, Tally};
-use crate::encoder::{BUILTIN, Batch, Described, Device, Home, Options, Runtime};
-use crate::error::{Error, Result};
+use crate::catalog::{EncoderRow, Tally, other_encoder};
+use crate::encoder::{BUILTIN, Batch, Described, Device, Encoder, Home, Options, Runtime};
+use crate::error::{Error, Result, shell_word};
 use crate::image::PIXEL_RULE;
 use crate::vocabulary::{EncoderName, plain, quote};
 use crate::watch::Watch;
@@ -35,8 +35,17 @@ pub struct EmbedSummary {
     pub device: Option<String>,
     /// By encoder.
     pub encoders: Vec<(EncoderName, Embedded)>,
+    /// (generation, encoder) pairs scored afterwards, by [`Dataset::embed`].
+    pub scored: u64,
     /// All image files of the data set by state.
     pub images: Tally,
+}
+
+impl EmbedSummary {
+    /// Whether an image was not embedded, because it could not be, or because it changed while it was read.
+    pub fn lacks_images(&self) -> bool {
+        self.encoders.iter().any(|(_, done)| done.failed + done.changed > 0)
+    }
 }
 
 /// What to do when an encoder's model is not the one that made the vectors in the data set.
@@ -49,7 +58,7 @@ pub(super) enum IfChanged {
 }
 
 impl Dataset {
-    /// Embeds what lacks a vector. An encoder whose model has changed embeds everything anew.
+    /// Embeds what lacks a vector, then scores it. An encoder whose model has changed embeds everything anew.
     ///
     /// # Errors
     /// No such encoder, no ONNX Runtime, no such device; a full disk; or the caller wants to stop (what
@@ -57,6 +66,7 @@ impl Dataset {
     pub fn embed(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<EmbedSummary> {
         let home = Home::from_env()?;
         let encoders = self.wanted(options, false, &home)?;
+        fit(&self.catalog.encoders()?, &encoders, IfChanged::Renew)?;
         if options.retry_failed {
             let changes = self.catalog.begin()?;
             changes.forget_failures()?;
@@ -64,17 +74,35 @@ impl Dataset {
         }
         inspection::inspect(&mut self.catalog, watch)?;
         let mut summary = self.embed_by(&encoders, options, &home, IfChanged::Renew, watch)?;
+        summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
         Ok(summary)
     }
 
-    /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
-    /// loaded is said before anything is written.
+    /// As [`Dataset::ready_if`], where no encoder may have changed.
     pub(super) fn ready(&self, options: &EmbedOptions, imports: bool) -> Result<(Home, Vec<Described>)> {
+        self.ready_if(options, imports, IfChanged::Refuse)
+    }
+
+    /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
+    /// loaded, and an encoder that is not the data set's, is said before anything is written.
+    pub(super) fn ready_if(
+        &self,
+        options: &EmbedOptions,
+        imports: bool,
+        if_changed: IfChanged,
+    ) -> Result<(Home, Vec<Described>)> {
         let home = Home::from_env()?;
         let encoders = self.wanted(options, imports, &home)?;
-        if !encoders.is_empty() {
-            Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+        let known = self.catalog.encoders()?;
+        fit(&known, &encoders, if_changed)?;
+        for encoder in &encoders {
+            // One that the data set knows has been opened before.
+            if known.iter().any(|row| row.fingerprint == encoder.fingerprint) {
+                Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+            } else {
+                open(encoder, options, &home)?;
+            }
         }
         Ok((home, encoders))
     }
@@ -127,16 +155,7 @@ impl Dataset {
             {
                 continue;
             }
-            let runtime = Runtime::load(home, options.library.as_deref())?;
-            let choice = runtime.choose(options.device)?;
-            let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-            let threads = options.threads.unwrap_or(cores).get();
-            let batch = match choice.device {
-                Device::Cuda(_) => Batch::CUDA,
-                Device::Auto | Device::Cpu => Batch::CPU,
-            };
-            let batch = options.batch.unwrap_or(batch);
-            let mut encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
+            let Opened { mut encoder, threads, said } = open(described, options, home)?;
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
             let done = embed(&mut self.catalog, &self.store, &row, &mut encoder, threads, watch)?;
             if done.cut > 0 {
@@ -146,7 +165,7 @@ impl Dataset {
                     done.cut
                 ));
             }
-            summary.device = Some(choice.said);
+            summary.device = Some(said);
             summary.encoders.push((described.name.clone(), done));
         }
         Ok(summary)
@@ -171,18 +190,12 @@ impl Dataset {
         if_changed: IfChanged,
         watch: &mut Watch<'_>,
     ) -> Result<EncoderRow> {
+        fit(row.as_slice(), std::slice::from_ref(described), if_changed)?;
         let changes = self.catalog.begin()?;
         let id = match row {
             // Imported vectors are not ours to throw away: `encoder` refuses.
             Some(row) if row.fingerprint != described.fingerprint && row.pixel_rule.is_some() => {
-                if if_changed == IfChanged::Refuse {
-                    return Err(Error::request(
-                        format!("encoder {} is not the one that made the vectors in the data set", quote(row.name.as_str())),
-                        "`msdata embed` embeds everything anew with it; or give it another `name` in its msdata.toml",
-                    ));
-                }
                 watch.warn(&format!("encoder {} has changed: everything is embedded anew", plain(row.name.as_str())));
-                changes.clear_encoder(row.id)?;
                 changes.renew_encoder(row.id, &described.fingerprint, dimension)?;
                 row.id
             }
@@ -195,4 +208,52 @@ impl Dataset {
         let rows = self.catalog.encoders()?;
         rows.into_iter().find(|row| row.id == id).ok_or_else(|| Error::Damaged("an encoder's row is gone".into()))
     }
+}
+
+/// An encoder ready to embed.
+struct Opened {
+    encoder: Encoder,
+    threads: usize,
+    /// What it runs on, as a sentence.
+    said: String,
+}
+
+fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Opened> {
+    let runtime = Runtime::load(home, options.library.as_deref())?;
+    let choice = runtime.choose(options.device)?;
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = options.threads.unwrap_or(cores).get();
+    let batch = match choice.device {
+        Device::Cuda(_) => Batch::CUDA,
+        Device::Auto | Device::Cpu => Batch::CPU,
+    };
+    let batch = options.batch.unwrap_or(batch);
+    let encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
+    Ok(Opened { encoder, threads, said: choice.said })
+}
+
+/// Checks that encoders are those of the same names that made the vectors in the data set.
+///
+/// # Errors
+/// One is another; unless it may be, and its vectors can be made anew, as imported ones cannot.
+pub(super) fn fit(known: &[EncoderRow], encoders: &[Described], if_changed: IfChanged) -> Result<()> {
+    for encoder in encoders {
+        let Some(row) = known.iter().find(|row| row.name == encoder.name && row.fingerprint != encoder.fingerprint) else {
+            continue;
+        };
+        if row.pixel_rule.is_none() {
+            return Err(other_encoder(row, &encoder.fingerprint));
+        }
+        if if_changed == IfChanged::Refuse {
+            let word = encoder.location.as_deref().map_or_else(|| encoder.name.to_string(), shell_word);
+            return Err(Error::request(
+                format!("encoder {} is not the one that made the vectors in the data set", quote(row.name.as_str())),
+                format!(
+                    "`msdata embed --encoder {word}` embeds everything anew with it; \
+                     or give it another `name` in its msdata.toml"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }

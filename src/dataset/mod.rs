@@ -200,7 +200,13 @@ impl Dataset {
             }
             facts.controls = Some(controls);
         }
-        crate::report::build(&facts, options)
+        let mut report = crate::report::build(&facts, options)?;
+        if report.generations_missing > 0
+            && let Some(row) = self.catalog.encoders()?.iter().find(|row| row.name.as_str() == identity)
+        {
+            report.generations_waiting = scoring::waiting(&self.catalog, row)?;
+        }
+        Ok(report)
     }
 
     /// Two models on the same prompts and seeds; or, without names, every pair of models under test.
@@ -228,6 +234,12 @@ impl Dataset {
     /// The image encoders, row and name, and the name of the one that decides collapse.
     fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, String)>, String)> {
         let encoders = self.catalog.image_encoders()?;
+        if encoders.is_empty() && self.catalog.image_count()? == 0 {
+            return Err(Error::request(
+                "the data set is empty, so there is nothing to report",
+                "fill it with `msdata ingest --subjects FILE --prompts FILE --generations FILE`",
+            ));
+        }
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
         let identity = identity_encoder(&names, wanted)?.to_owned();
         Ok((encoders, identity))
