@@ -3,7 +3,7 @@
 use super::{Changes, catalog};
 use crate::error::Result;
 use crate::manifest::{FileState, Generation, ImagePath, Prompt, Subject};
-use crate::vocabulary::{ImageStatus, ModelName, SubjectId, quote};
+use crate::vocabulary::{COMPOSITE, CROP, ImageStatus, ModelName, SubjectId, quote};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
 use std::path::Path;
@@ -313,6 +313,20 @@ impl Changes<'_> {
     pub fn set_control(&self, model: &ModelName) -> Result<bool> {
         let marked = self.tx.execute("UPDATE model SET control = 1 WHERE name = ?1", [model.as_str()]);
         Ok(marked.map_err(catalog("mark a control"))? > 0)
+    }
+
+    /// How many images that models made of a prompt there are; composites are made anew by themselves.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn generations_of(&self, prompt: i64) -> Result<u64> {
+        self.tx
+            .prepare_cached(
+                "SELECT count(*) FROM generation g JOIN model m ON m.id = g.model WHERE g.prompt = ?1 AND m.name NOT IN (?2, ?3)",
+            )
+            .and_then(|mut q| q.query_row(params![prompt, COMPOSITE, CROP], |r| r.get::<_, i64>(0)))
+            .map(|n| n as u64)
+            .map_err(catalog("count generations"))
     }
 
     /// Every id of the kind, for suggestions. Generations have none of their own.

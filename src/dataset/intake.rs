@@ -31,6 +31,8 @@ pub struct Intake<'a, 'c, 'w> {
     known: HashMap<Entry, Vec<String>>,
     suggestions: usize,
     rows: u64,
+    /// Prompts that were replaced and have generations: how many, how many of those, and the first.
+    outdated: Option<(u64, u64, String)>,
 }
 
 /// Bad rows, file by file.
@@ -94,7 +96,18 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         }
         let summary = IngestSummary::default();
         let problems = Problems::default();
-        Ok(Intake { changes, replace, watch, summary, problems, run, known: HashMap::new(), suggestions: 0, rows: 0 })
+        Ok(Intake {
+            changes,
+            replace,
+            watch,
+            summary,
+            problems,
+            run,
+            known: HashMap::new(),
+            suggestions: 0,
+            rows: 0,
+            outdated: None,
+        })
     }
 
     /// Every row of a manifest.
@@ -159,6 +172,14 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
 
     pub fn prompt(&mut self, row: Located<Prompt>) -> Result<()> {
         let put = self.changes.put_prompt(&row.row, self.replace)?;
+        if let Put::Done(id, Change::Replaced) = put {
+            let generations = self.changes.generations_of(id)?;
+            if generations > 0 {
+                let (prompts, images, _) = self.outdated.get_or_insert_with(|| (0, 0, row.row.prompt_id.to_string()));
+                *prompts += 1;
+                *images += generations;
+            }
+        }
         self.settle(Entry::Prompt, row.row.prompt_id.as_str(), &row, put)
     }
 
@@ -170,6 +191,13 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
 
     /// What was done, and every problem met.
     pub fn finish(self) -> (IngestSummary, Vec<Problem>) {
+        if let Some((prompts, images, first)) = self.outdated.filter(|_| self.problems.list.is_empty()) {
+            self.watch.warn(&format!(
+                "{images} images were made of what {prompts} prompts said before they were replaced ({} the first); where they \
+                 no longer fit, make them again, or take them out with `msdata remove --generation`",
+                quote(&first)
+            ));
+        }
         (self.summary, self.problems.list)
     }
 

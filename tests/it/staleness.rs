@@ -323,6 +323,19 @@ fn what_is_known_of_a_model_outlives_its_last_generation() {
 }
 
 #[test]
+fn images_of_what_a_prompt_said_before_are_not_passed_over_in_silence() {
+    let small = Small::new();
+    let path = small.path("input/p.jsonl");
+    fs::write(&path, text_of("p1", "Another text.")).unwrap();
+    let options = IngestOptions { prompts: vec![path], replace: true, ..IngestOptions::default() };
+    let (_, warnings) = ingest_with_warnings(&mut small.open(), &options);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("2 images were made of what 1 prompts said before they were replaced (`p1` the first)"));
+    let (_, warnings) = ingest_with_warnings(&mut small.open(), &options);
+    assert_eq!(warnings, Vec::<String>::new(), "what is the same is not replaced");
+}
+
+#[test]
 fn no_job_outlives_its_seed() {
     let small = Small::new();
     let model = "A".parse().unwrap();
