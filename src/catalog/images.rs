@@ -140,6 +140,31 @@ impl Catalog {
             .map_err(catalog("list images"))
     }
 
+    /// Up to `limit` images that can be used and that an encoder could not embed, as `who: path: why`, references
+    /// first.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn unfit_images(&self, encoder: i64, limit: usize) -> Result<Vec<String>> {
+        self.db
+            .prepare(
+                "SELECT coalesce('reference ' || r.reference_index || ' of subject ' || s.subject_id,
+                                 'generation ' || m.name || ' ' || p.prompt_id || ' ' || g.seed) AS who, i.path, f.reason
+                 FROM embedding_failure f JOIN image i ON i.id = f.image
+                 LEFT JOIN reference_image r ON r.image = i.id LEFT JOIN subject s ON s.id = r.subject
+                 LEFT JOIN generation g ON g.image = i.id LEFT JOIN model m ON m.id = g.model LEFT JOIN prompt p ON p.id = g.prompt
+                 WHERE f.encoder = ?1 AND i.status = 'ok' AND f.source = i.blake3
+                 ORDER BY s.subject_id IS NULL, who, i.id LIMIT ?2",
+            )
+            .and_then(|mut q| {
+                q.query_map(params![encoder, limit as i64], |r| {
+                    Ok(format!("{}: {}: {}", r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?))
+                })?
+                .collect()
+            })
+            .map_err(catalog("list images"))
+    }
+
     /// Every image whose bytes stand in the catalog more than once, by content, then references before generations.
     ///
     /// # Errors

@@ -1,3 +1,4 @@
+use super::ingest::name_unusable;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{EmbedOptions, EmbedSummary, Embedded};
@@ -76,6 +77,7 @@ impl Embed {
         let images = summary.images;
         if images.missing + images.unusable > 0 {
             terminal.say(format!("images: {} usable, {} missing, {} unusable", images.ok, images.missing, images.unusable));
+            name_unusable(images, &summary.unusable, terminal);
         }
         Ok(if summary.lacks_images() || images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
     }
@@ -97,5 +99,9 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
         let counts: Vec<String> = counts.iter().filter(|c| c.0 > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let counts = if counts.is_empty() { "nothing new".to_owned() } else { counts.join(", ") };
         terminal.say(format!("  {}: {counts}", plain(name.as_str())));
+    }
+    if !summary.unfit.is_empty() {
+        terminal.say("not embedded (`msdata embed --retry-failed` tries again):");
+        summary.unfit.iter().for_each(|line| terminal.say(format!("  {}", plain(line))));
     }
 }

@@ -1,8 +1,9 @@
 use super::embed::{self, Embedding};
 use super::{Ended, Terminal};
+use msdata::catalog::Tally;
 use msdata::dataset::{Counts, OutputOptions, SourceFormat};
 use msdata::generator::Grid;
-use msdata::vocabulary::ModelName;
+use msdata::vocabulary::{ModelName, plain};
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 
@@ -158,16 +159,21 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
         "images: {} usable, {} missing, {} unusable; {} read now",
         images.ok, images.missing, images.unusable, summary.images_read
     ));
-    for line in &summary.unusable {
-        terminal.say(format!("  {}", msdata::vocabulary::plain(line)));
-    }
-    let rest = (images.missing + images.unusable).saturating_sub(summary.unusable.len() as u64);
-    if rest > 0 {
-        terminal.say(format!("  … and {rest} more: msdata sql \"SELECT path, reason FROM generations WHERE status <> 'ok'\""));
-    }
+    name_unusable(images, &summary.unusable, terminal);
     embed::print(&summary.embedded, terminal);
     summary.waiting.iter().for_each(|line| terminal.say(line));
     if summary.scored > 0 || !idle {
         terminal.say(format!("scores: {} new", summary.scored));
+    }
+}
+
+/// The first images that cannot be used, a line each, and how to see the others.
+pub fn name_unusable(images: Tally, first: &[String], terminal: &Terminal) {
+    for line in first {
+        terminal.say(format!("  {}", plain(line)));
+    }
+    let rest = (images.missing + images.unusable).saturating_sub(first.len() as u64);
+    if rest > 0 {
+        terminal.say(format!("  … and {rest} more: msdata sql \"SELECT path, reason FROM generations WHERE status <> 'ok'\""));
     }
 }

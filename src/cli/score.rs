@@ -1,3 +1,4 @@
+use super::ingest::name_unusable;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use std::path::Path;
@@ -15,6 +16,7 @@ impl Score {
         let scored = terminal.watch(|watch| data.score(watch))?;
         terminal.say(format!("scored {scored} generations (counted once an encoder)"));
         let images = data.images()?;
+        name_unusable(images, &data.unusable_images()?, terminal);
         Ok(if images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
     }
 }

@@ -1,7 +1,7 @@
 //! Which encoders embed, on what, and in which order.
 
 use super::embedding::{Embedded, embed};
-use super::{Dataset, inspection};
+use super::{Dataset, NAMED, inspection};
 use crate::catalog::{EncoderRow, Tally, other_encoder};
 use crate::encoder::{BUILTIN, Batch, Described, Device, Encoder, Home, Options, Runtime};
 use crate::error::{Error, Result, shell_word};
@@ -35,16 +35,20 @@ pub struct EmbedSummary {
     pub device: Option<String>,
     /// By encoder.
     pub encoders: Vec<(EncoderName, Embedded)>,
+    /// The first images that each encoder could not embed, now or before, each with its reason.
+    pub unfit: Vec<String>,
     /// (generation, encoder) pairs scored afterwards, by [`Dataset::embed`].
     pub scored: u64,
     /// All image files of the data set by state.
     pub images: Tally,
+    /// The first images that cannot be used, each with its reason, by [`Dataset::embed`].
+    pub unusable: Vec<String>,
 }
 
 impl EmbedSummary {
-    /// Whether an image was not embedded, because it could not be, or because it changed while it was read.
+    /// Whether an image is not embedded, because it cannot be, or because it changed while it was read.
     pub fn lacks_images(&self) -> bool {
-        self.encoders.iter().any(|(_, done)| done.failed + done.changed > 0)
+        !self.unfit.is_empty() || self.encoders.iter().any(|(_, done)| done.failed + done.changed > 0)
     }
 }
 
@@ -76,6 +80,7 @@ impl Dataset {
         let mut summary = self.embed_by(&encoders, options, &home, IfChanged::Renew, watch)?;
         summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
+        summary.unusable = self.unusable_images()?;
         Ok(summary)
     }
 
@@ -167,6 +172,11 @@ impl Dataset {
             }
             summary.device = Some(said);
             summary.encoders.push((described.name.clone(), done));
+        }
+        let rows = self.catalog.encoders()?;
+        for row in rows.iter().filter(|row| encoders.iter().any(|encoder| encoder.name == row.name)) {
+            let unfit = self.catalog.unfit_images(row.id, NAMED)?;
+            summary.unfit.extend(unfit.into_iter().map(|image| format!("{}: {image}", row.name)));
         }
         Ok(summary)
     }

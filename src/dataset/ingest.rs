@@ -80,9 +80,6 @@ pub struct IngestOptions {
     pub embed: Option<EmbedOptions>,
 }
 
-/// Unusable images named in a summary; the catalog knows them all.
-const NAMED: usize = 10;
-
 impl Dataset {
     /// Reads manifests and embeddings into the data set, looks at its image files, embeds what is new,
     /// scores what can be scored. Rows come in all together or not at all.
@@ -118,7 +115,7 @@ impl Dataset {
         }
         summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
-        summary.unusable = self.catalog.unusable_images(NAMED)?;
+        summary.unusable = self.unusable_images()?;
         Ok(summary)
     }
 

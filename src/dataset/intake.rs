@@ -50,7 +50,7 @@ impl Problems {
             self.listed += 1;
             self.list.push(problem);
         } else {
-            self.further.get_or_insert_with(|| (problem.origin.file, 0)).1 += 1;
+            self.further.get_or_insert((problem.origin.file, 0)).1 += 1;
         }
     }
 

@@ -68,6 +68,9 @@ use std::path::{Path, PathBuf};
 
 pub use crate::catalog::Removal as Removed;
 
+/// Images named in a summary; the catalog knows them all.
+const NAMED: usize = 10;
+
 const CATALOG: &str = "catalog.sqlite";
 const EMBEDDINGS: &str = "embeddings";
 /// Held by whoever writes; empty. Hidden, because it is no part of the data.
@@ -168,6 +171,14 @@ impl Dataset {
     /// The catalog cannot be read.
     pub fn images(&self) -> Result<Tally> {
         self.catalog.tally()
+    }
+
+    /// The first images that cannot be used, as last seen, each with its reason.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub fn unusable_images(&self) -> Result<Vec<String>> {
+        self.catalog.unusable_images(NAMED)
     }
 
     /// Scores what is embedded and not scored; how many (generation, encoder) pairs that were.

@@ -261,6 +261,27 @@ fn an_image_that_changes_while_it_is_read_is_not_forgotten() {
 }
 
 #[test]
+fn an_image_that_an_encoder_cannot_take_is_named_every_time() {
+    let lab = Lab::new(2);
+    image::RgbImage::new(1, 10_000_000).save(lab.path("input/g0_1.png")).unwrap();
+    for data in ["data", "data"] {
+        let run = lab.ingest(data, &[]);
+        assert_eq!(run.status.code(), Some(3), "{}", err(&run));
+        assert!(err(&run).contains("  builtin-texture: generation M p0 1: ") && err(&run).contains("1×10000000"), "{}", err(&run));
+    }
+    fs::remove_file(lab.path("input/g1_0.png")).unwrap();
+    for command in ["embed", "score"] {
+        let run = lab.run(&["-d", "data", command]);
+        let named = command == "score" || err(&run).contains("generation M p0 1: ");
+        assert!(run.status.code() == Some(3) && named, "{}", err(&run));
+        assert!(err(&run).contains("  generation M p1 0: ") && err(&run).contains("no such file"), "{}", err(&run));
+    }
+    picture(5).save(lab.path("input/g0_1.png")).unwrap();
+    picture(6).save(lab.path("input/g1_0.png")).unwrap();
+    assert_eq!(lab.run(&["-d", "data", "embed"]).status.code(), Some(0));
+}
+
+#[test]
 fn no_score_survives_a_file_that_can_no_longer_be_read() {
     let small = Small::new();
     let image = small.path("input/images/A/p1/1.png");
