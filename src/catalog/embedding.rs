@@ -142,13 +142,12 @@ impl Catalog {
                  LEFT JOIN staged_vector s ON s.encoder = ?1 AND s.prompt = p.id ORDER BY p.id",
             )
             .map_err(catalog(act))?;
-        let read = |r: &rusqlite::Row<'_>| {
-            let task = PromptTask { prompt: r.get(0)?, text: r.get(1)? };
-            Ok((task, [r.get::<_, Option<[u8; 32]>>(2)?, r.get(3)?]))
-        };
-        let rows: Vec<_> = query.query_map([encoder], read).and_then(Iterator::collect).map_err(catalog(act))?;
-        let lacks = |(task, sources): &(PromptTask, [Option<[u8; 32]>; 2])| !sources.contains(&Some(task.source()));
-        Ok(rows.into_iter().filter(lacks).map(|(task, _)| task).collect())
+        let mut rows = query.query([encoder]).map_err(catalog(act))?;
+        let mut tasks = Vec::new();
+        while let Some(r) = rows.next().map_err(catalog(act))? {
+            tasks.extend(prompt_task(r).map_err(catalog(act))?);
+        }
+        Ok(tasks)
     }
 
     /// Vectors of an encoder on the stage.
@@ -273,6 +272,15 @@ impl Changes<'_> {
             )
             .map_err(catalog("forget failures"))
     }
+}
+
+/// A prompt that is to be embedded; `None` if a vector of its text is there.
+fn prompt_task(r: &rusqlite::Row<'_>) -> rusqlite::Result<Option<PromptTask>> {
+    let source = text_source(r.get_ref(1)?.as_str()?);
+    if [r.get(2)?, r.get::<_, Option<[u8; 32]>>(3)?].contains(&Some(source)) {
+        return Ok(None);
+    }
+    Ok(Some(PromptTask { prompt: r.get(0)?, text: r.get(1)? }))
 }
 
 /// A staged vector, and the hash of what is now where it was made from.

@@ -45,7 +45,8 @@ impl Embedding {
 ///
 /// Images and prompts without a vector get one, by the encoders given, else by those already in the data
 /// set; then what can be scored is. What is finished survives a kill; running it again does what is left. An
-/// encoder whose model has changed embeds everything anew. Exit status 3 says that some images are missing or
+/// encoder whose model has changed embeds everything anew. Images whose size or time has changed are read
+/// again; `msdata ingest --rehash` reads all. Exit status 3 says that some images are missing or
 /// unusable, or changed while they were read.
 ///
 /// ONNX Runtime is looked for at --onnxruntime, in ORT_DYLIB_PATH, in the data directory (MSDATA_HOME,

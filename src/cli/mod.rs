@@ -141,7 +141,7 @@ fn failed(e: &anyhow::Error) -> ExitCode {
             let rows: u64 = problems.iter().map(msdata::manifest::Problem::rows).sum();
             let rows = if rows == 1 { "1 bad row".to_owned() } else { format!("{rows} bad rows") };
             terminal::line(format_args!("error: {rows}; nothing was written"));
-            problems.iter().for_each(|p| terminal::line(p));
+            problems.iter().for_each(terminal::line);
         }
         Some(error) => terminal::line(format_args!("error: {error}")),
         None => terminal::line(format_args!("error: {e:#}")),

@@ -215,7 +215,8 @@ impl Dataset {
         if report.generations_missing > 0
             && let Some(row) = self.catalog.encoders()?.iter().find(|row| row.name.as_str() == identity)
         {
-            report.generations_waiting = scoring::waiting(&self.catalog, row)?;
+            // Where the keys leave controls out, they are not among the missing either.
+            report.generations_waiting = scoring::waiting(&self.catalog, row)?.min(report.generations_missing);
         }
         Ok(report)
     }

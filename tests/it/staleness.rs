@@ -267,7 +267,11 @@ fn an_image_that_an_encoder_cannot_take_is_named_every_time() {
     for data in ["data", "data"] {
         let run = lab.ingest(data, &[]);
         assert_eq!(run.status.code(), Some(3), "{}", err(&run));
-        assert!(err(&run).contains("  builtin-texture: generation M p0 1: ") && err(&run).contains("1×10000000"), "{}", err(&run));
+        assert!(
+            err(&run).contains("  builtin-texture: generation M p0 1: ") && err(&run).contains("1×10000000"),
+            "{}",
+            err(&run)
+        );
     }
     fs::remove_file(lab.path("input/g1_0.png")).unwrap();
     for command in ["embed", "score"] {
@@ -379,7 +383,11 @@ fn a_reference_more_leaves_the_vectors_of_the_others() {
     };
     let vectors = || {
         let mut keys = Vec::new();
-        small.catalog().each_vector(1, |v| Ok(keys.push(v.key))).unwrap();
+        let hear = |vector: msdata::catalog::KeyedVector| {
+            keys.push(vector.key);
+            Ok(())
+        };
+        small.catalog().each_vector(1, hear).unwrap();
         keys.into_iter().filter(|key| matches!(key, VectorKey::Reference(s, _) if s.as_str() == "S0001")).collect::<Vec<_>>()
     };
     let key = |index| VectorKey::Reference("S0001".parse().unwrap(), index);
