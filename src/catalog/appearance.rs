@@ -3,7 +3,7 @@
 use super::{Catalog, Changes, Duplicate, catalog};
 use crate::error::Result;
 use crate::image::{Appearance, Transparency};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -139,19 +139,30 @@ impl Catalog {
     /// # Errors
     /// SQLite's.
     pub fn has_vectors(&self, encoder: i64) -> Result<bool> {
-        self.db
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM image_vector WHERE encoder = ?1)
-                     OR EXISTS (SELECT 1 FROM prompt_vector WHERE encoder = ?1)
-                     OR EXISTS (SELECT 1 FROM staged_vector WHERE encoder = ?1)",
-                [encoder],
-                |r| r.get(0),
-            )
-            .map_err(catalog("look for vectors"))
+        has_vectors(&self.db, encoder)
     }
 }
 
+fn has_vectors(db: &Connection, encoder: i64) -> Result<bool> {
+    db.query_row(
+        "SELECT EXISTS (SELECT 1 FROM image_vector WHERE encoder = ?1)
+             OR EXISTS (SELECT 1 FROM prompt_vector WHERE encoder = ?1)
+             OR EXISTS (SELECT 1 FROM staged_vector WHERE encoder = ?1)",
+        [encoder],
+        |r| r.get(0),
+    )
+    .map_err(catalog("look for vectors"))
+}
+
 impl Changes<'_> {
+    /// Whether there are vectors of an encoder, on the stage or in parts.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn has_vectors(&self, encoder: i64) -> Result<bool> {
+        has_vectors(&self.tx, encoder)
+    }
+
     /// Records what becomes of transparent pixels from now on, and forgets what images looked like before.
     ///
     /// # Errors

@@ -183,8 +183,10 @@ impl Catalog {
     /// SQLite's.
     pub fn copied_references(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
-            "SELECT count(*), min(m.name || ' ' || p.prompt_id || ' ' || g.seed || ' is the reference image ' || ri.path)
-             FROM reference_image r JOIN image ri ON ri.id = r.image JOIN image gi ON gi.blake3 = ri.blake3
+            "SELECT count(*), min(m.name || ' ' || p.prompt_id || ' ' || g.seed || ' is the reference image ' || r.path)
+             FROM (SELECT i.blake3, min(i.path) AS path FROM reference_image r JOIN image i ON i.id = r.image
+                   WHERE i.blake3 IS NOT NULL GROUP BY i.blake3) r
+             JOIN image gi ON gi.blake3 = r.blake3
              JOIN generation g ON g.image = gi.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
              WHERE m.control = 0",
         )
@@ -212,36 +214,36 @@ impl Catalog {
 }
 
 impl Changes<'_> {
-    /// Records what a look at an image's file found. A file that is gone keeps the hash of what it was.
+    /// Records what a look at an image's file found. A file that is gone keeps all that is known of what it held;
+    /// of one that is there nothing is kept: its content may be another, also if it cannot be read.
     ///
     /// # Errors
     /// SQLite's.
     pub fn record_probe(&self, id: i64, probe: &Probe) -> Result<()> {
+        let act = "record an image";
         let (status, reason, format, width, height) = match &probe.outcome {
             Outcome::Image { format, width, height } => {
                 (ImageStatus::Ok, None, Some(format.as_str()), Some(*width), Some(*height))
             }
             Outcome::Unusable(status, reason) => (*status, Some(reason.as_str()), None, None, None),
         };
+        if status == ImageStatus::Missing {
+            self.tx
+                .prepare_cached("UPDATE image SET status = ?2, reason = ?3, bytes = NULL, mtime_ns = NULL WHERE id = ?1")
+                .and_then(|mut q| q.execute(params![id, status.as_str(), reason]))
+                .map_err(catalog(act))?;
+            return Ok(());
+        }
+        let bytes = probe.bytes.map(|n| n as i64);
         self.tx
             .prepare_cached(
-                "UPDATE image SET status = ?2, reason = ?3, bytes = ?4, mtime_ns = ?5, blake3 = coalesce(?6, blake3),
-                                  format = coalesce(?7, format), width = coalesce(?8, width), height = coalesce(?9, height) WHERE id = ?1",
+                "UPDATE image SET status = ?2, reason = ?3, bytes = ?4, mtime_ns = ?5, blake3 = ?6,
+                                  format = ?7, width = ?8, height = ?9 WHERE id = ?1",
             )
             .and_then(|mut q| {
-                q.execute(params![
-                    id,
-                    status.as_str(),
-                    reason,
-                    probe.bytes.map(|n| n as i64),
-                    probe.mtime_ns,
-                    probe.blake3,
-                    format,
-                    width,
-                    height
-                ])
+                q.execute(params![id, status.as_str(), reason, bytes, probe.mtime_ns, probe.blake3, format, width, height])
             })
-            .map_err(catalog("record an image"))?;
+            .map_err(catalog(act))?;
         Ok(())
     }
 }

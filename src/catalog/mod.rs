@@ -41,6 +41,7 @@ pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removal;
 pub use scores::{Candidate, ReferenceVector, Score, Which};
 pub use sql::QueryRows;
+pub(crate) use vectors::other_encoder;
 pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Place, Target, VectorKey};
 
 use crate::error::{Error, Result};

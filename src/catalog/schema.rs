@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("../../schema/stress_test.sql"),
     include_str!("../../schema/pixels.sql"),
     include_str!("../../schema/embedding_failures.sql"),
+    include_str!("../../schema/staleness.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;
@@ -110,6 +111,35 @@ mod tests {
         let upgraded = Connection::open(&path).unwrap();
         assert_eq!(upgraded.query_row("SELECT count(*) FROM jobs", [], |r| r.get::<_, i64>(0)).unwrap(), 0);
         assert!(crate::catalog::Catalog::open_to_read(&path).is_ok());
+    }
+
+    #[test]
+    fn what_an_older_version_left_stale_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        let old = Connection::open(&path).unwrap();
+        let before = STEPS.iter().take_while(|step| !step.contains("image_usable_by_content"));
+        let mut version = 0;
+        for step in before {
+            old.execute_batch(step).unwrap();
+            version += 1;
+        }
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", version).unwrap();
+        old.execute_batch(
+            "INSERT INTO encoder (id, name, fingerprint, dimension) VALUES (1, 'e', 'f', 1);
+             INSERT INTO prompt (id, prompt_id, text, scene_type) VALUES (1, 'p', 'other', 'neutral');
+             INSERT INTO staged_vector (encoder, prompt, source, vector) VALUES (1, 1, zeroblob(32), zeroblob(4));
+             INSERT INTO image (id, path, status, reason, bytes, mtime_ns, blake3) VALUES
+                 (1, '/a', 'unreadable', 'permission denied', 5, 5, zeroblob(32)), (2, '/b', 'missing', 'no such file', 5, 5, zeroblob(32));",
+        )
+        .unwrap();
+        drop(old);
+        crate::catalog::Catalog::open_to_write(&path).unwrap();
+        let new = Connection::open(&path).unwrap();
+        let count = |sql| new.query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM staged_vector"), 0);
+        assert_eq!(count("SELECT count(*) FROM image WHERE bytes IS NULL AND mtime_ns IS NULL AND blake3 IS NOT NULL"), 2);
     }
 
     #[test]

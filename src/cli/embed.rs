@@ -1,3 +1,4 @@
+use super::ingest::name_unusable;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{EmbedOptions, EmbedSummary, Embedded};
@@ -47,11 +48,13 @@ impl Embedding {
     }
 }
 
-/// Embed what is missing
+/// Embed what is missing, and score it
 ///
 /// Images and prompts without a vector get one, by the encoders given, else by those already in the data
-/// set. What is finished survives a kill; running it again does what is left. An encoder whose model has
-/// changed embeds everything anew.
+/// set; then what can be scored is. What is finished survives a kill; running it again does what is left. An
+/// encoder whose model has changed embeds everything anew. Images whose size or time has changed are read
+/// again; `msdata ingest --rehash` reads all. Exit status 3 says that some images are missing or
+/// unusable, or changed while they were read.
 ///
 /// ONNX Runtime is looked for at --onnxruntime, in ORT_DYLIB_PATH, in the data directory (MSDATA_HOME,
 /// else ~/.local/share/msdata), beside the program, and where the system looks.
@@ -60,7 +63,7 @@ impl Embedding {
 Examples:
   msdata embed --encoder paper --device cuda
   msdata embed --encoder ../my-encoder --batch 16
-  msdata embed --retry-failed && msdata score")]
+  msdata embed --retry-failed")]
 pub struct Embed {
     #[command(flatten)]
     embedding: Embedding,
@@ -77,15 +80,14 @@ impl Embed {
         print(&summary, terminal);
         if summary.encoders.is_empty() {
             terminal.say("nothing was left to embed");
-        } else {
-            terminal.say("`msdata score` scores what is new");
         }
+        terminal.say(format!("scores: {} new", summary.scored));
         let images = summary.images;
         if images.missing + images.unusable > 0 {
             terminal.say(format!("images: {} usable, {} missing, {} unusable", images.ok, images.missing, images.unusable));
+            name_unusable(images, &summary.unusable, terminal);
         }
-        let failed = summary.encoders.iter().any(|(_, done)| done.failed > 0);
-        Ok(if failed || summary.failed > 0 || images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
+        Ok(if summary.lacks_images() || images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
     }
 }
 
@@ -94,8 +96,14 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
     if let Some(device) = &summary.device {
         terminal.say(format!("embedded with {device}"));
     }
-    for (name, Embedded { images, shared, prompts, failed, .. }) in &summary.encoders {
-        let counts = [(*images, "images"), (*shared, "more with the same content"), (*prompts, "prompts"), (*failed, "failed")];
+    for (name, Embedded { images, shared, prompts, failed, changed, .. }) in &summary.encoders {
+        let counts = [
+            (*images, "images"),
+            (*shared, "more with the same content"),
+            (*prompts, "prompts"),
+            (*failed, "failed"),
+            (*changed, "changed while they were read: run again"),
+        ];
         let counts: Vec<String> = counts.iter().filter(|c| c.0 > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let counts = if counts.is_empty() { "nothing new".to_owned() } else { counts.join(", ") };
         terminal.say(format!("  {}: {counts}", plain(name.as_str())));

@@ -150,7 +150,8 @@ fn failed(e: &anyhow::Error) -> ExitCode {
     let error = e.downcast_ref::<Error>();
     match error {
         Some(Error::Manifest(problems)) => {
-            let rows = if problems.len() == 1 { "1 bad row".to_owned() } else { format!("{} bad rows", problems.len()) };
+            let rows: u64 = problems.iter().map(msdata::manifest::Problem::rows).sum();
+            let rows = if rows == 1 { "1 bad row".to_owned() } else { format!("{rows} bad rows") };
             say("error: ", &format!("{rows}; nothing was written"));
             problems.iter().for_each(|p| say("", &p.to_string()));
         }

@@ -90,10 +90,14 @@ impl Report {
         }
         let missing = report.generations_missing;
         if missing > 0 {
-            terminal.warn(format!(
-                "{missing} of {} generations are missing: without an image or without all vectors, and in no mean",
-                report.generations
-            ));
+            const LACKING: &str = "without a usable image, or without a vector of their own or of a reference";
+            const WAITING: &str = "not scored yet: `msdata score`";
+            let why = match (missing - report.generations_waiting, report.generations_waiting) {
+                (_, 0) => LACKING.to_owned(),
+                (0, _) => WAITING.to_owned(),
+                (lacking, waiting) => format!("{lacking} {LACKING}; {waiting} {WAITING}"),
+            };
+            terminal.warn(format!("{missing} of {} generations are missing and in no mean: {why}", report.generations));
         }
         Ok(Ended::Done)
     }

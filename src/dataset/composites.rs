@@ -148,7 +148,9 @@ impl Made<'_> {
         let picture = match read(&reference.path) {
             Err(e) => return Ok(Err(fault(&crate::error::io_reason(&e)))),
             Ok(bytes) if *blake3::hash(&bytes).as_bytes() != reference.blake3 => {
-                return Ok(Err(fault("its first reference changed while it was read")));
+                return Ok(Err(fault(
+                    "its first reference has changed since it was read (`msdata ingest --rehash` reads it again)",
+                )));
             }
             Ok(bytes) => match decode_on(&bytes, self.transparency) {
                 Err(e) => return Ok(Err(fault(&e.reason))),

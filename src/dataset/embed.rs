@@ -1,10 +1,10 @@
 //! Which encoders embed, on what, and in which order.
 
 use super::embedding::{Embedded, embed};
-use super::{Dataset, inspection};
-use crate::catalog::{EncoderRow, Tally};
-use crate::encoder::{BUILTIN, Batch, Described, Device, Home, Options, Runtime};
-use crate::error::{Error, Result};
+use super::{Dataset, NAMED, inspection};
+use crate::catalog::{EncoderRow, Tally, other_encoder};
+use crate::encoder::{BUILTIN, Batch, Described, Device, Encoder, Home, Options, Runtime};
+use crate::error::{Error, Result, shell_word};
 use crate::image::{PIXEL_RULE, Transparency};
 use crate::vocabulary::{EncoderName, plain, quote};
 use crate::watch::Watch;
@@ -44,8 +44,19 @@ pub struct EmbedSummary {
     pub failed: u64,
     /// The first of that, each with its encoder and its reason.
     pub failures: Vec<String>,
+    /// (generation, encoder) pairs scored afterwards, by [`Dataset::embed`].
+    pub scored: u64,
     /// All image files of the data set by state.
     pub images: Tally,
+    /// The first images that cannot be used, each with its reason, by [`Dataset::embed`].
+    pub unusable: Vec<String>,
+}
+
+impl EmbedSummary {
+    /// Whether an image is not embedded, because it cannot be, or because it changed while it was read.
+    pub fn lacks_images(&self) -> bool {
+        self.failed > 0 || self.encoders.iter().any(|(_, done)| done.failed + done.changed > 0)
+    }
 }
 
 /// What to do when an encoder's model is not the one that made the vectors in the data set.
@@ -58,7 +69,7 @@ pub(super) enum IfChanged {
 }
 
 impl Dataset {
-    /// Embeds what lacks a vector. An encoder whose model has changed embeds everything anew.
+    /// Embeds what lacks a vector, then scores it. An encoder whose model has changed embeds everything anew.
     ///
     /// # Errors
     /// No such encoder, no ONNX Runtime, no such device; a full disk; or the caller wants to stop (what
@@ -71,6 +82,7 @@ impl Dataset {
             Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
             self.change_transparency(self.transparency_under(options)?, watch)?;
         }
+        self.fit_all(&encoders, IfChanged::Renew)?;
         if options.retry_failed {
             let changes = self.catalog.begin()?;
             changes.forget_failures()?;
@@ -82,20 +94,49 @@ impl Dataset {
         if self.look_at_pixels(watch)? > 0 {
             self.warn_of_pixels(watch)?;
         }
+        summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
+        summary.unusable = self.unusable_images()?;
         Ok(summary)
     }
 
-    /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
-    /// loaded is said before anything is written.
+    /// As [`Dataset::ready_if`], where no encoder may have changed.
     pub(super) fn ready(&self, options: &EmbedOptions, imports: bool) -> Result<(Home, Vec<Described>)> {
+        self.ready_if(options, imports, IfChanged::Refuse)
+    }
+
+    /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
+    /// loaded, and an encoder that is not the data set's, is said before anything is written.
+    pub(super) fn ready_if(
+        &self,
+        options: &EmbedOptions,
+        imports: bool,
+        if_changed: IfChanged,
+    ) -> Result<(Home, Vec<Described>)> {
         self.keeps_transparency(options)?;
         let home = Home::from_env()?;
         let encoders = self.wanted(options, imports, &home)?;
-        if !encoders.is_empty() {
-            Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+        let known = self.catalog.encoders()?;
+        self.fit_all(&encoders, if_changed)?;
+        for encoder in &encoders {
+            // One that the data set knows has been opened before.
+            if known.iter().any(|row| row.fingerprint == encoder.fingerprint) {
+                Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+            } else {
+                open(encoder, options, &home)?;
+            }
         }
         Ok((home, encoders))
+    }
+
+    fn fit_all(&self, encoders: &[Described], if_changed: IfChanged) -> Result<()> {
+        let known = self.catalog.encoders()?;
+        for encoder in encoders {
+            if let Some(row) = known.iter().find(|row| row.name == encoder.name) {
+                fit(Some(row), self.catalog.has_vectors(row.id)?, encoder, if_changed)?;
+            }
+        }
+        Ok(())
     }
 
     /// The encoders that `options` ask for, described. Where vectors are imported in the same run, the data
@@ -156,16 +197,7 @@ impl Dataset {
             {
                 continue;
             }
-            let runtime = Runtime::load(home, options.library.as_deref())?;
-            let choice = runtime.choose(options.device)?;
-            let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-            let threads = options.threads.unwrap_or(cores).get();
-            let batch = match choice.device {
-                Device::Cuda(_) => Batch::CUDA,
-                Device::Auto | Device::Cpu => Batch::CPU,
-            };
-            let batch = options.batch.unwrap_or(batch);
-            let mut encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
+            let Opened { mut encoder, threads, said } = open(described, options, home)?;
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
             let done = embed(&mut self.catalog, &self.store, &row, &mut encoder, threads, watch)?;
             if done.cut > 0 {
@@ -175,7 +207,7 @@ impl Dataset {
                     done.cut
                 ));
             }
-            summary.device = Some(choice.said);
+            summary.device = Some(said);
             summary.encoders.push((described.name.clone(), done));
         }
         if summary.encoders.iter().any(|(_, done)| done.images > 0) {
@@ -213,27 +245,12 @@ impl Dataset {
             Some(row) => self.catalog.has_vectors(row.id)?,
             None => false,
         };
+        fit(row.as_ref(), held, described, if_changed)?;
         let changes = self.catalog.begin()?;
         let id = match row {
             // Imported vectors are not ours to throw away: `encoder` refuses.
             Some(row) if row.fingerprint != described.fingerprint && row.pixel_rule.is_some() => {
                 let (name, rule) = (row.name.as_str(), row.pixel_rule.filter(|rule| *rule != PIXEL_RULE));
-                if held && if_changed == IfChanged::Refuse {
-                    return Err(match rule {
-                        Some(rule) => Error::request(
-                            format!(
-                                "the vectors of encoder {} were made by pixel rule {rule}, and files become pixels by rule \
-                                 {PIXEL_RULE} now",
-                                quote(name)
-                            ),
-                            "`msdata embed` embeds everything anew",
-                        ),
-                        None => Error::request(
-                            format!("encoder {} is not the one that made the vectors in the data set", quote(name)),
-                            "`msdata embed` embeds everything anew with it; or give it another `name` in its msdata.toml",
-                        ),
-                    });
-                }
                 if held {
                     let why = match rule {
                         Some(rule) => format!("was used with pixel rule {rule}, which is {PIXEL_RULE} now"),
@@ -241,7 +258,6 @@ impl Dataset {
                     };
                     watch.warn(&format!("encoder {} {why}: everything is embedded anew", plain(name)));
                 }
-                changes.clear_encoder(row.id)?;
                 changes.renew_encoder(row.id, &described.fingerprint, dimension)?;
                 row.id
             }
@@ -266,4 +282,56 @@ impl Dataset {
         let rows = self.catalog.encoders()?;
         rows.into_iter().find(|row| row.id == id).ok_or_else(|| Error::Damaged("an encoder's row is gone".into()))
     }
+}
+
+/// An encoder ready to embed.
+struct Opened {
+    encoder: Encoder,
+    threads: usize,
+    /// What it runs on, as a sentence.
+    said: String,
+}
+
+fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Opened> {
+    let runtime = Runtime::load(home, options.library.as_deref())?;
+    let choice = runtime.choose(options.device)?;
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = options.threads.unwrap_or(cores).get();
+    let batch = match choice.device {
+        Device::Cuda(_) => Batch::CUDA,
+        Device::Auto | Device::Cpu => Batch::CPU,
+    };
+    let batch = options.batch.unwrap_or(batch);
+    let encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
+    Ok(Opened { encoder, threads, said: choice.said })
+}
+
+/// Checks that an encoder is the one of its name in the data set, `row`; `held` says whether that has vectors.
+///
+/// # Errors
+/// It is another; unless it may be, and its vectors can be made anew, as imported ones cannot.
+pub(super) fn fit(row: Option<&EncoderRow>, held: bool, encoder: &Described, if_changed: IfChanged) -> Result<()> {
+    let Some(row) = row.filter(|row| row.fingerprint != encoder.fingerprint) else { return Ok(()) };
+    let Some(rule) = row.pixel_rule else { return Err(other_encoder(row, &encoder.fingerprint)) };
+    if if_changed == IfChanged::Refuse && held {
+        let name = quote(row.name.as_str());
+        let word = encoder.location.as_deref().map_or_else(|| encoder.name.to_string(), shell_word);
+        return Err(match rule == PIXEL_RULE {
+            true => Error::request(
+                format!("encoder {name} is not the one that made the vectors in the data set"),
+                format!(
+                    "`msdata embed --encoder {word}` embeds everything anew with it; \
+                     or give it another `name` in its msdata.toml"
+                ),
+            ),
+            false => Error::request(
+                format!(
+                    "the vectors of encoder {name} were made by pixel rule {rule}, and files become pixels by rule \
+                     {PIXEL_RULE} now"
+                ),
+                format!("`msdata embed --encoder {word}` embeds everything anew"),
+            ),
+        });
+    }
+    Ok(())
 }

@@ -7,9 +7,9 @@ use crate::embeddings::{PartWriter, Store};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Appearance, Preprocessing, Transparency, decode_on, read};
-use crate::vocabulary::{ImageStatus, Provenance, plain, quote};
+use crate::vocabulary::{ImageStatus, Outcome, Probe, Provenance, plain, quote};
 use crate::watch::Watch;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -33,6 +33,9 @@ pub struct Embedded {
     pub cut: u64,
     /// Images and prompts that could not be embedded.
     pub failed: u64,
+    /// Images whose bytes were not those that the catalog knows: they changed since they were looked at. The next
+    /// run reads and embeds them.
+    pub changed: u64,
 }
 
 /// Embeds whatever lacks a vector of `row`, by `encoder`; `threads` decode. What is finished survives an
@@ -80,7 +83,7 @@ fn prompts(
                     done.cut += u64::from(text.truncated);
                     staged.push(StagedVector {
                         target: Target::Prompt(task.prompt),
-                        source: *blake3::hash(task.text.as_bytes()).as_bytes(),
+                        source: task.source(),
                         truncated: Some(text.truncated),
                         vector: text.vector,
                     });
@@ -117,7 +120,9 @@ struct Tensor {
 /// Why an image gives no tensor.
 enum Refusal {
     /// The file cannot be read now.
-    Unreadable(ImageStatus, String),
+    Unread(ImageStatus, String),
+    /// What was read is no usable image.
+    Broken(ImageStatus, String),
     /// It is not the file that the catalog knows: it changed since it was looked at.
     Changed,
     /// The encoder's preprocessing cannot take it.
@@ -186,13 +191,13 @@ fn prepare(
 
 fn tensor(task: &ImageTask, preprocessing: &Preprocessing, transparency: Transparency) -> std::result::Result<Tensor, Refusal> {
     let bytes = read(&task.path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Refusal::Unreadable(ImageStatus::Missing, io_reason(&e)),
-        _ => Refusal::Unreadable(ImageStatus::Unreadable, io_reason(&e)),
+        std::io::ErrorKind::NotFound => Refusal::Unread(ImageStatus::Missing, io_reason(&e)),
+        _ => Refusal::Unread(ImageStatus::Unreadable, io_reason(&e)),
     })?;
     if *blake3::hash(&bytes).as_bytes() != task.source {
         return Err(Refusal::Changed);
     }
-    let decoded = decode_on(&bytes, transparency).map_err(|fault| Refusal::Unreadable(fault.status, fault.reason))?;
+    let decoded = decode_on(&bytes, transparency).map_err(|fault| Refusal::Broken(fault.status, fault.reason))?;
     drop(bytes);
     let values = preprocessing.tensor(&decoded.rgb).map_err(Refusal::Unfit)?;
     Ok(Tensor { values, notes: decoded.notes, appearance: decoded.appearance })
@@ -218,6 +223,7 @@ impl Run<'_> {
         watch: &mut Watch<'_>,
     ) -> Result<()> {
         let (mut waiting, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
+        let mut substitutes = HashSet::new();
         let mut staged_bytes = self.catalog.staged(self.row.id)? as usize * self.row.dimension * 4;
         let batch = encoder.batch();
         let (mut tasks, mut pixels) = (Vec::with_capacity(batch), Vec::new());
@@ -225,16 +231,17 @@ impl Run<'_> {
             watch.check()?;
             while given - received < under_way {
                 if waiting.is_empty() {
-                    waiting.extend(self.catalog.images_to_embed(self.row.id, after, PAGE)?);
+                    let page = self.catalog.images_to_embed(self.row.id, after, PAGE)?;
+                    after = page.last().map_or(after, |task| task.image);
+                    waiting.extend(page.into_iter().filter(|task| !substitutes.contains(&task.image)));
                 }
                 let Some(task) = waiting.pop_front() else { break };
-                after = task.image;
                 let _ = queue.give.send(task); // the threads live as long as this queue
                 given += 1;
             }
             if given == received {
                 self.stage(encoder, &mut tasks, &mut pixels)?;
-                watch.report("embedding", self.done.images + self.done.failed, Some(total));
+                watch.report("embedding", self.done.images + self.done.failed + self.done.changed, Some(total));
                 return Ok(());
             }
             let Ok(prepared) = queue.delivered.recv() else {
@@ -247,7 +254,13 @@ impl Run<'_> {
                     pixels.extend_from_slice(&tensor.values);
                     tasks.push((prepared.task, tensor.appearance));
                 }
-                Err(refusal) => self.refuse(&prepared.task, refusal)?,
+                Err(refusal) => {
+                    if let Some(substitute) = self.refuse(&prepared.task, refusal)?
+                        && substitutes.insert(substitute.image)
+                    {
+                        waiting.push_front(substitute);
+                    }
+                }
             }
             if tasks.len() == batch {
                 staged_bytes += tasks.len() * self.row.dimension * 4;
@@ -256,7 +269,7 @@ impl Run<'_> {
                     flush(self.catalog, self.store, self.row)?;
                     staged_bytes = 0;
                 }
-                watch.report("embedding", self.done.images + self.done.failed, Some(total));
+                watch.report("embedding", self.done.images + self.done.failed + self.done.changed, Some(total));
             }
         }
     }
@@ -292,20 +305,36 @@ impl Run<'_> {
         entry.0 += 1;
     }
 
-    fn refuse(&mut self, task: &ImageTask, refusal: Refusal) -> Result<()> {
+    /// Records why an image was not embedded; another file of the same content, if it was for its own file alone.
+    fn refuse(&mut self, task: &ImageTask, refusal: Refusal) -> Result<Option<ImageTask>> {
         let encoder = self.row.id;
         match refusal {
-            Refusal::Changed => self.remark(task, "it changed while it was read; run again to embed it"),
-            Refusal::Unreadable(status, reason) => {
-                self.fail(|changes| changes.record_unusable(&task.source, status, &plain(&reason)))?;
+            Refusal::Changed => {
+                self.remark(task, "it changed while it was read; run again to embed it");
+                self.done.changed += 1;
+                self.record(|changes| changes.forget_content(task.image))?;
             }
-            Refusal::Unfit(reason) => self.fail(|changes| changes.record_failure(encoder, task.image, &task.source, &reason))?,
+            Refusal::Unread(status, reason) => {
+                let outcome = Outcome::Unusable(status, plain(&reason).into_owned());
+                let probe = Probe { bytes: None, mtime_ns: None, blake3: None, outcome };
+                self.done.failed += 1;
+                self.record(|changes| changes.record_probe(task.image, &probe))?;
+            }
+            Refusal::Broken(status, reason) => {
+                self.done.failed += 1;
+                self.record(|changes| changes.record_unusable(&task.source, status, &plain(&reason)))?;
+                return Ok(None);
+            }
+            Refusal::Unfit(reason) => {
+                self.done.failed += 1;
+                self.record(|changes| changes.record_failure(encoder, task.image, &task.source, &reason))?;
+                return Ok(None);
+            }
         }
-        Ok(())
+        self.catalog.first_of_content(&task.source)
     }
 
-    fn fail(&mut self, record: impl FnOnce(&Changes<'_>) -> Result<()>) -> Result<()> {
-        self.done.failed += 1;
+    fn record(&mut self, record: impl FnOnce(&Changes<'_>) -> Result<()>) -> Result<()> {
         let changes = self.catalog.begin()?;
         record(&changes)?;
         changes.commit()

@@ -70,6 +70,9 @@ use std::path::{Path, PathBuf};
 
 pub use crate::catalog::Removal as Removed;
 
+/// Images named in a summary; the catalog knows them all.
+const NAMED: usize = 10;
+
 const CATALOG: &str = "catalog.sqlite";
 const EMBEDDINGS: &str = "embeddings";
 /// Held by whoever writes; empty. Hidden, because it is no part of the data.
@@ -172,6 +175,14 @@ impl Dataset {
         self.catalog.tally()
     }
 
+    /// The first images that cannot be used, as last seen, each with its reason.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub fn unusable_images(&self) -> Result<Vec<String>> {
+        self.catalog.unusable_images(NAMED)
+    }
+
     /// Scores what is embedded and not scored; how many (generation, encoder) pairs that were.
     ///
     /// # Errors
@@ -202,7 +213,14 @@ impl Dataset {
             }
             facts.controls = Some(controls);
         }
-        crate::report::build(&facts, options)
+        let mut report = crate::report::build(&facts, options)?;
+        if report.generations_missing > 0
+            && let Some(row) = self.catalog.encoders()?.iter().find(|row| row.name.as_str() == identity)
+        {
+            // Where the keys leave controls out, they are not among the missing either.
+            report.generations_waiting = scoring::waiting(&self.catalog, row)?.min(report.generations_missing);
+        }
+        Ok(report)
     }
 
     /// Two models on the same prompts and seeds; or, without names, every pair of models under test.
@@ -230,6 +248,12 @@ impl Dataset {
     /// The image encoders, row and name, and the name of the one that decides collapse.
     fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, String)>, String)> {
         let encoders = self.catalog.image_encoders()?;
+        if encoders.is_empty() && self.catalog.image_count()? == 0 {
+            return Err(Error::request(
+                "the data set is empty, so there is nothing to report",
+                "fill it with `msdata ingest --subjects FILE --prompts FILE --generations FILE`",
+            ));
+        }
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
         let identity = identity_encoder(&names, wanted)?.to_owned();
         Ok((encoders, identity))

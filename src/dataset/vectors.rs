@@ -1,6 +1,7 @@
 //! Rows of embeddings files on their way into parts. Everything is checked, and the parts are written
 //! under temporary names, before anything is registered.
 
+use super::intake::MOST_PROBLEMS;
 use super::summary::Counts;
 use crate::catalog::{Change, Changes, NewVector, PartRow, Place, Target, VectorKey};
 use crate::embeddings::{Import, ImportRow, PartWriter, Store};
@@ -14,9 +15,6 @@ use std::path::Path;
 
 /// The fingerprint of an encoder about which nobody said more.
 const UNKNOWN_FINGERPRINT: &str = "imported";
-
-/// Bad rows of one file after which it is read no further.
-const MOST_PROBLEMS: usize = 10_000;
 
 /// Takes vectors into a set of changes.
 pub struct VectorIntake<'a, 'c> {
@@ -71,22 +69,26 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             watch.warn(&whole("vectors are float64; they are kept as float32".into()).to_string());
         }
         let fingerprint = import.fingerprint().unwrap_or(UNKNOWN_FINGERPRINT).to_owned();
-        let before = self.problems.len();
+        let most = self.problems.len() + MOST_PROBLEMS;
+        let (mut further, mut broken) = (0, None);
         loop {
             watch.check()?;
             match import.next_batch(|rows| self.batch(path, &fingerprint, rows)) {
                 Ok(true) => watch.report("vectors", import.rows(), None),
                 Ok(false) => break,
                 Err(Error::Parquet { reason, .. }) => {
-                    self.problems.push(whole(format!("after row {}: {reason}", import.rows())));
-                    return Ok(());
+                    broken = Some(whole(format!("after row {}: {reason}", import.rows())));
+                    break;
                 }
                 Err(e) => return Err(e),
             }
-            if self.problems.len() - before >= MOST_PROBLEMS {
-                self.problems.push(whole(format!("more than {MOST_PROBLEMS} bad rows; read no further")));
-                return Ok(());
-            }
+            further += self.problems.len().saturating_sub(most) as u64;
+            self.problems.truncate(most);
+        }
+        self.problems.extend((further > 0).then(|| Problem::further(path.into(), further)));
+        if broken.is_some() {
+            self.problems.extend(broken);
+            return Ok(());
         }
         if import.rows() == 0 {
             watch.warn(&whole("no rows".into()).to_string());

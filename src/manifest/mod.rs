@@ -59,6 +59,8 @@ pub enum Place {
     Entry(u64),
     /// Row of a Parquet file, 1-based.
     Row(u64),
+    /// So many further rows, which are not listed one by one.
+    Further(u64),
 }
 
 impl fmt::Display for Origin {
@@ -66,7 +68,7 @@ impl fmt::Display for Origin {
         let file = self.file.display().to_string();
         f.write_str(&crate::vocabulary::plain(&file))?;
         match self.place {
-            Place::File => Ok(()),
+            Place::File | Place::Further(_) => Ok(()),
             Place::Line(n) => write!(f, ":{n}"),
             Place::Entry(n) => write!(f, ": entry {n}"),
             Place::Row(n) => write!(f, ": row {n}"),
@@ -81,6 +83,22 @@ pub struct Problem {
     pub origin: Origin,
     /// What is wrong with it.
     pub reason: String,
+}
+
+impl Problem {
+    /// Further bad rows of a file, counted only.
+    pub(crate) fn further(file: Arc<Path>, rows: u64) -> Problem {
+        let reason = format!("{rows} more bad rows, not listed");
+        Problem { origin: Origin { file, place: Place::Further(rows) }, reason }
+    }
+
+    /// How many bad rows it stands for.
+    pub fn rows(&self) -> u64 {
+        match self.origin.place {
+            Place::Further(rows) => rows,
+            _ => 1,
+        }
+    }
 }
 
 impl fmt::Display for Problem {

@@ -205,7 +205,7 @@ fn thumbnail(picture: &Picture) -> std::result::Result<Vec<u8>, String> {
 fn pixels(path: &Path, hash: &str, transparency: Transparency) -> std::result::Result<Rgb, String> {
     let bytes = read(path).map_err(|e| io_reason(&e))?;
     if blake3::hash(&bytes).to_hex().as_str() != hash {
-        return Err("the file has changed since it was scored: ingest it again".into());
+        return Err("the file has changed since it was scored: `msdata ingest --rehash` reads it again".into());
     }
     decode_on(&bytes, transparency).map(|decoded| decoded.rgb).map_err(|fault| fault.reason)
 }

@@ -60,6 +60,7 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
         rows,
         generations,
         generations_missing: generations - scored,
+        generations_waiting: 0,
         cut_prompts: facts.cut_prompts.clone(),
         remarks,
     })

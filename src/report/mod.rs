@@ -138,6 +138,9 @@ pub struct Report {
     /// Those of them that the identity encoder could not score.
     #[serde(skip)]
     pub generations_missing: u64,
+    /// Those of the missing that have all a score needs and only wait for it.
+    #[serde(skip)]
+    pub generations_waiting: u64,
     /// How many prompts each encoder cut at its limit: their CLIP-T is of a part of the text.
     #[serde(skip)]
     pub cut_prompts: Vec<(String, u64)>,

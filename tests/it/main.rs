@@ -23,4 +23,5 @@ mod pixels;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod staleness;
 mod support;
