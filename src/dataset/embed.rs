@@ -12,7 +12,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Failures that are named one by one.
-const NAMED: usize = 10;
 
 /// What embeds, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
