@@ -11,8 +11,6 @@ use crate::watch::Watch;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-/// Failures that are named one by one.
-
 /// What embeds, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EmbedOptions {
