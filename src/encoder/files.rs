@@ -71,7 +71,7 @@ fn networks(dir: &Path) -> Vec<String> {
 }
 
 /// Whether a network is a text network, by its file's name.
-fn of_texts(file: &String) -> bool {
+fn of_texts(file: &str) -> bool {
     file.rsplit('/').next().is_some_and(|name| name.starts_with("text"))
 }
 
@@ -126,7 +126,7 @@ pub(super) fn text_model(dir: &Path, settings: &Settings) -> Result<Option<PathB
     if let Some(found) = find(dir, "text_model.onnx")? {
         return Ok(Some(found));
     }
-    let others: Vec<String> = networks(dir).into_iter().filter(of_texts).collect();
+    let others: Vec<String> = networks(dir).into_iter().filter(|file| of_texts(file)).collect();
     let Some(one) = suggested(&others) else { return Ok(None) };
     Err(Error::encoder(
         dir,
