@@ -13,6 +13,7 @@ const APPLICATION_ID: i64 = 0x6d73_6474;
 const STEPS: &[&str] = &[
     concat!(include_str!("../../schema/catalog.sql"), include_str!("../../schema/views.sql")),
     include_str!("../../schema/stress_test.sql"),
+    include_str!("../../schema/roots.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;

@@ -7,7 +7,7 @@ use crate::catalog::SubjectFact;
 use crate::encoder::BUILTIN;
 use crate::error::{Error, Result, io_reason};
 use crate::image::quality::{ALIKE, BLANK, BLURRED, Quality, SMALL};
-use crate::image::{decode, read};
+use crate::image::{Door, decode};
 use crate::score::{Reference, cosine, mean};
 use crate::vocabulary::plain;
 use crate::watch::Watch;
@@ -48,7 +48,7 @@ impl Dataset {
         if subjects.is_empty() {
             return Err(Error::request("there are no subjects to check", "ingest a subjects manifest first"));
         }
-        let looked = look(&subjects, watch)?;
+        let looked = look(&subjects, &self.door, watch)?;
         let mut findings: Vec<Finding> = looked.iter().filter_map(Looked::fault).collect();
         findings.extend(duplicates(&looked));
         findings.extend(licences(&subjects));
@@ -88,13 +88,13 @@ pub(super) struct Looked<'a> {
 }
 
 /// Reads every reference, on all cores.
-pub(super) fn look<'a>(subjects: &'a [SubjectFact], watch: &mut Watch<'_>) -> Result<Vec<Looked<'a>>> {
+pub(super) fn look<'a>(subjects: &'a [SubjectFact], door: &Door, watch: &mut Watch<'_>) -> Result<Vec<Looked<'a>>> {
     let all: Vec<(&SubjectFact, usize)> = subjects.iter().flat_map(|s| (0..s.references.len()).map(move |i| (s, i))).collect();
     let mut looked = Vec::with_capacity(all.len());
     for block in all.chunks(BLOCK) {
         watch.check()?;
         looked.par_extend(block.par_iter().map(|(subject, index)| {
-            let (blake3, quality) = match read(Path::new(&subject.references[*index])) {
+            let (blake3, quality) = match door.read(Path::new(&subject.references[*index])) {
                 Ok(bytes) => (
                     Some(blake3::hash(&bytes)),
                     decode(&bytes).map(|image| Quality::of(&image.rgb)).map_err(|fault| fault.to_string()),

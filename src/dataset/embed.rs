@@ -62,7 +62,7 @@ impl Dataset {
             changes.forget_failures()?;
             changes.commit()?;
         }
-        inspection::inspect(&mut self.catalog, watch)?;
+        inspection::inspect(&mut self.catalog, &self.door, watch)?;
         let mut summary = self.embed_by(&encoders, options, &home, IfChanged::Renew, watch)?;
         summary.images = self.catalog.tally()?;
         Ok(summary)
@@ -138,7 +138,7 @@ impl Dataset {
             let batch = options.batch.unwrap_or(batch);
             let mut encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
-            let done = embed(&mut self.catalog, &self.store, &row, &mut encoder, threads, watch)?;
+            let done = embed(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, threads, watch)?;
             if done.cut > 0 {
                 watch.warn(&format!(
                     "encoder {}: {} prompts are longer than it takes and were cut",

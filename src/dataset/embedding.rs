@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, Changes, EncoderRow, ImageTask, NewVector, PartRow
 use crate::embeddings::{PartWriter, Store};
 use crate::encoder::{Encoder, VectorFault};
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Preprocessing, decode, read};
+use crate::image::{Door, Preprocessing, decode};
 use crate::vocabulary::{ImageStatus, Provenance, plain, quote};
 use crate::watch::Watch;
 use std::collections::{BTreeMap, VecDeque};
@@ -40,6 +40,7 @@ pub struct Embedded {
 pub fn embed(
     catalog: &mut Catalog,
     store: &Store,
+    door: &Door,
     row: &EncoderRow,
     encoder: &mut Encoder,
     threads: usize,
@@ -47,7 +48,7 @@ pub fn embed(
 ) -> Result<Embedded> {
     let mut done = Embedded::default();
     let outcome = prompts(catalog, row, encoder, &mut done, watch)
-        .and_then(|()| images(catalog, store, row, encoder, threads, &mut done, watch));
+        .and_then(|()| images(catalog, store, door, row, encoder, threads, &mut done, watch));
     match outcome {
         Ok(()) | Err(Error::Interrupted) => {
             flush(catalog, store, row)?;
@@ -115,9 +116,11 @@ enum Refusal {
     Unfit(String),
 }
 
+#[allow(clippy::too_many_arguments)]
 fn images(
     catalog: &mut Catalog,
     store: &Store,
+    door: &Door,
     row: &EncoderRow,
     encoder: &mut Encoder,
     threads: usize,
@@ -137,7 +140,7 @@ fn images(
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             let (take, preprocessing, deliver) = (&take, &preprocessing, deliver.clone());
-            scope.spawn(move || prepare(take, preprocessing, &deliver));
+            scope.spawn(move || prepare(take, door, preprocessing, &deliver));
         }
         drop(deliver);
         let mut run = Run { catalog, store, row, remarks: BTreeMap::new(), done };
@@ -156,22 +159,22 @@ struct Queue {
 }
 
 /// Reads, decodes and preprocesses until there are no more tasks.
-fn prepare(take: &Mutex<Receiver<ImageTask>>, preprocessing: &Preprocessing, deliver: &Sender<Prepared>) {
+fn prepare(take: &Mutex<Receiver<ImageTask>>, door: &Door, preprocessing: &Preprocessing, deliver: &Sender<Prepared>) {
     loop {
         let task = match take.lock() {
             Ok(take) => take.recv(),
             Err(_) => return,
         };
         let Ok(task) = task else { return };
-        let tensor = tensor(&task, preprocessing);
+        let tensor = tensor(&task, door, preprocessing);
         if deliver.send(Prepared { task, tensor }).is_err() {
             return;
         }
     }
 }
 
-fn tensor(task: &ImageTask, preprocessing: &Preprocessing) -> std::result::Result<Tensor, Refusal> {
-    let bytes = read(&task.path).map_err(|e| match e.kind() {
+fn tensor(task: &ImageTask, door: &Door, preprocessing: &Preprocessing) -> std::result::Result<Tensor, Refusal> {
+    let bytes = door.read(&task.path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Refusal::Unreadable(ImageStatus::Missing, io_reason(&e)),
         _ => Refusal::Unreadable(ImageStatus::Unreadable, io_reason(&e)),
     })?;

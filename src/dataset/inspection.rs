@@ -2,7 +2,7 @@
 
 use crate::catalog::{Catalog, ImageRow};
 use crate::error::Result;
-use crate::image::probe;
+use crate::image::Door;
 use crate::manifest::{FileState, state_of};
 use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe, quote};
 use crate::watch::Watch;
@@ -13,7 +13,7 @@ use std::path::Path;
 const BLOCK: usize = 4096;
 
 /// Looks at the files of all images of the data set, on all cores; how many had to be read or had gone.
-pub fn inspect(catalog: &mut Catalog, watch: &mut Watch<'_>) -> Result<u64> {
+pub fn inspect(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<u64> {
     let total = catalog.image_count()?;
     let (mut after, mut done, mut changed) = (0, 0, 0);
     let mut misnamed = Misnamed::default();
@@ -23,7 +23,7 @@ pub fn inspect(catalog: &mut Catalog, watch: &mut Watch<'_>) -> Result<u64> {
         let Some(last) = images.last() else { break };
         after = last.id;
         done += images.len() as u64;
-        let news: Vec<(i64, Probe)> = images.par_iter().filter_map(|image| Some((image.id, look(image)?))).collect();
+        let news: Vec<(i64, Probe)> = images.par_iter().filter_map(|image| Some((image.id, look(image, door)?))).collect();
         if !news.is_empty() {
             changed += news.len() as u64;
             let changes = catalog.begin()?;
@@ -44,7 +44,7 @@ pub fn inspect(catalog: &mut Catalog, watch: &mut Watch<'_>) -> Result<u64> {
 }
 
 /// What is new about an image, or nothing.
-fn look(image: &ImageRow) -> Option<Probe> {
+fn look(image: &ImageRow, door: &Door) -> Option<Probe> {
     let unchanged = match state_of(&image.path) {
         FileState::There { bytes, mtime_ns } => {
             image.status != ImageStatus::Pending && (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns))
@@ -52,7 +52,7 @@ fn look(image: &ImageRow) -> Option<Probe> {
         FileState::Missing(reason) => image.status == ImageStatus::Missing && image.reason == Some(reason),
         FileState::Unusable(reason) => image.status == ImageStatus::Unreadable && image.reason == Some(reason),
     };
-    (!unchanged).then(|| probe(&image.path))
+    (!unchanged).then(|| door.probe(&image.path))
 }
 
 /// Files whose extension contradicts their content.

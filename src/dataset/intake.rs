@@ -3,10 +3,10 @@
 use super::summary::IngestSummary;
 use crate::catalog::{Change, Changes, Entry, Put};
 use crate::error::{Error, Result};
-use crate::image::probe;
-use crate::manifest::{Generation, Located, Manifest, Problem, Prompt, RowKind, Subject, nearest};
+use crate::image::Door;
+use crate::manifest::{Generation, Located, Manifest, Problem, Prompt, RowKind, Subject, suggestion};
 use crate::vocabulary::quote;
-use crate::watch::Watch;
+use crate::watch::{Stop, Watch};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,7 @@ const PACE: u64 = 1024;
 pub struct Intake<'a, 'c, 'w> {
     changes: &'a Changes<'c>,
     replace: bool,
+    door: Door,
     watch: &'a mut Watch<'w>,
     summary: IngestSummary,
     problems: Vec<Problem>,
@@ -39,17 +40,33 @@ struct Run {
     replaced: HashSet<i64>,
 }
 
-type Read<T> = fn(&mut Manifest) -> Option<std::result::Result<Located<T>, Problem>>;
+type Read<'w, T> = fn(&mut Manifest<'w>) -> Option<std::result::Result<Located<T>, Problem>>;
 
 impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
-    /// With `replace`, other content takes the place of what was there before the run.
-    pub fn new(changes: &'a Changes<'c>, replace: bool, watch: &'a mut Watch<'w>) -> Result<Self> {
+    /// With `replace`, other content takes the place of what was there before the run. Images are read through `door`.
+    pub fn new(changes: &'a Changes<'c>, replace: bool, door: Door, watch: &'a mut Watch<'w>) -> Result<Self> {
         let mut run = HashMap::new();
         for entry in [Entry::Subject, Entry::Prompt, Entry::Generation] {
             run.insert(entry, Run { before: changes.last_id(entry)?, replaced: HashSet::new() });
         }
         let summary = IngestSummary::default();
-        Ok(Intake { changes, replace, watch, summary, problems: vec![], run, known: HashMap::new(), suggestions: 0, rows: 0 })
+        Ok(Intake {
+            changes,
+            replace,
+            door,
+            watch,
+            summary,
+            problems: vec![],
+            run,
+            known: HashMap::new(),
+            suggestions: 0,
+            rows: 0,
+        })
+    }
+
+    /// The wish to stop, for those who read elsewhere.
+    pub fn stop(&self) -> Stop<'w> {
+        self.watch.stop()
     }
 
     /// Every row of a manifest.
@@ -58,10 +75,12 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         path: &Path,
         kind: RowKind,
         roots: Option<&[PathBuf]>,
-        read: Read<T>,
+        read: Read<'w, T>,
         put: impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
-        let mut manifest = match Manifest::open(path, kind, roots) {
+        let opened = Manifest::open(path, kind, roots, self.watch.stop());
+        self.watch.check()?;
+        let mut manifest = match opened {
             Err(Error::Manifest(problems)) => {
                 self.problems.extend(problems);
                 return Ok(());
@@ -73,7 +92,10 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             self.pace()?;
             match row {
                 Ok(row) => put(self, row)?,
-                Err(problem) => self.problems.push(problem),
+                Err(problem) => {
+                    self.watch.check()?; // what was broken off is no fault of the file's
+                    self.problems.push(problem);
+                }
             }
             if self.problems.len() - problems_before >= MOST_PROBLEMS {
                 self.problems.push(manifest.problem(format!("{MOST_PROBLEMS} bad rows; read no further")));
@@ -109,7 +131,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 
     pub fn subject(&mut self, row: Located<Subject>) -> Result<()> {
-        let put = self.changes.put_subject(&row.row, self.replace, &mut |path| probe(path).blake3)?;
+        let put = self.changes.put_subject(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
         self.settle(Entry::Subject, row.row.subject_id.as_str(), &row, put)
     }
 
@@ -119,7 +141,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 
     pub fn generation(&mut self, row: Located<Generation>) -> Result<()> {
-        let put = self.changes.put_generation(&row.row, self.replace, &mut |path| probe(path).blake3)?;
+        let put = self.changes.put_generation(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
         let Generation { model, prompt_id, seed, .. } = &row.row;
         self.settle(Entry::Generation, &format!("{model} {prompt_id} {seed}"), &row, put)
     }
@@ -178,8 +200,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         if !self.known.contains_key(&what) {
             self.known.insert(what, self.changes.ids(what)?);
         }
-        let near = self.known.get(&what).and_then(|ids| nearest(id, ids.iter().map(String::as_str)));
-        Ok(near.map_or(String::new(), |near| format!("; is {} meant?", quote(near))))
+        Ok(self.known.get(&what).map_or_else(String::new, |ids| suggestion(id, ids.iter().map(String::as_str))))
     }
 
     fn pace(&mut self) -> Result<()> {

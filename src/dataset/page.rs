@@ -4,6 +4,7 @@ use super::Dataset;
 use super::figures::{FigureOptions, HEAT_MAP_ROWS};
 use crate::catalog::FileFact;
 use crate::error::Result;
+use crate::image::Door;
 use crate::page::{
     Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePrompt, PageSubject, PageWritten, Picture,
 };
@@ -60,7 +61,7 @@ impl Dataset {
             prompts: shown.prompts,
             generations: shown.generations,
             generations_left_out: shown.left_out,
-            pictures: shown.pictures.0,
+            pictures: shown.pictures.all,
             by_model,
             by_count,
             figures,
@@ -69,7 +70,7 @@ impl Dataset {
 
     /// The pool, the prompts, the generations and their images.
     fn shown(&self, identity: &str, cast: &Cast) -> Result<ShownRows> {
-        let mut pictures = Pictures::default();
+        let mut pictures = Pictures { door: self.door.clone(), all: Vec::new() };
         let facts = self.catalog.subjects()?;
         let place: HashMap<i64, usize> = facts.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
         let mut subjects: Vec<PageSubject> = facts
@@ -204,8 +205,10 @@ fn sample(prompts: &[PagePrompt], generations: impl Iterator<Item = usize>) -> O
 }
 
 /// The image files of a page.
-#[derive(Default)]
-struct Pictures(Vec<Picture>);
+struct Pictures {
+    door: Door,
+    all: Vec<Picture>,
+}
 
 impl Pictures {
     fn add(&mut self, file: &FileFact) -> usize {
@@ -214,19 +217,20 @@ impl Pictures {
             (ImageStatus::Pending, _) => Err("not looked at yet: `msdata ingest` was interrupted".to_owned()),
             _ => Err(file.reason.clone().unwrap_or_else(|| file.status.to_string())),
         };
-        self.0.push(Picture { path: PathBuf::from(&file.path), name: String::new(), content });
-        self.0.len() - 1
+        let door = self.door.clone();
+        self.all.push(Picture { path: PathBuf::from(&file.path), name: String::new(), content, door });
+        self.all.len() - 1
     }
 
     /// Names each file by its path below the directory that holds them all: a page that is passed on does not tell
     /// whose machine it was made on.
     fn name(&mut self) {
-        let parents = || self.0.iter().filter_map(|p| p.path.parent());
+        let parents = || self.all.iter().filter_map(|p| p.path.parent());
         let Some(mut common) = parents().next().map(Path::to_path_buf) else { return };
         for parent in parents() {
             while !parent.starts_with(&common) && common.pop() {}
         }
-        for picture in &mut self.0 {
+        for picture in &mut self.all {
             picture.name = picture.path.strip_prefix(&common).unwrap_or(&picture.path).display().to_string();
         }
     }

@@ -19,7 +19,7 @@ pub fn directory(home: &Home) -> Result<PathBuf> {
     let dir = home.data.join(BUILTIN);
     for (name, bytes) in FILES {
         let path = dir.join(name);
-        if std::fs::read(&path).ok().as_deref() != Some(bytes) {
+        if crate::input::read(&path, bytes.len() as u64).ok().as_deref() != Some(bytes) {
             write_whole(&path, bytes)?;
         }
     }

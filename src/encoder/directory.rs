@@ -13,6 +13,7 @@
 
 use crate::error::{Error, Result};
 use crate::image::CropOffset;
+use crate::input;
 use crate::vocabulary::EncoderName;
 use std::path::{Path, PathBuf};
 
@@ -154,7 +155,7 @@ impl Settings {
 
     /// The defaults where there is no such file.
     fn read(path: &Path) -> Result<Settings> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match input::read_text(path, input::MAX_SETTINGS) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
             Err(e) => return Err(Error::io("read", path)(e)),

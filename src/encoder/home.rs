@@ -153,7 +153,7 @@ impl Home {
     /// As [`Home::path`], without a look whether the user's directory is still there.
     pub(super) fn locate(&self, name: &EncoderName) -> Result<Option<Installed>> {
         let pointer = self.pointer(name);
-        match fs::read_to_string(&pointer) {
+        match crate::input::read_text(&pointer, crate::input::MAX_SETTINGS) {
             Ok(text) => {
                 let path = PathBuf::from(text.trim_end_matches(['\n', '\r']));
                 return Ok(Some(Installed { name: name.clone(), path, origin: Origin::Added }));

@@ -34,6 +34,7 @@ pub use tokens::{MAX_TOKENS, Tokenizer, Tokens};
 
 use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Preprocessing};
+use crate::input;
 use crate::vocabulary::{EncoderName, quote};
 use std::path::{Path, PathBuf};
 
@@ -107,7 +108,7 @@ impl Described {
 
     fn read(dir: &Path, location: Option<PathBuf>) -> Result<Described> {
         let files = EncoderDirectory::read(dir)?;
-        let text = std::fs::read_to_string(&files.preprocessor).map_err(Error::io("read", &files.preprocessor))?;
+        let text = input::read_text(&files.preprocessor, input::MAX_JSON).map_err(Error::io("read", &files.preprocessor))?;
         let at_fault =
             |reason: String| Error::encoder(&files.preprocessor, reason, "mend it, or take it from where the model comes from");
         let json = serde_json::from_str(&text).map_err(|e| at_fault(format!("is no JSON: {e}")))?;

@@ -4,6 +4,7 @@
 //! the end token; it is flagged as cut.
 
 use crate::error::{Error, Result};
+use crate::input;
 use std::path::{Path, PathBuf};
 
 /// Tokens of a text at most, start and end counted.
@@ -37,7 +38,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Encoder`]: it cannot be read, or puts no start and end token around a text.
     pub fn open(path: &Path) -> Result<Tokenizer> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = input::read(path, input::MAX_TOKENIZER).map_err(Error::io("read", path))?;
         let mut inner =
             tokenizers::Tokenizer::from_bytes(bytes).map_err(Error::model(path, "is no tokenizer that can be read"))?;
         inner.with_padding(None);

@@ -3,6 +3,7 @@
 //! | module | noun |
 //! |---|---|
 //! | `probe` | [`probe()`]: hash, format and size of a file, or why it cannot be used |
+//! | `door` | [`Door`]: image files opened, only in the trees that the user allows |
 //! | `pixels` | [`Rgb`], [`Fault`]: pixels, and why there are none |
 //! | `decode` | [`decode()`], [`load`]: from bytes to pixels, by the pixel rule |
 //! | `jpeg` | JPEG files |
@@ -18,6 +19,7 @@
 mod composite;
 mod containers;
 mod decode;
+mod door;
 mod filter;
 mod jpeg;
 mod pixels;
@@ -30,6 +32,7 @@ mod resize;
 
 pub use composite::{Grid, alone, composite, taken_out, tile};
 pub use decode::{PIXEL_RULE, decode, load};
+pub use door::Door;
 pub use filter::Filter;
 pub use pixels::{Decoded, Fault, MAX_PIXELS, Rgb};
 pub use png::png;

@@ -1,12 +1,12 @@
 //! A first look at an image file: is it there, what is it, how large, which bytes.
 
+use super::door::Door;
 use super::pixels::MAX_PIXELS;
 use crate::error::io_reason;
 use crate::manifest::{FileState, state_of};
 use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};
 use image::ImageDecoder;
 use image::metadata::Orientation;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -15,6 +15,11 @@ pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// Looks at the file at `path`: reads all its bytes for the hash, but only the header of the image.
 pub fn probe(path: &Path) -> Probe {
+    look(&Door::default(), path)
+}
+
+/// As [`probe`], through a door.
+pub(super) fn look(door: &Door, path: &Path) -> Probe {
     let unusable =
         |status, reason| Probe { bytes: None, mtime_ns: None, blake3: None, outcome: Outcome::Unusable(status, reason) };
     let (bytes, mtime_ns) = match state_of(path) {
@@ -27,16 +32,16 @@ pub fn probe(path: &Path) -> Probe {
         let reason = format!("{} MiB is over the limit of 1 GiB", bytes >> 20);
         return there(None, Outcome::Unusable(ImageStatus::Oversized, reason));
     }
-    match hash(path) {
-        Ok(blake3) => there(Some(blake3), header(path)),
+    match hash(door, path) {
+        Ok(blake3) => there(Some(blake3), header(door, path)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => unusable(ImageStatus::Missing, io_reason(&e)),
         Err(e) => there(None, Outcome::Unusable(ImageStatus::Unreadable, io_reason(&e))),
     }
 }
 
-fn hash(path: &Path) -> io::Result<[u8; 32]> {
+fn hash(door: &Door, path: &Path) -> io::Result<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(path)?.take(MAX_FILE_BYTES + 1))?;
+    hasher.update_reader(door.open(path)?.take(MAX_FILE_BYTES + 1))?;
     Ok(*hasher.finalize().as_bytes())
 }
 
@@ -45,22 +50,12 @@ fn hash(path: &Path) -> io::Result<[u8; 32]> {
 /// # Errors
 /// It cannot be read, is no regular file, or is larger than [`MAX_FILE_BYTES`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let refuse = |reason: String| io::Error::new(io::ErrorKind::InvalidInput, reason);
-    match state_of(path) {
-        FileState::There { bytes, .. } if bytes <= MAX_FILE_BYTES => {
-            let mut data = Vec::with_capacity(bytes as usize);
-            File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut data)?;
-            Ok(data)
-        }
-        FileState::There { bytes, .. } => Err(refuse(format!("{} MiB is over the limit of 1 GiB", bytes >> 20))),
-        FileState::Missing(_) => Err(io::ErrorKind::NotFound.into()),
-        FileState::Unusable(reason) => Err(refuse(reason)),
-    }
+    Door::default().read(path)
 }
 
-fn header(path: &Path) -> Outcome {
+fn header(door: &Door, path: &Path) -> Outcome {
     let unreadable = |reason: String| Outcome::Unusable(ImageStatus::Unreadable, reason);
-    let reader = match File::open(path) {
+    let reader = match door.open(path) {
         Ok(file) => image::ImageReader::new(BufReader::new(file)),
         Err(e) => return unreadable(io_reason(&e)),
     };

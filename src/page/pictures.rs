@@ -3,7 +3,7 @@
 
 use crate::durable::{give_name, sync_dir};
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Filter, Rgb, decode, read, resize};
+use crate::image::{Door, Filter, Rgb, decode, resize};
 use crate::watch::Watch;
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
@@ -36,6 +36,8 @@ pub struct Picture {
     pub name: String,
     /// BLAKE3 of its content, hexadecimal, or why it cannot be shown.
     pub content: std::result::Result<String, String>,
+    /// Through which it is read.
+    pub door: Door,
 }
 
 /// How an image is shown.
@@ -78,7 +80,7 @@ impl Shelf {
             fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
         }
         // Images of the same content share a picture, made from the first file that still has that content.
-        let mut contents: Vec<(&str, Vec<&Path>)> = Vec::new();
+        let mut contents: Vec<(&str, Vec<&Picture>)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for picture in pictures {
             let Ok(hash) = &picture.content else { continue };
@@ -86,12 +88,12 @@ impl Shelf {
                 contents.push((hash, Vec::new()));
                 contents.len() - 1
             });
-            contents[place].1.push(&picture.path);
+            contents[place].1.push(picture);
         }
         let mut made: Vec<Shown> = Vec::with_capacity(contents.len());
         for block in contents.chunks(BLOCK) {
             watch.check()?;
-            made.extend(block.par_iter().map(|(hash, paths)| file(dir, hash, paths)).collect::<Result<Vec<_>>>()?);
+            made.extend(block.par_iter().map(|(hash, same)| file(dir, hash, same)).collect::<Result<Vec<_>>>()?);
             watch.report("pictures", made.len() as u64, Some(contents.len() as u64));
         }
         let of = |picture: &Picture| match &picture.content {
@@ -171,15 +173,15 @@ impl Shelf {
 }
 
 /// Makes the files of one content that are not there yet.
-fn file(dir: &Path, hash: &str, paths: &[&Path]) -> Result<Shown> {
+fn file(dir: &Path, hash: &str, same: &[&Picture]) -> Result<Shown> {
     let name = hash[..32].to_owned(); // 128 bits: no two contents meet
     let places = SIZES.map(|(size, side)| (dir.join(size).join(format!("{name}.jpg")), side));
     if places.iter().all(|(path, _)| path.is_file()) {
         return Ok(Shown::File(name));
     }
     let mut fault = String::new();
-    let mut pixels_of = |path: &&Path| pixels(path, hash).map_err(|reason| fault = reason).ok();
-    let Some(rgb) = paths.iter().find_map(&mut pixels_of) else { return Ok(Shown::Unusable(fault)) };
+    let mut pixels_of = |picture: &&Picture| pixels(picture, hash).map_err(|reason| fault = reason).ok();
+    let Some(rgb) = same.iter().find_map(&mut pixels_of) else { return Ok(Shown::Unusable(fault)) };
     for (path, side) in places {
         let bytes = match jpeg(&rgb, side) {
             Ok(bytes) => bytes,
@@ -193,12 +195,12 @@ fn file(dir: &Path, hash: &str, paths: &[&Path]) -> Result<Shown> {
 }
 
 fn thumbnail(picture: &Picture) -> std::result::Result<Vec<u8>, String> {
-    jpeg(&pixels(&picture.path, picture.content.as_ref().map_err(String::clone)?)?, THUMBNAIL)
+    jpeg(&pixels(picture, picture.content.as_ref().map_err(String::clone)?)?, THUMBNAIL)
 }
 
 /// The pixels of a file, if its content is still what the catalog knows.
-fn pixels(path: &Path, hash: &str) -> std::result::Result<Rgb, String> {
-    let bytes = read(path).map_err(|e| io_reason(&e))?;
+fn pixels(picture: &Picture, hash: &str) -> std::result::Result<Rgb, String> {
+    let bytes = picture.door.read(&picture.path).map_err(|e| io_reason(&e))?;
     if blake3::hash(&bytes).to_hex().as_str() != hash {
         return Err("the file has changed since it was scored: ingest it again".into());
     }

@@ -203,7 +203,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 fn read_lock(dir: &Path) -> Result<Option<Lock>> {
     let path = dir.join(LOCK_FILE);
-    match fs::read(&path) {
+    match crate::input::read(&path, crate::input::MAX_JSON) {
         Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|e| {
             Error::request(format!("{} is damaged: {e}", path.display()), "remove the encoder's directory and pull again")
         }),
@@ -319,7 +319,8 @@ impl Pull<'_> {
     fn cached(&self, file: &HubFile, expected: Option<&str>, path: &Path, watch: &Watch) -> Result<Option<(String, u64)>> {
         let Some(cache) = &self.home.hub_cache else { return Ok(None) };
         let repository = cache.join(format!("models--{}", self.export.repository.replace('/', "--")));
-        let branch = || fs::read_to_string(repository.join("refs").join(self.export.revision)).ok();
+        let branch =
+            || crate::input::read_text(&repository.join("refs").join(self.export.revision), crate::input::MAX_SETTINGS).ok();
         let commit = match &self.commit {
             Some(commit) => Some(commit.clone()),
             None if self.export.revision.len() == 40 => Some(self.export.revision.to_owned()),
@@ -352,6 +353,6 @@ impl Pull<'_> {
 /// No model, tokenizer or configuration starts with `<`; a web page does.
 fn looks_like_markup(path: &Path) -> Result<bool> {
     let mut start = [0; 64];
-    let read = File::open(path).and_then(|mut file| file.read(&mut start)).map_err(Error::io("read", path))?;
+    let read = crate::input::open(path).and_then(|mut file| file.read(&mut start)).map_err(Error::io("read", path))?;
     Ok(start[..read].trim_ascii_start().starts_with(b"<"))
 }

@@ -26,7 +26,7 @@ pub struct WeightFile {
 /// The file cannot be read, is no ONNX, is cut short; a weight file is missing, too short, or
 /// outside the model's directory.
 pub fn weight_files(model: &Path) -> Result<Vec<WeightFile>> {
-    let file = File::open(model).map_err(Error::io("read", model))?;
+    let file = crate::input::open(model).map_err(Error::io("read", model))?;
     let length = file.metadata().map_err(Error::io("read", model))?.len();
     let mut reader = Outline { model, input: BufReader::new(file), at: 0, weights: BTreeMap::new() };
     if length == 0 {
@@ -47,7 +47,7 @@ fn weight_file(model: &Path, location: String, needed: u64) -> Result<WeightFile
         return Err(Error::encoder(model, reason, "save the model anew with its weights beside it"));
     }
     let path = model.parent().unwrap_or(Path::new("")).join(&location);
-    let length = std::fs::metadata(&path).map_err(Error::io("read the weights", &path))?.len();
+    let length = crate::input::open(&path).and_then(|file| file.metadata()).map_err(Error::io("read the weights", &path))?.len();
     if length < needed {
         let reason = format!("holds {length} bytes, and {} needs {needed}", model.display());
         return Err(Error::encoder(&path, reason, "the file is cut short: fetch it again"));
