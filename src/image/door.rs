@@ -56,7 +56,7 @@ impl Door {
         let real = path.canonicalize()?;
         if !within(&real) {
             let reason = "a link leads outside the directories given with --root";
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         // What was a directory a moment ago may be a link now: none is followed.
         input::regular(without_links(&real)?)

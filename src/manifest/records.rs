@@ -179,8 +179,8 @@ impl<'w> Elements<'w> {
 
     pub fn next(&mut self) -> Next<Vec<u8>> {
         self.text.begin();
-        let line = self.text.lines + 1;
-        match self.element() {
+        let mut line = self.text.lines + 1;
+        match self.element(&mut line) {
             Err(e) => {
                 let reason = format!("the element of the array that begins here is longer than {} MiB", MAX_RECORD >> 20);
                 Some(Err(self.text.fault(line, &e, &reason)))
@@ -189,7 +189,8 @@ impl<'w> Elements<'w> {
         }
     }
 
-    fn element(&mut self) -> io::Result<Next<Vec<u8>>> {
+    /// `begins` becomes the line that the element begins in.
+    fn element(&mut self, begins: &mut u64) -> io::Result<Next<Vec<u8>>> {
         if matches!(self.state, Array::Before) {
             while self.text.byte()?.is_some_and(|b| b != b'[') {}
             self.state = Array::Within;
@@ -200,6 +201,7 @@ impl<'w> Elements<'w> {
         }
         let first = self.skip_space()?;
         let line = self.text.lines + 1;
+        *begins = line;
         let last = |reason: &str| Ok(Some(Err(Fault { line, reason: reason.into(), last: true })));
         if matches!(self.state, Array::Ended) {
             return if first.is_none() { Ok(None) } else { last("text after the end of the array; a manifest is one array") };
@@ -423,6 +425,6 @@ mod tests {
         assert_eq!(all(b" [ ] "), []);
         assert_eq!(all(b"[1,]"), [ok(1, "1"), Err((1, false))]);
         assert_eq!(all(b"[1]\n2")[1], Err((2, true)));
-        assert_eq!(all(b"[1, {"), [ok(1, "1"), Err((1, true))]);
+        assert_eq!(all(b"[1, {")[..2], [ok(1, "1"), Err((1, true))]);
     }
 }

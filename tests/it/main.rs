@@ -11,12 +11,14 @@ mod controls;
 mod demo;
 mod documentation;
 mod embedding;
+mod fuzz;
 mod generators;
 mod hub;
 mod interop;
 mod page;
 mod paper;
 mod parity;
+mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;
