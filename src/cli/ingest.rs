@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Read manifests into the data set, embed what is new, score it
 ///
-/// Manifests are JSON Lines (.jsonl) or CSV (.csv), plain, .gz or .zst. Rows come in all together or not
+/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv), plain, .gz or .zst. Rows come in all together or not
 /// at all: every bad row is listed as FILE:LINE. Running it again changes nothing. Exit status 3 says that
 /// some images are missing or unusable.
 #[derive(clap::Args)]
@@ -51,7 +51,7 @@ pub struct Ingest {
     /// Let other content under a known key replace what is there
     #[arg(long)]
     replace: bool,
-    /// Read images only below this directory (repeatable)
+    /// Read images only below this directory, now and whenever they are opened later (repeatable)
     #[arg(long, value_name = "DIR")]
     root: Vec<PathBuf>,
     /// Change nothing; say what would change

@@ -4,11 +4,13 @@
 //! on damaged bytes (the Parquet reader has done so) becomes an error that names the file.
 
 use super::columns::*;
+use super::pages;
 use crate::catalog::VectorKey;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::manifest::{MOST_EXACT, integer_of};
 use crate::vocabulary::{EncoderName, ModelName, PromptId, SubjectId, VectorKind, quote};
+use crate::watch::Stop;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, UInt64Type};
@@ -44,8 +46,8 @@ impl Import {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// It is not a Parquet file, or its columns are not those of the embeddings format.
-    pub fn open(path: &Path) -> Result<Import> {
+    /// It is not a Parquet file, the caller wants to stop, or its columns are not those of the embeddings format.
+    pub fn open(path: &Path, stop: Stop<'_>) -> Result<Import> {
         let mut file = match input::open(path) {
             Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
                 let reason = "it is a directory; give the Parquet files in it one by one";
@@ -62,6 +64,7 @@ impl Import {
             b"ARRO" => return Err(wrong("an Arrow IPC (Feather) file; write it as Parquet")),
             _ => return Err(wrong("not a Parquet file (it does not begin with PAR1)")),
         }
+        let pages = file.try_clone().map_err(Error::io("read", path))?;
         let builder = guarded(path, || ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(path)))?;
         let fingerprint = builder
             .metadata()
@@ -116,6 +119,8 @@ impl Import {
                 return Err(wrong(&format!("it has no column `{name}`")));
             }
         }
+        let is_read = |name: &str| wanted.iter().any(|i: &usize| schema.field(*i).name() == name);
+        guarded(path, || pages::check(&pages, builder.metadata(), is_read, stop).map_err(|reason| wrong(&reason)))?;
         let mask = parquet::arrow::ProjectionMask::roots(builder.parquet_schema(), wanted);
         let reader =
             guarded(path, || builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(Error::parquet(path)))?;

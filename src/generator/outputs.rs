@@ -314,8 +314,13 @@ impl<'a> Reader<'a> {
             let readings = self.of_the_model(readings);
             let [parts] = &readings[..] else {
                 let ways = readings.iter().map(Parts::to_string).collect::<Vec<_>>().join("; or ");
-                let way =
-                    "say which with `--model NAME`, or write more of the path into the layout, such as the `-` before a seed";
+                let way = match &readings[..] {
+                    [a, b, ..] if a.model != b.model => "say `--model NAME`, or write more of the path into the layout",
+                    [a, b, ..] if a.prompt == b.prompt => {
+                        "write what comes before and after the seed into the layout, as in `*-{seed}.png` or `*_{seed}.png`"
+                    }
+                    _ => "write more of the path into the layout",
+                };
                 self.problem(&path, format!("by {} it can be {ways}: {way}", quote(&layout.to_string())));
                 continue;
             };

@@ -50,7 +50,7 @@ pub fn manifest(dir: &Path, data: &[u8]) {
 pub fn embeddings(dir: &Path, data: &[u8]) {
     let path = dir.join("e.parquet");
     fs::write(&path, data).unwrap();
-    let Ok(mut import) = Import::open(&path) else { return };
+    let Ok(mut import) = Import::open(&path, Stop::default()) else { return };
     let check = |rows: &[msdata::embeddings::ImportRow<'_>]| {
         for (_, _, vector) in rows.iter().filter_map(|row| row.content.as_ref().ok()) {
             assert!(!vector.is_empty() && vector.iter().all(|x| x.is_finite()));

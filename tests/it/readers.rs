@@ -111,7 +111,7 @@ fn a_star_does_not_take_digits_of_the_seed() {
     // A minus, or a dash? Nobody but the user knows.
     place.image("u/p1/00039-3172825024.png", 3);
     let told = place.layout("u", "{prompt_id}/*{seed}.png", &["--model", "n"]);
-    refused(told, &["00039-3172825024.png", "seed -3172825024; or", "seed 3172825024", "the `-` before a seed"]);
+    refused(told, &["00039-3172825024.png", "seed -3172825024; or", "seed 3172825024", "as in `*-{seed}.png`"]);
     taken(place.layout("u", "{prompt_id}/*-{seed}.png", &["--model", "n"]));
     assert!(place.keys().ends_with("n,p1,3172825024\n"));
 }
