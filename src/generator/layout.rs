@@ -140,15 +140,16 @@ impl Layout {
     /// How a path (with `/`, relative to the tree) can be read, with the prompts that `is_known` knows. A seed takes
     /// all digits that stand together.
     pub fn read(&self, path: &str, is_known: impl Fn(&str) -> bool) -> Reading {
-        let mut known = Search { path, is_known: &is_known, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
-        if !known.from(&self.tokens, 0, Spans::default()) {
+        let mut known =
+            Search { path, is_known: &is_known, most: usize::MAX, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
+        if !known.go_on(&self.tokens, 0, Spans::default()) {
             return Reading::Endless;
         }
         if !known.found.is_empty() {
             return Reading::Known(known.found.into_iter().collect());
         }
-        let mut any = Search { path, is_known: &|_: &str| true, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
-        let whole = any.from(&self.tokens, 0, Spans::default());
+        let mut any = Search { path, is_known: &|_: &str| true, most: 1, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
+        let whole = any.go_on(&self.tokens, 0, Spans::default());
         match any.found.pop_first() {
             Some(parts) => Reading::Unknown(parts),
             None if whole => Reading::None,
@@ -168,6 +169,8 @@ struct Spans {
 struct Search<'a> {
     path: &'a str,
     is_known: &'a dyn Fn(&str) -> bool,
+    /// Ways after which it ends.
+    most: usize,
     /// What was tried: from which token at which byte, with which fields.
     seen: HashSet<(usize, usize, Spans)>,
     found: BTreeSet<Parts>,
@@ -175,8 +178,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Reads the rest of the path from the byte `at` by these tokens; whether there were not too many ways.
-    fn from(&mut self, tokens: &[Token], at: usize, spans: Spans) -> bool {
+    /// Reads the rest of the path from the byte `at` by these tokens; whether the search is to go on: there were not too many ways.
+    fn go_on(&mut self, tokens: &[Token], at: usize, spans: Spans) -> bool {
         self.steps += 1;
         if self.steps > MOST_STEPS {
             return false;
@@ -192,7 +195,7 @@ impl Search<'_> {
                 let prompt = text(spans.prompt).unwrap_or_default();
                 self.found.insert(Parts { model: text(spans.model), prompt, seed: text(spans.seed) });
             }
-            return true;
+            return self.found.len() < self.most;
         };
         let ends = |within: &str, least: usize| -> Vec<usize> {
             let bounds = within.char_indices().map(|(i, _)| i).chain([within.len()]);
@@ -200,13 +203,15 @@ impl Search<'_> {
         };
         let name = &rest[..rest.find('/').unwrap_or(rest.len())];
         match token {
-            Token::Text(text) => !rest.starts_with(text.as_str()) || self.from(after, at + text.len(), spans),
-            Token::Extension(text) => !rest.eq_ignore_ascii_case(text) || self.from(after, path.len(), spans),
-            Token::Any => ends(name, 0).into_iter().all(|end| self.from(after, end, spans)),
-            Token::Model => ends(name, 1).into_iter().all(|end| self.from(after, end, Spans { model: Some((at, end)), ..spans })),
-            Token::Prompt => ends(rest, 1)
-                .into_iter()
-                .all(|end| !(self.is_known)(&path[at..end]) || self.from(after, end, Spans { prompt: Some((at, end)), ..spans })),
+            Token::Text(text) => !rest.starts_with(text.as_str()) || self.go_on(after, at + text.len(), spans),
+            Token::Extension(text) => !rest.eq_ignore_ascii_case(text) || self.go_on(after, path.len(), spans),
+            Token::Any => ends(name, 0).into_iter().all(|end| self.go_on(after, end, spans)),
+            Token::Model => {
+                ends(name, 1).into_iter().all(|end| self.go_on(after, end, Spans { model: Some((at, end)), ..spans }))
+            }
+            Token::Prompt => ends(rest, 1).into_iter().all(|end| {
+                !(self.is_known)(&path[at..end]) || self.go_on(after, end, Spans { prompt: Some((at, end)), ..spans })
+            }),
             Token::Seed => {
                 let digits = rest.strip_prefix('-').unwrap_or(rest);
                 let count = digits.bytes().take_while(u8::is_ascii_digit).count();
@@ -216,7 +221,7 @@ impl Search<'_> {
                     return true;
                 }
                 let end = path.len() - digits.len() + count;
-                self.from(after, end, Spans { seed: Some((at, end)), ..spans })
+                self.go_on(after, end, Spans { seed: Some((at, end)), ..spans })
             }
         }
     }
