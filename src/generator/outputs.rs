@@ -423,6 +423,9 @@ impl<'a> Reader<'a> {
             }
         }
         let path = absolute(path)?;
+        if file.is_none() && self.source.roots.is_some() {
+            return self.resolver.resolve(path.to_str().ok_or("its path is not UTF-8, which the catalog cannot keep")?);
+        }
         Ok(ImagePath { state: state_of(&path), path })
     }
 

@@ -94,7 +94,7 @@ impl Resolver {
         };
         let path = match self.canonical(parent) {
             Some(real) => real.join(name),
-            None => normalized(&as_given),
+            None => settled(&as_given),
         };
         if path.to_str().is_none() {
             return Err(format!("{} lies in a directory whose name is not UTF-8, which the catalog cannot keep", quote(written)));
@@ -256,6 +256,13 @@ fn unexpanded(written: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// A path whose directory is not there: as far as it is there, with its links resolved.
+fn settled(path: &Path) -> PathBuf {
+    let path = normalized(path);
+    let there = path.ancestors().find_map(|dir| Some((dir.canonicalize().ok()?, path.strip_prefix(dir).ok()?)));
+    there.map_or_else(|| path.clone(), |(real, rest)| real.join(rest))
 }
 
 /// `.` and `..` taken out by their names alone.
