@@ -171,7 +171,9 @@ fn a_root_holds_whenever_a_file_is_opened() {
     place.image("data/in/b.png", 2);
     fs::create_dir(place.at("outside")).unwrap();
     fs::copy(place.at("data/in/b.png"), place.at("outside/b.png")).unwrap();
-    fs::copy(place.at("data/in/a.png"), place.at("outside/a.png")).unwrap();
+    // With its time, too.
+    let copied = Command::new("cp").arg("-p").args([place.at("data/in/a.png"), place.at("outside/a.png")]).status().unwrap();
+    assert!(copied.success());
     std::os::unix::fs::symlink("a.png", place.at("data/in/link.png")).unwrap();
     let subject =
         |id: &str, file: &str| format!(r#"{{"subject_id": "{id}", "label": "thing", "references": ["in/{file}.png"]}}"#);
@@ -186,7 +188,6 @@ fn a_root_holds_whenever_a_file_is_opened() {
     assert_eq!(status, Some(3), "{said}");
     let (status, said, _) = place.ingest(&["--subjects", "s.jsonl"]);
     assert!(status == Some(3) && said.contains(reason), "{said}");
-    refused(place.run(&["-d", "d", "verify", "--deep"]), &[]);
     fs::rename(place.at("data/in"), place.at("data/was")).unwrap();
     std::os::unix::fs::symlink(place.at("outside"), place.at("data/in")).unwrap();
     let (status, said, _) = place.ingest(&["--prompts", "p.jsonl"]);
