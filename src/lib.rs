@@ -20,7 +20,8 @@
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
 //! | [`demo`] | characters, scenes | the whole tool on drawn input |
 //!
-//! Beside them: [`error`], [`durable`] (files whole or not at all), [`table`] (rows as text), [`watch`]
+//! Beside them: [`error`], [`durable`] (files whole or not at all), [`input`] (files of others,
+//! read within bounds), [`table`] (rows as text), [`watch`]
 //! (progress, warnings, interruption).
 //!
 //! ```no_run
@@ -50,6 +51,7 @@ pub mod encoder;
 pub mod error;
 pub mod generator;
 pub mod image;
+pub mod input;
 pub mod manifest;
 pub mod page;
 pub mod plot;
@@ -62,4 +64,4 @@ pub mod watch;
 pub use dataset::{Dataset, IngestOptions, IngestSummary, Removed, Verification};
 pub use error::{Error, Result};
 pub use report::{Report, ReportOptions};
-pub use watch::{Progress, Watch};
+pub use watch::{Progress, Stop, Watch};

@@ -29,6 +29,23 @@ pub struct Watch<'w> {
     interrupted: Option<&'w AtomicBool>,
 }
 
+/// The wish to stop, for readers deep below the [`Watch`] that it comes from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stop<'w>(Option<&'w AtomicBool>);
+
+impl Stop<'_> {
+    /// Whether the caller wants to stop.
+    pub fn is_wanted(self) -> bool {
+        self.0.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// # Errors
+    /// [`Error::Interrupted`], once the caller wants to stop.
+    pub fn check(self) -> Result<()> {
+        if self.is_wanted() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
+
 impl<'w> Watch<'w> {
     /// For callers who want to hear nothing and never stop.
     pub fn silent() -> Watch<'w> {
@@ -58,10 +75,12 @@ impl<'w> Watch<'w> {
     /// # Errors
     /// [`Error::Interrupted`], once the caller wants to stop.
     pub fn check(&self) -> Result<()> {
-        match self.interrupted {
-            Some(flag) if flag.load(Ordering::Relaxed) => Err(Error::Interrupted),
-            _ => Ok(()),
-        }
+        self.stop().check()
+    }
+
+    /// The wish to stop, to be handed to readers.
+    pub fn stop(&self) -> Stop<'w> {
+        Stop(self.interrupted)
     }
 
     pub(crate) fn report(&mut self, stage: &'static str, done: u64, total: Option<u64>) {

@@ -177,6 +177,21 @@ impl Catalog {
         )
     }
 
+    /// Groups of references whose path is the same: of two subjects, which then cannot be told apart, or of one, where
+    /// it counts twice.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn shared_references(&self) -> Result<Option<Duplicate>> {
+        self.duplicate(
+            "SELECT count(*), min(path || ' is ' || first || ' and ' || last) FROM (
+                 SELECT i.path, count(*) AS n, min('reference ' || r.reference_index || ' of subject ' || s.subject_id) AS first,
+                        max('reference ' || r.reference_index || ' of subject ' || s.subject_id) AS last
+                 FROM reference_image r JOIN image i ON i.id = r.image JOIN subject s ON s.id = r.subject
+                 GROUP BY i.path HAVING n > 1)",
+        )
+    }
+
     /// Generations that are, byte for byte, a reference image: a perfect score by copying.
     ///
     /// # Errors

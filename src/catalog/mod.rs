@@ -6,6 +6,7 @@
 //! | `embedding` | what is to be embedded, and the stage |
 //! | `entries` | subjects, prompts, generations: put in, compared with what is there |
 //! | `removal` | the same: taken out |
+//! | `roots` | the trees that images may lie in |
 //! | `images` | what is known of the image files |
 //! | `appearance` | what is decided and known of their pixels |
 //! | `vectors` | encoders, parts, and where each vector lies |
@@ -26,6 +27,7 @@ mod facts;
 mod images;
 mod queue;
 mod removal;
+mod roots;
 mod schema;
 mod scores;
 mod seeds;

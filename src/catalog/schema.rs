@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("../../schema/pixels.sql"),
     include_str!("../../schema/embedding_failures.sql"),
     include_str!("../../schema/staleness.sql"),
+    include_str!("../../schema/roots.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// Read manifests into the data set, embed what is new, score it
 ///
-/// Manifests are JSON Lines (.jsonl) or CSV (.csv), plain, .gz or .zst. Rows come in all together or not
-/// at all: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is read again
-/// when its size or time has changed, or when it was missing or unusable. Exit status 3 says that some images
-/// are missing or unusable, or changed while they were read.
+/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv), plain, .gz or .zst. Rows come in all
+/// together or not at all: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
+/// read again when its size or time has changed, or when it was missing or unusable. Exit status 3 says that some
+/// images are missing or unusable, or changed while they were read.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -54,7 +54,7 @@ pub struct Ingest {
     /// Let other content under a known key replace what is there
     #[arg(long)]
     replace: bool,
-    /// Read images only below this directory (repeatable)
+    /// Read images only below this directory, now and whenever they are opened later (repeatable)
     #[arg(long, value_name = "DIR")]
     root: Vec<PathBuf>,
     /// Read every image file again, also those whose size and time are as they were: for files that were

@@ -23,11 +23,6 @@ pub enum Style {
 /// Time between two lines of JSON.
 const PACE: Duration = Duration::from_secs(5);
 
-/// Writes a line to standard error. If nobody reads there any more (`2>&1 | head`), the work goes on without.
-pub fn line(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
 /// How a command speaks while it works.
 pub struct Terminal {
     quiet: bool,

@@ -6,7 +6,7 @@ use super::{Dataset, inspection};
 use crate::catalog::{FirstReference, PromptFact, SubjectFact, Tally};
 use crate::durable::write_whole;
 use crate::error::{Error, Result};
-use crate::image::{Grid, Rgb, Transparency, alone, composite, decode, decode_on, png, probe, read, taken_out, tile};
+use crate::image::{Door, Grid, Rgb, Transparency, alone, composite, decode, decode_on, png, probe, read, taken_out, tile};
 use crate::manifest::{Generation, ImagePath, Region, state_of};
 use crate::vocabulary::{COMPOSITE, CROP, ModelName, PromptId, quote};
 use crate::watch::Watch;
@@ -48,12 +48,18 @@ impl Dataset {
     /// References that cannot be used are no error: see [`ControlsSummary::lacking`].
     pub fn make_controls(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<ControlsSummary> {
         let (home, encoders) = self.ready(options, false)?;
-        inspection::inspect(&mut self.catalog, watch)?;
+        inspection::inspect(&mut self.catalog, &self.door, watch)?;
         let (subjects, prompts) = (self.catalog.subjects()?, self.catalog.prompts()?);
         let references = self.catalog.first_references()?.into_iter().map(|r| (r.subject, r)).collect();
-        let transparency = self.transparency_under(options)?;
-        let dir = self.dir.join(CONTROLS);
-        let mut made = Made { dir, subjects: &subjects, references, transparency, faults: HashMap::new(), written: 0 };
+        let mut made = Made {
+            dir: self.dir.join(CONTROLS),
+            subjects: &subjects,
+            door: &self.door,
+            references,
+            transparency: self.transparency_under(options)?,
+            faults: HashMap::new(),
+            written: 0,
+        };
         made.crops(&prompts, watch)?;
         let whole: Vec<&PromptFact> =
             prompts.iter().filter(|p| p.subjects.iter().all(|s| !made.faults.contains_key(s))).collect();
@@ -87,7 +93,7 @@ impl Dataset {
             written: made.written,
             ..ControlsSummary::default()
         };
-        inspection::inspect(&mut self.catalog, watch)?;
+        inspection::inspect(&mut self.catalog, &self.door, watch)?;
         summary.embedded = self.embed_by(&encoders, options, &home, IfChanged::Refuse, watch)?;
         summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
@@ -99,6 +105,7 @@ impl Dataset {
 struct Made<'a> {
     dir: PathBuf,
     subjects: &'a [SubjectFact],
+    door: &'a Door,
     /// Usable first references by subject row.
     references: HashMap<i64, FirstReference>,
     /// How they are seen.
@@ -145,7 +152,7 @@ impl Made<'_> {
         let Some(reference) = self.references.get(&fact.id) else {
             return Ok(Err(fault("its first reference cannot be used")));
         };
-        let picture = match read(&reference.path) {
+        let picture = match self.door.read(&reference.path) {
             Err(e) => return Ok(Err(fault(&crate::error::io_reason(&e)))),
             Ok(bytes) if *blake3::hash(&bytes).as_bytes() != reference.blake3 => {
                 return Ok(Err(fault(

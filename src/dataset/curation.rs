@@ -7,7 +7,7 @@ use crate::catalog::SubjectFact;
 use crate::encoder::BUILTIN;
 use crate::error::{Error, Result, io_reason};
 use crate::image::quality::{ALIKE, BLANK, BLURRED, Quality, SMALL};
-use crate::image::{Appearance, Transparency, decode_on, read};
+use crate::image::{Appearance, Door, Transparency, decode_on};
 use crate::score::{Reference, cosine, mean};
 use crate::vocabulary::plain;
 use crate::watch::Watch;
@@ -49,7 +49,7 @@ impl Dataset {
             return Err(Error::request("there are no subjects to check", "ingest a subjects manifest first"));
         }
         let transparency = self.catalog.transparency()?;
-        let looked = look(&subjects, transparency, watch)?;
+        let looked = look(&subjects, &self.door, transparency, watch)?;
         let mut findings: Vec<Finding> = looked.iter().filter_map(Looked::fault).collect();
         if transparency == Transparency::Drop {
             findings.extend(looked.iter().filter_map(Looked::hidden));
@@ -95,6 +95,7 @@ pub(super) struct Looked<'a> {
 /// Reads every reference, on all cores.
 pub(super) fn look<'a>(
     subjects: &'a [SubjectFact],
+    door: &Door,
     transparency: Transparency,
     watch: &mut Watch<'_>,
 ) -> Result<Vec<Looked<'a>>> {
@@ -103,7 +104,7 @@ pub(super) fn look<'a>(
     for block in all.chunks(BLOCK) {
         watch.check()?;
         looked.par_extend(block.par_iter().map(|(subject, index)| {
-            let (blake3, decoded) = match read(Path::new(&subject.references[*index])) {
+            let (blake3, decoded) = match door.read(Path::new(&subject.references[*index])) {
                 Ok(bytes) => (Some(blake3::hash(&bytes)), decode_on(&bytes, transparency).map_err(|fault| fault.to_string())),
                 Err(e) => (None, Err(io_reason(&e))),
             };

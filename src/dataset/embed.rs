@@ -86,7 +86,7 @@ impl Dataset {
             changes.forget_appearances()?;
             changes.commit()?;
         }
-        inspection::inspect(&mut self.catalog, watch)?;
+        inspection::inspect(&mut self.catalog, &self.door, watch)?;
         let mut summary = self.embed_by(&encoders, options, &home, IfChanged::Renew, watch)?;
         if self.look_at_pixels(watch)? > 0 {
             self.warn_of_pixels(watch)?;
@@ -196,7 +196,7 @@ impl Dataset {
             }
             let Opened { mut encoder, threads, said } = open(described, options, home)?;
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
-            let done = embed(&mut self.catalog, &self.store, &row, &mut encoder, threads, watch)?;
+            let done = embed(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, threads, watch)?;
             if done.cut > 0 {
                 watch.warn(&format!(
                     "encoder {}: {} prompts are longer than it takes and were cut",

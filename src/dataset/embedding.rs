@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, Changes, EncoderRow, ImageTask, NewVector, PartRow
 use crate::embeddings::{PartWriter, Store};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Appearance, Preprocessing, Transparency, decode_on, read};
+use crate::image::{Appearance, Door, Preprocessing, Transparency, decode_on};
 use crate::vocabulary::{ImageStatus, Outcome, Probe, Provenance, plain, quote};
 use crate::watch::Watch;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -43,6 +43,7 @@ pub struct Embedded {
 pub fn embed(
     catalog: &mut Catalog,
     store: &Store,
+    door: &Door,
     row: &EncoderRow,
     encoder: &mut Encoder,
     threads: usize,
@@ -50,7 +51,7 @@ pub fn embed(
 ) -> Result<Embedded> {
     let mut done = Embedded::default();
     let outcome = prompts(catalog, row, encoder, &mut done, watch)
-        .and_then(|()| images(catalog, store, row, encoder, threads, &mut done, watch));
+        .and_then(|()| images(catalog, store, door, row, encoder, threads, &mut done, watch));
     match outcome {
         Ok(()) | Err(Error::Interrupted) => {
             flush(catalog, store, row)?;
@@ -129,9 +130,11 @@ enum Refusal {
     Unfit(String),
 }
 
+#[allow(clippy::too_many_arguments)]
 fn images(
     catalog: &mut Catalog,
     store: &Store,
+    door: &Door,
     row: &EncoderRow,
     encoder: &mut Encoder,
     threads: usize,
@@ -151,7 +154,7 @@ fn images(
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             let (take, preprocessing, deliver) = (&take, &preprocessing, deliver.clone());
-            scope.spawn(move || prepare(take, preprocessing, transparency, &deliver));
+            scope.spawn(move || prepare(take, door, preprocessing, transparency, &deliver));
         }
         drop(deliver);
         let mut run = Run { catalog, store, row, remarks: BTreeMap::new(), done };
@@ -172,6 +175,7 @@ struct Queue {
 /// Reads, decodes and preprocesses until there are no more tasks.
 fn prepare(
     take: &Mutex<Receiver<ImageTask>>,
+    door: &Door,
     preprocessing: &Preprocessing,
     transparency: Transparency,
     deliver: &Sender<Prepared>,
@@ -182,15 +186,20 @@ fn prepare(
             Err(_) => return,
         };
         let Ok(task) = task else { return };
-        let tensor = tensor(&task, preprocessing, transparency);
+        let tensor = tensor(&task, door, preprocessing, transparency);
         if deliver.send(Prepared { task, tensor }).is_err() {
             return;
         }
     }
 }
 
-fn tensor(task: &ImageTask, preprocessing: &Preprocessing, transparency: Transparency) -> std::result::Result<Tensor, Refusal> {
-    let bytes = read(&task.path).map_err(|e| match e.kind() {
+fn tensor(
+    task: &ImageTask,
+    door: &Door,
+    preprocessing: &Preprocessing,
+    transparency: Transparency,
+) -> std::result::Result<Tensor, Refusal> {
+    let bytes = door.read(&task.path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Refusal::Unread(ImageStatus::Missing, io_reason(&e)),
         _ => Refusal::Unread(ImageStatus::Unreadable, io_reason(&e)),
     })?;

@@ -10,9 +10,10 @@ use crate::catalog::{Duplicate, Gap};
 use crate::encoder::Described;
 use crate::error::{Error, Result};
 use crate::generator::{self, Grid, Known, Layout, Outputs, Source, System};
+use crate::image::Door;
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::vocabulary::{ModelName, closed_set, plain, quote};
-use crate::watch::Watch;
+use crate::watch::{Stop, Watch};
 use std::path::{Path, PathBuf};
 
 /// Where the images of grids are kept, in the data set's directory.
@@ -100,8 +101,8 @@ impl Dataset {
             return Ok(summary);
         }
         let found = match options.rehash {
-            true => inspection::rehash(&mut self.catalog, watch)?,
-            false => inspection::inspect(&mut self.catalog, watch)?,
+            true => inspection::rehash(&mut self.catalog, &self.door, watch)?,
+            false => inspection::inspect(&mut self.catalog, &self.door, watch)?,
         };
         summary.images_read = found.read;
         if found.changed > 0 || summary.generations != unchanged(&summary.generations) {
@@ -129,11 +130,16 @@ impl Dataset {
         watch: &mut Watch<'_>,
     ) -> Result<IngestSummary> {
         let roots = (!options.roots.is_empty()).then_some(options.roots.as_slice());
+        let given = Door::to(roots)?;
+        let door = self.door.with(given.roots().iter().cloned());
         let changes = self.catalog.begin()?;
-        let mut intake = Intake::new(&changes, options.replace, watch)?;
+        for root in given.roots() {
+            changes.put_root(root)?;
+        }
+        let mut intake = Intake::new(&changes, options.replace, door.clone(), watch)?;
         let mut repositories = Vec::new();
         for (_, path) in options.from.iter().filter(|(format, _)| *format == SourceFormat::StressTestRepo) {
-            repositories.push(StressTestRepo::read(path, roots)?);
+            repositories.push(StressTestRepo::read(path, roots, intake.stop())?);
         }
         // Subjects before the prompts that name them, prompts before their generations.
         for path in &options.subjects {
@@ -157,7 +163,7 @@ impl Dataset {
         }
         for (format, path) in options.from.iter().filter(|(format, _)| *format != SourceFormat::StressTestRepo) {
             let known = changes.prompt_texts()?;
-            let outputs = read_outputs(*format, path, options, &self.dir.join(TILES), &known)?;
+            let outputs = read_outputs(*format, path, options, &self.dir.join(TILES), &known, intake.stop())?;
             intake.rows(outputs.generations, Intake::generation)?;
             intake.remarks(outputs.problems, outputs.warnings);
         }
@@ -191,6 +197,7 @@ impl Dataset {
         vectors.publish()?;
         let unused = changes.drop_unused_parts()?;
         changes.commit()?;
+        self.door = door;
         self.store.remove(&unused)?;
         Ok(summary)
     }
@@ -202,6 +209,7 @@ impl Dataset {
             }
         };
         warn(self.catalog.shared_files()?, "one file under two keys");
+        warn(self.catalog.shared_references()?, "one file is the reference of two subjects, or twice of one");
         warn(self.catalog.copied_references()?, "a generation is a reference image, byte for byte");
         warn(self.catalog.repeated_generations()?, "generations with the same bytes");
         Ok(())
@@ -228,7 +236,14 @@ impl Dataset {
 }
 
 /// What a generator made of the data set's prompts.
-fn read_outputs(format: SourceFormat, folder: &Path, options: &IngestOptions, tiles: &Path, known: Known) -> Result<Outputs> {
+fn read_outputs(
+    format: SourceFormat,
+    folder: &Path,
+    options: &IngestOptions,
+    tiles: &Path,
+    known: Known,
+    stop: Stop<'_>,
+) -> Result<Outputs> {
     let OutputOptions { model, seeds, grid, list, layout } = &options.outputs;
     let source = Source {
         folder,
@@ -238,6 +253,7 @@ fn read_outputs(format: SourceFormat, folder: &Path, options: &IngestOptions, ti
         list: list.as_deref(),
         roots: (!options.roots.is_empty()).then_some(options.roots.as_slice()),
         tiles: (!options.dry_run).then_some(tiles),
+        stop,
     };
     match format {
         SourceFormat::Xverse => generator::read(System::Xverse, &source, known),

@@ -3,7 +3,7 @@
 
 use crate::catalog::{Catalog, ImageRow};
 use crate::error::Result;
-use crate::image::probe;
+use crate::image::Door;
 use crate::manifest::{FileState, state_of};
 use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe, quote};
 use crate::watch::Watch;
@@ -24,16 +24,16 @@ pub struct Inspected {
 
 /// Looks at the files of all images of the data set, on all cores, and reads those that are not known to be
 /// unchanged.
-pub fn inspect(catalog: &mut Catalog, watch: &mut Watch<'_>) -> Result<Inspected> {
-    look_at_all(catalog, false, watch)
+pub fn inspect(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<Inspected> {
+    look_at_all(catalog, door, false, watch)
 }
 
 /// Reads the files of all images of the data set: also a change that kept size and time is found.
-pub fn rehash(catalog: &mut Catalog, watch: &mut Watch<'_>) -> Result<Inspected> {
-    look_at_all(catalog, true, watch)
+pub fn rehash(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<Inspected> {
+    look_at_all(catalog, door, true, watch)
 }
 
-fn look_at_all(catalog: &mut Catalog, rehash: bool, watch: &mut Watch<'_>) -> Result<Inspected> {
+fn look_at_all(catalog: &mut Catalog, door: &Door, rehash: bool, watch: &mut Watch<'_>) -> Result<Inspected> {
     let total = catalog.image_count()?;
     let (mut after, mut done, mut found) = (0, 0, Inspected::default());
     let mut misnamed = Misnamed::default();
@@ -43,7 +43,8 @@ fn look_at_all(catalog: &mut Catalog, rehash: bool, watch: &mut Watch<'_>) -> Re
         let Some(last) = images.last() else { break };
         after = last.id;
         done += images.len() as u64;
-        let looks: Vec<(&ImageRow, Probe)> = images.par_iter().filter_map(|image| Some((image, look(image, rehash)?))).collect();
+        let looks: Vec<(&ImageRow, Probe)> =
+            images.par_iter().filter_map(|image| Some((image, look(image, door, rehash)?))).collect();
         let news: Vec<&(&ImageRow, Probe)> = looks.iter().filter(|(image, probe)| !tells_nothing_new(image, probe)).collect();
         found.read += looks.len() as u64;
         found.changed += news.len() as u64;
@@ -64,7 +65,7 @@ fn look_at_all(catalog: &mut Catalog, rehash: bool, watch: &mut Watch<'_>) -> Re
 }
 
 /// What the file of an image is now; nothing, if that need not be asked.
-fn look(image: &ImageRow, rehash: bool) -> Option<Probe> {
+fn look(image: &ImageRow, door: &Door, rehash: bool) -> Option<Probe> {
     let unchanged = match state_of(&image.path) {
         FileState::There { bytes, mtime_ns } => {
             !rehash && image.status == ImageStatus::Ok && (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns))
@@ -72,7 +73,7 @@ fn look(image: &ImageRow, rehash: bool) -> Option<Probe> {
         FileState::Missing(reason) => image.status == ImageStatus::Missing && image.reason == Some(reason),
         FileState::Unusable(_) => false,
     };
-    (!unchanged).then(|| probe(&image.path))
+    (!unchanged).then(|| door.probe(&image.path))
 }
 
 /// Whether a probe says what the catalog knows. The same bytes in the same file are as usable as they were, also

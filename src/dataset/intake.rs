@@ -3,10 +3,10 @@
 use super::summary::IngestSummary;
 use crate::catalog::{Change, Changes, Entry, Put};
 use crate::error::{Error, Result};
-use crate::image::probe;
-use crate::manifest::{Generation, Located, Manifest, Problem, Prompt, RowKind, Subject, nearest};
+use crate::image::Door;
+use crate::manifest::{Generation, Located, Manifest, Problem, Prompt, RowKind, Subject, suggestion};
 use crate::vocabulary::quote;
-use crate::watch::Watch;
+use crate::watch::{Stop, Watch};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ const PACE: u64 = 1024;
 pub struct Intake<'a, 'c, 'w> {
     changes: &'a Changes<'c>,
     replace: bool,
+    door: Door,
     watch: &'a mut Watch<'w>,
     summary: IngestSummary,
     problems: Problems,
@@ -85,11 +86,11 @@ impl Run {
     }
 }
 
-type Read<T> = fn(&mut Manifest) -> Option<std::result::Result<Located<T>, Problem>>;
+type Read<'w, T> = fn(&mut Manifest<'w>) -> Option<std::result::Result<Located<T>, Problem>>;
 
 impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
-    /// With `replace`, other content takes the place of what was there before the run.
-    pub fn new(changes: &'a Changes<'c>, replace: bool, watch: &'a mut Watch<'w>) -> Result<Self> {
+    /// With `replace`, other content takes the place of what was there before the run. Images are read through `door`.
+    pub fn new(changes: &'a Changes<'c>, replace: bool, door: Door, watch: &'a mut Watch<'w>) -> Result<Self> {
         let mut run = HashMap::new();
         for entry in [Entry::Subject, Entry::Prompt, Entry::Generation] {
             run.insert(entry, Run { before: changes.last_id(entry)?, met: Vec::new() });
@@ -99,6 +100,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         Ok(Intake {
             changes,
             replace,
+            door,
             watch,
             summary,
             problems,
@@ -110,16 +112,23 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         })
     }
 
+    /// The wish to stop, for those who read elsewhere.
+    pub fn stop(&self) -> Stop<'w> {
+        self.watch.stop()
+    }
+
     /// Every row of a manifest.
     pub fn manifest<T>(
         &mut self,
         path: &Path,
         kind: RowKind,
         roots: Option<&[PathBuf]>,
-        read: Read<T>,
+        read: Read<'w, T>,
         put: impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
-        let mut manifest = match Manifest::open(path, kind, roots) {
+        let opened = Manifest::open(path, kind, roots, self.watch.stop());
+        self.watch.check()?;
+        let mut manifest = match opened {
             Err(Error::Manifest(problems)) => {
                 self.problems.list.extend(problems);
                 return Ok(());
@@ -131,7 +140,10 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             self.pace()?;
             match row {
                 Ok(row) => put(self, row)?,
-                Err(problem) => self.problems.push(problem),
+                Err(problem) => {
+                    self.watch.check()?; // what was broken off is no fault of the file's
+                    self.problems.push(problem);
+                }
             }
         }
         self.problems.end_file();
@@ -166,7 +178,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 
     pub fn subject(&mut self, row: Located<Subject>) -> Result<()> {
-        let put = self.changes.put_subject(&row.row, self.replace, &mut |path| probe(path).blake3)?;
+        let put = self.changes.put_subject(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
         self.settle(Entry::Subject, row.row.subject_id.as_str(), &row, put)
     }
 
@@ -184,7 +196,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 
     pub fn generation(&mut self, row: Located<Generation>) -> Result<()> {
-        let put = self.changes.put_generation(&row.row, self.replace, &mut |path| probe(path).blake3)?;
+        let put = self.changes.put_generation(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
         let Generation { model, prompt_id, seed, .. } = &row.row;
         self.settle(Entry::Generation, &format!("{model} {prompt_id} {seed}"), &row, put)
     }
@@ -223,7 +235,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 )
             }
             // Whichever of the two comes first: each file must be there, and hold what the other holds.
-            Put::Moved(id, moved) if met(id) && !moved.paths().all(|(above, here)| same_content(above, here)) => {
+            Put::Moved(id, moved) if met(id) && !moved.paths().all(|(above, here)| same_content(&self.door, above, here)) => {
                 format!("{entry} {} stands twice: {}", quote(key), moved.with_sides("above", "here"))
             }
             Put::Done(..) | Put::Moved(..) => {
@@ -257,8 +269,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         if !self.known.contains_key(&what) {
             self.known.insert(what, self.changes.ids(what)?);
         }
-        let near = self.known.get(&what).and_then(|ids| nearest(id, ids.iter().map(String::as_str)));
-        Ok(near.map_or(String::new(), |near| format!("; is {} meant?", quote(near))))
+        Ok(self.known.get(&what).map_or_else(String::new, |ids| suggestion(id, ids.iter().map(String::as_str))))
     }
 
     fn pace(&mut self) -> Result<()> {
@@ -272,6 +283,6 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
 }
 
 /// Whether two files are there and hold the same bytes.
-fn same_content(a: &Path, b: &Path) -> bool {
-    probe(a).blake3.is_some_and(|content| probe(b).blake3 == Some(content))
+fn same_content(door: &Door, a: &Path, b: &Path) -> bool {
+    door.probe(a).blake3.is_some_and(|content| door.probe(b).blake3 == Some(content))
 }

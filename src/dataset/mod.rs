@@ -61,6 +61,7 @@ use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally};
 use crate::durable::sync_dir;
 use crate::embeddings::Store;
 use crate::error::{Error, Result};
+use crate::image::Door;
 use crate::report::{CompareOptions, Comparisons, Facts, Leaderboard, Report, ReportOptions, identity_encoder};
 use crate::vocabulary::{ModelName, PromptId, SubjectId};
 use crate::watch::Watch;
@@ -83,6 +84,8 @@ pub struct Dataset {
     dir: PathBuf,
     catalog: Catalog,
     store: Store,
+    /// Through which its image files are opened.
+    door: Door,
     /// Held while this value may write.
     _lock: Option<File>,
 }
@@ -151,7 +154,8 @@ impl Dataset {
     fn opened(dir: &Path, catalog: Catalog, lock: Option<File>) -> Result<Dataset> {
         let dir = dir.canonicalize().map_err(Error::io("resolve", dir))?;
         let store = Store::new(dir.join(EMBEDDINGS));
-        Ok(Dataset { dir, catalog, store, _lock: lock })
+        let door = Door::default().with(catalog.roots()?);
+        Ok(Dataset { dir, catalog, store, door, _lock: lock })
     }
 
     /// Where it lies.
@@ -301,7 +305,7 @@ impl Dataset {
     /// # Errors
     /// The catalog cannot be read at all. What is wrong otherwise is in the [`Verification`].
     pub fn verify(&self, deep: bool, watch: &mut Watch<'_>) -> Result<Verification> {
-        verification::verify(&self.catalog, &self.store, deep, watch)
+        verification::verify(&self.catalog, &self.store, &self.door, deep, watch)
     }
 
     /// Takes rows out, with their scores and vectors, and nothing else. Image files are not touched.

@@ -4,7 +4,7 @@ use super::Dataset;
 use super::figures::{FigureOptions, HEAT_MAP_ROWS};
 use crate::catalog::FileFact;
 use crate::error::Result;
-use crate::image::Transparency;
+use crate::image::{Door, Transparency};
 use crate::page::{
     Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePrompt, PageSubject, PageWritten, Picture,
 };
@@ -70,7 +70,7 @@ impl Dataset {
 
     /// The pool, the prompts, the generations and their images.
     fn shown(&self, identity: &str, cast: &Cast) -> Result<ShownRows> {
-        let mut pictures = Pictures { all: Vec::new(), transparency: self.transparency()? };
+        let mut pictures = Pictures { door: self.door.clone(), transparency: self.transparency()?, all: Vec::new() };
         let facts = self.catalog.subjects()?;
         let place: HashMap<i64, usize> = facts.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
         let mut subjects: Vec<PageSubject> = facts
@@ -206,8 +206,9 @@ fn sample(prompts: &[PagePrompt], generations: impl Iterator<Item = usize>) -> O
 
 /// The image files of a page.
 struct Pictures {
-    all: Vec<Picture>,
+    door: Door,
     transparency: Transparency,
+    all: Vec<Picture>,
 }
 
 impl Pictures {
@@ -217,8 +218,8 @@ impl Pictures {
             (ImageStatus::Pending, _) => Err("not looked at yet: `msdata ingest` was interrupted".to_owned()),
             _ => Err(file.reason.clone().unwrap_or_else(|| file.status.to_string())),
         };
-        let (path, transparency) = (PathBuf::from(&file.path), self.transparency);
-        self.all.push(Picture { path, name: String::new(), content, transparency });
+        let (path, transparency, door) = (PathBuf::from(&file.path), self.transparency, self.door.clone());
+        self.all.push(Picture { path, name: String::new(), content, transparency, door });
         self.all.len() - 1
     }
 

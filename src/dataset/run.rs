@@ -89,7 +89,7 @@ impl Dataset {
             return Err(Error::request("the data set has no prompts", hint));
         }
         let seeds = self.seeds_or(options.seeds.as_deref())?;
-        inspection::inspect(&mut self.catalog, watch)?; // an image that was deleted is to be made again
+        inspection::inspect(&mut self.catalog, &self.door, watch)?; // an image that was deleted is to be made again
         let changes = self.catalog.begin()?;
         changes.plan_jobs(&options.model, &seeds)?;
         changes.commit()?;

@@ -58,7 +58,9 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
     /// Every row of an embeddings file.
     pub fn file(&mut self, path: &Path, watch: &mut Watch<'_>) -> Result<()> {
         let whole = |reason| Problem { origin: Origin::whole(path), reason };
-        let mut import = match Import::open(path) {
+        let opened = Import::open(path, watch.stop());
+        watch.check()?;
+        let mut import = match opened {
             Err(Error::Parquet { reason, .. }) => {
                 self.problems.push(whole(reason));
                 return Ok(());

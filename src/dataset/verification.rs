@@ -5,7 +5,7 @@ use super::scoring::{Blocks, Needs, score_block};
 use crate::catalog::{Catalog, PartRow, Score, Which};
 use crate::embeddings::Store;
 use crate::error::{Error, Result};
-use crate::image::probe;
+use crate::image::Door;
 use crate::manifest::{FileState, state_of};
 use crate::vocabulary::{ImageStatus, quote};
 use crate::watch::Watch;
@@ -37,7 +37,7 @@ pub struct Verification {
 }
 
 /// Checks everything; with `deep` reads every part and image, and computes every score again.
-pub fn verify(catalog: &Catalog, store: &Store, deep: bool, watch: &mut Watch<'_>) -> Result<Verification> {
+pub fn verify(catalog: &Catalog, store: &Store, door: &Door, deep: bool, watch: &mut Watch<'_>) -> Result<Verification> {
     let mut found = Verification::default();
     for fault in catalog.integrity_faults()? {
         found.faults.push(format!("catalog.sqlite: {fault}; restore it from a copy, or make the data set anew and ingest again"));
@@ -53,7 +53,7 @@ pub fn verify(catalog: &Catalog, store: &Store, deep: bool, watch: &mut Watch<'_
             .notes
             .push(format!("{} is a left-over of an interrupted run; the next command that writes removes it", path.display()));
     }
-    verify_images(catalog, deep, watch, &mut found)?;
+    verify_images(catalog, door, deep, watch, &mut found)?;
     if deep {
         found.faults.extend(pixels::verify(catalog, watch)?);
     }
@@ -107,7 +107,7 @@ fn hash(path: &Path) -> Result<[u8; 32]> {
     Ok(*hasher.finalize().as_bytes())
 }
 
-fn verify_images(catalog: &Catalog, deep: bool, watch: &mut Watch<'_>, found: &mut Verification) -> Result<()> {
+fn verify_images(catalog: &Catalog, door: &Door, deep: bool, watch: &mut Watch<'_>, found: &mut Verification) -> Result<()> {
     let total = catalog.image_count()?;
     let (mut after, mut changed, mut unusable, mut appeared, mut pending) = (0, 0_u64, 0_u64, 0_u64, 0_u64);
     loop {
@@ -120,7 +120,7 @@ fn verify_images(catalog: &Catalog, deep: bool, watch: &mut Watch<'_>, found: &m
             .map(|image| match (image.status, state_of(&image.path)) {
                 (ImageStatus::Ok, FileState::There { bytes, mtime_ns }) => {
                     let same = (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns));
-                    let same_bytes = !deep || probe(&image.path).blake3 == image.blake3;
+                    let same_bytes = !deep || door.probe(&image.path).blake3 == image.blake3;
                     (!same || !same_bytes).then_some("has changed since it was read")
                 }
                 (ImageStatus::Ok, _) => Some("is gone"),

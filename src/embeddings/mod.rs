@@ -6,11 +6,13 @@
 //! | `part` | [`PartWriter`], [`PartReader`]: immutable files of vectors inside the data set |
 //! | `store` | [`Store`]: the directory of the parts |
 //! | `import` | [`Import`]: rows of a file that a user gives |
+//! | `pages` | what the compressed pages of such a file hold, before they are read |
 //! | `export` | [`ExportWriter`]: the same format, outwards |
 
 mod columns;
 mod export;
 mod import;
+mod pages;
 mod part;
 mod store;
 

@@ -114,7 +114,7 @@ impl Parts {
     }
 
     fn file(&mut self, name: &str, path: &Path) -> Result<()> {
-        let mut file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+        let mut file = crate::input::open(path).map_err(Error::io("read", path))?;
         let length = file.metadata().map_err(Error::io("read", path))?.len();
         self.head(name, length);
         let mut buffer = vec![0; 1 << 18];

@@ -30,7 +30,7 @@ pub use folder::{Exported, LeftOut, write};
 pub use grid::Grid;
 pub use handover::Handover;
 pub use jobs::Job;
-pub use layout::Layout;
+pub use layout::{Layout, Parts, Reading};
 pub use outputs::{Known, Outputs, Source, read, read_tree};
 
 use crate::vocabulary::{SceneType, SubjectKind, closed_set};

@@ -3,6 +3,7 @@
 //! | module | noun |
 //! |---|---|
 //! | `probe` | [`probe()`]: hash, format and size of a file, or why it cannot be used |
+//! | `door` | [`Door`]: image files opened, only in the trees that the user allows |
 //! | `pixels` | [`Rgb`], [`Transparency`], [`Appearance`], [`Fault`]: pixels, and why there are none |
 //! | `decode` | [`decode_on`], [`load`]: from bytes to pixels, by the pixel rule |
 //! | `alpha` | pictures as files hold them, and what is seen of them |
@@ -23,6 +24,7 @@ mod alpha;
 mod composite;
 mod containers;
 mod decode;
+mod door;
 mod filter;
 mod jpeg;
 mod orientation;
@@ -38,6 +40,7 @@ mod tiff;
 
 pub use composite::{Grid, alone, composite, taken_out, tile};
 pub use decode::{PIXEL_RULE, decode, decode_on, layers, load};
+pub use door::Door;
 pub use filter::Filter;
 pub use pixels::{Appearance, Decoded, Fault, MAX_PIXELS, Rgb, Transparency};
 pub use png::{png, png_with_alpha};

@@ -1,11 +1,11 @@
 //! A first look at an image file: is it there, what is it, how large, which bytes.
 
 use super::decode::head;
+use super::door::Door;
 use crate::error::io_reason;
 use crate::manifest::{FileState, state_of};
 use crate::vocabulary::{ImageStatus, Outcome, Probe};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// Largest image file, in bytes.
@@ -13,6 +13,11 @@ pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// Looks at the file at `path`: reads all its bytes for the hash, but decodes only the head of the image.
 pub fn probe(path: &Path) -> Probe {
+    look(&Door::default(), path)
+}
+
+/// As [`probe`], through a door.
+pub(super) fn look(door: &Door, path: &Path) -> Probe {
     let unusable =
         |status, reason| Probe { bytes: None, mtime_ns: None, blake3: None, outcome: Outcome::Unusable(status, reason) };
     let (bytes, mtime_ns) = match state_of(path) {
@@ -26,7 +31,7 @@ pub fn probe(path: &Path) -> Probe {
         return there(None, Outcome::Unusable(ImageStatus::Oversized, reason));
     }
     // The same bytes give the hash and the size: nobody can change the file in between.
-    match read(path) {
+    match door.read(path) {
         Ok(data) => there(Some(*blake3::hash(&data).as_bytes()), outcome(&data)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => unusable(ImageStatus::Missing, io_reason(&e)),
         Err(e) => there(None, Outcome::Unusable(ImageStatus::Unreadable, io_reason(&e))),
@@ -45,15 +50,5 @@ fn outcome(data: &[u8]) -> Outcome {
 /// # Errors
 /// It cannot be read, is no regular file, or is larger than [`MAX_FILE_BYTES`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let refuse = |reason: String| io::Error::new(io::ErrorKind::InvalidInput, reason);
-    match state_of(path) {
-        FileState::There { bytes, .. } if bytes <= MAX_FILE_BYTES => {
-            let mut data = Vec::with_capacity(bytes as usize);
-            File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut data)?;
-            Ok(data)
-        }
-        FileState::There { bytes, .. } => Err(refuse(format!("{} MiB is over the limit of 1 GiB", bytes >> 20))),
-        FileState::Missing(_) => Err(io::ErrorKind::NotFound.into()),
-        FileState::Unusable(reason) => Err(refuse(reason)),
-    }
+    Door::default().read(path)
 }

@@ -3,7 +3,7 @@
 
 use crate::durable::{give_name, sync_dir};
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Filter, PIXEL_RULE, Rgb, Transparency, decode_on, read, resize};
+use crate::image::{Door, Filter, PIXEL_RULE, Rgb, Transparency, decode_on, resize};
 use crate::watch::Watch;
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
@@ -38,6 +38,8 @@ pub struct Picture {
     pub content: std::result::Result<String, String>,
     /// What becomes of its transparent pixels: it is shown as encoders see it.
     pub transparency: Transparency,
+    /// Through which it is read.
+    pub door: Door,
 }
 
 /// How an image is shown.
@@ -80,20 +82,20 @@ impl Shelf {
             fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
         }
         // Images of the same content share a picture, made from the first file that still has that content.
-        let mut contents: Vec<(&str, Transparency, Vec<&Path>)> = Vec::new();
+        let mut contents: Vec<(&str, Vec<&Picture>)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for picture in pictures {
             let Ok(hash) = &picture.content else { continue };
             let place = *places.entry(hash).or_insert_with(|| {
-                contents.push((hash, picture.transparency, Vec::new()));
+                contents.push((hash, Vec::new()));
                 contents.len() - 1
             });
-            contents[place].2.push(&picture.path);
+            contents[place].1.push(picture);
         }
         let mut made: Vec<Shown> = Vec::with_capacity(contents.len());
         for block in contents.chunks(BLOCK) {
             watch.check()?;
-            made.extend(block.par_iter().map(|(hash, how, paths)| file(dir, hash, *how, paths)).collect::<Result<Vec<_>>>()?);
+            made.extend(block.par_iter().map(|(hash, same)| file(dir, hash, same)).collect::<Result<Vec<_>>>()?);
             watch.report("pictures", made.len() as u64, Some(contents.len() as u64));
         }
         let of = |picture: &Picture| match &picture.content {
@@ -173,8 +175,9 @@ impl Shelf {
 }
 
 /// Makes the files of one content that are not there yet.
-fn file(dir: &Path, hash: &str, transparency: Transparency, paths: &[&Path]) -> Result<Shown> {
+fn file(dir: &Path, hash: &str, same: &[&Picture]) -> Result<Shown> {
     // Another rule, or another ground, makes another picture of the same content. 128 bits: no two meet.
+    let transparency = same.first().map(|picture| picture.transparency).unwrap_or_default();
     let made_from = format!("{hash} pixel rule {PIXEL_RULE} {transparency}");
     let name = blake3::hash(made_from.as_bytes()).to_hex()[..32].to_owned();
     let places = SIZES.map(|(size, side)| (dir.join(size).join(format!("{name}.jpg")), side));
@@ -182,8 +185,8 @@ fn file(dir: &Path, hash: &str, transparency: Transparency, paths: &[&Path]) -> 
         return Ok(Shown::File(name));
     }
     let mut fault = String::new();
-    let mut pixels_of = |path: &&Path| pixels(path, hash, transparency).map_err(|reason| fault = reason).ok();
-    let Some(rgb) = paths.iter().find_map(&mut pixels_of) else { return Ok(Shown::Unusable(fault)) };
+    let mut pixels_of = |picture: &&Picture| pixels(picture, hash).map_err(|reason| fault = reason).ok();
+    let Some(rgb) = same.iter().find_map(&mut pixels_of) else { return Ok(Shown::Unusable(fault)) };
     for (path, side) in places {
         let bytes = match jpeg(&rgb, side) {
             Ok(bytes) => bytes,
@@ -197,17 +200,16 @@ fn file(dir: &Path, hash: &str, transparency: Transparency, paths: &[&Path]) -> 
 }
 
 fn thumbnail(picture: &Picture) -> std::result::Result<Vec<u8>, String> {
-    let content = picture.content.as_ref().map_err(String::clone)?;
-    jpeg(&pixels(&picture.path, content, picture.transparency)?, THUMBNAIL)
+    jpeg(&pixels(picture, picture.content.as_ref().map_err(String::clone)?)?, THUMBNAIL)
 }
 
 /// The pixels of a file, if its content is still what the catalog knows.
-fn pixels(path: &Path, hash: &str, transparency: Transparency) -> std::result::Result<Rgb, String> {
-    let bytes = read(path).map_err(|e| io_reason(&e))?;
+fn pixels(picture: &Picture, hash: &str) -> std::result::Result<Rgb, String> {
+    let bytes = picture.door.read(&picture.path).map_err(|e| io_reason(&e))?;
     if blake3::hash(&bytes).to_hex().as_str() != hash {
         return Err("the file has changed since it was scored: `msdata ingest --rehash` reads it again".into());
     }
-    decode_on(&bytes, transparency).map(|decoded| decoded.rgb).map_err(|fault| fault.reason)
+    decode_on(&bytes, picture.transparency).map(|decoded| decoded.rgb).map_err(|fault| fault.reason)
 }
 
 /// A JPEG no side of which is longer than `side`; never enlarged.

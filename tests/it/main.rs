@@ -12,6 +12,7 @@ mod demo;
 mod documentation;
 mod embedding;
 mod encoder_directories;
+mod fuzz;
 mod generators;
 mod hub;
 mod interop;
@@ -20,6 +21,7 @@ mod page;
 mod paper;
 mod parity;
 mod pixels;
+mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;

@@ -4,7 +4,7 @@
 use crate::durable::write_whole;
 use crate::error::{Error, Result, io_reason};
 use crate::generator::Grid;
-use crate::image;
+use crate::image::{self, Door};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ const SAMPLE: usize = 12;
 ///
 /// # Errors
 /// The seams do not agree.
-pub fn grid<'a>(told: Grid, files: impl Iterator<Item = &'a Path>) -> Result<Grid> {
+pub fn grid<'a>(told: Grid, door: &Door, files: impl Iterator<Item = &'a Path>) -> Result<Grid> {
     if told != Grid::Auto {
         return Ok(told);
     }
@@ -23,7 +23,7 @@ pub fn grid<'a>(told: Grid, files: impl Iterator<Item = &'a Path>) -> Result<Gri
     let every = files.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<&Path> = files.into_iter().step_by(every).collect();
     let seen: Vec<Grid> =
-        sample.par_iter().filter_map(|path| image::load(path).ok()).map(|(_, decoded)| Grid::detect(&decoded.rgb)).collect();
+        sample.par_iter().filter_map(|path| door.load(path).ok()).map(|(_, decoded)| Grid::detect(&decoded.rgb)).collect();
     let Some(first) = seen.first() else { return Ok(Grid::Single) };
     // One picture may have a plain background, or a frame that looks like a seam.
     for candidate in [Grid::TwoByTwo, Grid::OneByTwo, Grid::Single] {
@@ -42,14 +42,15 @@ pub fn grid<'a>(told: Grid, files: impl Iterator<Item = &'a Path>) -> Result<Gri
 pub fn cut<'a>(
     grid: Grid,
     into: Option<&Path>,
+    door: &Door,
     files: impl Iterator<Item = &'a Path>,
 ) -> Vec<std::result::Result<Vec<PathBuf>, String>> {
     let files: Vec<&Path> = files.collect();
-    files.into_par_iter().map(|path| if grid == Grid::Single { Ok(Vec::new()) } else { tiles(grid, into, path) }).collect()
+    files.into_par_iter().map(|path| if grid == Grid::Single { Ok(Vec::new()) } else { tiles(grid, into, door, path) }).collect()
 }
 
-fn tiles(grid: Grid, into: Option<&Path>, path: &Path) -> std::result::Result<Vec<PathBuf>, String> {
-    let bytes = image::read(path).map_err(|e| io_reason(&e))?;
+fn tiles(grid: Grid, into: Option<&Path>, door: &Door, path: &Path) -> std::result::Result<Vec<PathBuf>, String> {
+    let bytes = door.read(path).map_err(|e| io_reason(&e))?;
     let hash = blake3::hash(&bytes).to_hex();
     let dir = into.unwrap_or(Path::new("tiles"));
     let paths: Vec<PathBuf> = (0..grid.tiles()).map(|tile| dir.join(format!("{}_{grid}_{tile}.png", &hash[..32]))).collect();
