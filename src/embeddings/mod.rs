@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `columns` | names and types of the embeddings format |
 //! | `part` | [`PartWriter`], [`PartReader`]: immutable files of vectors inside the data set |
-//! | `store` | [`Store`]: the directory of the parts |
+//! | `store` | [`Store`]: the directory of the parts; [`Hold`]: the right to read them |
 //! | `import` | [`Import`]: rows of a file that a user gives |
 //! | `export` | [`ExportWriter`]: the same format, outwards |
 
@@ -19,4 +19,4 @@ pub use export::ExportWriter;
 pub(crate) use export::{text_column, writer_properties};
 pub use import::{Import, ImportRow};
 pub use part::{FinishedPart, PartReader, PartWriter};
-pub use store::Store;
+pub use store::{Hold, Store};

@@ -20,4 +20,5 @@ mod parity;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod soundness;
 mod support;
