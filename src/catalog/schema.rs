@@ -259,6 +259,49 @@ mod tests {
     }
 
     #[test]
+    fn what_old_sqlite_refuses_is_put_right_and_nothing_else_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(&STEPS[..2].concat()).unwrap();
+        old.execute_batch(
+            "INSERT INTO image (id, path, status) VALUES (1, '/a', 'pending'), (2, '/b', 'pending');
+             INSERT INTO subject (id, subject_id, label) VALUES (1, 's', 'x');
+             INSERT INTO reference_image VALUES (1, 0, 1);
+             INSERT INTO prompt VALUES (1, 'p', 'text', 'neutral');
+             INSERT INTO prompt_subject VALUES (1, 0, 1);
+             INSERT INTO model VALUES (1, 'm', 0);
+             INSERT INTO generation (id, model, prompt, seed, image) VALUES (1, 1, 1, 7, 2);
+             INSERT INTO encoder (id, name, fingerprint, dimension) VALUES (1, 'e', 'f', 4);
+             INSERT INTO image_score VALUES (1, 1, 0.5, NULL);
+             INSERT INTO subject_score VALUES (1, 1, 0, 0.5);",
+        )
+        .unwrap();
+        let triggers = |db: &Connection| -> i64 {
+            db.query_row("SELECT count(*) FROM sqlite_schema WHERE type <> 'table' AND sql NOT NULL", [], |r| r.get(0)).unwrap()
+        };
+        let before = triggers(&old);
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 2).unwrap();
+        drop(old);
+        drop(crate::catalog::Catalog::open_to_write(&path).unwrap());
+        let new = Connection::open(&path).unwrap();
+        let text: String = new.query_row("SELECT sql FROM sqlite_schema WHERE name = 'generation'", [], |r| r.get(0)).unwrap();
+        assert!(text.contains("meta    TEXT CHECK (meta IS NULL OR json_valid(meta))"), "{text}");
+        assert!(text.contains("regions TEXT CHECK (regions IS NULL OR json_valid(regions))"), "{text}");
+        assert_eq!(triggers(&new), before);
+        let scores: (i64, i64) = new
+            .query_row("SELECT (SELECT count(*) FROM image_score), (SELECT count(*) FROM subject_score)", [], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(scores, (1, 1));
+        assert!(new.execute("UPDATE generation SET meta = '{'", []).is_err(), "the check still checks");
+        new.execute("UPDATE generation SET meta = '{}'", []).unwrap();
+        assert_eq!(faults(&new).unwrap(), (vec![], vec![]), "an upgraded catalog has the schema of a new one");
+    }
+
+    #[test]
     fn a_newer_version_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("catalog.sqlite");

@@ -30,7 +30,8 @@ impl std::fmt::Display for Fault {
 }
 
 /// What to do where rows themselves are lost.
-const RESTORE: &str = "restore catalog.sqlite from a copy, or make a new data set with `msdata init` and ingest again";
+pub(crate) const RESTORE: &str = "restore catalog.sqlite from a copy, without the catalog.sqlite-wal of the damaged one beside it; \
+                                  or make a new data set with `msdata init DIR` and ingest again";
 
 const REPAIR: &str = "`msdata verify --repair` rebuilds it";
 

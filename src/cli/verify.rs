@@ -74,7 +74,8 @@ impl Verify {
 }
 
 fn unreadable(what: &str, repaired: bool) -> String {
-    let restore = "restore catalog.sqlite from a copy, or make a new data set with `msdata init` and ingest again";
+    let restore = "restore catalog.sqlite from a copy, without the catalog.sqlite-wal of the damaged one beside it; or make a new data set \
+                   with `msdata init DIR` and ingest again";
     if repaired { format!("{what}; {restore}") } else { format!("{what}; try `msdata verify --repair`, else {restore}") }
 }
 

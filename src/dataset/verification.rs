@@ -115,7 +115,7 @@ fn verify_rows(catalog: &Catalog, depth: Depth, found: &mut Verification) -> Res
         Seal::Whole => {}
         Seal::Broken => found.fault(&Fault::new(
             "catalog.sqlite: its rows are not those that msdata wrote: bytes have changed, or another program wrote",
-            "restore it from a copy; if the change was yours, `msdata verify --accept` takes the rows as they are",
+            "restore it from a copy, without the catalog.sqlite-wal of this one beside it; if the change was yours, `msdata verify --accept` takes the rows as they are",
         )),
         Seal::Open => found.unchecked.push(
             "the rows of the catalog against their digest: the last command that wrote did not end, or is still at work; \
