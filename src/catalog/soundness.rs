@@ -105,6 +105,32 @@ macro_rules! baseless {
     };
 }
 
+/// A row of a derived table, whose parent's key column is `$column`, without that parent. Other programs do not
+/// enforce foreign keys unless they are told to.
+macro_rules! orphaned {
+    ($table:literal, $column:literal, $parent:literal) => {
+        concat!(
+            " FROM ",
+            $table,
+            " AS v WHERE v.",
+            $column,
+            " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ",
+            $parent,
+            " p WHERE p.id = v.",
+            $column,
+            ")"
+        )
+    };
+}
+
+/// Subject scores without an image score.
+macro_rules! lone {
+    () => {
+        " FROM subject_score AS u WHERE NOT EXISTS (
+              SELECT 1 FROM image_score s WHERE s.generation = u.generation AND s.encoder = u.encoder)"
+    };
+}
+
 /// An image that is nobody's.
 macro_rules! nobodys {
     () => {
@@ -136,6 +162,42 @@ pub(super) const CONTRADICTIONS: &[Contradiction] = &[
             ")"
         ),
         remedy: Err("give the embeddings again with `msdata ingest --no-embed --embeddings FILE`"),
+        deep: false,
+    },
+    Contradiction {
+        what: "vectors are of images or prompts that are not there",
+        count: concat!(
+            "SELECT (SELECT count(*)",
+            orphaned!("image_vector", "image", "image"),
+            ") + (SELECT count(*)",
+            orphaned!("prompt_vector", "prompt", "prompt"),
+            ") + (SELECT count(*)",
+            orphaned!("staged_vector", "image", "image"),
+            ") + (SELECT count(*)",
+            orphaned!("staged_vector", "prompt", "prompt"),
+            ") + (SELECT count(*)",
+            orphaned!("embedding_failure", "image", "image"),
+            ")"
+        ),
+        remedy: Ok(&[
+            concat!("DELETE", orphaned!("image_vector", "image", "image")),
+            concat!("DELETE", orphaned!("prompt_vector", "prompt", "prompt")),
+            concat!("DELETE", orphaned!("staged_vector", "image", "image")),
+            concat!("DELETE", orphaned!("staged_vector", "prompt", "prompt")),
+            concat!("DELETE", orphaned!("embedding_failure", "image", "image")),
+        ]),
+        deep: false,
+    },
+    Contradiction {
+        what: "scores are of generations that are not there",
+        count: concat!("SELECT count(*)", orphaned!("image_score", "generation", "generation")),
+        remedy: Ok(&[concat!("DELETE", orphaned!("image_score", "generation", "generation"))]),
+        deep: false,
+    },
+    Contradiction {
+        what: "subject scores belong to no image score",
+        count: concat!("SELECT count(*)", lone!()),
+        remedy: Ok(&[concat!("DELETE", lone!())]),
         deep: false,
     },
     Contradiction {
@@ -202,8 +264,10 @@ impl Catalog {
             .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect())
             .map_err(catalog(act))?;
         for (table, parent, n) in keys {
-            // A vector without its part is named below, with what to do about it.
-            if parent != "part" {
+            // What was derived and can be taken out is among the contradictions.
+            let derived = ["image_vector", "prompt_vector", "staged_vector", "embedding_failure", "image_score", "subject_score"];
+            let named = ["part", "image", "prompt", "generation", "image_score"].contains(&parent.as_str());
+            if !(named && derived.contains(&table.as_str())) {
                 let what = format!("catalog.sqlite: {n} rows of {table} name a row of {parent} that is not there");
                 faults.push(Fault::new(what, RESTORE));
             }

@@ -166,17 +166,17 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
     /// Vectors whose keys have one already: the same is no change, another a conflict.
     fn compare(&mut self, path: &Path, name: &EncoderName, given: &[Known<'_>]) -> Result<()> {
         let Some(encoder) = self.encoders.get_mut(name) else { return Ok(()) };
-        // A vector whose part is lost is given again: there is nothing left to compare it with.
-        let mut lost: HashMap<i64, bool> = HashMap::new();
+        // A vector that is lost, with its part or alone, is given again: there is nothing left to compare it with.
+        let mut readable: HashMap<i64, u64> = HashMap::new();
         for part in given.iter().map(|k| k.place.part) {
-            if let Entry::Vacant(new) = lost.entry(part) {
+            if let Entry::Vacant(new) = readable.entry(part) {
                 new.insert(match self.store.open_checked(part, encoder.dimension) {
-                    Err(Error::Damaged(_) | Error::Parquet { .. }) => true,
-                    opened => opened.map(|_| false)?,
+                    Err(Error::Damaged(_) | Error::Parquet { .. }) => 0,
+                    opened => opened?.rows(),
                 });
             }
         }
-        let (again, given): (Vec<_>, Vec<_>) = given.iter().partition(|k| lost[&k.place.part]);
+        let (given, again): (Vec<_>, Vec<_>) = given.iter().partition(|k| u64::from(k.place.row) < readable[&k.place.part]);
         for k in again {
             self.counts.count(Change::Replaced);
             encoder.push(self.store, k.target, k.vector, k.source)?;
