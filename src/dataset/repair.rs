@@ -1,9 +1,9 @@
 //! Repairs that lose nothing: what can be made anew is taken out, so that the next command makes it anew.
 
-use super::verification::{foreign_rows, part_fault, wrong_scores};
+use super::verification::{foreign_rows, is_of_a_part, part_fault, wrong_scores};
 use super::{CATALOG, Dataset, catalog_of, lock};
 use crate::catalog::{Catalog, Seal};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::vocabulary::Provenance;
 use crate::watch::Watch;
 use std::path::Path;
@@ -120,7 +120,7 @@ impl Dataset {
             let wrong = match wrong_scores(&self.catalog, &self.store, &encoder, |_| true, watch) {
                 Ok((wrong, _)) => wrong,
                 // An imported part that is damaged stays, and so do the scores that were made from it.
-                Err(Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. }) => continue,
+                Err(e) if is_of_a_part(&e) => continue,
                 Err(e) => return Err(e),
             };
             if !wrong.is_empty() {

@@ -370,6 +370,11 @@ fn unscored(catalog: &Catalog, store: &Store, encoder: &EncoderRow) -> Result<u6
     Ok(ready)
 }
 
+/// Whether a part cannot be read, or lacks what the catalog says.
+pub(super) fn is_of_a_part(e: &Error) -> bool {
+    matches!(e, Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })
+}
+
 /// Computes scores again: the numbers must be the same to the last digit.
 fn verify_scores(
     catalog: &Catalog,
@@ -380,30 +385,27 @@ fn verify_scores(
 ) -> Result<()> {
     for encoder in catalog.encoders()? {
         let name = quote(encoder.name.as_str());
-        match wrong_scores(catalog, store, &encoder, |generation| chance.takes(generation), watch) {
-            Ok((wrong, checked)) => {
-                found.scores += checked;
-                if !wrong.is_empty() {
-                    let what = format!("{} scores by {name} are not what their vectors give", wrong.len());
-                    found
-                        .fault(&Fault::new(what, "`msdata verify --repair` takes them out, then `msdata score` makes them anew"));
-                }
-            }
-            Err(e @ (Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })) => {
-                // A part that cannot be read was named already, unless a sample did not choose it.
+        let wrong = wrong_scores(catalog, store, &encoder, |generation| chance.takes(generation), watch);
+        let ready = if chance.depth == Depth::Deep { unscored(catalog, store, &encoder) } else { Ok(0) };
+        let (wrong, checked, ready) = match (wrong, ready) {
+            (Ok((wrong, checked)), Ok(ready)) => (wrong, checked, ready),
+            (Err(e), _) | (_, Err(e)) if is_of_a_part(&e) => {
+                // What is wrong with it was named already, unless a sample did not choose it.
                 if found.faults.is_empty() {
-                    found.fault(&Fault::new(without_prefix(&e), "`msdata verify --repair` says what can be made anew"));
+                    found.fault(&Fault::new(without_prefix(&e), "`msdata verify --deep` says what to do"));
                 }
-                found.unchecked.push(format!("scores by {name}: a part that they need cannot be read"));
+                found.unchecked.push(format!("scores by {name}: a vector that they need cannot be read"));
                 continue;
             }
-            Err(e) => return Err(e),
+            (Err(e), _) | (_, Err(e)) => return Err(e),
+        };
+        found.scores += checked;
+        if !wrong.is_empty() {
+            let what = format!("{} scores by {name} are not what their vectors give", wrong.len());
+            found.fault(&Fault::new(what, "`msdata verify --repair` takes them out, then `msdata score` makes them anew"));
         }
-        if chance.depth == Depth::Deep {
-            let ready = unscored(catalog, store, &encoder)?;
-            if ready > 0 {
-                found.notes.push(format!("{ready} generations could be scored by {name} and are not; `msdata score` does it"));
-            }
+        if ready > 0 {
+            found.notes.push(format!("{ready} generations could be scored by {name} and are not; `msdata score` does it"));
         }
     }
     Ok(())

@@ -229,6 +229,10 @@ impl PartReader {
     /// # Errors
     /// A row is not there, or the file cannot be read.
     pub fn read(&self, rows: &[u32]) -> Result<Vec<f32>> {
+        let fewer = || Error::Damaged(format!("{} has fewer vectors than the catalog says", self.path.display()));
+        if rows.last().is_some_and(|last| u64::from(*last) >= self.rows()) {
+            return Err(fewer());
+        }
         let mut selectors = Vec::new();
         let mut at = 0;
         for &row in rows {
@@ -258,7 +262,7 @@ impl PartReader {
             vectors.extend_from_slice(&values.values()[start..start + lists.len() * self.dimension]);
         }
         if vectors.len() != rows.len() * self.dimension {
-            return Err(Error::Damaged(format!("{} has fewer vectors than the catalog says", self.path.display())));
+            return Err(fewer());
         }
         Ok(vectors)
     }
