@@ -129,7 +129,7 @@ impl Error {
             Error::NewerCatalog { .. } => Some("use the newer msdata that made it".into()),
             Error::Locked(_) => Some("wait for it to finish; readers such as `report` need not wait".into()),
             Error::Manifest(_) => Some("mend these rows and run the command again".into()),
-            Error::Damaged(_) => Some("`msdata verify` lists every fault and how to mend it".into()),
+            Error::Damaged(_) => Some("`msdata verify --deep` lists every fault and what to do about it".into()),
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("make room on the disk and run the same command again".into())
             }

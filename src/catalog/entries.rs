@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::manifest::{FileState, Generation, ImagePath, Prompt, Subject};
 use crate::vocabulary::{COMPOSITE, CROP, ImageStatus, ModelName, SubjectId, quote};
 use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -274,7 +275,7 @@ impl Changes<'_> {
             differences.push(("image", image.path.clone(), generation.path.path.display().to_string()));
         }
         for (name, known, given) in [("meta", &meta, &generation.meta), ("regions", &regions, &generation.regions)] {
-            if known != given {
+            if !same_json(known.as_deref(), given.as_deref()) {
                 differences.push((name, known.clone().unwrap_or_default(), given.clone().unwrap_or_default()));
             }
         }
@@ -545,6 +546,31 @@ fn compare(known: &KnownImage, given: &ImagePath, content: ContentOf<'_>) -> Sam
     }
 }
 
+/// Whether two texts are the same JSON: neither white space nor the order of names nor how a number is written
+/// makes another.
+fn same_json(a: Option<&str>, b: Option<&str>) -> bool {
+    fn same(a: &Value, b: &Value) -> bool {
+        match (a, b) {
+            (Value::Number(a), Value::Number(b)) => match (a.as_i128(), b.as_i128()) {
+                (Some(a), Some(b)) => a == b,
+                _ => a.as_f64() == b.as_f64(),
+            },
+            (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+            (Value::Object(a), Value::Object(b)) => {
+                a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+            }
+            _ => a == b,
+        }
+    }
+    match (a, b) {
+        (Some(a), Some(b)) if a != b => match (serde_json::from_str::<Value>(a), serde_json::from_str::<Value>(b)) {
+            (Ok(a), Ok(b)) => same(&a, &b),
+            _ => false,
+        },
+        _ => a == b,
+    }
+}
+
 fn initial_state(image: &ImagePath) -> (ImageStatus, Option<&str>) {
     match &image.state {
         FileState::There { .. } => (ImageStatus::Pending, None),
@@ -556,4 +582,20 @@ fn initial_state(image: &ImagePath) -> (ImageStatus, Option<&str>) {
 /// SQLite keeps text; a path that is no UTF-8 cannot be kept without changing it.
 fn text_path(path: &Path) -> rusqlite::Result<&str> {
     path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.to_path_buf()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_json;
+
+    #[test]
+    fn json_is_compared_as_json() {
+        let same = |a, b| same_json(Some(a), Some(b));
+        assert!(same(r#"{"a": 1, "b": [2.50, null]}"#, r#"{"b":[2.5,null],"a":1.0}"#));
+        assert!(same(r#""\u00e9""#, "\"é\""));
+        assert!(!same("9007199254740993", "9007199254740992"), "whole numbers are compared whole");
+        assert!(!same("[1, 2]", "[2, 1]"));
+        assert!(!same(r#"{"a": 1}"#, r#"{"a": 1, "b": null}"#));
+        assert!(!same_json(None, Some("null")));
+    }
 }

@@ -23,6 +23,7 @@
 //! | `page` | what the page shows, gathered |
 //! | `pixels` | what becomes of transparent pixels; blank images |
 //! | `verification` | [`Verification`]: every row, file and checksum |
+//! | `repair` | [`RepairOptions`]: what can be put right and loses nothing |
 
 mod audit;
 mod bench;
@@ -39,6 +40,7 @@ mod inspection;
 mod intake;
 mod page;
 mod pixels;
+mod repair;
 mod run;
 mod scoring;
 mod summary;
@@ -53,14 +55,15 @@ pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;
 pub use figures::FigureOptions;
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
+pub use repair::RepairOptions;
 pub use run::{Command, RunOptions, RunSummary};
 pub use summary::{Counts, IngestSummary};
-pub use verification::Verification;
+pub use verification::{Depth, Verification};
 
-use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally};
-use crate::durable::sync_dir;
-use crate::embeddings::Store;
-use crate::error::{Error, Result};
+use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally, beside, orphaned_log};
+use crate::durable::{directory_of, into_place, sync_dir};
+use crate::embeddings::{Hold, Store};
+use crate::error::{Error, Result, shell_word};
 use crate::image::Door;
 use crate::report::{CompareOptions, Comparisons, Facts, Leaderboard, Report, ReportOptions, identity_encoder};
 use crate::vocabulary::{ModelName, PromptId, SubjectId};
@@ -86,6 +89,8 @@ pub struct Dataset {
     store: Store,
     /// Through which its image files are opened.
     door: Door,
+    /// Held while this value may need the parts that its catalog names.
+    _hold: Option<Hold>,
     /// Held while this value may write.
     _lock: Option<File>,
 }
@@ -109,25 +114,37 @@ impl Dataset {
     /// # Errors
     /// There is one already, or the directory cannot be written.
     pub fn init(dir: &Path) -> Result<Dataset> {
+        let path = dir.join(CATALOG);
+        if let Some(log) = (!path.exists()).then(|| orphaned_log(&path)).flatten() {
+            return Err(Error::request(
+                format!("{} is the log of a catalog that is gone; a new catalog would take its changes in", log.display()),
+                format!(
+                    "put that catalog back as {}, or move the log away: `mv {log} {log}.old`",
+                    shell_word(&path),
+                    log = shell_word(&log)
+                ),
+            ));
+        }
         let embeddings = dir.join(EMBEDDINGS);
+        let made: Vec<&Path> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.exists()).collect();
         fs::create_dir_all(&embeddings).map_err(Error::io("make", &embeddings))?;
         let lock = lock(dir)?;
-        let path = dir.join(CATALOG);
         if path.exists() {
             return Err(Error::AlreadyThere(dir.to_path_buf()));
         }
         // Made under another name, so that no half-made catalog is ever found.
         let temporary = dir.join("catalog.sqlite.tmp");
-        for leftover in [&temporary, &dir.join("catalog.sqlite.tmp-wal"), &dir.join("catalog.sqlite.tmp-shm")] {
-            match fs::remove_file(leftover) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", leftover)(e)),
-                _ => {}
-            }
+        remove_catalog(&temporary)?;
+        let made = Catalog::create(&temporary)
+            .and_then(|()| into_place(&temporary, &path))
+            .and_then(|()| made.into_iter().try_for_each(|dir| sync_dir(directory_of(dir))))
+            .and_then(|()| Dataset::opened(dir, Catalog::open_to_write(&path)?, None, Some(lock)));
+        if made.is_err() {
+            // Best effort, the log first: the error that matters is the one that is returned, and what cannot be
+            // removed is whole.
+            let _ = remove_catalog(&temporary).and_then(|()| remove_catalog(&path));
         }
-        Catalog::create(&temporary)?;
-        fs::rename(&temporary, &path).map_err(Error::io("rename", &path))?;
-        sync_dir(dir)?;
-        Dataset::opened(dir, Catalog::open_to_write(&path)?, Some(lock))
+        made
     }
 
     /// Opens the data set in `dir` to read. What is read is the state of this moment, whatever others
@@ -136,7 +153,9 @@ impl Dataset {
     /// # Errors
     /// There is none, or its catalog is damaged, foreign or newer than this program.
     pub fn open_to_read(dir: &Path) -> Result<Dataset> {
-        Dataset::opened(dir, Catalog::open_to_read(&catalog_of(dir)?)?, None)
+        let path = catalog_of(dir)?;
+        let hold = Hold::take(&dir.join(EMBEDDINGS));
+        Dataset::opened(dir, Catalog::open_to_read(&path)?, hold, None)
     }
 
     /// Opens the data set in `dir` to write. One process at a time may.
@@ -146,16 +165,16 @@ impl Dataset {
     pub fn open_to_write(dir: &Path) -> Result<Dataset> {
         let path = catalog_of(dir)?;
         let lock = lock(dir)?;
-        let data = Dataset::opened(dir, Catalog::open_to_write(&path)?, Some(lock))?;
+        let data = Dataset::opened(dir, Catalog::open_to_write(&path)?, None, Some(lock))?;
         data.store.sweep(&data.part_ids()?)?;
         Ok(data)
     }
 
-    fn opened(dir: &Path, catalog: Catalog, lock: Option<File>) -> Result<Dataset> {
+    fn opened(dir: &Path, catalog: Catalog, hold: Option<Hold>, lock: Option<File>) -> Result<Dataset> {
         let dir = dir.canonicalize().map_err(Error::io("resolve", dir))?;
-        let store = Store::new(dir.join(EMBEDDINGS));
+        let store = Store::new(dir.join(EMBEDDINGS), &catalog.parts()?);
         let door = Door::default().with(catalog.roots()?);
-        Ok(Dataset { dir, catalog, store, door, _lock: lock })
+        Ok(Dataset { dir, catalog, store, door, _hold: hold, _lock: lock })
     }
 
     /// Where it lies.
@@ -305,7 +324,15 @@ impl Dataset {
     /// # Errors
     /// The catalog cannot be read at all. What is wrong otherwise is in the [`Verification`].
     pub fn verify(&self, deep: bool, watch: &mut Watch<'_>) -> Result<Verification> {
-        verification::verify(&self.catalog, &self.store, &self.door, deep, watch)
+        self.verify_by(if deep { Depth::Deep } else { Depth::Quick }, watch)
+    }
+
+    /// Checks as thoroughly as `depth` says.
+    ///
+    /// # Errors
+    /// As [`Dataset::verify`].
+    pub fn verify_by(&self, depth: Depth, watch: &mut Watch<'_>) -> Result<Verification> {
+        verification::verify(&self.catalog, &self.store, &self.door, depth, watch)
     }
 
     /// Takes rows out, with their scores and vectors, and nothing else. Image files are not touched.
@@ -335,6 +362,17 @@ impl Dataset {
 fn catalog_of(dir: &Path) -> Result<PathBuf> {
     let path = dir.join(CATALOG);
     if path.is_file() { Ok(path) } else { Err(Error::NoDataSet(dir.to_path_buf())) }
+}
+
+/// Removes a catalog and what SQLite keeps beside it, the catalog last: a log without one would come into the next.
+fn remove_catalog(path: &Path) -> Result<()> {
+    for file in [beside(path, "-wal"), beside(path, "-journal"), beside(path, "-shm"), path.to_path_buf()] {
+        match fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", file)(e)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn lock(dir: &Path) -> Result<File> {

@@ -10,6 +10,7 @@ use crate::manifest::{Origin, Problem};
 use crate::vocabulary::{EncoderName, Provenance, quote};
 use crate::watch::Watch;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 
@@ -169,6 +170,21 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
     /// Vectors whose keys have one already: the same is no change, another a conflict.
     fn compare(&mut self, path: &Path, name: &EncoderName, given: &[Known<'_>]) -> Result<()> {
         let Some(encoder) = self.encoders.get_mut(name) else { return Ok(()) };
+        // A vector that is lost, with its part or alone, is given again: there is nothing left to compare it with.
+        let mut readable: HashMap<i64, u64> = HashMap::new();
+        for part in given.iter().map(|k| k.place.part) {
+            if let Entry::Vacant(new) = readable.entry(part) {
+                new.insert(match self.store.open_checked(part, encoder.dimension) {
+                    Err(Error::Damaged(_) | Error::Parquet { .. }) => 0,
+                    opened => opened?.rows(),
+                });
+            }
+        }
+        let (given, again): (Vec<_>, Vec<_>) = given.iter().partition(|k| u64::from(k.place.row) < readable[&k.place.part]);
+        for k in again {
+            self.counts.count(Change::Replaced);
+            encoder.push(self.store, k.target, k.vector, k.source)?;
+        }
         let places: Vec<Place> = given.iter().map(|k| k.place).collect();
         let known = self.store.gather(&places, encoder.dimension)?;
         for (given, known) in given.iter().zip(known.chunks_exact(encoder.dimension)) {

@@ -25,5 +25,6 @@ mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod soundness;
 mod staleness;
 mod support;
