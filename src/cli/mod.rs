@@ -18,6 +18,7 @@ mod remove;
 mod report;
 mod run;
 mod score;
+mod signals;
 mod sql;
 mod subjects;
 mod terminal;
