@@ -77,6 +77,11 @@ impl Temporary {
         Ok(Temporary { file, at, path: path.to_owned(), named: false })
     }
 
+    /// Its present, temporary name.
+    pub fn path(&self) -> &Path {
+        &self.at
+    }
+
     /// Gives it its name: its bytes on the disk first, then the name, then the directory.
     ///
     /// # Errors

@@ -7,9 +7,11 @@
 //! | `entries` | subjects, prompts, generations: put in, compared with what is there |
 //! | `removal` | the same: taken out |
 //! | `images` | what is known of the image files |
+//! | `paths` | absolute or relative: how their paths are kept |
 //! | `vectors` | encoders, parts, and where each vector lies |
 //! | `scores` | what is to be scored, and the scores |
 //! | `facts` | what a report and an export read |
+//! | `results` | what a digest and a backup read beside them |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
@@ -22,8 +24,10 @@ mod embedding;
 mod entries;
 mod facts;
 mod images;
+mod paths;
 mod queue;
 mod removal;
+mod results;
 mod schema;
 mod scores;
 mod seeds;
@@ -34,6 +38,7 @@ pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, Entry, Put};
 pub use facts::{FileFact, FirstReference, GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 pub use images::{Content, Duplicate, ImageRow, Tally};
+pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removal;
 pub use scores::{Candidate, ReferenceVector, Score, Which};
@@ -60,14 +65,14 @@ pub struct Changes<'c> {
 }
 
 impl Catalog {
-    /// Makes a new catalog at `path`, which must not exist.
+    /// Makes a new catalog at `path`, which must not exist, with paths kept by `rule`.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn create(path: &Path) -> Result<()> {
+    pub fn create(path: &Path, rule: PathRule) -> Result<()> {
         let mut db = Connection::open(path).map_err(catalog("create the catalog"))?;
         configure(&db)?;
-        schema::create(&mut db)
+        schema::create(&mut db, rule)
     }
 
     /// Opens the catalog at `path` to read.
@@ -94,6 +99,7 @@ impl Catalog {
         // One transaction for as long as the catalog is open: every read sees the same moment.
         db.execute_batch("BEGIN").map_err(catalog(act))?;
         schema::check_to_read(&db, path)?;
+        paths::install(&db, path)?;
         Ok(Catalog { db })
     }
 
@@ -107,6 +113,7 @@ impl Catalog {
         schema::version(&db, path)?; // before anything is set in a file that may be another's
         configure(&db)?;
         schema::upgrade(&mut db, path)?;
+        paths::install(&db, path)?;
         Ok(Catalog { db })
     }
 
@@ -252,7 +259,7 @@ mod tests {
     fn a_file_that_nobody_changes_is_found_whatever_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("odd? #1 100%.sqlite");
-        Catalog::create(&path).unwrap();
+        Catalog::create(&path, PathRule::Absolute).unwrap();
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let db = Connection::open_with_flags(immutable(&path), flags).unwrap();
         assert!(schema::version(&db, &path).is_ok());

@@ -21,22 +21,31 @@
 //! | `export` | the Parquet tables |
 //! | `figures` | which report a figure is drawn from |
 //! | `page` | what the page shows, gathered |
+//! | `digest` | [`Digest`]: one hash of all results |
+//! | `relocation` | [`Relocation`]: images that were moved |
+//! | `backup`, `archive` | [`BackedUp`]: the data set as one file |
+//! | `garbage` | [`Garbage`]: what nobody needs |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 
+mod archive;
 mod audit;
+mod backup;
 mod bench;
 mod composites;
 mod controls;
 mod curation;
 mod delivery;
+mod digest;
 mod embed;
 mod embedding;
 mod export;
 mod figures;
+mod garbage;
 mod ingest;
 mod inspection;
 mod intake;
 mod page;
+mod relocation;
 mod run;
 mod scoring;
 mod summary;
@@ -44,18 +53,22 @@ mod vectors;
 mod verification;
 
 pub use audit::{Audit, AuditOptions, Flag, FlagKind, ImageKey};
+pub use backup::BackedUp;
 pub use bench::{BenchCheck, BenchOptions, BenchSummary};
 pub use composites::ControlsSummary;
 pub use curation::PoolCheck;
+pub use digest::{Digest, TableDigest};
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;
 pub use figures::FigureOptions;
+pub use garbage::{Garbage, GarbageKind};
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
+pub use relocation::Relocation;
 pub use run::{Command, RunOptions, RunSummary};
 pub use summary::{Counts, IngestSummary};
 pub use verification::Verification;
 
-use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally};
+use crate::catalog::{Catalog, EncoderRow, PathRule, QueryRows, Tally};
 use crate::durable::sync_dir;
 use crate::embeddings::Store;
 use crate::error::{Error, Result};
@@ -96,11 +109,19 @@ pub enum Removal {
 }
 
 impl Dataset {
-    /// Makes an empty data set in `dir` (made if it is not there) and opens it to write.
+    /// Makes an empty data set in `dir` (made if it is not there) and opens it to write. It keeps absolute paths.
     ///
     /// # Errors
     /// There is one already, or the directory cannot be written.
     pub fn init(dir: &Path) -> Result<Dataset> {
+        Dataset::init_with(dir, PathRule::Absolute)
+    }
+
+    /// As [`Dataset::init`], with paths of images kept as `rule` says.
+    ///
+    /// # Errors
+    /// As [`Dataset::init`].
+    pub fn init_with(dir: &Path, rule: PathRule) -> Result<Dataset> {
         let embeddings = dir.join(EMBEDDINGS);
         fs::create_dir_all(&embeddings).map_err(Error::io("make", &embeddings))?;
         let lock = lock(dir)?;
@@ -116,7 +137,7 @@ impl Dataset {
                 _ => {}
             }
         }
-        Catalog::create(&temporary)?;
+        Catalog::create(&temporary, rule)?;
         fs::rename(&temporary, &path).map_err(Error::io("rename", &path))?;
         sync_dir(dir)?;
         Dataset::opened(dir, Catalog::open_to_write(&path)?, Some(lock))

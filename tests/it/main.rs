@@ -10,6 +10,8 @@ mod comparison;
 mod controls;
 mod demo;
 mod documentation;
+#[cfg(unix)]
+mod durability;
 mod embedding;
 mod generators;
 mod hub;
@@ -21,3 +23,5 @@ mod real_data;
 #[cfg(unix)]
 mod run;
 mod support;
+#[cfg(unix)]
+mod tools;
