@@ -78,7 +78,7 @@ pub fn place_of_directory(dir: &Path) -> Result<PathBuf> {
                     "make that directory, or give another one",
                 ));
             }
-            return Ok(directory_of(dir).join(name)); // without a slash at its end
+            return Ok(dir.with_file_name(name)); // without a slash at its end
         }
         Err(e) => return Err(Error::io("write", dir)(e)),
     };
