@@ -3,4 +3,4 @@
 # export fails once with each sort of fault. Tens of minutes on two cores; prints how many faults and what broke.
 set -eu
 cd "$(dirname "$0")/.."
-MSDATA_SWEEP=all cargo test --locked --test it -- durability::a_fault --nocapture
+MSDATA_SWEEP=all cargo test --locked --test it -- sweep:: --nocapture

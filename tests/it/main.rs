@@ -23,5 +23,7 @@ mod real_data;
 #[cfg(unix)]
 mod run;
 mod support;
+#[cfg(target_os = "linux")]
+mod sweep;
 #[cfg(unix)]
 mod tools;

@@ -98,3 +98,8 @@ pub fn tree(dir: &Path) -> Vec<String> {
     found.sort();
     found
 }
+
+/// What below `dir` has a temporary name of ours.
+pub fn temporary(dir: &Path) -> Vec<String> {
+    tree(dir).into_iter().filter(|name| name.contains("msdata-tmp") || name.contains("msdata-run")).collect()
+}
