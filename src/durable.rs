@@ -58,7 +58,7 @@ pub struct Temporary {
     /// To write to.
     pub file: File,
     at: PathBuf,
-    path: PathBuf,
+    place: PathBuf,
     named: bool,
 }
 
@@ -74,7 +74,7 @@ impl Temporary {
             // What only its owner may read stays so.
             let _ = file.set_permissions(there.permissions());
         }
-        Ok(Temporary { file, at, path: path.to_owned(), named: false })
+        Ok(Temporary { file, at, place: path.to_owned(), named: false })
     }
 
     /// Its present, temporary name.
@@ -87,7 +87,7 @@ impl Temporary {
     /// # Errors
     /// The system's.
     pub fn into_place(self) -> Result<()> {
-        let dir = directory_of(&self.path).to_owned();
+        let dir = directory_of(&self.place).to_owned();
         self.give_name()?;
         sync_dir(&dir)
     }
@@ -98,8 +98,8 @@ impl Temporary {
     /// # Errors
     /// The system's.
     pub fn give_name(mut self) -> Result<()> {
-        self.file.sync_all().map_err(Error::io("write", &self.path))?;
-        fs::rename(&self.at, &self.path).map_err(Error::io("write", &self.path))?;
+        self.file.sync_all().map_err(Error::io("write", &self.place))?;
+        fs::rename(&self.at, &self.place).map_err(Error::io("write", &self.place))?;
         self.named = true;
         Ok(())
     }

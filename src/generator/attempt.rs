@@ -233,7 +233,7 @@ mod tests {
         std::thread::scope(|scope| {
             let ended = scope.spawn(|| attempt(&command, &dir.path().join("log"), None, &stop).unwrap());
             let began = Instant::now();
-            while std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')) == false && began.elapsed() < GRACE {
+            while !std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')) && began.elapsed() < GRACE {
                 sleep(PACE);
             }
             stop.ask();
