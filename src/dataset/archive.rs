@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_record_counts_itself() {
-        assert_eq!(record("path", "a"), "10 path=a\n");
+        assert_eq!(record("path", "a"), "9 path=a\n");
         assert_eq!(record("path", &"x".repeat(90)), format!("99 path={}\n", "x".repeat(90)));
         for n in 1..300 {
             let record = record("path", &"y".repeat(n));
