@@ -20,7 +20,7 @@
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
 //! | [`demo`] | characters, scenes | the whole tool on drawn input |
 //!
-//! Beside them: [`error`], [`durable`] (files whole or not at all), [`input`] (files of others,
+//! Beside them: [`error`], [`durable`] (files and directories whole or not at all), [`input`] (files of others,
 //! read within bounds), [`table`] (rows as text), [`watch`]
 //! (progress, warnings, interruption).
 //!

@@ -24,7 +24,7 @@ const WHO: &str = "coalesce(
     (SELECT 'reference ' || r.reference_index || ' of subject ' || s.subject_id FROM reference_image r
      JOIN subject s ON s.id = r.subject WHERE r.image = i.id),
     (SELECT 'generation ' || m.name || ' ' || p.prompt_id || ' ' || g.seed FROM generation g
-     JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt WHERE g.image = i.id), i.path)";
+     JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt WHERE g.image = i.id), full_path(i.path))";
 
 impl Catalog {
     /// What becomes of transparent pixels in this data set.
@@ -73,7 +73,7 @@ impl Catalog {
     pub fn blank_facts(&self) -> Result<Vec<BlankFact>> {
         self.db
             .prepare_cached(
-                "SELECT g.id, i.path, i.blake3, a.blank FROM generation g JOIN image i ON i.id = g.image
+                "SELECT g.id, full_path(i.path), i.blake3, a.blank FROM generation g JOIN image i ON i.id = g.image
                  LEFT JOIN appearance a ON a.content = i.blake3 WHERE i.status = 'ok' ORDER BY g.id",
             )
             .and_then(|mut q| {
@@ -107,7 +107,7 @@ impl Catalog {
     pub fn unseen_contents(&self) -> Result<Vec<([u8; 32], PathBuf)>> {
         self.db
             .prepare_cached(
-                "SELECT i.blake3, min(i.path) FROM image i WHERE i.status = 'ok'
+                "SELECT i.blake3, full_path(min(i.path)) FROM image i WHERE i.status = 'ok'
                      AND NOT EXISTS (SELECT 1 FROM appearance a WHERE a.content = i.blake3) GROUP BY i.blake3",
             )
             .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, PathBuf::from(r.get::<_, String>(1)?))))?.collect())
@@ -121,7 +121,7 @@ impl Catalog {
     pub fn appearances(&self) -> Result<Vec<([u8; 32], PathBuf, Appearance)>> {
         self.db
             .prepare_cached(
-                "SELECT a.content, min(i.path), a.translucent, a.blank FROM appearance a JOIN image i ON i.blake3 = a.content
+                "SELECT a.content, full_path(min(i.path)), a.translucent, a.blank FROM appearance a JOIN image i ON i.blake3 = a.content
                  WHERE i.status = 'ok' GROUP BY a.content ORDER BY a.content",
             )
             .and_then(|mut q| {

@@ -88,7 +88,7 @@ impl Catalog {
     /// SQLite's.
     pub fn images_to_embed(&self, encoder: i64, after: i64, limit: usize) -> Result<Vec<ImageTask>> {
         self.db
-            .prepare_cached(&format!("SELECT i.id, i.path, i.blake3 {TO_EMBED} ORDER BY i.id LIMIT ?3"))
+            .prepare_cached(&format!("SELECT i.id, full_path(i.path), i.blake3 {TO_EMBED} ORDER BY i.id LIMIT ?3"))
             .and_then(|mut q| {
                 q.query_map(params![encoder, after, limit as i64], |r| {
                     Ok(ImageTask { image: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), source: r.get(2)? })
@@ -105,7 +105,7 @@ impl Catalog {
     pub fn first_of_content(&self, source: &[u8; 32]) -> Result<Option<ImageTask>> {
         self.db
             .prepare_cached(
-                "SELECT id, path FROM image INDEXED BY image_usable_by_content WHERE blake3 = ?1 AND status = 'ok'
+                "SELECT id, full_path(path) FROM image INDEXED BY image_usable_by_content WHERE blake3 = ?1 AND status = 'ok'
                  ORDER BY id LIMIT 1",
             )
             .and_then(|mut q| {

@@ -248,7 +248,7 @@ impl Changes<'_> {
         let known = self
             .tx
             .prepare_cached(
-                "SELECT g.id, g.meta, g.regions, i.id, i.path, i.status, i.blake3
+                "SELECT g.id, g.meta, g.regions, i.id, full_path(i.path), i.status, i.blake3
                  FROM generation g JOIN image i ON i.id = g.image WHERE g.prompt = ?1 AND g.model = ?2 AND g.seed = ?3",
             )
             .and_then(|mut q| {
@@ -409,7 +409,7 @@ impl Changes<'_> {
     fn references(&self, subject: i64) -> Result<Vec<KnownImage>> {
         self.tx
             .prepare_cached(
-                "SELECT i.id, i.path, i.status, i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
+                "SELECT i.id, full_path(i.path), i.status, i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
                  WHERE r.subject = ?1 ORDER BY r.reference_index",
             )
             .and_then(|mut q| {
@@ -473,7 +473,7 @@ impl Changes<'_> {
     fn put_image(&self, image: &ImagePath) -> Result<i64> {
         let (status, reason) = initial_state(image);
         self.tx
-            .prepare_cached("INSERT INTO image (path, status, reason) VALUES (?1, ?2, ?3)")
+            .prepare_cached("INSERT INTO image (path, status, reason) VALUES (kept_path(?1), ?2, ?3)")
             .and_then(|mut q| q.execute(params![text_path(&image.path)?, status.as_str(), reason]))
             .map_err(catalog("put an image"))?;
         Ok(self.tx.last_insert_rowid())
@@ -483,7 +483,9 @@ impl Changes<'_> {
     fn move_image(&self, id: i64, to: &ImagePath) -> Result<()> {
         let (status, reason) = initial_state(to);
         self.tx
-            .prepare_cached("UPDATE image SET path = ?2, status = ?3, reason = ?4, bytes = NULL, mtime_ns = NULL WHERE id = ?1")
+            .prepare_cached(
+                "UPDATE image SET path = kept_path(?2), status = ?3, reason = ?4, bytes = NULL, mtime_ns = NULL WHERE id = ?1",
+            )
             .and_then(|mut q| q.execute(params![id, text_path(&to.path)?, status.as_str(), reason]))
             .map_err(catalog("move an image"))?;
         Ok(())

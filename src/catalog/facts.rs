@@ -152,7 +152,7 @@ impl Catalog {
             })?;
         let place: std::collections::HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
         let references = self.rows(
-            "SELECT r.subject, i.path FROM reference_image r JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
+            "SELECT r.subject, full_path(i.path) FROM reference_image r JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
             |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)),
         )?;
         for (subject, path) in references {
@@ -246,7 +246,7 @@ impl Catalog {
     /// SQLite's.
     pub fn first_references(&self) -> Result<Vec<FirstReference>> {
         self.rows(
-            "SELECT r.subject, i.path, i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
+            "SELECT r.subject, full_path(i.path), i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
              WHERE r.reference_index = 0 AND i.status = 'ok' ORDER BY r.subject",
             |r| Ok(FirstReference { subject: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), blake3: r.get(2)? }),
         )
@@ -324,7 +324,7 @@ impl Catalog {
     /// SQLite's.
     pub fn image_of(&self, generation: i64) -> Result<ImageFact> {
         let rows = self.rows_with(
-            "SELECT i.path, i.status, i.reason, i.width, i.height, i.format, lower(hex(i.blake3)), g.meta
+            "SELECT full_path(i.path), i.status, i.reason, i.width, i.height, i.format, lower(hex(i.blake3)), g.meta
              FROM generation g JOIN image i ON i.id = g.image WHERE g.id = ?1",
             generation,
             |r| {
@@ -349,7 +349,7 @@ impl Catalog {
     /// SQLite's.
     pub fn generation_files(&self) -> Result<std::collections::HashMap<i64, FileFact>> {
         let files = self.rows(
-            "SELECT g.id, i.path, i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image",
+            "SELECT g.id, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image",
             keyed_file,
         )?;
         Ok(files.into_iter().collect())
@@ -361,7 +361,7 @@ impl Catalog {
     /// SQLite's.
     pub fn reference_files(&self) -> Result<Vec<(i64, FileFact)>> {
         self.rows(
-            "SELECT r.subject, i.path, i.status, i.reason, lower(hex(i.blake3)) FROM reference_image r
+            "SELECT r.subject, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM reference_image r
              JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
             keyed_file,
         )

@@ -63,7 +63,7 @@ impl Catalog {
     /// SQLite's.
     pub fn images_after(&self, after: i64, limit: usize) -> Result<Vec<ImageRow>> {
         const SQL: &str =
-            "SELECT id, path, status, reason, bytes, mtime_ns, blake3 FROM image WHERE id > ?1 ORDER BY id LIMIT ?2";
+            "SELECT id, full_path(path), status, reason, bytes, mtime_ns, blake3 FROM image WHERE id > ?1 ORDER BY id LIMIT ?2";
         self.db
             .prepare_cached(SQL)
             .and_then(|mut q| {
@@ -123,10 +123,10 @@ impl Catalog {
         self.db
             .prepare(
                 "SELECT who, path, reason FROM (
-                     SELECT 0 AS rank, 'reference ' || r.reference_index || ' of subject ' || s.subject_id AS who, i.path, i.reason, i.id
+                     SELECT 0 AS rank, 'reference ' || r.reference_index || ' of subject ' || s.subject_id AS who, full_path(i.path) AS path, i.reason, i.id
                      FROM image i JOIN reference_image r ON r.image = i.id JOIN subject s ON s.id = r.subject WHERE i.status IN ('missing', 'unreadable', 'oversized')
                      UNION ALL
-                     SELECT 1, 'generation ' || m.name || ' ' || p.prompt_id || ' ' || g.seed, i.path, i.reason, i.id
+                     SELECT 1, 'generation ' || m.name || ' ' || p.prompt_id || ' ' || g.seed, full_path(i.path), i.reason, i.id
                      FROM image i JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
                      WHERE i.status IN ('missing', 'unreadable', 'oversized'))
                  ORDER BY rank, who, id LIMIT ?1",
@@ -169,7 +169,7 @@ impl Catalog {
     /// SQLite's.
     pub fn shared_files(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
-            "SELECT count(*), min(path || ' is ' || first || ' and ' || last) FROM (
+            "SELECT count(*), min(full_path(path) || ' is ' || first || ' and ' || last) FROM (
                  SELECT i.path, count(*) AS n, min(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS first,
                         max(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS last
                  FROM generation g JOIN image i ON i.id = g.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
@@ -198,7 +198,7 @@ impl Catalog {
     /// SQLite's.
     pub fn copied_references(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
-            "SELECT count(*), min(m.name || ' ' || p.prompt_id || ' ' || g.seed || ' is the reference image ' || r.path)
+            "SELECT count(*), min(m.name || ' ' || p.prompt_id || ' ' || g.seed || ' is the reference image ' || full_path(r.path))
              FROM (SELECT i.blake3, min(i.path) AS path FROM reference_image r JOIN image i ON i.id = r.image
                    WHERE i.blake3 IS NOT NULL GROUP BY i.blake3) r
              JOIN image gi ON gi.blake3 = r.blake3

@@ -9,9 +9,11 @@
 //! | `roots` | the trees that images may lie in |
 //! | `images` | what is known of the image files |
 //! | `appearance` | what is decided and known of their pixels |
+//! | `paths` | absolute or relative: how their paths are kept |
 //! | `vectors` | encoders, parts, and where each vector lies |
 //! | `scores` | what is to be scored, and the scores |
 //! | `facts` | what a report and an export read |
+//! | `results` | what a digest and a backup read beside them |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
@@ -28,9 +30,11 @@ mod embedding;
 mod entries;
 mod facts;
 mod images;
+mod paths;
 mod queue;
 mod removal;
 mod repair;
+mod results;
 mod roots;
 mod schema;
 mod scores;
@@ -45,6 +49,7 @@ pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, Entry, Put};
 pub use facts::{FileFact, FirstReference, GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 pub use images::{Content, Duplicate, ImageRow, Tally};
+pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removal;
 pub use scores::{Candidate, ReferenceVector, Score, Which};
@@ -79,19 +84,19 @@ pub struct Changes<'c> {
 }
 
 impl Catalog {
-    /// Makes a new catalog at `path`, which must not exist. It is one file, whole and on the disk, that may be
-    /// given another name.
+    /// Makes a new catalog at `path`, which must not exist, with paths kept by `rule`. It is one file, whole and on
+    /// the disk, that may be given another name.
     ///
     /// # Errors
     /// The file cannot be written; what is left of it is of no use.
-    pub fn create(path: &Path) -> Result<()> {
+    pub fn create(path: &Path, rule: PathRule) -> Result<()> {
         let act = "create the catalog";
         let mut db = Connection::open(path).map_err(catalog(act))?;
         configure_to_read(&db)?;
         // Through the rollback journal, each failure is that of a statement. In WAL mode the pages would come into
         // the file when the connection closes, and SQLite does not say when that fails.
         db.pragma_update(None, "synchronous", "full").map_err(catalog(act))?;
-        schema::create(&mut db)?;
+        schema::create(&mut db, rule)?;
         seal::seal(&db).map_err(catalog(act))?;
         use_log(&db)?;
         db.close().map_err(|(_, e)| catalog(act)(e))?;
@@ -127,6 +132,7 @@ impl Catalog {
         // One transaction for as long as the catalog is open: every read sees the same moment.
         db.execute_batch("BEGIN").map_err(catalog(act))?;
         schema::check_to_read(&db, path)?;
+        paths::install(&db, path)?;
         Ok(Catalog { db, seal: Sealing::default() })
     }
 
@@ -140,6 +146,7 @@ impl Catalog {
         schema::version(&db, path)?; // before anything is set in a file that may be another's
         configure(&db)?;
         schema::upgrade(&mut db, path)?;
+        paths::install(&db, path)?;
         let seal = Sealing::of(&db).map_err(catalog("read the seal"))?;
         Ok(Catalog { db, seal })
     }
@@ -281,7 +288,7 @@ mod tests {
     fn a_file_that_nobody_changes_is_found_whatever_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("odd? #1 100%.sqlite");
-        Catalog::create(&path).unwrap();
+        Catalog::create(&path, PathRule::Absolute).unwrap();
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let db = Connection::open_with_flags(immutable(&path), flags).unwrap();
         assert!(schema::version(&db, &path).is_ok());

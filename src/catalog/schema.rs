@@ -1,6 +1,7 @@
 //! Making a catalog, knowing one, bringing an older one up to date.
 
 use super::catalog;
+use super::paths::{PathRule, set_rule};
 use crate::error::{Error, Result};
 use crate::vocabulary::plain;
 use rusqlite::types::ValueRef;
@@ -20,12 +21,13 @@ const STEPS: &[&str] = &[
     include_str!("../../schema/staleness.sql"),
     include_str!("../../schema/roots.sql"),
     include_str!("../../schema/soundness.sql"),
+    include_str!("../../schema/paths.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;
 
-pub fn create(db: &mut Connection) -> Result<()> {
-    migrate(db, 0)
+pub fn create(db: &mut Connection, rule: PathRule) -> Result<()> {
+    migrate(db, 0, rule)
 }
 
 /// Readers take any version they know; only a writer upgrades.
@@ -43,7 +45,7 @@ pub fn check_to_read(db: &Connection, path: &Path) -> Result<()> {
 pub fn upgrade(db: &mut Connection, path: &Path) -> Result<()> {
     match version(db, path)? {
         NEWEST => Ok(()),
-        older => migrate(db, older),
+        older => migrate(db, older, PathRule::Absolute),
     }
 }
 
@@ -64,7 +66,7 @@ pub fn version(db: &Connection, path: &Path) -> Result<i64> {
     Ok(found)
 }
 
-fn migrate(db: &mut Connection, from: i64) -> Result<()> {
+fn migrate(db: &mut Connection, from: i64, rule: PathRule) -> Result<()> {
     let act = "make the schema";
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(catalog(act))?;
     for step in &STEPS[from as usize..] {
@@ -74,6 +76,7 @@ fn migrate(db: &mut Connection, from: i64) -> Result<()> {
     if from > 0 {
         tx.execute("UPDATE seal SET digest = NULL", []).map_err(catalog(act))?;
     }
+    set_rule(&tx, rule).map_err(catalog(act))?;
     tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(catalog(act))?;
     tx.pragma_update(None, "user_version", NEWEST).map_err(catalog(act))?;
     tx.commit().map_err(catalog(act))
@@ -339,7 +342,7 @@ mod tests {
     fn a_newer_version_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("catalog.sqlite");
-        crate::catalog::Catalog::create(&path).unwrap();
+        crate::catalog::Catalog::create(&path, PathRule::Absolute).unwrap();
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let error = crate::catalog::Catalog::open_to_read(&path).err().unwrap();
         assert!(matches!(error, Error::NewerCatalog { found: 99, .. }), "{error}");

@@ -311,7 +311,7 @@ impl Catalog {
     /// # Errors
     /// SQLite's.
     pub fn known_files_after(&self, after: i64, limit: usize) -> Result<Vec<KnownFile>> {
-        const SQL: &str = "SELECT id, path, status, bytes, mtime_ns, blake3, format, width, height FROM image
+        const SQL: &str = "SELECT id, full_path(path), status, bytes, mtime_ns, blake3, format, width, height FROM image
                            WHERE id > ?1 ORDER BY id LIMIT ?2";
         self.db
             .prepare_cached(SQL)

@@ -2,6 +2,7 @@ use super::report::{deliver, warn_of_identity};
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{AuditOptions, FlagKind};
+use msdata::durable::check_target;
 use msdata::table::Format;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,7 @@ impl Audit {
             copy: self.copy,
             near: self.near,
         };
+        self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
         let audit = terminal.watch(|watch| data.audit(&options, watch))?;
         deliver(self.out.as_deref(), |out| audit.write(out, self.format))?;

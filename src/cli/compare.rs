@@ -1,6 +1,7 @@
 use super::report::{confidence, deliver, warn_of_identity};
 use super::{Ended, Terminal};
 use msdata::Dataset;
+use msdata::durable::check_target;
 use msdata::report::{CompareOptions, Key, Thresholds};
 use msdata::score::Confidence;
 use msdata::table::Format;
@@ -66,6 +67,7 @@ impl Compare {
             confidence: self.ci,
             measure: self.measure,
         };
+        self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
         let (identity, remarks) = if self.leaderboard {
             let board = data.leaderboard(&options)?;

@@ -2,22 +2,27 @@
 //! statuses.
 
 mod audit;
+mod backup;
 mod bench;
 mod compare;
 mod controls;
 mod demo;
+mod digest;
 mod embed;
 mod encoders;
 mod export;
 mod findings;
+mod gc;
 mod ingest;
 mod init;
 mod manual;
 mod plot;
+mod relocate;
 mod remove;
 mod report;
 mod run;
 mod score;
+mod signals;
 mod sql;
 mod subjects;
 mod terminal;
@@ -75,6 +80,10 @@ enum Verb {
     Run(run::Run),
     Verify(verify::Verify),
     Remove(remove::Remove),
+    Relocate(relocate::Relocate),
+    Digest(digest::Digest),
+    Backup(backup::Backup),
+    Gc(gc::Gc),
     Subjects(subjects::Subjects),
     Encoders(encoders::Encoders),
     Demo(demo::Demo),
@@ -123,6 +132,10 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Verb::Run(verb) => verb.run(dir, terminal),
         Verb::Verify(verb) => verb.run(dir, terminal),
         Verb::Remove(verb) => verb.run(dir, terminal),
+        Verb::Relocate(verb) => verb.run(dir, terminal),
+        Verb::Digest(verb) => verb.run(dir, terminal),
+        Verb::Backup(verb) => verb.run(dir, terminal),
+        Verb::Gc(verb) => verb.run(dir, terminal),
         Verb::Subjects(verb) => verb.run(dir, terminal),
         Verb::Encoders(verb) => verb.run(terminal),
         Verb::Demo(verb) => verb.run(terminal),

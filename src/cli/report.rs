@@ -1,6 +1,6 @@
 use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
-use msdata::durable::write_whole;
+use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput};
 use msdata::report::{Key, Thresholds, is_dinov2};
 use msdata::score::Confidence;
@@ -79,6 +79,7 @@ impl Report {
             controls: self.controls,
             curve: self.curve,
         };
+        self.out.as_deref().map_or(Ok(()), check_target)?;
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
         warn_of_identity(&report.identity, terminal);

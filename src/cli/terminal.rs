@@ -1,12 +1,11 @@
-//! Standard error: progress, warnings, summaries. And the user's Ctrl-C.
+//! Standard error: progress, warnings, summaries.
 
+use super::signals;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use msdata::vocabulary::{plain, plain_lines};
 use msdata::{Progress, Result, Watch};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// How progress is shown.
@@ -46,23 +45,29 @@ impl Terminal {
         line_to_standard_error("warning: ", text.as_ref());
     }
 
-    /// Runs `work` with progress, warnings and Ctrl-C connected. The first Ctrl-C asks `work` to stop at a
-    /// safe point; the second stops the process.
+    /// Runs `work` with progress, warnings and signals connected. The first signal asks `work` to stop at a safe
+    /// point; the second stops the process.
     pub fn watch<T>(&self, work: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // Without a handler the system's default stands: the process ends at once, which is safe too.
-            let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, interrupted.clone());
-            let _ = signal_hook::flag::register(signal, interrupted.clone());
-        }
+        self.listen(false, work)
+    }
+
+    /// As [`Terminal::watch`], for work that starts processes: the second signal ends those without mercy, and `work`
+    /// then stops by itself, so that none is left behind and what became of it is noted.
+    pub fn watch_over_processes<T>(&self, work: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
+        self.listen(true, work)
+    }
+
+    fn listen<T>(&self, patient: bool, work: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
+        let asked = signals::asked(patient);
         let bar = self.bar();
         let warn = |text: &str| bar.suspend(|| self.warn(text));
-        let watch = Watch::silent().on_warning(warn).until(&interrupted);
+        let watch = Watch::silent().on_warning(warn).until(&asked.stop).hurry(&asked.hurry);
         let mut lines = Lines::default();
         let outcome = match self.style {
             Style::Json => work(&mut watch.on_progress(|p| lines.show(p))),
             Style::Auto | Style::None => work(&mut watch.on_progress(|p| show(&bar, p))),
         };
+        asked.ended();
         bar.finish_and_clear();
         outcome
     }

@@ -8,7 +8,7 @@ use super::{Dataset, inspection};
 use crate::bench::lint::{Draft, balance_of_used, distinct_sets, lint};
 use crate::bench::{self, Balance, Candidate, Finding, Shape};
 use crate::catalog::{PromptFact, SubjectFact};
-use crate::durable::write_whole;
+use crate::durable::{check_target, write_whole};
 use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::manifest::{ImageFolder, Located, Manifest, Origin, Place, Problem, Prompt, RowKind, Subject, nearest, suggestion};
@@ -77,6 +77,7 @@ impl Dataset {
     /// known with other content; nothing was written.
     pub fn bench_build(&mut self, options: &BenchOptions, watch: &mut Watch<'_>) -> Result<BenchSummary> {
         check_seeds(&options.seeds)?;
+        options.out.as_deref().map_or(Ok(()), check_target)?;
         let folder = options.images.as_deref().map(|dir| images(dir, watch)).transpose()?;
         let pool = match &folder {
             Some(subjects) => subjects.iter().map(|s| Member::of_row(&s.row)).collect(),

@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The directory of the composites in a data set.
-const CONTROLS: &str = "controls";
+pub(super) const CONTROLS: &str = "controls";
 
 /// Pictures between two words to the caller.
 const BLOCK: usize = 64;
@@ -273,9 +273,28 @@ fn file_stem(id: &str) -> String {
     format!("{}-{}", legible.collect::<String>(), &hash[..12])
 }
 
+/// Whether a file's name is that of a picture made here.
+pub(super) fn is_control(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".png") else { return false };
+    let is_hash = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    // A crop's name ends in its side.
+    stem.rsplitn(3, '-').take(2).any(is_hash)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::file_stem;
+    use super::{file_stem, is_control};
+
+    #[test]
+    fn only_our_pictures_are_taken_for_ours() {
+        for id in ["p1", "a/b", "10-12-14"] {
+            assert!(is_control(&format!("{}.png", file_stem(id))));
+            assert!(is_control(&format!("{}-256.png", file_stem(id))));
+        }
+        for name in ["mine.png", "a-b.png", "cat-512.png", "abcdefabcdef.jpg"] {
+            assert!(!is_control(name), "{name}");
+        }
+    }
 
     #[test]
     fn any_id_names_a_file() {

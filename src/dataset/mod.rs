@@ -22,24 +22,33 @@
 //! | `figures` | which report a figure is drawn from |
 //! | `page` | what the page shows, gathered |
 //! | `pixels` | what becomes of transparent pixels; blank images |
+//! | `digest` | [`Digest`]: one hash of all results |
+//! | `relocation` | [`Relocation`]: images that were moved |
+//! | `backup`, `archive` | [`BackedUp`]: the data set as one file |
+//! | `garbage` | [`Garbage`]: what nobody needs |
 //! | `verification` | [`Verification`]: every row, file and checksum |
 //! | `repair` | [`RepairOptions`]: what can be put right and loses nothing |
 
+mod archive;
 mod audit;
+mod backup;
 mod bench;
 mod composites;
 mod controls;
 mod curation;
 mod delivery;
+mod digest;
 mod embed;
 mod embedding;
 mod export;
 mod figures;
+mod garbage;
 mod ingest;
 mod inspection;
 mod intake;
 mod page;
 mod pixels;
+mod relocation;
 mod repair;
 mod run;
 mod scoring;
@@ -48,19 +57,23 @@ mod vectors;
 mod verification;
 
 pub use audit::{Audit, AuditOptions, Flag, FlagKind, ImageKey};
+pub use backup::BackedUp;
 pub use bench::{BenchCheck, BenchOptions, BenchSummary};
 pub use composites::ControlsSummary;
 pub use curation::PoolCheck;
+pub use digest::{Digest, TableDigest};
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;
 pub use figures::FigureOptions;
+pub use garbage::{Garbage, GarbageKind};
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
+pub use relocation::Relocation;
 pub use repair::RepairOptions;
 pub use run::{Command, RunOptions, RunSummary};
 pub use summary::{Counts, IngestSummary};
 pub use verification::{Depth, Verification};
 
-use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally, beside, orphaned_log};
+use crate::catalog::{Catalog, EncoderRow, PathRule, QueryRows, Tally, beside, orphaned_log};
 use crate::durable::{directory_of, into_place, sync_dir};
 use crate::embeddings::{Hold, Store};
 use crate::error::{Error, Result, shell_word};
@@ -109,11 +122,19 @@ pub enum Removal {
 }
 
 impl Dataset {
-    /// Makes an empty data set in `dir` (made if it is not there) and opens it to write.
+    /// Makes an empty data set in `dir` (made if it is not there) and opens it to write. It keeps absolute paths.
     ///
     /// # Errors
     /// There is one already, or the directory cannot be written.
     pub fn init(dir: &Path) -> Result<Dataset> {
+        Dataset::init_with(dir, PathRule::Absolute)
+    }
+
+    /// As [`Dataset::init`], with paths of images kept as `rule` says.
+    ///
+    /// # Errors
+    /// As [`Dataset::init`].
+    pub fn init_with(dir: &Path, rule: PathRule) -> Result<Dataset> {
         let path = dir.join(CATALOG);
         if let Some(log) = (!path.exists()).then(|| orphaned_log(&path)).flatten() {
             return Err(Error::request(
@@ -135,7 +156,7 @@ impl Dataset {
         // Made under another name, so that no half-made catalog is ever found.
         let temporary = dir.join("catalog.sqlite.tmp");
         remove_catalog(&temporary)?;
-        let made = Catalog::create(&temporary)
+        let made = Catalog::create(&temporary, rule)
             .and_then(|()| into_place(&temporary, &path))
             .and_then(|()| made.into_iter().try_for_each(|dir| sync_dir(directory_of(dir))))
             .and_then(|()| Dataset::opened(dir, Catalog::open_to_write(&path)?, None, Some(lock)));

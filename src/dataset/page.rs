@@ -49,7 +49,7 @@ impl Dataset {
         Ok(PageData {
             options: options.clone(),
             correlation: plot::tradeoff_correlation(&by_count, &cast),
-            digest: self.digest(&by_model.identity)?,
+            digest: self.page_digest(&by_model.identity)?,
             encoders: self
                 .catalog
                 .encoders()?
@@ -124,7 +124,7 @@ impl Dataset {
     /// What the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and encoders, and the
     /// similarities by the identity encoder, one JSON array a line, sorted by key. Images count by their content,
     /// not by where they lie.
-    fn digest(&self, identity: &str) -> Result<String> {
+    fn page_digest(&self, identity: &str) -> Result<String> {
         let mut digest = Digest(blake3::Hasher::new());
         let mut references: HashMap<i64, Vec<Option<String>>> = HashMap::new();
         for (subject, file) in self.catalog.reference_files()? {

@@ -1,7 +1,7 @@
 //! The page's pictures: a thumbnail and a larger view of each image, as JPEG. Their names are a hash of the
 //! content that they were made from and of how, so that a picture that is there is the right one and is not made again.
 
-use crate::durable::{give_name, sync_dir};
+use crate::durable::{self, Temporary, make_directory, sync_dir, write_whole};
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Filter, PIXEL_RULE, Rgb, Transparency, decode_on, resize};
 use crate::watch::Watch;
@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Longest side of a thumbnail, in pixels: sharp at half that on a dense screen.
@@ -77,10 +78,7 @@ impl Shelf {
     /// # Errors
     /// The disk is full, or the caller wants to stop (what was made is kept).
     pub fn in_directory(dir: &Path, pictures: &[Picture], watch: &mut Watch<'_>) -> Result<Shelf> {
-        for (size, _) in SIZES {
-            let dir = dir.join(size);
-            fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
-        }
+        make_shelves(dir)?;
         // Images of the same content share a picture, made from the first file that still has that content.
         let mut contents: Vec<(&str, Vec<&Picture>)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
@@ -106,7 +104,7 @@ impl Shelf {
         let names: HashSet<&str> =
             shown.iter().filter_map(|s| if let Shown::File(name) = s { Some(name.as_str()) } else { None }).collect();
         for (size, _) in SIZES {
-            sweep(&dir.join(size), &names)?;
+            sweep(dir, size, &names)?;
             sync_dir(&dir.join(size))?;
         }
         Ok(Shelf { shown, views: true, standing: RefCell::default() })
@@ -192,9 +190,9 @@ fn file(dir: &Path, hash: &str, same: &[&Picture]) -> Result<Shown> {
             Ok(bytes) => bytes,
             Err(reason) => return Ok(Shown::Unusable(reason)),
         };
-        let temporary = path.with_extension("tmp");
-        fs::write(&temporary, bytes).map_err(Error::io("write", &temporary))?;
-        give_name(&temporary, &path)?;
+        let mut temporary = Temporary::beside(&path)?;
+        temporary.file.write_all(&bytes).map_err(Error::io("write", &path))?;
+        temporary.give_name()?;
     }
     Ok(Shown::File(name))
 }
@@ -224,14 +222,35 @@ fn jpeg(rgb: &Rgb, side: u32) -> std::result::Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Removes pictures that nothing shows any more, and what an interrupted run left. Other files stay.
-fn sweep(dir: &Path, names: &HashSet<&str>) -> Result<()> {
+/// The file of a page that says that its pictures are ours to remove: a user's are never.
+const OURS: &str = ".msdata-page";
+
+/// Makes the directories of the pictures. Where they are new, or empty, what comes into them is ours.
+fn make_shelves(dir: &Path) -> Result<()> {
+    let mut empty = true;
+    for (size, _) in SIZES {
+        let dir = dir.join(size);
+        make_directory(&dir)?;
+        empty &= fs::read_dir(&dir).map_err(Error::io("read", &dir))?.next().is_none();
+    }
+    let mark = dir.join(OURS);
+    if empty && !mark.exists() { write_whole(&mark, b"Pictures that this page no longer shows are removed.\n") } else { Ok(()) }
+}
+
+/// Removes pictures that nothing shows any more, and what an interrupted run left. Other files stay, and so does
+/// everything where a user's pictures were before.
+fn sweep(page: &Path, size: &str, names: &HashSet<&str>) -> Result<()> {
+    let dir = &page.join(size);
+    durable::sweep(dir)?;
+    if !page.join(OURS).is_file() {
+        return Ok(());
+    }
     for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
         let path = entry.map_err(Error::io("read", dir))?.path();
         let file_name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let (name, rest) = file_name.split_at(file_name.len().min(32));
         let ours = name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit());
-        if ours && (rest == ".tmp" || (rest == ".jpg" && !names.contains(name))) {
+        if ours && rest == ".jpg" && !names.contains(name) {
             fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
     }

@@ -10,6 +10,8 @@ mod comparison;
 mod controls;
 mod demo;
 mod documentation;
+#[cfg(unix)]
+mod durability;
 mod embedding;
 mod encoder_directories;
 mod fuzz;
@@ -28,3 +30,7 @@ mod run;
 mod soundness;
 mod staleness;
 mod support;
+#[cfg(target_os = "linux")]
+mod sweep;
+#[cfg(unix)]
+mod tools;
