@@ -368,7 +368,7 @@ mod tests {
     fn catalog_of(images: usize) -> (tempfile::TempDir, Catalog) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("catalog.sqlite");
-        Catalog::create(&path).unwrap();
+        Catalog::create(&path, crate::catalog::PathRule::Absolute).unwrap();
         let catalog = Catalog::open_to_write(&path).unwrap();
         let sql = format!(
             "INSERT INTO encoder (id, name, fingerprint, dimension) VALUES (1, 'e', 'f', 3);

@@ -89,7 +89,7 @@ mod tests {
         });
         let path = dir.path().join("grid.png");
         grid.save(&path).unwrap();
-        let cut = cut(Grid::OneByTwo, Some(dir.path()), [path.as_path()].into_iter(), &Door::default());
+        let cut = cut(Grid::OneByTwo, Some(dir.path()), &Door::default(), [path.as_path()].into_iter());
         let tiles: Vec<_> = cut[0].as_ref().unwrap().iter().map(|t| image::layers(&std::fs::read(t).unwrap()).unwrap()).collect();
         assert_eq!(tiles[0].1, None, "opaque tiles are as they always were");
         let (rgb, alpha) = &tiles[1];
