@@ -5,7 +5,7 @@ VENV := target/venv
 # What the tests open exported tables with. Pinned, so that a test that passed yesterday passes today.
 PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 pillow==13.0.0 numpy==2.4.6 onnxruntime==1.31.1 onnx==1.23.2
 
-.PHONY: help demo test test-browser browser check setup onnxruntime format lint docs bench install clean
+.PHONY: help demo test fuzz test-browser browser check setup onnxruntime format lint docs bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ demo: onnxruntime ## the main job: draw a stress test, embed, score and report i
 
 test: setup ## every test, with doc tests and the exported tables opened by DuckDB, pandas, pyarrow, Polars
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked
+
+fuzz: ## the readers under mutated input, four minutes a target (tests/fuzz has them for cargo fuzz, too)
+	MSDATA_FUZZ_SECONDS=240 cargo test --locked --test it -- --nocapture fuzz::
 
 test-browser: browser ## the report page in Chromium: keyboard, mouse, accessibility, hostile data
 	MSDATA_BROWSER=$(CURDIR)/target/browser/node_modules cargo test --locked --test browser -- --nocapture

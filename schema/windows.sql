@@ -122,6 +122,22 @@ BEGIN
     DELETE FROM window_score WHERE generation IN (SELECT id FROM generation WHERE prompt = old.prompt);
 END;
 
+CREATE TRIGGER windows_of_moved_reference AFTER UPDATE ON reference_image
+BEGIN
+    DELETE FROM window_score;
+END;
+
+CREATE TRIGGER windows_of_other_image AFTER UPDATE OF image ON generation WHEN new.image IS NOT old.image
+BEGIN
+    DELETE FROM window_score WHERE generation = new.id;
+END;
+
+CREATE TRIGGER windows_of_changed_encoder AFTER UPDATE OF fingerprint ON encoder WHEN new.fingerprint IS NOT old.fingerprint
+BEGIN
+    DELETE FROM window_score WHERE encoder = new.id;
+    DELETE FROM window_failure WHERE encoder = new.id;
+END;
+
 -- What users query.
 
 -- Every subject of the pool in every image that was looked through.

@@ -5,6 +5,7 @@
 
 use crate::encoder::HubFault;
 use crate::manifest::Problem;
+use crate::vocabulary::{is_harmful, plain};
 use std::path::{Path, PathBuf};
 
 /// The library's result.
@@ -18,7 +19,7 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("cannot {action} {}: {}", path.display(), io_reason(source))]
+    #[error("cannot {action} {}: {}", shown(path), io_reason(source))]
     Io {
         /// What was tried: "read", "write", "rename", …
         action: &'static str,
@@ -28,16 +29,16 @@ pub enum Error {
         source: std::io::Error,
     },
     /// There is no data set at this place.
-    #[error("{} is no data set: it has no catalog.sqlite", .0.display())]
+    #[error("{} is no data set: it has no catalog.sqlite", shown(.0))]
     NoDataSet(PathBuf),
     /// `init` found something in its place.
-    #[error("{} already holds a data set", .0.display())]
+    #[error("{} already holds a data set", shown(.0))]
     AlreadyThere(PathBuf),
     /// The file is no catalog of ours, or no SQLite file at all.
-    #[error("{} is no catalog of msdata", .0.display())]
+    #[error("{} is no catalog of msdata", shown(.0))]
     ForeignCatalog(PathBuf),
     /// The catalog was written by a later version.
-    #[error("{} has schema version {found}; this msdata knows versions up to {known}", path.display())]
+    #[error("{} has schema version {found}; this msdata knows versions up to {known}", shown(path))]
     NewerCatalog {
         /// The catalog.
         path: PathBuf,
@@ -47,7 +48,7 @@ pub enum Error {
         known: i64,
     },
     /// Another process is writing.
-    #[error("another msdata is writing to {}", .0.display())]
+    #[error("another msdata is writing to {}", shown(.0))]
     Locked(PathBuf),
     /// SQLite reported an error.
     #[error("catalog: cannot {action}: {source}")]
@@ -64,7 +65,7 @@ pub enum Error {
     #[error("{}", crate::manifest::list_problems(.0))]
     Manifest(Vec<Problem>),
     /// A Parquet file could not be read or written.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", shown(path))]
     Parquet {
         /// The file.
         path: PathBuf,
@@ -82,7 +83,7 @@ pub enum Error {
         source: Option<Source>,
     },
     /// An encoder's directory, or a file in it, cannot be used.
-    #[error("{}: {reason}{}", path.display(), because(source.as_ref()))]
+    #[error("{}: {reason}{}", shown(path), because(source.as_ref()))]
     Encoder {
         /// The directory or the file.
         path: PathBuf,
@@ -128,7 +129,7 @@ impl Error {
             Error::NewerCatalog { .. } => Some("use the newer msdata that made it".into()),
             Error::Locked(_) => Some("wait for it to finish; readers such as `report` need not wait".into()),
             Error::Manifest(_) => Some("mend these rows and run the command again".into()),
-            Error::Damaged(_) => Some("`msdata verify` lists every fault and how to mend it".into()),
+            Error::Damaged(_) => Some("`msdata verify --deep` lists every fault and what to do about it".into()),
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("make room on the disk and run the same command again".into())
             }
@@ -171,6 +172,11 @@ fn io_kind(e: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> 
     bottom.filter_map(|e| e.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).last()
 }
 
+/// A path in one line, as terminals may show it.
+fn shown(path: &Path) -> String {
+    plain(&path.display().to_string()).into_owned()
+}
+
 fn because(source: Option<&Source>) -> String {
     source.map(|s| format!(": {s}")).unwrap_or_default()
 }
@@ -193,9 +199,23 @@ pub(crate) fn io_reason(e: &std::io::Error) -> String {
     }
 }
 
-/// A path as one word of a shell command.
+/// A path as one word of a shell command; what a terminal would obey is written as bash, zsh and ksh take it.
 pub fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
-    if !text.is_empty() && text.chars().all(safe) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(safe) {
+        return text;
+    }
+    if !text.contains(is_harmful) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let mut word = String::from("$'");
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => word.extend(['\\', c]),
+            c if is_harmful(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| word += &format!("\\x{byte:02x}")),
+            c => word.push(c),
+        }
+    }
+    word + "'"
 }

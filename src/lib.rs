@@ -21,7 +21,8 @@
 //! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
 //! | [`demo`] | characters, scenes | the whole tool on drawn input |
 //!
-//! Beside them: [`error`], [`durable`] (files whole or not at all), [`table`] (rows as text), [`watch`]
+//! Beside them: [`error`], [`durable`] (files and directories whole or not at all), [`input`] (files of others,
+//! read within bounds), [`table`] (rows as text), [`watch`]
 //! (progress, warnings, interruption).
 //!
 //! ```no_run
@@ -51,6 +52,7 @@ pub mod encoder;
 pub mod error;
 pub mod generator;
 pub mod image;
+pub mod input;
 pub mod manifest;
 pub mod page;
 pub mod plot;
@@ -64,4 +66,4 @@ pub mod windows;
 pub use dataset::{Dataset, IngestOptions, IngestSummary, Removed, Verification};
 pub use error::{Error, Result};
 pub use report::{Report, ReportOptions};
-pub use watch::{Progress, Watch};
+pub use watch::{Progress, Stop, Watch};

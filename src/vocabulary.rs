@@ -269,18 +269,38 @@ pub fn quote(text: &str) -> String {
     format!("`{}`", plain(&shown))
 }
 
-/// Text with control and direction-changing characters written as `\u{..}`.
+/// Text from outside in one line, with control and direction-changing characters written as `\u{..}`.
+///
+/// Everything that leaves the program as text goes through here, through [`plain_lines`], or, as JSON, through
+/// [`crate::table::json`]: names, paths, reasons, what SQLite or a generator said.
 pub fn plain(text: &str) -> std::borrow::Cow<'_, str> {
-    let harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-    };
-    if !text.contains(harmful) {
+    shown(text, is_harmful)
+}
+
+/// The same for text of several lines: line feeds and tabs stay.
+pub fn plain_lines(text: &str) -> std::borrow::Cow<'_, str> {
+    shown(text, |c| is_harmful(c) && !matches!(c, '\n' | '\t'))
+}
+
+/// Whether a character does something to a terminal, or to the rest of its line, instead of being shown: control
+/// characters (C0, DEL, C1), line and paragraph separators, marks, embeddings, overrides and isolates of direction,
+/// interlinear annotation, and tags.
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+fn shown(text: &str, escaped: impl Fn(char) -> bool) -> std::borrow::Cow<'_, str> {
+    if !text.contains(&escaped) {
         return text.into();
     }
     text.chars()
         .fold(String::new(), |mut out, c| {
-            if harmful(c) {
+            if escaped(c) {
                 out.extend(c.escape_unicode());
             } else {
                 out.push(c);
@@ -315,5 +335,8 @@ mod tests {
     fn control_characters_never_reach_the_terminal() {
         assert_eq!(plain("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(quote("x"), "`x`");
+        assert_eq!(plain("a\nb\tc\r"), "a\\u{a}b\\u{9}c\\u{d}");
+        assert_eq!(plain_lines("a\nb\tc\r\u{9b}"), "a\nb\tc\\u{d}\\u{9b}");
+        assert_eq!(plain("\u{61c}é猫👨‍👩‍👧"), "\\u{61c}é猫👨‍👩‍👧", "joiners are a part of what is written");
     }
 }

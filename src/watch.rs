@@ -27,12 +27,30 @@ pub struct Watch<'w> {
     progress: Box<dyn FnMut(Progress) + 'w>,
     warning: Box<dyn FnMut(&str) + 'w>,
     interrupted: Option<&'w AtomicBool>,
+    urgent: Option<&'w AtomicBool>,
+}
+
+/// The wish to stop, for readers deep below the [`Watch`] that it comes from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stop<'w>(Option<&'w AtomicBool>);
+
+impl Stop<'_> {
+    /// Whether the caller wants to stop.
+    pub fn is_wanted(self) -> bool {
+        self.0.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// # Errors
+    /// [`Error::Interrupted`], once the caller wants to stop.
+    pub fn check(self) -> Result<()> {
+        if self.is_wanted() { Err(Error::Interrupted) } else { Ok(()) }
+    }
 }
 
 impl<'w> Watch<'w> {
     /// For callers who want to hear nothing and never stop.
     pub fn silent() -> Watch<'w> {
-        Watch { progress: Box::new(|_| {}), warning: Box::new(|_| {}), interrupted: None }
+        Watch { progress: Box::new(|_| {}), warning: Box::new(|_| {}), interrupted: None, urgent: None }
     }
 
     /// Calls `hear` now and then with how far the run has come.
@@ -50,6 +68,12 @@ impl<'w> Watch<'w> {
         Watch { interrupted: Some(interrupted), ..self }
     }
 
+    /// Ends at once, once the flag is set, the processes that a run started: they have no time left to end by
+    /// themselves.
+    pub fn hurry(self, urgent: &'w AtomicBool) -> Watch<'w> {
+        Watch { urgent: Some(urgent), ..self }
+    }
+
     /// Tells the caller something odd that is no error.
     pub fn warn(&mut self, text: &str) {
         (self.warning)(text);
@@ -58,10 +82,17 @@ impl<'w> Watch<'w> {
     /// # Errors
     /// [`Error::Interrupted`], once the caller wants to stop.
     pub fn check(&self) -> Result<()> {
-        match self.interrupted {
-            Some(flag) if flag.load(Ordering::Relaxed) => Err(Error::Interrupted),
-            _ => Ok(()),
-        }
+        self.stop().check()
+    }
+
+    /// The wish to stop, to be handed to readers.
+    pub fn stop(&self) -> Stop<'w> {
+        Stop(self.interrupted)
+    }
+
+    /// Whether the caller wants to stop without waiting for anything.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     pub(crate) fn report(&mut self, stage: &'static str, done: u64, total: Option<u64>) {

@@ -29,6 +29,8 @@ closed_set! {
         Blurred = "blurred",
         /// A reference with hardly any content.
         Blank = "blank",
+        /// A reference with transparent pixels, whose hidden colours count.
+        Transparent = "transparent",
         /// A subject whose references are nearer to another subject's than to each other.
         Disagreeing = "disagreeing",
         /// Subjects without a licence.

@@ -3,8 +3,10 @@
 use super::{Changes, catalog};
 use crate::error::Result;
 use crate::manifest::{FileState, Generation, ImagePath, Prompt, Subject};
-use crate::vocabulary::{ImageStatus, ModelName, SubjectId, quote};
+use crate::vocabulary::{COMPOSITE, CROP, ImageStatus, ModelName, SubjectId, quote};
 use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// What putting a row into the catalog did.
@@ -48,6 +50,12 @@ pub struct Conflict {
 }
 
 impl Conflict {
+    /// For each file that differs, the path that is known and the one that is given.
+    pub fn paths(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        let files = self.differences.iter().filter(|(field, ..)| matches!(*field, "image" | "reference"));
+        files.map(|(_, known, given)| (Path::new(known), Path::new(given)))
+    }
+
     /// Both sides of every difference: `text is `a` {known} and `b` {given}`.
     pub fn with_sides(&self, known: &str, given: &str) -> String {
         let sides = |(field, a, b): &(&str, String, String)| format!("{field} is {} {known} and {} {given}", quote(a), quote(b));
@@ -60,6 +68,8 @@ impl Conflict {
 pub enum Put {
     /// Done.
     Done(i64, Change),
+    /// Done, as a move: the files differ in their paths, and not, as far as is known, in their content.
+    Moved(i64, Conflict),
     /// The key is there with other content.
     Conflict(i64, Conflict),
     /// It names a prompt or subject that is not there.
@@ -98,7 +108,9 @@ impl Changes<'_> {
                 })
                 .map_err(catalog(act))?;
             let id = self.tx.last_insert_rowid();
-            self.put_references(id, &subject.references)?;
+            for (index, reference) in subject.references.iter().enumerate() {
+                self.put_reference(id, index, reference)?;
+            }
             return Ok(Put::Done(id, Change::Added));
         };
         let mut differences = Vec::new();
@@ -110,12 +122,15 @@ impl Changes<'_> {
             }
         }
         let images = self.references(id)?;
-        let mut moves = Vec::new();
+        let (mut moves, mut paths) = (Vec::new(), Vec::new());
         if images.len() == subject.references.len() {
             for (known, given) in images.iter().zip(&subject.references) {
                 match compare(known, given, content) {
                     Sameness::Same => {}
-                    Sameness::Moved => moves.push((known.id, given)),
+                    Sameness::Moved => {
+                        moves.push((known.id, given));
+                        paths.push(("reference", known.path.clone(), given.path.display().to_string()));
+                    }
                     Sameness::Other => differences.push(("reference", known.path.clone(), given.path.display().to_string())),
                 }
             }
@@ -127,11 +142,13 @@ impl Changes<'_> {
             ));
         }
         if differences.is_empty() {
-            let change = if moves.is_empty() { Change::Unchanged } else { Change::Moved };
+            if moves.is_empty() {
+                return Ok(Put::Done(id, Change::Unchanged));
+            }
             for (image, given) in moves {
                 self.move_image(image, given)?;
             }
-            return Ok(Put::Done(id, change));
+            return Ok(Put::Moved(id, Conflict { differences: paths }));
         }
         if !replace {
             return Ok(Put::Conflict(id, Conflict { differences }));
@@ -141,8 +158,7 @@ impl Changes<'_> {
             .and_then(|mut q| q.execute(params![id, given[0], given[1], given[2], given[3], given[4]]))
             .map_err(catalog(act))?;
         if differences.iter().any(|(name, ..)| name.starts_with("reference")) {
-            self.execute("DELETE FROM reference_image WHERE subject = ?1", id)?;
-            self.put_references(id, &subject.references)?;
+            self.replace_references(id, &images, &subject.references, content)?;
         } else {
             for (image, given) in moves {
                 self.move_image(image, given)?;
@@ -232,7 +248,7 @@ impl Changes<'_> {
         let known = self
             .tx
             .prepare_cached(
-                "SELECT g.id, g.meta, g.regions, i.id, i.path, i.status, i.blake3
+                "SELECT g.id, g.meta, g.regions, i.id, full_path(i.path), i.status, i.blake3
                  FROM generation g JOIN image i ON i.id = g.image WHERE g.prompt = ?1 AND g.model = ?2 AND g.seed = ?3",
             )
             .and_then(|mut q| {
@@ -259,14 +275,15 @@ impl Changes<'_> {
             differences.push(("image", image.path.clone(), generation.path.path.display().to_string()));
         }
         for (name, known, given) in [("meta", &meta, &generation.meta), ("regions", &regions, &generation.regions)] {
-            if known != given {
+            if !same_json(known.as_deref(), given.as_deref()) {
                 differences.push((name, known.clone().unwrap_or_default(), given.clone().unwrap_or_default()));
             }
         }
         if differences.is_empty() {
             if sameness == Sameness::Moved {
                 self.move_image(image.id, &generation.path)?;
-                return Ok(Put::Done(id, Change::Moved));
+                let paths = ("image", image.path, generation.path.path.display().to_string());
+                return Ok(Put::Moved(id, Conflict { differences: vec![paths] }));
             }
             return Ok(Put::Done(id, Change::Unchanged));
         }
@@ -280,7 +297,6 @@ impl Changes<'_> {
                 // A new row: the vectors of the old image must not outlive it.
                 let new = self.put_image(&generation.path)?;
                 self.tx.execute("UPDATE generation SET image = ?2 WHERE id = ?1", params![id, new]).map_err(catalog(act))?;
-                self.execute("DELETE FROM image_score WHERE generation = ?1", id)?;
                 self.execute("DELETE FROM image WHERE id = ?1", image.id)?;
             }
         }
@@ -298,6 +314,20 @@ impl Changes<'_> {
     pub fn set_control(&self, model: &ModelName) -> Result<bool> {
         let marked = self.tx.execute("UPDATE model SET control = 1 WHERE name = ?1", [model.as_str()]);
         Ok(marked.map_err(catalog("mark a control"))? > 0)
+    }
+
+    /// How many images that models made of a prompt there are; composites are made anew by themselves.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn generations_of(&self, prompt: i64) -> Result<u64> {
+        self.tx
+            .prepare_cached(
+                "SELECT count(*) FROM generation g JOIN model m ON m.id = g.model WHERE g.prompt = ?1 AND m.name NOT IN (?2, ?3)",
+            )
+            .and_then(|mut q| q.query_row(params![prompt, COMPOSITE, CROP], |r| r.get::<_, i64>(0)))
+            .map(|n| n as u64)
+            .map_err(catalog("count generations"))
     }
 
     /// Every id of the kind, for suggestions. Generations have none of their own.
@@ -379,7 +409,7 @@ impl Changes<'_> {
     fn references(&self, subject: i64) -> Result<Vec<KnownImage>> {
         self.tx
             .prepare_cached(
-                "SELECT i.id, i.path, i.status, i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
+                "SELECT i.id, full_path(i.path), i.status, i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
                  WHERE r.subject = ?1 ORDER BY r.reference_index",
             )
             .and_then(|mut q| {
@@ -391,13 +421,41 @@ impl Changes<'_> {
             .map_err(catalog("read references"))
     }
 
-    fn put_references(&self, subject: i64, references: &[ImagePath]) -> Result<()> {
-        for (index, reference) in references.iter().enumerate() {
-            let image = self.put_image(reference)?;
+    fn put_reference(&self, subject: i64, index: usize, reference: &ImagePath) -> Result<()> {
+        let image = self.put_image(reference)?;
+        self.tx
+            .prepare_cached("INSERT INTO reference_image (subject, reference_index, image) VALUES (?1, ?2, ?3)")
+            .and_then(|mut q| q.execute(params![subject, index as i64, image]))
+            .map_err(catalog("put a reference"))?;
+        Ok(())
+    }
+
+    /// Gives a subject other references. Those that it keeps, at whatever index, keep their vectors.
+    fn replace_references(&self, subject: i64, known: &[KnownImage], given: &[ImagePath], content: ContentOf<'_>) -> Result<()> {
+        let act = "replace references";
+        let kept = pair(known, given, content);
+        // Out of the way first, so that no two meet at an index.
+        let aside = (known.len() + given.len()) as i64;
+        self.tx
+            .prepare_cached("UPDATE reference_image SET reference_index = reference_index + ?2 WHERE subject = ?1")
+            .and_then(|mut q| q.execute(params![subject, aside]))
+            .map_err(catalog(act))?;
+        for (index, (kept, given)) in kept.iter().zip(given).enumerate() {
+            let Some(image) = kept else { continue };
             self.tx
-                .prepare_cached("INSERT INTO reference_image (subject, reference_index, image) VALUES (?1, ?2, ?3)")
-                .and_then(|mut q| q.execute(params![subject, index as i64, image]))
-                .map_err(catalog("put a reference"))?;
+                .prepare_cached("UPDATE reference_image SET reference_index = ?2 WHERE image = ?1")
+                .and_then(|mut q| q.execute(params![image.id, index as i64]))
+                .map_err(catalog(act))?;
+            if Path::new(&image.path) != given.path {
+                self.move_image(image.id, given)?;
+            }
+        }
+        self.tx
+            .prepare_cached("DELETE FROM reference_image WHERE subject = ?1 AND reference_index >= ?2")
+            .and_then(|mut q| q.execute(params![subject, aside]))
+            .map_err(catalog(act))?;
+        for (index, (_, given)) in kept.iter().zip(given).enumerate().filter(|(_, (kept, _))| kept.is_none()) {
+            self.put_reference(subject, index, given)?;
         }
         Ok(())
     }
@@ -415,7 +473,7 @@ impl Changes<'_> {
     fn put_image(&self, image: &ImagePath) -> Result<i64> {
         let (status, reason) = initial_state(image);
         self.tx
-            .prepare_cached("INSERT INTO image (path, status, reason) VALUES (?1, ?2, ?3)")
+            .prepare_cached("INSERT INTO image (path, status, reason) VALUES (kept_path(?1), ?2, ?3)")
             .and_then(|mut q| q.execute(params![text_path(&image.path)?, status.as_str(), reason]))
             .map_err(catalog("put an image"))?;
         Ok(self.tx.last_insert_rowid())
@@ -425,7 +483,9 @@ impl Changes<'_> {
     fn move_image(&self, id: i64, to: &ImagePath) -> Result<()> {
         let (status, reason) = initial_state(to);
         self.tx
-            .prepare_cached("UPDATE image SET path = ?2, status = ?3, reason = ?4, bytes = NULL, mtime_ns = NULL WHERE id = ?1")
+            .prepare_cached(
+                "UPDATE image SET path = kept_path(?2), status = ?3, reason = ?4, bytes = NULL, mtime_ns = NULL WHERE id = ?1",
+            )
             .and_then(|mut q| q.execute(params![id, text_path(&to.path)?, status.as_str(), reason]))
             .map_err(catalog("move an image"))?;
         Ok(())
@@ -439,6 +499,37 @@ struct KnownImage {
     blake3: Option<[u8; 32]>,
 }
 
+impl KnownImage {
+    /// The hash of what it holds, if that was ever known or can be found out.
+    fn content(&self, content: ContentOf<'_>) -> Option<[u8; 32]> {
+        self.blake3.or_else(|| match self.status.as_str() {
+            "pending" => content(Path::new(&self.path)),
+            _ => None,
+        })
+    }
+}
+
+/// For each given reference the known one that it is: by path, else by content, else at the same index where
+/// nothing was ever read.
+fn pair<'k>(known: &'k [KnownImage], given: &[ImagePath], content: ContentOf<'_>) -> Vec<Option<&'k KnownImage>> {
+    let mut left: Vec<Option<&KnownImage>> = known.iter().map(Some).collect();
+    let mut take = |fits: &dyn Fn(usize, &KnownImage) -> bool| {
+        let at = left.iter().enumerate().position(|(at, image)| image.is_some_and(|image| fits(at, image)))?;
+        left[at].take()
+    };
+    let mut kept: Vec<Option<&KnownImage>> =
+        given.iter().map(|given| take(&|_, known| Path::new(&known.path) == given.path)).collect();
+    let before: HashMap<i64, [u8; 32]> = known.iter().filter_map(|image| Some((image.id, image.content(content)?))).collect();
+    for (kept, given) in kept.iter_mut().zip(given).filter(|(kept, _)| kept.is_none()) {
+        let Some(now) = content(&given.path) else { continue };
+        *kept = take(&|_, known| before.get(&known.id) == Some(&now));
+    }
+    for (index, kept) in kept.iter_mut().enumerate().filter(|(_, kept)| kept.is_none()) {
+        *kept = take(&|at, known| at == index && !before.contains_key(&known.id));
+    }
+    kept
+}
+
 #[derive(PartialEq, Clone, Copy)]
 enum Sameness {
     Same,
@@ -450,14 +541,35 @@ fn compare(known: &KnownImage, given: &ImagePath, content: ContentOf<'_>) -> Sam
     if Path::new(&known.path) == given.path {
         return Sameness::Same;
     }
-    let before = known.blake3.or_else(|| match known.status.as_str() {
-        "pending" => content(Path::new(&known.path)),
-        _ => None,
-    });
-    match (before, content(&given.path)) {
+    match (known.content(content), content(&given.path)) {
         (Some(before), Some(now)) if before == now => Sameness::Moved,
         (None, _) => Sameness::Moved, // nothing was ever read there: there is no other content to lose
         _ => Sameness::Other,
+    }
+}
+
+/// Whether two texts are the same JSON: neither white space nor the order of names nor how a number is written
+/// makes another.
+fn same_json(a: Option<&str>, b: Option<&str>) -> bool {
+    fn same(a: &Value, b: &Value) -> bool {
+        match (a, b) {
+            (Value::Number(a), Value::Number(b)) => match (a.as_i128(), b.as_i128()) {
+                (Some(a), Some(b)) => a == b,
+                _ => a.as_f64() == b.as_f64(),
+            },
+            (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+            (Value::Object(a), Value::Object(b)) => {
+                a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+            }
+            _ => a == b,
+        }
+    }
+    match (a, b) {
+        (Some(a), Some(b)) if a != b => match (serde_json::from_str::<Value>(a), serde_json::from_str::<Value>(b)) {
+            (Ok(a), Ok(b)) => same(&a, &b),
+            _ => false,
+        },
+        _ => a == b,
     }
 }
 
@@ -472,4 +584,20 @@ fn initial_state(image: &ImagePath) -> (ImageStatus, Option<&str>) {
 /// SQLite keeps text; a path that is no UTF-8 cannot be kept without changing it.
 fn text_path(path: &Path) -> rusqlite::Result<&str> {
     path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.to_path_buf()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_json;
+
+    #[test]
+    fn json_is_compared_as_json() {
+        let same = |a, b| same_json(Some(a), Some(b));
+        assert!(same(r#"{"a": 1, "b": [2.50, null]}"#, r#"{"b":[2.5,null],"a":1.0}"#));
+        assert!(same(r#""\u00e9""#, "\"é\""));
+        assert!(!same("9007199254740993", "9007199254740992"), "whole numbers are compared whole");
+        assert!(!same("[1, 2]", "[2, 1]"));
+        assert!(!same(r#"{"a": 1}"#, r#"{"a": 1, "b": null}"#));
+        assert!(!same_json(None, Some("null")));
+    }
 }

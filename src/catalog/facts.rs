@@ -152,7 +152,7 @@ impl Catalog {
             })?;
         let place: std::collections::HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
         let references = self.rows(
-            "SELECT r.subject, i.path FROM reference_image r JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
+            "SELECT r.subject, full_path(i.path) FROM reference_image r JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
             |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)),
         )?;
         for (subject, path) in references {
@@ -254,7 +254,7 @@ impl Catalog {
     /// SQLite's.
     pub fn first_references(&self) -> Result<Vec<FirstReference>> {
         self.rows(
-            "SELECT r.subject, i.path, i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
+            "SELECT r.subject, full_path(i.path), i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
              WHERE r.reference_index = 0 AND i.status = 'ok' ORDER BY r.subject",
             |r| Ok(FirstReference { subject: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), blake3: r.get(2)? }),
         )
@@ -269,6 +269,7 @@ impl Catalog {
         let ids: Vec<i64> = self.rows(
             "SELECT g.id FROM generation g JOIN model m ON m.id = g.model
              WHERE m.control = 1 AND m.name IN ('control:composite', 'control:crop')
+               AND coalesce(g.meta ->> 'transparency', 'drop') = (SELECT transparency FROM pixel_choice)
                AND g.meta ->> 'references' = (
                    SELECT group_concat(content, ' ') FROM (
                        SELECT lower(hex(i.blake3)) AS content FROM prompt_subject ps
@@ -331,7 +332,7 @@ impl Catalog {
     /// SQLite's.
     pub fn image_of(&self, generation: i64) -> Result<ImageFact> {
         let rows = self.rows_with(
-            "SELECT i.path, i.status, i.reason, i.width, i.height, i.format, lower(hex(i.blake3)), g.meta
+            "SELECT full_path(i.path), i.status, i.reason, i.width, i.height, i.format, lower(hex(i.blake3)), g.meta
              FROM generation g JOIN image i ON i.id = g.image WHERE g.id = ?1",
             generation,
             |r| {
@@ -356,7 +357,7 @@ impl Catalog {
     /// SQLite's.
     pub fn generation_files(&self) -> Result<std::collections::HashMap<i64, FileFact>> {
         let files = self.rows(
-            "SELECT g.id, i.path, i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image",
+            "SELECT g.id, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image",
             keyed_file,
         )?;
         Ok(files.into_iter().collect())
@@ -368,7 +369,7 @@ impl Catalog {
     /// SQLite's.
     pub fn reference_files(&self) -> Result<Vec<(i64, FileFact)>> {
         self.rows(
-            "SELECT r.subject, i.path, i.status, i.reason, lower(hex(i.blake3)) FROM reference_image r
+            "SELECT r.subject, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM reference_image r
              JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
             keyed_file,
         )

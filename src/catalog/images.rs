@@ -63,7 +63,7 @@ impl Catalog {
     /// SQLite's.
     pub fn images_after(&self, after: i64, limit: usize) -> Result<Vec<ImageRow>> {
         const SQL: &str =
-            "SELECT id, path, status, reason, bytes, mtime_ns, blake3 FROM image WHERE id > ?1 ORDER BY id LIMIT ?2";
+            "SELECT id, full_path(path), status, reason, bytes, mtime_ns, blake3 FROM image WHERE id > ?1 ORDER BY id LIMIT ?2";
         self.db
             .prepare_cached(SQL)
             .and_then(|mut q| {
@@ -123,10 +123,10 @@ impl Catalog {
         self.db
             .prepare(
                 "SELECT who, path, reason FROM (
-                     SELECT 0 AS rank, 'reference ' || r.reference_index || ' of subject ' || s.subject_id AS who, i.path, i.reason, i.id
+                     SELECT 0 AS rank, 'reference ' || r.reference_index || ' of subject ' || s.subject_id AS who, full_path(i.path) AS path, i.reason, i.id
                      FROM image i JOIN reference_image r ON r.image = i.id JOIN subject s ON s.id = r.subject WHERE i.status IN ('missing', 'unreadable', 'oversized')
                      UNION ALL
-                     SELECT 1, 'generation ' || m.name || ' ' || p.prompt_id || ' ' || g.seed, i.path, i.reason, i.id
+                     SELECT 1, 'generation ' || m.name || ' ' || p.prompt_id || ' ' || g.seed, full_path(i.path), i.reason, i.id
                      FROM image i JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
                      WHERE i.status IN ('missing', 'unreadable', 'oversized'))
                  ORDER BY rank, who, id LIMIT ?1",
@@ -169,11 +169,26 @@ impl Catalog {
     /// SQLite's.
     pub fn shared_files(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
-            "SELECT count(*), min(path || ' is ' || first || ' and ' || last) FROM (
+            "SELECT count(*), min(full_path(path) || ' is ' || first || ' and ' || last) FROM (
                  SELECT i.path, count(*) AS n, min(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS first,
                         max(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS last
                  FROM generation g JOIN image i ON i.id = g.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
                  WHERE m.control = 0 GROUP BY i.path HAVING n > 1)",
+        )
+    }
+
+    /// Groups of references whose path is the same: of two subjects, which then cannot be told apart, or of one, where
+    /// it counts twice.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn shared_references(&self) -> Result<Option<Duplicate>> {
+        self.duplicate(
+            "SELECT count(*), min(path || ' is ' || first || ' and ' || last) FROM (
+                 SELECT i.path, count(*) AS n, min('reference ' || r.reference_index || ' of subject ' || s.subject_id) AS first,
+                        max('reference ' || r.reference_index || ' of subject ' || s.subject_id) AS last
+                 FROM reference_image r JOIN image i ON i.id = r.image JOIN subject s ON s.id = r.subject
+                 GROUP BY i.path HAVING n > 1)",
         )
     }
 
@@ -183,8 +198,10 @@ impl Catalog {
     /// SQLite's.
     pub fn copied_references(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
-            "SELECT count(*), min(m.name || ' ' || p.prompt_id || ' ' || g.seed || ' is the reference image ' || ri.path)
-             FROM reference_image r JOIN image ri ON ri.id = r.image JOIN image gi ON gi.blake3 = ri.blake3
+            "SELECT count(*), min(m.name || ' ' || p.prompt_id || ' ' || g.seed || ' is the reference image ' || full_path(r.path))
+             FROM (SELECT i.blake3, min(i.path) AS path FROM reference_image r JOIN image i ON i.id = r.image
+                   WHERE i.blake3 IS NOT NULL GROUP BY i.blake3) r
+             JOIN image gi ON gi.blake3 = r.blake3
              JOIN generation g ON g.image = gi.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
              WHERE m.control = 0",
         )
@@ -212,36 +229,36 @@ impl Catalog {
 }
 
 impl Changes<'_> {
-    /// Records what a look at an image's file found. A file that is gone keeps the hash of what it was.
+    /// Records what a look at an image's file found. A file that is gone keeps all that is known of what it held;
+    /// of one that is there nothing is kept: its content may be another, also if it cannot be read.
     ///
     /// # Errors
     /// SQLite's.
     pub fn record_probe(&self, id: i64, probe: &Probe) -> Result<()> {
+        let act = "record an image";
         let (status, reason, format, width, height) = match &probe.outcome {
             Outcome::Image { format, width, height } => {
                 (ImageStatus::Ok, None, Some(format.as_str()), Some(*width), Some(*height))
             }
             Outcome::Unusable(status, reason) => (*status, Some(reason.as_str()), None, None, None),
         };
+        if status == ImageStatus::Missing {
+            self.tx
+                .prepare_cached("UPDATE image SET status = ?2, reason = ?3, bytes = NULL, mtime_ns = NULL WHERE id = ?1")
+                .and_then(|mut q| q.execute(params![id, status.as_str(), reason]))
+                .map_err(catalog(act))?;
+            return Ok(());
+        }
+        let bytes = probe.bytes.map(|n| n as i64);
         self.tx
             .prepare_cached(
-                "UPDATE image SET status = ?2, reason = ?3, bytes = ?4, mtime_ns = ?5, blake3 = coalesce(?6, blake3),
-                                  format = coalesce(?7, format), width = coalesce(?8, width), height = coalesce(?9, height) WHERE id = ?1",
+                "UPDATE image SET status = ?2, reason = ?3, bytes = ?4, mtime_ns = ?5, blake3 = ?6,
+                                  format = ?7, width = ?8, height = ?9 WHERE id = ?1",
             )
             .and_then(|mut q| {
-                q.execute(params![
-                    id,
-                    status.as_str(),
-                    reason,
-                    probe.bytes.map(|n| n as i64),
-                    probe.mtime_ns,
-                    probe.blake3,
-                    format,
-                    width,
-                    height
-                ])
+                q.execute(params![id, status.as_str(), reason, bytes, probe.mtime_ns, probe.blake3, format, width, height])
             })
-            .map_err(catalog("record an image"))?;
+            .map_err(catalog(act))?;
         Ok(())
     }
 }

@@ -6,47 +6,67 @@
 //! | `embedding` | what is to be embedded, and the stage |
 //! | `entries` | subjects, prompts, generations: put in, compared with what is there |
 //! | `removal` | the same: taken out |
+//! | `roots` | the trees that images may lie in |
 //! | `images` | what is known of the image files |
+//! | `appearance` | what is decided and known of their pixels |
+//! | `paths` | absolute or relative: how their paths are kept |
 //! | `vectors` | encoders, parts, and where each vector lies |
 //! | `scores` | what is to be scored, and the scores |
 //! | `facts` | what a report and an export read |
+//! | `results` | what a digest and a backup read beside them |
 //! | `windows` | local similarities |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
+//! | `soundness` | what is wrong with the rows, each with what to do |
+//! | `repair` | what can be taken out and made anew |
+//! | `seal` | the digest of the rows that nothing else could vouch for |
 //!
 //! Promises: the file is in WAL mode with `synchronous=FULL`, so a committed transaction survives a
 //! power cut; one process writes (the data set holds the lock), any number read; foreign keys are
 //! enforced. No other module of the library speaks to SQLite.
 
+mod appearance;
 mod embedding;
 mod entries;
 mod facts;
 mod images;
+mod paths;
 mod queue;
 mod removal;
+mod repair;
+mod results;
+mod roots;
 mod schema;
 mod scores;
+mod seal;
 mod seeds;
+mod soundness;
 mod sql;
 mod vectors;
 mod windows;
 
+pub use appearance::BlankFact;
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, Entry, Put};
 pub use facts::{FileFact, FirstReference, GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 pub use images::{Content, Duplicate, ImageRow, Tally};
+pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removal;
 pub use scores::{Candidate, ReferenceVector, Score, Which};
+pub use seal::Seal;
+pub use soundness::{Fault, KnownFile, VectorSource};
 pub use sql::QueryRows;
 pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};
+pub(crate) use vectors::other_encoder;
 pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Place, Target, VectorKey};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_word};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
-use std::path::Path;
+use seal::Sealing;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a statement waits for another process before it gives up.
@@ -55,22 +75,39 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// An open catalog.
 pub struct Catalog {
     db: Connection,
+    seal: Sealing,
 }
 
 /// Catalog changes that become durable together, or not at all.
 pub struct Changes<'c> {
     tx: Transaction<'c>,
+    /// Rows changed by the connection before these changes.
+    before: u64,
+    seal: &'c Sealing,
 }
 
 impl Catalog {
-    /// Makes a new catalog at `path`, which must not exist.
+    /// Makes a new catalog at `path`, which must not exist, with paths kept by `rule`. It is one file, whole and on
+    /// the disk, that may be given another name.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn create(path: &Path) -> Result<()> {
-        let mut db = Connection::open(path).map_err(catalog("create the catalog"))?;
-        configure(&db)?;
-        schema::create(&mut db)
+    /// The file cannot be written; what is left of it is of no use.
+    pub fn create(path: &Path, rule: PathRule) -> Result<()> {
+        let act = "create the catalog";
+        let mut db = Connection::open(path).map_err(catalog(act))?;
+        configure_to_read(&db)?;
+        // Through the rollback journal, each failure is that of a statement. In WAL mode the pages would come into
+        // the file when the connection closes, and SQLite does not say when that fails.
+        db.pragma_update(None, "synchronous", "full").map_err(catalog(act))?;
+        schema::create(&mut db, rule)?;
+        seal::seal(&db).map_err(catalog(act))?;
+        use_log(&db)?;
+        db.close().map_err(|(_, e)| catalog(act)(e))?;
+        let left = ["-journal", "-wal"].map(|suffix| beside(path, suffix)).into_iter().find(|file| has_content(file));
+        match left {
+            Some(file) => Err(Error::Damaged(format!("{} was not written into the new catalog", file.display()))),
+            None => Ok(()),
+        }
     }
 
     /// Opens the catalog at `path` to read.
@@ -89,6 +126,7 @@ impl Catalog {
                     let flags = flags | OpenFlags::SQLITE_OPEN_URI;
                     db = Connection::open_with_flags(immutable(path), flags).map_err(catalog(act))?;
                 }
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => return Err(unread_log(path)),
                 Some(ErrorCode::NotADatabase) => return Err(Error::ForeignCatalog(path.to_path_buf())),
                 _ => return Err(catalog(act)(e)),
             }
@@ -97,7 +135,8 @@ impl Catalog {
         // One transaction for as long as the catalog is open: every read sees the same moment.
         db.execute_batch("BEGIN").map_err(catalog(act))?;
         schema::check_to_read(&db, path)?;
-        Ok(Catalog { db })
+        paths::install(&db, path)?;
+        Ok(Catalog { db, seal: Sealing::default() })
     }
 
     /// Opens the catalog at `path` to write, and brings it to the newest schema version.
@@ -110,7 +149,9 @@ impl Catalog {
         schema::version(&db, path)?; // before anything is set in a file that may be another's
         configure(&db)?;
         schema::upgrade(&mut db, path)?;
-        Ok(Catalog { db })
+        paths::install(&db, path)?;
+        let seal = Sealing::of(&db).map_err(catalog("read the seal"))?;
+        Ok(Catalog { db, seal })
     }
 
     /// Begins a set of changes.
@@ -118,78 +159,9 @@ impl Catalog {
     /// # Errors
     /// Another process holds the catalog.
     pub fn begin(&mut self) -> Result<Changes<'_>> {
+        let before = self.db.total_changes();
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(catalog("begin to write"))?;
-        Ok(Changes { tx })
-    }
-
-    /// SQLite's own check and the foreign keys: every fault it finds, as sentences.
-    ///
-    /// # Errors
-    /// The check itself cannot run.
-    pub fn integrity_faults(&self) -> Result<Vec<String>> {
-        let act = "check the catalog";
-        let mut faults = Vec::new();
-        let mut check = self.db.prepare("PRAGMA integrity_check").map_err(catalog(act))?;
-        let lines = check.query_map([], |r| r.get::<_, String>(0)).map_err(catalog(act))?;
-        for line in lines {
-            let line = line.map_err(catalog(act))?;
-            if line != "ok" {
-                faults.push(line);
-            }
-        }
-        let mut keys = self
-            .db
-            .prepare("SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2")
-            .map_err(catalog(act))?;
-        let rows = keys
-            .query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, i64>(2)?)))
-            .map_err(catalog(act))?;
-        for row in rows {
-            let (table, parent, n) = row.map_err(catalog(act))?;
-            faults.push(format!("{n} rows of {table} name a row of {parent} that is not there"));
-        }
-        Ok(faults)
-    }
-
-    /// What SQLite cannot know to be wrong: every contradiction between tables, as sentences.
-    ///
-    /// # Errors
-    /// SQLite's.
-    pub fn contradictions(&self) -> Result<Vec<String>> {
-        const CHECKS: &[(&str, &str)] = &[
-            (
-                "vectors lie beyond the end of their part, or in a part of another encoder",
-                "SELECT (SELECT count(*) FROM image_vector v JOIN part p ON p.id = v.part WHERE v.row >= p.rows OR v.encoder <> p.encoder)
-                      + (SELECT count(*) FROM prompt_vector v JOIN part p ON p.id = v.part WHERE v.row >= p.rows OR v.encoder <> p.encoder)",
-            ),
-            (
-                "image scores do not have one subject score for each subject of the prompt",
-                "SELECT count(*) FROM image_score s JOIN generation g ON g.id = s.generation
-                 WHERE (SELECT count(*) FROM subject_score u WHERE u.generation = s.generation AND u.encoder = s.encoder)
-                    <> (SELECT count(*) FROM prompt_subject ps WHERE ps.prompt = g.prompt)",
-            ),
-            (
-                "images belong to no subject and no generation",
-                "SELECT count(*) FROM image i WHERE NOT EXISTS (SELECT 1 FROM reference_image r WHERE r.image = i.id)
-                                                AND NOT EXISTS (SELECT 1 FROM generation g WHERE g.image = i.id)",
-            ),
-            (
-                "subjects have no reference",
-                "SELECT count(*) FROM subject s WHERE NOT EXISTS (SELECT 1 FROM reference_image r WHERE r.subject = s.id)",
-            ),
-            (
-                "prompts have no subject",
-                "SELECT count(*) FROM prompt p WHERE NOT EXISTS (SELECT 1 FROM prompt_subject ps WHERE ps.prompt = p.id)",
-            ),
-        ];
-        let mut found = Vec::new();
-        for (what, sql) in CHECKS {
-            let n: i64 = self.db.query_row(sql, [], |r| r.get(0)).map_err(catalog("check the catalog"))?;
-            if n > 0 {
-                found.push(format!("{n} {what}"));
-            }
-        }
-        Ok(found)
+        Ok(Changes { tx, before, seal: &self.seal })
     }
 }
 
@@ -199,15 +171,48 @@ impl Changes<'_> {
     /// # Errors
     /// The disk is full or failing; nothing of the set is kept.
     pub fn commit(self) -> Result<()> {
+        if self.tx.total_changes() != self.before {
+            self.seal.open(&self.tx).map_err(catalog("commit"))?;
+        }
         self.tx.commit().map_err(catalog("commit"))
     }
 }
 
 /// Whether a log of changes lies beside the catalog.
 fn has_log(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    std::fs::metadata(log).is_ok_and(|meta| meta.len() > 0)
+    has_content(&beside(path, "-wal"))
+}
+
+fn has_content(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0)
+}
+
+/// The file that SQLite keeps beside a catalog: `-wal`, `-shm` or `-journal`.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The log of a catalog that is gone, if there is one. SQLite would take its changes into whatever catalog comes
+/// into that place.
+pub(crate) fn orphaned_log(path: &Path) -> Option<PathBuf> {
+    ["-wal", "-journal"].map(|suffix| beside(path, suffix)).into_iter().find(|file| has_content(file))
+}
+
+/// Changes that a killed writer left in the log, in a place where nobody can take them into the catalog.
+fn unread_log(path: &Path) -> Error {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    Error::request(
+        format!(
+            "{} has changes that are only in its log, catalog.sqlite-wal, and this place cannot be written to",
+            path.display()
+        ),
+        format!(
+            "copy the whole data set to a place that can be written to, the log with it, and use it there: `cp -r {} COPY && msdata -d COPY verify`",
+            shell_word(dir)
+        ),
+    )
 }
 
 /// The address of a file that SQLite may take for unchanging.
@@ -228,16 +233,32 @@ fn configure_to_read(db: &Connection) -> Result<()> {
 fn configure(db: &Connection) -> Result<()> {
     let act = "configure the catalog";
     configure_to_read(db)?;
-    db.pragma_update(None, "journal_mode", "wal").map_err(catalog(act))?;
+    use_log(db)?;
     db.pragma_update(None, "synchronous", "full").map_err(catalog(act))?;
     db.pragma_update(None, "foreign_keys", true).map_err(catalog(act))?;
     db.pragma_update(None, "cache_size", -32_000).map_err(catalog(act))?; // 32 MB
     Ok(())
 }
 
+/// WAL mode: SQLite answers with the mode it is in then, which is another where the file system cannot do it.
+fn use_log(db: &Connection) -> Result<()> {
+    let act = "configure the catalog";
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |r| r.get(0)).map_err(catalog(act))?;
+    if mode != "wal" {
+        return Err(Error::request(
+            "the catalog cannot be written through a log (WAL) in this place",
+            "keep the data set on a local file system",
+        ));
+    }
+    Ok(())
+}
+
 /// Turns an SQLite error into ours: what was tried, and the reason in words.
 fn catalog(action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
     move |e| {
+        if matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt)) {
+            return Error::Damaged(format!("catalog.sqlite: {e}"));
+        }
         let full = matches!(&e, rusqlite::Error::SqliteFailure(f, _) if f.code == ErrorCode::DiskFull);
         if full {
             let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
@@ -247,15 +268,30 @@ fn catalog(action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
     }
 }
 
+impl Drop for Catalog {
+    /// A writer that ends seals what it leaves. Where that fails (a full disk) the catalog stays unsealed, and the
+    /// next writer seals it.
+    fn drop(&mut self) {
+        self.seal.close(&self.db);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_log_where_nobody_can_write_is_named_with_what_to_do() {
+        let error = unread_log(Path::new("/mnt/old set/catalog.sqlite"));
+        assert!(error.to_string().contains("catalog.sqlite-wal"), "{error}");
+        assert!(error.hint().unwrap().contains("`cp -r '/mnt/old set' COPY && msdata -d COPY verify`"));
+    }
+
+    #[test]
     fn a_file_that_nobody_changes_is_found_whatever_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("odd? #1 100%.sqlite");
-        Catalog::create(&path).unwrap();
+        Catalog::create(&path, PathRule::Absolute).unwrap();
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let db = Connection::open_with_flags(immutable(&path), flags).unwrap();
         assert!(schema::version(&db, &path).is_ok());

@@ -13,6 +13,10 @@ pub struct Removal {
     pub prompts: u64,
     /// Generations removed.
     pub generations: u64,
+    /// Jobs of a model's queue removed with it.
+    pub jobs: u64,
+    /// Whether the model that was removed was marked as a control.
+    pub control: bool,
 }
 
 impl Changes<'_> {
@@ -45,21 +49,27 @@ impl Changes<'_> {
         let id = self.prompt_row(prompt.as_str())?.ok_or_else(|| absent("prompt", prompt.as_str()))?;
         let generations = self.execute("DELETE FROM generation WHERE prompt = ?1", id)?;
         self.execute("DELETE FROM prompt WHERE id = ?1", id)?;
+        self.drop_idle_models()?;
         Ok(Removal { prompts: 1, generations, ..Removal::default() })
     }
 
-    /// Takes every generation of a model out.
+    /// Takes a model out: its generations, its queue, and whether it is a control.
     ///
     /// # Errors
     /// There is no such model.
     pub fn remove_model(&self, model: &ModelName) -> Result<Removal> {
         let id = self.known_model(model)?.ok_or_else(|| absent("model", model.as_str()))?;
+        let control = self
+            .tx
+            .query_row("SELECT control FROM model WHERE id = ?1", [id], |r| r.get(0))
+            .map_err(catalog("look up a model"))?;
         let generations = self.execute("DELETE FROM generation WHERE model = ?1", id)?;
+        let jobs = self.execute("DELETE FROM job WHERE model = ?1", id)?;
         self.execute("DELETE FROM model WHERE id = ?1", id)?;
-        Ok(Removal { generations, ..Removal::default() })
+        Ok(Removal { generations, jobs, control, ..Removal::default() })
     }
 
-    /// Takes one generation out.
+    /// Takes one generation out. A model without any keeps its queue, and that it is a control.
     ///
     /// # Errors
     /// It is not there.
@@ -70,15 +80,18 @@ impl Changes<'_> {
             _ => None,
         };
         let (id, _) = row.ok_or_else(|| absent("generation", &key))?;
-        let model = self.known_model(model)?;
         self.execute("DELETE FROM generation WHERE id = ?1", id)?;
-        if let Some(model) = model {
-            self.execute(
-                "DELETE FROM model WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM generation g WHERE g.model = model.id)",
-                model,
-            )?;
-        }
+        self.drop_idle_models()?;
         Ok(Removal { generations: 1, ..Removal::default() })
+    }
+
+    /// Forgets models about which nothing is left to know.
+    fn drop_idle_models(&self) -> Result<()> {
+        const SQL: &str = "DELETE FROM model WHERE control = 0
+            AND NOT EXISTS (SELECT 1 FROM generation g WHERE g.model = model.id)
+            AND NOT EXISTS (SELECT 1 FROM job j WHERE j.model = model.id)";
+        self.tx.execute(SQL, []).map_err(catalog("forget models"))?;
+        Ok(())
     }
 
     /// Takes out crops of subjects that their prompts no longer have.

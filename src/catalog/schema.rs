@@ -1,7 +1,10 @@
 //! Making a catalog, knowing one, bringing an older one up to date.
 
 use super::catalog;
+use super::paths::{PathRule, set_rule};
 use crate::error::{Error, Result};
+use crate::vocabulary::plain;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
@@ -13,13 +16,19 @@ const APPLICATION_ID: i64 = 0x6d73_6474;
 const STEPS: &[&str] = &[
     concat!(include_str!("../../schema/catalog.sql"), include_str!("../../schema/views.sql")),
     include_str!("../../schema/stress_test.sql"),
+    include_str!("../../schema/pixels.sql"),
+    include_str!("../../schema/embedding_failures.sql"),
+    include_str!("../../schema/staleness.sql"),
+    include_str!("../../schema/roots.sql"),
+    include_str!("../../schema/soundness.sql"),
+    include_str!("../../schema/paths.sql"),
     include_str!("../../schema/windows.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;
 
-pub fn create(db: &mut Connection) -> Result<()> {
-    migrate(db, 0)
+pub fn create(db: &mut Connection, rule: PathRule) -> Result<()> {
+    migrate(db, 0, rule)
 }
 
 /// Readers take any version they know; only a writer upgrades.
@@ -37,7 +46,7 @@ pub fn check_to_read(db: &Connection, path: &Path) -> Result<()> {
 pub fn upgrade(db: &mut Connection, path: &Path) -> Result<()> {
     match version(db, path)? {
         NEWEST => Ok(()),
-        older => migrate(db, older),
+        older => migrate(db, older, PathRule::Absolute),
     }
 }
 
@@ -58,15 +67,162 @@ pub fn version(db: &Connection, path: &Path) -> Result<i64> {
     Ok(found)
 }
 
-fn migrate(db: &mut Connection, from: i64) -> Result<()> {
+fn migrate(db: &mut Connection, from: i64, rule: PathRule) -> Result<()> {
     let act = "make the schema";
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(catalog(act))?;
     for step in &STEPS[from as usize..] {
         tx.execute_batch(step).map_err(catalog(act))?;
     }
+    // The rows are others now: whoever writes next seals them.
+    if from > 0 {
+        tx.execute("UPDATE seal SET digest = NULL", []).map_err(catalog(act))?;
+    }
+    set_rule(&tx, rule).map_err(catalog(act))?;
     tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(catalog(act))?;
     tx.pragma_update(None, "user_version", NEWEST).map_err(catalog(act))?;
     tx.commit().map_err(catalog(act))
+}
+
+/// An object of a schema as SQLite keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Object {
+    row: i64,
+    kind: String,
+    name: String,
+    table: String,
+    sql: Option<String>,
+}
+
+impl Object {
+    fn is_same(&self, other: &Object) -> bool {
+        (&self.kind, &self.name, &self.table, &self.sql) == (&other.kind, &other.name, &other.table, &other.sql)
+    }
+
+    /// Whether it is what became of `other` when some of its bytes changed.
+    fn was(&self, other: &Object) -> bool {
+        const ALIKE: f64 = 0.8;
+        match (&self.sql, &other.sql) {
+            (Some(a), Some(b)) => strsim::normalized_levenshtein(a, b) >= ALIKE,
+            _ => self.name == other.name,
+        }
+    }
+}
+
+fn objects(db: &Connection) -> rusqlite::Result<Vec<Object>> {
+    // Text that is no UTF-8 any more must still be comparable.
+    let text = |r: &rusqlite::Row<'_>, column| -> rusqlite::Result<Option<String>> {
+        Ok(match r.get_ref(column)? {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            ValueRef::Null => None,
+            ValueRef::Integer(n) => Some(n.to_string()),
+            ValueRef::Real(x) => Some(x.to_string()),
+        })
+    };
+    db.prepare("SELECT rowid, type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat*' ORDER BY rowid")?
+        .query_map([], |r| {
+            Ok(Object {
+                row: r.get(0)?,
+                kind: text(r, 1)?.unwrap_or_default(),
+                name: text(r, 2)?.unwrap_or_default(),
+                table: text(r, 3)?.unwrap_or_default(),
+                sql: text(r, 4)?,
+            })
+        })?
+        .collect()
+}
+
+/// Where a catalog's schema differs from the schema of this program.
+#[derive(Default)]
+struct Differences {
+    /// What an object must be, and which row it is now, if any.
+    wrong: Vec<(Object, Option<i64>)>,
+    /// Objects that are not ours.
+    others: Vec<Object>,
+}
+
+fn differences(db: &Connection) -> rusqlite::Result<Differences> {
+    let model = Connection::open_in_memory()?;
+    for step in STEPS {
+        model.execute_batch(step)?;
+    }
+    let mut found = objects(db)?;
+    let mut wrong = Vec::new();
+    for expected in objects(&model)? {
+        match found.iter().position(|o| o.is_same(&expected)) {
+            Some(at) => drop(found.swap_remove(at)),
+            None => wrong.push(expected),
+        }
+    }
+    let mut pair = |expected: Object| {
+        let named = found.iter().position(|o| o.name == expected.name);
+        let at = named.or_else(|| found.iter().position(|o| o.was(&expected)));
+        (expected, at.map(|at| found.swap_remove(at).row))
+    };
+    let wrong = wrong.into_iter().map(&mut pair).collect();
+    Ok(Differences { wrong, others: found })
+}
+
+/// Tables, indices, views and triggers that are not as this program makes them; and views and triggers of others.
+pub fn faults(db: &Connection) -> Result<(Vec<String>, Vec<String>)> {
+    let found = differences(db).map_err(catalog("compare the schema"))?;
+    let wrong = found.wrong.iter().map(|(object, row)| {
+        let is = if row.is_some() { "is not as msdata made it" } else { "is gone" };
+        format!("the {} {} {is}", object.kind, object.name)
+    });
+    let others =
+        found.others.iter().map(|object| format!("the {} {} is not of msdata", plain(&object.kind), plain(&object.name)));
+    Ok((wrong.collect(), others.collect()))
+}
+
+/// Gives each object of the schema the text that it must have, also where SQLite cannot read what is there; what
+/// was done. Rows of tables are not touched.
+pub fn rebuild(path: &Path) -> Result<Vec<String>> {
+    let act = "rebuild the schema";
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags).map_err(catalog(act))?;
+    // Without it, a text that SQLite cannot read stops everything.
+    db.pragma_update(None, "writable_schema", true).map_err(catalog(act))?;
+    if version(&db, path)? != NEWEST {
+        return Ok(Vec::new()); // upgrading comes first
+    }
+    let found = differences(&db).map_err(catalog(act))?;
+    if found.wrong.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(catalog(act))?;
+    let (mut done, mut indices) = (Vec::new(), Vec::new());
+    for (object, row) in &found.wrong {
+        let Object { kind, name, table, sql, .. } = object;
+        match row {
+            Some(row) => tx
+                .execute(
+                    "UPDATE sqlite_schema SET type = ?2, name = ?3, tbl_name = ?4, sql = ?5 WHERE rowid = ?1",
+                    rusqlite::params![row, kind, name, table, sql],
+                )
+                .map(drop),
+            None if kind == "view" || kind == "trigger" => tx
+                .execute(
+                    "INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES (?1, ?2, ?3, 0, ?4)",
+                    rusqlite::params![kind, name, table, sql],
+                )
+                .map(drop),
+            None if kind == "index" => {
+                indices.extend(sql.as_deref());
+                Ok(())
+            }
+            None => continue,
+        }
+        .map_err(catalog(act))?;
+        done.push(format!("the {kind} {name} is as msdata makes it again"));
+    }
+    let cookie: i64 = tx.pragma_query_value(None, "schema_version", |r| r.get(0)).map_err(catalog(act))?;
+    tx.pragma_update(None, "schema_version", cookie + 1).map_err(catalog(act))?;
+    tx.execute_batch("PRAGMA writable_schema = RESET").map_err(catalog(act))?;
+    for sql in indices {
+        tx.execute_batch(sql).map_err(catalog(act))?;
+    }
+    tx.commit().map_err(catalog(act))?;
+    Ok(done)
 }
 
 #[cfg(test)]
@@ -90,6 +246,7 @@ mod tests {
             format!("provenance IN ({})", words(Provenance::ALL)),
             format!("state IN ({})", words(crate::catalog::JobState::ALL)),
             format!("pattern IN ({})", words(Pattern::ALL)),
+            format!("transparency IN ({})", words(crate::image::Transparency::ALL)),
         ] {
             assert!(schema.contains(&set), "schema/catalog.sql lacks: {set}");
         }
@@ -113,10 +270,82 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_version_left_stale_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        let old = Connection::open(&path).unwrap();
+        let before = STEPS.iter().take_while(|step| !step.contains("image_usable_by_content"));
+        let mut version = 0;
+        for step in before {
+            old.execute_batch(step).unwrap();
+            version += 1;
+        }
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", version).unwrap();
+        old.execute_batch(
+            "INSERT INTO encoder (id, name, fingerprint, dimension) VALUES (1, 'e', 'f', 1);
+             INSERT INTO prompt (id, prompt_id, text, scene_type) VALUES (1, 'p', 'other', 'neutral');
+             INSERT INTO staged_vector (encoder, prompt, source, vector) VALUES (1, 1, zeroblob(32), zeroblob(4));
+             INSERT INTO image (id, path, status, reason, bytes, mtime_ns, blake3) VALUES
+                 (1, '/a', 'unreadable', 'permission denied', 5, 5, zeroblob(32)), (2, '/b', 'missing', 'no such file', 5, 5, zeroblob(32));",
+        )
+        .unwrap();
+        drop(old);
+        crate::catalog::Catalog::open_to_write(&path).unwrap();
+        let new = Connection::open(&path).unwrap();
+        let count = |sql| new.query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM staged_vector"), 0);
+        assert_eq!(count("SELECT count(*) FROM image WHERE bytes IS NULL AND mtime_ns IS NULL AND blake3 IS NOT NULL"), 2);
+    }
+
+    #[test]
+    fn what_old_sqlite_refuses_is_put_right_and_nothing_else_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(&STEPS[..2].concat()).unwrap();
+        old.execute_batch(
+            "INSERT INTO image (id, path, status) VALUES (1, '/a', 'pending'), (2, '/b', 'pending');
+             INSERT INTO subject (id, subject_id, label) VALUES (1, 's', 'x');
+             INSERT INTO reference_image VALUES (1, 0, 1);
+             INSERT INTO prompt VALUES (1, 'p', 'text', 'neutral');
+             INSERT INTO prompt_subject VALUES (1, 0, 1);
+             INSERT INTO model VALUES (1, 'm', 0);
+             INSERT INTO generation (id, model, prompt, seed, image) VALUES (1, 1, 1, 7, 2);
+             INSERT INTO encoder (id, name, fingerprint, dimension) VALUES (1, 'e', 'f', 4);
+             INSERT INTO image_score VALUES (1, 1, 0.5, NULL);
+             INSERT INTO subject_score VALUES (1, 1, 0, 0.5);",
+        )
+        .unwrap();
+        let triggers = |db: &Connection| -> i64 {
+            db.query_row("SELECT count(*) FROM sqlite_schema WHERE type <> 'table' AND sql NOT NULL", [], |r| r.get(0)).unwrap()
+        };
+        let before = triggers(&old);
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 2).unwrap();
+        drop(old);
+        drop(crate::catalog::Catalog::open_to_write(&path).unwrap());
+        let new = Connection::open(&path).unwrap();
+        let text: String = new.query_row("SELECT sql FROM sqlite_schema WHERE name = 'generation'", [], |r| r.get(0)).unwrap();
+        assert!(text.contains("meta    TEXT CHECK (meta IS NULL OR json_valid(meta))"), "{text}");
+        assert!(text.contains("regions TEXT CHECK (regions IS NULL OR json_valid(regions))"), "{text}");
+        assert_eq!(triggers(&new), before);
+        let scores: (i64, i64) = new
+            .query_row("SELECT (SELECT count(*) FROM image_score), (SELECT count(*) FROM subject_score)", [], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(scores, (1, 1));
+        assert!(new.execute("UPDATE generation SET meta = '{'", []).is_err(), "the check still checks");
+        new.execute("UPDATE generation SET meta = '{}'", []).unwrap();
+        assert_eq!(faults(&new).unwrap(), (vec![], vec![]), "an upgraded catalog has the schema of a new one");
+    }
+
+    #[test]
     fn a_newer_version_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("catalog.sqlite");
-        crate::catalog::Catalog::create(&path).unwrap();
+        crate::catalog::Catalog::create(&path, PathRule::Absolute).unwrap();
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let error = crate::catalog::Catalog::open_to_read(&path).err().unwrap();
         assert!(matches!(error, Error::NewerCatalog { found: 99, .. }), "{error}");

@@ -1,5 +1,7 @@
 //! What is to be scored, and the scores.
 
+use super::embedding::text_source;
+use super::vectors::FRESH;
 use super::{Catalog, Changes, EncoderRow, Place, catalog};
 use crate::error::Result;
 use rusqlite::params;
@@ -61,12 +63,11 @@ impl Catalog {
     /// SQLite's.
     pub fn reference_vectors(&self, encoder: i64) -> Result<Vec<ReferenceVector>> {
         self.db
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT r.subject, v.part, v.row FROM reference_image r JOIN image i ON i.id = r.image
-                 LEFT JOIN image_vector v ON v.encoder = ?1 AND v.image = i.id
-                     AND (v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3)
-                 ORDER BY r.subject, r.reference_index",
-            )
+                 LEFT JOIN image_vector v ON v.encoder = ?1 AND v.image = i.id AND {FRESH}
+                 ORDER BY r.subject, r.reference_index"
+            ))
             .and_then(|mut q| {
                 q.query_map([encoder], |r| {
                     let place = match (r.get(1)?, r.get(2)?) {
@@ -91,15 +92,25 @@ impl Catalog {
             .map_err(catalog("read prompts"))
     }
 
-    /// The prompts' vectors of an encoder.
+    /// The prompts' vectors of an encoder; of those whose vector is of their text as it is now.
     ///
     /// # Errors
     /// SQLite's.
     pub fn prompt_vectors(&self, encoder: i64) -> Result<Vec<(i64, Place)>> {
-        self.db
-            .prepare_cached("SELECT prompt, part, row FROM prompt_vector WHERE encoder = ?1 ORDER BY prompt")
-            .and_then(|mut q| q.query_map([encoder], |r| Ok((r.get(0)?, Place { part: r.get(1)?, row: r.get(2)? })))?.collect())
-            .map_err(catalog("read prompt vectors"))
+        let act = "read prompt vectors";
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT v.prompt, v.part, v.row, v.source, p.text FROM prompt_vector v JOIN prompt p ON p.id = v.prompt
+                 WHERE v.encoder = ?1 ORDER BY v.prompt",
+            )
+            .map_err(catalog(act))?;
+        let read = |r: &rusqlite::Row<'_>| {
+            let fresh = r.get::<_, [u8; 32]>(3)? == text_source(r.get_ref(4)?.as_str()?);
+            Ok((fresh, (r.get(0)?, Place { part: r.get(1)?, row: r.get(2)? })))
+        };
+        let rows: Vec<_> = query.query_map([encoder], read).and_then(Iterator::collect).map_err(catalog(act))?;
+        Ok(rows.into_iter().filter_map(|(fresh, vector)| fresh.then_some(vector)).collect())
     }
 
     /// Generations whose usable vector of an encoder lies in a part, in the order in which the vectors
@@ -118,15 +129,14 @@ impl Catalog {
         let (row, image) = after.map_or((-1, 0), |(row, image)| (i64::from(row), image));
         let scored = which == Which::Scored;
         self.db
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT g.id, g.prompt, v.part, v.row, v.image
                  FROM image_vector v INDEXED BY image_vector_by_place
                  JOIN image i ON i.id = v.image JOIN generation g ON g.image = v.image
-                 WHERE v.part = ?2 AND v.encoder = ?1 AND v.row >= ?3 AND (v.row, v.image) > (?3, ?4)
-                   AND (v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3)
+                 WHERE v.part = ?2 AND v.encoder = ?1 AND v.row >= ?3 AND (v.row, v.image) > (?3, ?4) AND {FRESH}
                    AND EXISTS (SELECT 1 FROM image_score s WHERE s.generation = g.id AND s.encoder = ?1) = ?5
-                 ORDER BY v.row, v.image LIMIT ?6",
-            )
+                 ORDER BY v.row, v.image LIMIT ?6"
+            ))
             .and_then(|mut q| {
                 q.query_map(params![encoder.id, part, row, image, scored, limit as i64], |r| {
                     let place = Place { part: r.get(2)?, row: r.get(3)? };

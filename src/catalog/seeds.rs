@@ -28,9 +28,12 @@ impl Changes<'_> {
         let other = !known.is_empty() && known != sorted;
         if !other || replace {
             let act = catalog("put the seeds");
-            self.tx.execute("DELETE FROM seed", []).map_err(&act)?;
+            let mut delete = self.tx.prepare_cached("DELETE FROM seed WHERE seed = ?1").map_err(&act)?;
+            for seed in known.iter().filter(|seed| !sorted.contains(seed)) {
+                delete.execute([seed]).map_err(&act)?;
+            }
             let mut insert = self.tx.prepare_cached("INSERT INTO seed (seed) VALUES (?1)").map_err(&act)?;
-            for seed in &sorted {
+            for seed in sorted.iter().filter(|seed| !known.contains(seed)) {
                 insert.execute([seed]).map_err(&act)?;
             }
         }

@@ -1,5 +1,6 @@
 //! Encoders, the Parquet parts that hold their vectors, and where each vector lies.
 
+use super::embedding::text_source;
 use super::{Catalog, Changes, catalog};
 use crate::error::{Error, Result};
 use crate::vocabulary::{EncoderName, ModelName, PromptId, Provenance, SubjectId, quote};
@@ -119,6 +120,10 @@ pub struct KeyedVector {
     pub place: Place,
 }
 
+/// Of an image `i` and its vector `v`: is the vector of what the image holds? One that was imported before its
+/// image was ever read has no source; one whose image can no longer be read is not known to be.
+pub(super) const FRESH: &str = "(v.source IS NULL OR v.source = i.blake3)";
+
 fn encoder_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<EncoderRow> {
     let name: String = r.get(1)?;
     Ok(EncoderRow {
@@ -177,7 +182,6 @@ impl Catalog {
     /// # Errors
     /// SQLite's, or `each`'s.
     pub fn each_vector(&self, encoder: i64, mut each: impl FnMut(KeyedVector) -> Result<()>) -> Result<()> {
-        const FRESH: &str = "(v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3)";
         let queries = [
             format!(
                 "SELECT v.part, v.row, s.subject_id, r.reference_index, NULL FROM image_vector v JOIN image i ON i.id = v.image
@@ -189,7 +193,7 @@ impl Catalog {
                  JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
                  WHERE v.encoder = ?1 AND {FRESH} ORDER BY m.name, p.prompt_id, g.seed"
             ),
-            "SELECT v.part, v.row, p.prompt_id, NULL, NULL FROM prompt_vector v JOIN prompt p ON p.id = v.prompt
+            "SELECT v.part, v.row, p.prompt_id, v.source, p.text FROM prompt_vector v JOIN prompt p ON p.id = v.prompt
              WHERE v.encoder = ?1 ORDER BY p.prompt_id"
                 .to_owned(),
         ];
@@ -198,8 +202,9 @@ impl Catalog {
             let mut query = self.db.prepare_cached(sql).map_err(catalog(act))?;
             let mut rows = query.query([encoder]).map_err(catalog(act))?;
             while let Some(r) = rows.next().map_err(catalog(act))? {
-                let vector = keyed(kind, r).map_err(catalog(act))?;
-                each(vector)?;
+                if let Some(vector) = keyed(kind, r).map_err(catalog(act))? {
+                    each(vector)?;
+                }
             }
         }
         Ok(())
@@ -211,11 +216,12 @@ impl Catalog {
     /// # Errors
     /// SQLite's.
     pub fn gaps(&self, encoder: i64) -> Result<Gaps> {
-        const HAS: &str = "SELECT 1 FROM image_vector v WHERE v.encoder = ?1 AND v.image = i.id
-                           AND (v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3)";
         let count = |from: &str| -> Result<Gap> {
-            let sql =
-                format!("SELECT count(*), count(*) FILTER (WHERE NOT EXISTS ({HAS})) FROM {from} JOIN image i ON i.id = t.image");
+            let sql = format!(
+                "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
+                     SELECT 1 FROM image_vector v WHERE v.encoder = ?1 AND v.image = i.id AND {FRESH}))
+                 FROM {from} JOIN image i ON i.id = t.image"
+            );
             self.db
                 .query_row(&sql, [encoder], |r| {
                     Ok(Gap { total: r.get::<_, i64>(0)? as u64, lacking: r.get::<_, i64>(1)? as u64 })
@@ -226,7 +232,8 @@ impl Catalog {
     }
 }
 
-fn keyed(kind: usize, r: &rusqlite::Row<'_>) -> rusqlite::Result<KeyedVector> {
+/// A vector's key; `None` if it is of a text that its prompt no longer has.
+fn keyed(kind: usize, r: &rusqlite::Row<'_>) -> rusqlite::Result<Option<KeyedVector>> {
     let place = Place { part: r.get(0)?, row: r.get(1)? };
     let text = |column: usize| r.get::<_, String>(column);
     let key = match kind {
@@ -236,39 +243,52 @@ fn keyed(kind: usize, r: &rusqlite::Row<'_>) -> rusqlite::Result<KeyedVector> {
             PromptId::new(text(3)?).map_err(invalid(3))?,
             r.get(4)?,
         ),
+        _ if r.get::<_, [u8; 32]>(3)? != text_source(r.get_ref(4)?.as_str()?) => return Ok(None),
         _ => VectorKey::Prompt(PromptId::new(text(2)?).map_err(invalid(2))?),
     };
-    Ok(KeyedVector { key, place })
+    Ok(Some(KeyedVector { key, place }))
+}
+
+/// The error of an encoder that bears the name of another of the data set.
+pub(crate) fn other_encoder(known: &EncoderRow, fingerprint: &str) -> Error {
+    Error::request(
+        format!(
+            "two encoders named {}: fingerprint {} in the data set, {fingerprint} here",
+            quote(known.name.as_str()),
+            known.fingerprint
+        ),
+        "vectors of different encoders cannot be compared: give the other one another name",
+    )
 }
 
 impl Changes<'_> {
+    /// The encoder of this name.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn encoder_named(&self, name: &EncoderName) -> Result<Option<EncoderRow>> {
+        self.tx
+            .prepare_cached("SELECT id, name, fingerprint, dimension, location, pixel_rule FROM encoder WHERE name = ?1")
+            .and_then(|mut q| q.query_row([name.as_str()], encoder_row).optional())
+            .map_err(catalog("look up an encoder"))
+    }
+
     /// The encoder of this name and fingerprint, made if it is new.
     ///
     /// # Errors
     /// There is one of that name with another fingerprint or dimension.
     pub fn encoder(&self, name: &EncoderName, fingerprint: &str, dimension: usize) -> Result<i64> {
-        let known = self
-            .tx
-            .prepare_cached("SELECT id, name, fingerprint, dimension, location, pixel_rule FROM encoder WHERE name = ?1")
-            .and_then(|mut q| q.query_row([name.as_str()], encoder_row).optional())
-            .map_err(catalog("look up an encoder"))?;
+        let known = self.encoder_named(name)?;
         match known {
-            Some(e) if e.fingerprint == fingerprint && e.dimension == dimension => Ok(e.id),
-            Some(e) if e.fingerprint == fingerprint => Err(Error::request(
+            Some(e) if e.fingerprint != fingerprint => Err(other_encoder(&e, fingerprint)),
+            Some(e) if e.dimension == dimension => Ok(e.id),
+            Some(e) => Err(Error::request(
                 format!(
                     "encoder {} has vectors of {} numbers in the data set and of {dimension} here",
                     quote(name.as_str()),
                     e.dimension
                 ),
                 "give the other encoder another name",
-            )),
-            Some(e) => Err(Error::request(
-                format!(
-                    "two encoders named {}: fingerprint {} in the data set, {fingerprint} here",
-                    quote(name.as_str()),
-                    e.fingerprint
-                ),
-                "vectors of different encoders cannot be compared: give the other one another name",
             )),
             None => {
                 self.tx
@@ -298,7 +318,7 @@ impl Changes<'_> {
             .map_err(catalog("describe an encoder"))
     }
 
-    /// Gives an encoder whose vectors were taken out another fingerprint and dimension.
+    /// Gives an encoder another fingerprint and dimension. Every vector and score of the model before goes.
     ///
     /// # Errors
     /// SQLite's.
@@ -323,7 +343,7 @@ impl Changes<'_> {
                     .tx
                     .prepare_cached("SELECT id, text FROM prompt WHERE prompt_id = ?1")
                     .and_then(|mut q| q.query_row([prompt.as_str()], |r| Ok((r.get(0)?, r.get::<_, String>(1)?))).optional())
-                    .map(|found| found.map(|(id, text)| (Target::Prompt(id), Some(*blake3::hash(text.as_bytes()).as_bytes()))))
+                    .map(|found| found.map(|(id, text)| (Target::Prompt(id), Some(text_source(&text)))))
                     .map_err(catalog("look up a prompt"));
             }
             VectorKey::Reference(subject, index) => self

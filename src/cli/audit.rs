@@ -2,6 +2,7 @@ use super::report::{deliver, warn_of_identity};
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{AuditOptions, FlagKind};
+use msdata::durable::check_target;
 use msdata::table::Format;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 ///
 /// blind_spot: CLIP-I in the upper quartile of its subject count, and every subject collapsed. copy: more similar to
 /// one reference of a requested subject than its references are to each other. same_bytes, near_duplicate: there
-/// already, as another image. Controls are not listed.
+/// already, as another image. blank: one colour throughout, or nothing that is visible. Controls are not listed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -49,6 +50,7 @@ impl Audit {
             copy: self.copy,
             near: self.near,
         };
+        self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
         let audit = terminal.watch(|watch| data.audit(&options, watch))?;
         deliver(self.out.as_deref(), |out| audit.write(out, self.format))?;

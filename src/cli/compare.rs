@@ -1,6 +1,7 @@
 use super::report::{alpha, confidence, deliver, warn_of_identity};
 use super::{Ended, Terminal};
 use msdata::Dataset;
+use msdata::durable::check_target;
 use msdata::report::{CompareOptions, Key, Thresholds};
 use msdata::score::Confidence;
 use msdata::table::Format;
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 /// Two models on the same prompts and seeds: is the difference more than chance?
 ///
 /// Every measure of the first less that of the second, over the images that both have of a prompt and seed: the
-/// mean difference, its interval by a bootstrap over prompts, p of a sign-flip test over the prompts' means, and
-/// the same by Holm's method over all rows of the measure. A * marks models that are told apart.
+/// mean difference, its interval by a bootstrap over prompts, p of an exact sign-flip test over the prompts' means,
+/// and the same by Holm's method over all rows of the measure. A * marks models that are told apart.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -70,6 +71,7 @@ impl Compare {
             measure: self.measure,
             alpha: self.alpha,
         };
+        self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
         let (identity, remarks) = if self.leaderboard {
             let board = data.leaderboard(&options)?;

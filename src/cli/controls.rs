@@ -37,9 +37,8 @@ impl Controls {
         terminal.say(format!("composites: {}{lacking}; {} image files written", summary.composites, summary.written));
         embed::print(&summary.embedded, terminal);
         terminal.say(format!("scores: {} new", summary.scored));
-        let failed = summary.embedded.encoders.iter().any(|(_, done)| done.failed > 0);
         let images = summary.images;
-        let incomplete = failed || summary.lacking > 0 || images.missing + images.unusable > 0;
+        let incomplete = summary.embedded.lacks_images() || summary.lacking > 0 || images.missing + images.unusable > 0;
         Ok(if incomplete { Ended::Incomplete } else { Ended::Done })
     }
 }

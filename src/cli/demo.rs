@@ -1,6 +1,7 @@
 use super::{Ended, Terminal};
 use msdata::demo::{self, DemoOptions};
 use msdata::table::Format;
+use msdata::vocabulary::plain;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
@@ -37,7 +38,7 @@ impl Demo {
 Against what was drawn (1 is perfect, 0.5 is chance)   whole image   windows
   drawn above replaced by a copy of another                  {:.3}     {:.3}
   drawn above bled into by a neighbour                       {:.3}     {:.3}
-Strength of bleeding and similarity, Spearman (-1 is best)   {:.3}    {:.3}",
+Strength of bleeding and similarity, Spearman (-1 is best)  {:.3}    {:.3}",
                 image.kept_over_replaced,
                 windows.kept_over_replaced,
                 image.kept_over_bled,
@@ -46,6 +47,7 @@ Strength of bleeding and similarity, Spearman (-1 is best)   {:.3}    {:.3}",
                 windows.bleeding,
             )?;
         }
+        let page = made.page.display().to_string();
         writeln!(
             out,
             "
@@ -61,7 +63,7 @@ What was done to every subject is recorded. Beside it, what the encoder saw of i
 
 Look at it: {}",
             demo::THRESHOLDS,
-            made.page.display(),
+            plain(&page),
         )?;
         Ok(Ended::Done)
     }

@@ -1,7 +1,9 @@
+use super::ingest::name_unusable;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{EmbedOptions, EmbedSummary, Embedded, LookedThrough, WindowChoice};
 use msdata::encoder::{Batch, Device};
+use msdata::image::Transparency;
 use msdata::vocabulary::plain;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,11 @@ pub struct Embedding {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: Device,
+    /// What becomes of transparent pixels, in every image and for every encoder: drop (hidden colours count as if they
+    /// were seen), white or black (the picture is laid on it). Kept in the data set; another choice embeds everything
+    /// anew [default: as before, drop at first]
+    #[arg(long, value_name = "HOW")]
+    transparency: Option<Transparency>,
     /// Images of a batch: 1 or a multiple of 8 [default: 8 on the CPU, 32 on a GPU]
     #[arg(long, value_name = "N")]
     batch: Option<Batch>,
@@ -39,17 +46,20 @@ impl Embedding {
             batch: self.batch,
             threads: self.threads,
             library: self.onnxruntime,
+            transparency: self.transparency,
             retry_failed,
             windows: self.windows,
         }
     }
 }
 
-/// Embed what is missing
+/// Embed what is missing, and score it
 ///
 /// Images and prompts without a vector get one, by the encoders given, else by those already in the data
-/// set. What is finished survives a kill; running it again does what is left. An encoder whose model has
-/// changed embeds everything anew.
+/// set; then what can be scored is. What is finished survives a kill; running it again does what is left. An
+/// encoder whose model has changed embeds everything anew. Images whose size or time has changed are read
+/// again; `msdata ingest --rehash` reads all. Exit status 3 says that some images are missing or
+/// unusable, or changed while they were read.
 ///
 /// ONNX Runtime is looked for at --onnxruntime, in ORT_DYLIB_PATH, in the data directory (MSDATA_HOME,
 /// else ~/.local/share/msdata), beside the program, and where the system looks.
@@ -58,7 +68,7 @@ impl Embedding {
 Examples:
   msdata embed --encoder paper --device cuda
   msdata embed --encoder ../my-encoder --batch 16
-  msdata embed --retry-failed && msdata score")]
+  msdata embed --retry-failed")]
 pub struct Embed {
     #[command(flatten)]
     embedding: Embedding,
@@ -75,15 +85,14 @@ impl Embed {
         print(&summary, terminal);
         if summary.encoders.is_empty() {
             terminal.say("nothing was left to embed");
-        } else {
-            terminal.say("`msdata score` scores what is new");
         }
+        terminal.say(format!("scores: {} new", summary.scored));
         let images = summary.images;
         if images.missing + images.unusable > 0 {
             terminal.say(format!("images: {} usable, {} missing, {} unusable", images.ok, images.missing, images.unusable));
+            name_unusable(images, &summary.unusable, terminal);
         }
-        let failed = summary.encoders.iter().any(|(_, done)| done.failed > 0);
-        Ok(if failed || images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
+        Ok(if summary.lacks_images() || images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
     }
 }
 
@@ -92,8 +101,14 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
     if let Some(device) = &summary.device {
         terminal.say(format!("embedded with {device}"));
     }
-    for (name, Embedded { images, shared, prompts, failed, .. }) in &summary.encoders {
-        let counts = [(*images, "images"), (*shared, "more with the same content"), (*prompts, "prompts"), (*failed, "failed")];
+    for (name, Embedded { images, shared, prompts, failed, changed, .. }) in &summary.encoders {
+        let counts = [
+            (*images, "images"),
+            (*shared, "more with the same content"),
+            (*prompts, "prompts"),
+            (*failed, "failed"),
+            (*changed, "changed while they were read: run again"),
+        ];
         let counts: Vec<String> = counts.iter().filter(|c| c.0 > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let counts = if counts.is_empty() { "nothing new".to_owned() } else { counts.join(", ") };
         terminal.say(format!("  {}: {counts}", plain(name.as_str())));
@@ -101,5 +116,15 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
     for (name, pattern, LookedThrough { images, windows, failed }) in &summary.windows {
         let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
         terminal.say(format!("  {}: looked through {images} images, {windows} windows ({pattern}){failed}", plain(name.as_str())));
+    }
+    if summary.failed > 0 {
+        terminal.say(format!(
+            "{} images or prompts could not be embedded; `msdata embed --retry-failed` tries again",
+            summary.failed
+        ));
+        summary.failures.iter().for_each(|line| terminal.say(format!("  {}", plain(line))));
+        if summary.failed > summary.failures.len() as u64 {
+            terminal.say("  …: msdata sql \"SELECT * FROM embedding_failures\"");
+        }
     }
 }

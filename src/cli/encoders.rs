@@ -1,9 +1,10 @@
+use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
 use msdata::encoder::registry::{self, NamedEncoder};
 use msdata::encoder::{BUILTIN, Described, EncoderDirectory, Home, Origin, Patience, pull};
 use msdata::table::{Cell, Format, Head, TableWriter};
 use msdata::vocabulary::EncoderName;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::PathBuf;
 
 /// Encoders on this machine: list, fetch, add
@@ -76,7 +77,7 @@ impl Encoders {
                     // Says why it is not here.
                     None => Described::find(name.as_str(), &home)?.remove(0).directory().to_owned(),
                 };
-                writeln!(std::io::stdout().lock(), "{}", dir.display())?;
+                path_to_standard_output(&dir)?;
             }
         }
         Ok(Ended::Done)

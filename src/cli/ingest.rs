@@ -1,16 +1,18 @@
 use super::embed::{self, Embedding};
 use super::{Ended, Terminal};
+use msdata::catalog::Tally;
 use msdata::dataset::{Counts, OutputOptions, SourceFormat};
 use msdata::generator::Grid;
-use msdata::vocabulary::ModelName;
+use msdata::vocabulary::{ModelName, plain};
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 
 /// Read manifests into the data set, embed what is new, score it
 ///
-/// Manifests are JSON Lines (.jsonl) or CSV (.csv), plain, .gz or .zst. Rows come in all together or not
-/// at all: every bad row is listed as FILE:LINE. Running it again changes nothing. Exit status 3 says that
-/// some images are missing or unusable.
+/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv), plain, .gz or .zst. Rows come in all
+/// together or not at all: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
+/// read again when its size or time has changed, or when it was missing or unusable. Exit status 3 says that some
+/// images are missing or unusable, or changed while they were read.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -19,6 +21,7 @@ Examples:
   msdata ingest --from stress-test-repo ../Multi-Subject-Evaluation --encoder paper
   msdata ingest --from xverse ../XVerse/msdata-xverse
   msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'
+  msdata ingest --rehash
   msdata ingest --subjects new.jsonl --dry-run")]
 pub struct Ingest {
     /// A subjects manifest (repeatable)
@@ -50,14 +53,18 @@ pub struct Ingest {
     #[command(flatten)]
     embedding: Embedding,
     /// Do not embed what is new; vectors come from --embeddings
-    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "onnxruntime", "windows"])]
+    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "transparency", "onnxruntime", "windows"])]
     no_embed: bool,
     /// Let other content under a known key replace what is there
     #[arg(long)]
     replace: bool,
-    /// Read images only below this directory (repeatable)
+    /// Read images only below this directory, now and whenever they are opened later (repeatable)
     #[arg(long, value_name = "DIR")]
     root: Vec<PathBuf>,
+    /// Read every image file again, also those whose size and time are as they were: for files that were
+    /// replaced by a copy that keeps the time (`rsync -t`, `cp -p`)
+    #[arg(long, conflicts_with = "dry_run")]
+    rehash: bool,
     /// Change nothing; say what would change
     #[arg(long)]
     dry_run: bool,
@@ -108,19 +115,23 @@ impl Ingest {
             roots: self.root,
             replace: self.replace,
             dry_run: self.dry_run,
+            rehash: self.rehash,
             embed: (!self.no_embed).then(|| self.embedding.options(false)),
         };
         let mut data = Dataset::open_to_write(dataset)?;
         let summary = terminal.watch(|watch| data.ingest(&options, watch))?;
         print(&summary, options.dry_run, terminal);
-        let failed = summary.embedded.encoders.iter().any(|(_, done)| done.failed > 0);
-        Ok(if failed || summary.images.missing + summary.images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
+        Ok(if summary.embedded.lacks_images() || summary.images.missing + summary.images.unusable > 0 {
+            Ended::Incomplete
+        } else {
+            Ended::Done
+        })
     }
 }
 
 /// Ends the process as clap does for what it cannot parse.
 pub fn usage(message: String) -> ! {
-    clap::Error::raw(clap::error::ErrorKind::InvalidValue, message + "\n").exit()
+    super::refused(&clap::Error::raw(clap::error::ErrorKind::InvalidValue, message + "\n"))
 }
 
 fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
@@ -153,16 +164,21 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
         "images: {} usable, {} missing, {} unusable; {} read now",
         images.ok, images.missing, images.unusable, summary.images_read
     ));
-    for line in &summary.unusable {
-        terminal.say(format!("  {}", msdata::vocabulary::plain(line)));
-    }
-    let rest = (images.missing + images.unusable).saturating_sub(summary.unusable.len() as u64);
-    if rest > 0 {
-        terminal.say(format!("  … and {rest} more: msdata sql \"SELECT path, reason FROM generations WHERE status <> 'ok'\""));
-    }
+    name_unusable(images, &summary.unusable, terminal);
     embed::print(&summary.embedded, terminal);
     summary.waiting.iter().for_each(|line| terminal.say(line));
     if summary.scored > 0 || !idle {
         terminal.say(format!("scores: {} new", summary.scored));
+    }
+}
+
+/// The first images that cannot be used, a line each, and how to see the others.
+pub fn name_unusable(images: Tally, first: &[String], terminal: &Terminal) {
+    for line in first {
+        terminal.say(format!("  {}", plain(line)));
+    }
+    let rest = (images.missing + images.unusable).saturating_sub(first.len() as u64);
+    if rest > 0 {
+        terminal.say(format!("  … and {rest} more: msdata sql \"SELECT path, reason FROM generations WHERE status <> 'ok'\""));
     }
 }

@@ -2,22 +2,27 @@
 //! statuses.
 
 mod audit;
+mod backup;
 mod bench;
 mod compare;
 mod controls;
 mod demo;
+mod digest;
 mod embed;
 mod encoders;
 mod export;
 mod findings;
+mod gc;
 mod ingest;
 mod init;
 mod manual;
 mod plot;
+mod relocate;
 mod remove;
 mod report;
 mod run;
 mod score;
+mod signals;
 mod sql;
 mod subjects;
 mod terminal;
@@ -25,10 +30,11 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 use msdata::Error;
+use msdata::vocabulary::plain_lines;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use terminal::{Style, Terminal};
+use terminal::{Style, Terminal, line_to_standard_error as say};
 
 /// Did each requested identity survive? Data sets for multi-subject text-to-image evaluation: an SQLite
 /// catalog of subjects, prompts and generated images, Parquet embedding tables, and the Subject Collapse
@@ -74,6 +80,10 @@ enum Verb {
     Run(run::Run),
     Verify(verify::Verify),
     Remove(remove::Remove),
+    Relocate(relocate::Relocate),
+    Digest(digest::Digest),
+    Backup(backup::Backup),
+    Gc(gc::Gc),
     Subjects(subjects::Subjects),
     Encoders(encoders::Encoders),
     Demo(demo::Demo),
@@ -94,7 +104,7 @@ enum Ended {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|e| refused(&e));
     let terminal = Terminal::new(cli.quiet, cli.progress);
     match run(cli, &terminal) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
@@ -122,12 +132,27 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Verb::Run(verb) => verb.run(dir, terminal),
         Verb::Verify(verb) => verb.run(dir, terminal),
         Verb::Remove(verb) => verb.run(dir, terminal),
+        Verb::Relocate(verb) => verb.run(dir, terminal),
+        Verb::Digest(verb) => verb.run(dir, terminal),
+        Verb::Backup(verb) => verb.run(dir, terminal),
+        Verb::Gc(verb) => verb.run(dir, terminal),
         Verb::Subjects(verb) => verb.run(dir, terminal),
         Verb::Encoders(verb) => verb.run(terminal),
         Verb::Demo(verb) => verb.run(terminal),
         Verb::Completions(verb) => verb.run(),
         Verb::Man(verb) => verb.run(),
     }
+}
+
+/// Ends the process as clap does; but a message that holds what a terminal would obey is shown without it, and without
+/// colours.
+fn refused(e: &clap::Error) -> ! {
+    let message = e.render().to_string();
+    if !e.use_stderr() || plain_lines(&message) == message {
+        e.exit();
+    }
+    terminal::lines_to_standard_error(&message);
+    std::process::exit(e.exit_code());
 }
 
 /// Says what went wrong and what to do next; the exit status.
@@ -138,15 +163,17 @@ fn failed(e: &anyhow::Error) -> ExitCode {
     let error = e.downcast_ref::<Error>();
     match error {
         Some(Error::Manifest(problems)) => {
-            let rows = if problems.len() == 1 { "1 bad row".to_owned() } else { format!("{} bad rows", problems.len()) };
-            eprintln!("error: {rows}; nothing was written");
-            problems.iter().for_each(|p| eprintln!("{p}"));
+            let rows: u64 = problems.iter().map(msdata::manifest::Problem::rows).sum();
+            let rows = if rows == 1 { "1 bad row".to_owned() } else { format!("{rows} bad rows") };
+            say("error: ", &format!("{rows}; nothing was written"));
+            problems.iter().for_each(|p| say("", &p.to_string()));
         }
-        Some(error) => eprintln!("error: {error}"),
-        None => eprintln!("error: {e:#}"),
+        // Some list what is wrong in a line each.
+        Some(error) => terminal::lines_to_standard_error(&format!("error: {error}\n")),
+        None => terminal::lines_to_standard_error(&format!("error: {e:#}\n")),
     }
     if let Some(hint) = error.and_then(Error::hint) {
-        eprintln!("hint: {hint}");
+        say("hint: ", &hint);
     }
     ExitCode::from(if matches!(error, Some(Error::Interrupted)) { 130 } else { 1 })
 }

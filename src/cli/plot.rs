@@ -1,7 +1,7 @@
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::FigureOptions;
-use msdata::durable::write_whole;
+use msdata::durable::{check_target, write_whole};
 use msdata::plot::{COLUMN, Kind};
 use msdata::report::Thresholds;
 use std::io::Write;
@@ -47,6 +47,7 @@ enum Format {
 
 impl Plot {
     pub fn run(self, dataset: &Path, _terminal: &Terminal) -> anyhow::Result<Ended> {
+        self.out.as_deref().map_or(Ok(()), check_target)?;
         let options = FigureOptions { thresholds: self.thresholds, identity: self.identity };
         let figure = Dataset::open_to_read(dataset)?.figure(self.kind, &options)?;
         let named_png = self.out.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")));

@@ -1,6 +1,7 @@
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{Removal, Removed};
+use msdata::error::shell_word;
 use msdata::vocabulary::{ModelName, PromptId, SubjectId};
 use std::path::Path;
 
@@ -17,7 +18,7 @@ pub struct Remove {
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 struct What {
-    /// Every generation of a model
+    /// A model: its generations, its queue, and whether it is a control
     #[arg(long, value_name = "M")]
     model: Option<ModelName>,
     /// A prompt and its generations
@@ -42,8 +43,13 @@ impl What {
 impl Remove {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let Some(what) = self.what.removal() else { return Ok(Ended::Done) };
-        let Removed { subjects, prompts, generations } = Dataset::open_to_write(dataset)?.remove(&what)?;
-        terminal.say(format!("removed {subjects} subjects, {prompts} prompts, {generations} generations"));
+        let Removed { subjects, prompts, generations, jobs, control } = Dataset::open_to_write(dataset)?.remove(&what)?;
+        let queue = if jobs > 0 { format!(", {jobs} jobs of its queue") } else { String::new() };
+        terminal.say(format!("removed {subjects} subjects, {prompts} prompts, {generations} generations{queue}"));
+        if let (true, Removal::Model(model)) = (control, &what) {
+            let model = shell_word(Path::new(model.as_str()));
+            terminal.say(format!("it was marked as a control: `msdata ingest --control {model}` marks it again once it is back"));
+        }
         Ok(Ended::Done)
     }
 }

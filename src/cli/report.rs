@@ -1,5 +1,6 @@
+use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
-use msdata::durable::write_whole;
+use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput};
 use msdata::report::{Key, Thresholds, is_dinov2};
 use msdata::score::Confidence;
@@ -91,6 +92,7 @@ impl Report {
             curve: self.curve,
             alpha: self.alpha,
         };
+        self.out.as_deref().map_or(Ok(()), check_target)?;
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
         warn_of_identity(&report.identity, terminal);
@@ -102,10 +104,14 @@ impl Report {
         }
         let missing = report.generations_missing;
         if missing > 0 {
-            terminal.warn(format!(
-                "{missing} of {} generations are missing: without an image or without all vectors, and in no mean",
-                report.generations
-            ));
+            const LACKING: &str = "without a usable image, or without a vector of their own or of a reference";
+            const WAITING: &str = "not scored yet: `msdata score`";
+            let why = match (missing - report.generations_waiting, report.generations_waiting) {
+                (_, 0) => LACKING.to_owned(),
+                (0, _) => WAITING.to_owned(),
+                (lacking, waiting) => format!("{lacking} {LACKING}; {waiting} {WAITING}"),
+            };
+            terminal.warn(format!("{missing} of {} generations are missing and in no mean: {why}", report.generations));
         }
         Ok(Ended::Done)
     }
@@ -132,23 +138,34 @@ impl Report {
         if written.left_out > 0 {
             terminal.warn(format!("{} images found no room within --max-size and are not in the file", written.left_out));
         }
-        println!("{}", written.path.display());
+        path_to_standard_output(&written.path)?;
         Ok(Ended::Done)
     }
 }
 
+/// A number, with an exponent or without, and a unit.
 fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => 1.0,
-        "KB" | "K" => 1e3,
-        "MB" | "M" => 1e6,
-        "GB" | "G" => 1e9,
-        other => return Err(format!("`{other}` is no unit: KB, MB or GB")),
-    };
-    match digits.trim().parse::<f64>() {
-        Ok(number) if number > 0.0 && number.is_finite() => Ok((number * unit) as u64),
-        _ => Err("expected a size such as 20MB".into()),
+    let upper = text.trim().to_ascii_uppercase();
+    // Longest first: KB ends in B.
+    const UNITS: [(&str, f64); 11] = [
+        ("KIB", 1024.0),
+        ("MIB", 1_048_576.0),
+        ("GIB", 1_073_741_824.0),
+        ("KB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("K", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("B", 1.0),
+        ("", 1.0),
+    ];
+    let found = UNITS.iter().find_map(|(unit, bytes)| Some((upper.strip_suffix(unit)?, bytes)));
+    let bytes = found.and_then(|(number, unit)| Some(number.trim().parse::<f64>().ok()? * unit));
+    match bytes {
+        // NaN is in no range.
+        Some(bytes) if (1.0..u64::MAX as f64).contains(&bytes) => Ok(bytes as u64),
+        _ => Err("expected a size such as 20MB, 800KB or 1.5GB".into()),
     }
 }
 
@@ -175,5 +192,22 @@ pub fn confidence(text: &str) -> Result<Confidence, String> {
     match text.parse::<f64>() {
         Ok(percent) if (50.0..100.0).contains(&percent) => Ok(Confidence { level: percent / 100.0, ..Confidence::default() }),
         _ => Err("expected a percentage from 50 to below 100".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_as_people_write_them() {
+        for (text, bytes) in
+            [("20MB", 20_000_000), ("8e5", 800_000), ("1.5 gb", 1_500_000_000), ("1e-3GB", 1_000_000), ("2KiB", 2048)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MB", "0", "-1MB", "0.1B", "nan", "inf", "1e30GB", "20TB", "2,5MB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
     }
 }

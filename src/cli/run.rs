@@ -11,7 +11,8 @@ use std::time::Duration;
 /// Drive a generator over the images that are still missing
 ///
 /// A queue in the data set, a process for each image (or one for all, with --batch-command), failures tried again;
-/// every finished image goes into the data set with how it was made. Stopped or killed, the same command goes on.
+/// every finished image goes into the data set with how it was made. Stopped (Ctrl-C, SIGTERM, a closed terminal), it
+/// ends what the generator started and puts its jobs back; stopped or killed, the same command goes on.
 /// No shell is used unless asked for. Exit status 3 says that some jobs failed.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -57,7 +58,7 @@ pub struct Run {
     #[command(flatten)]
     embedding: Embedding,
     /// Do not embed what was made
-    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "onnxruntime"])]
+    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "transparency", "onnxruntime"])]
     no_embed: bool,
 }
 
@@ -83,7 +84,7 @@ impl Run {
             embed: (!self.no_embed).then(|| self.embedding.options(false)),
         };
         let mut data = Dataset::open_to_write(dataset)?;
-        let done = terminal.watch(|watch| data.run(&options, watch))?;
+        let done = terminal.watch_over_processes(|watch| data.run(&options, watch))?;
         terminal.say(format!(
             "jobs: {} made now, {} done in all, {} failed, {} open",
             done.made, done.jobs.done, done.jobs.failed, done.jobs.open

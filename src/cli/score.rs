@@ -1,12 +1,13 @@
+use super::ingest::name_unusable;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use std::path::Path;
 
 /// Score what is embedded and not scored
 ///
-/// `ingest` does so by itself; this goes on where it was interrupted.
+/// `ingest` and `embed` do so by themselves; this goes on where they were interrupted.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  msdata embed --encoder paper && msdata score")]
+#[command(after_help = "Example:\n  msdata score")]
 pub struct Score {}
 
 impl Score {
@@ -15,6 +16,7 @@ impl Score {
         let scored = terminal.watch(|watch| data.score(watch))?;
         terminal.say(format!("scored {scored} generations (counted once an encoder)"));
         let images = data.images()?;
+        name_unusable(images, &data.unusable_images()?, terminal);
         Ok(if images.missing + images.unusable > 0 { Ended::Incomplete } else { Ended::Done })
     }
 }

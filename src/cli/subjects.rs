@@ -25,9 +25,9 @@ impl Subjects {
 
 /// Check the reference images
 ///
-/// References that are missing, unreadable, too small, blurred, nearly blank, the same as another or alike; subjects
-/// whose references are less alike than they are to another's; licences that are missing. Exit status 1 if anything
-/// was found.
+/// References that are missing, unreadable, too small, blurred, nearly blank, the same as another or alike; references
+/// with transparent pixels whose hidden colours count; subjects whose references are less alike than they are to
+/// another's; licences that are missing. Exit status 1 if anything was found.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -1,9 +1,11 @@
-//! Standard error: progress, warnings, summaries. And the user's Ctrl-C.
+//! Standard error: progress, warnings, summaries.
 
+use super::signals;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use msdata::vocabulary::{plain, plain_lines};
 use msdata::{Progress, Result, Watch};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How progress is shown.
@@ -34,32 +36,38 @@ impl Terminal {
     /// A line of a summary.
     pub fn say(&self, line: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", line.as_ref());
+            line_to_standard_error("", line.as_ref());
         }
     }
 
     /// A warning; also when quiet, because it is about what the numbers mean.
     pub fn warn(&self, text: impl AsRef<str>) {
-        eprintln!("warning: {}", text.as_ref());
+        line_to_standard_error("warning: ", text.as_ref());
     }
 
-    /// Runs `work` with progress, warnings and Ctrl-C connected. The first Ctrl-C asks `work` to stop at a
-    /// safe point; the second stops the process.
+    /// Runs `work` with progress, warnings and signals connected. The first signal asks `work` to stop at a safe
+    /// point; the second stops the process.
     pub fn watch<T>(&self, work: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // Without a handler the system's default stands: the process ends at once, which is safe too.
-            let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, interrupted.clone());
-            let _ = signal_hook::flag::register(signal, interrupted.clone());
-        }
+        self.listen(false, work)
+    }
+
+    /// As [`Terminal::watch`], for work that starts processes: the second signal ends those without mercy, and `work`
+    /// then stops by itself, so that none is left behind and what became of it is noted.
+    pub fn watch_over_processes<T>(&self, work: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
+        self.listen(true, work)
+    }
+
+    fn listen<T>(&self, patient: bool, work: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
+        let asked = signals::asked(patient);
         let bar = self.bar();
         let warn = |text: &str| bar.suspend(|| self.warn(text));
-        let watch = Watch::silent().on_warning(warn).until(&interrupted);
+        let watch = Watch::silent().on_warning(warn).until(&asked.stop).hurry(&asked.hurry);
         let mut lines = Lines::default();
         let outcome = match self.style {
             Style::Json => work(&mut watch.on_progress(|p| lines.show(p))),
             Style::Auto | Style::None => work(&mut watch.on_progress(|p| show(&bar, p))),
         };
+        asked.ended();
         bar.finish_and_clear();
         outcome
     }
@@ -72,6 +80,33 @@ impl Terminal {
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::with_draw_target(None, target).with_style(style)
     }
+}
+
+/// The one way to standard error: one line, in which nothing from outside moves the cursor or begins another line. If
+/// nobody listens, nobody is told.
+pub fn line_to_standard_error(what: &str, text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{what}{}", plain(text));
+}
+
+/// A message of several lines, such as clap's.
+pub fn lines_to_standard_error(text: &str) {
+    let _ = write!(io::stderr().lock(), "{}", plain_lines(text));
+}
+
+/// A result that is a path: for a program exactly the path, for a person on a terminal what can be shown of it.
+///
+/// # Errors
+/// Standard output fails.
+pub fn path_to_standard_output(path: &Path) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        return writeln!(out, "{}", plain(&path.display().to_string()));
+    }
+    #[cfg(unix)]
+    out.write_all(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))?;
+    #[cfg(not(unix))]
+    write!(out, "{}", path.display())?;
+    out.write_all(b"\n")
 }
 
 fn show(bar: &ProgressBar, p: Progress) {
@@ -112,6 +147,6 @@ impl Lines {
             "stage": p.stage, "done": p.done, "total": p.total,
             "per_second": rounded(rate), "seconds_left": rounded(left),
         });
-        eprintln!("{line}");
+        let _ = writeln!(io::stderr().lock(), "{line}");
     }
 }

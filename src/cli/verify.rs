@@ -1,33 +1,90 @@
 use super::{Ended, Terminal};
-use msdata::Dataset;
+use msdata::dataset::{Depth, RepairOptions};
+use msdata::vocabulary::plain;
+use msdata::{Dataset, Error, Verification};
 use std::io::Write;
 use std::path::Path;
 
 /// Check every row, part and image file
 ///
-/// Says what is wrong and how to mend it; exit status 1 if anything is. Missing images that the catalog
-/// knows of, and left-overs of interrupted runs, are noted and are no fault.
+/// Says what is wrong and what to do about it; exit status 1 if anything is. Missing images that the catalog
+/// knows of, and left-overs of interrupted runs, are noted and are no fault. Says also what it did not check.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  msdata verify --deep && cp -r . /backup/stress-test")]
+#[command(after_help = "\
+Examples:
+  msdata verify --deep && cp -r . /backup/stress-test
+  msdata verify --repair && msdata embed && msdata score")]
 pub struct Verify {
     /// Also read every part and image for its checksum, and compute every score again
     #[arg(long)]
     deep: bool,
+    /// As --deep, for a share of the parts, images and scores: others each time
+    #[arg(long, value_name = "P%", value_parser = share, conflicts_with_all = ["deep", "repair"])]
+    sample: Option<f64>,
+    /// Put right what loses nothing, then check as --deep does: remove left-overs, rebuild views, triggers and
+    /// indices, take out computed vectors and scores that must be made anew
+    #[arg(long)]
+    repair: bool,
+    /// With --repair: also take out imported vectors that are lost, which only their files could give again
+    #[arg(long, requires = "repair")]
+    drop_imported: bool,
+    /// Take the rows of the catalog as they are, after a change of one's own by another program
+    #[arg(long)]
+    accept: bool,
 }
 
 impl Verify {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
-        let data = Dataset::open_to_read(dataset)?;
-        let found = terminal.watch(|watch| data.verify(self.deep, watch))?;
         let mut out = std::io::stdout().lock();
+        if self.accept {
+            Dataset::open_to_write(dataset)?.accept()?;
+        }
+        if self.repair {
+            let options = RepairOptions { drop_imported: self.drop_imported };
+            for what in terminal.watch(|watch| Dataset::repair(dataset, options, watch))? {
+                writeln!(out, "repaired: {what}")?;
+            }
+        }
+        let depth = match self.sample {
+            _ if self.deep || self.repair => Depth::Deep,
+            Some(share) => Depth::Sample(share),
+            None => Depth::Quick,
+        };
+        let found = match Dataset::open_to_read(dataset).and_then(|data| terminal.watch(|watch| data.verify_by(depth, watch))) {
+            // A catalog that cannot be read is what this command is for.
+            Err(Error::Damaged(what)) => Verification { faults: vec![unreadable(&what, self.repair)], ..Verification::default() },
+            found => found?,
+        };
         for fault in &found.faults {
-            writeln!(out, "fault: {fault}")?;
+            writeln!(out, "fault: {}", plain(fault))?;
         }
         for note in &found.notes {
-            writeln!(out, "note: {note}")?;
+            writeln!(out, "note: {}", plain(note))?;
         }
-        let verdict = if found.faults.is_empty() { "sound".to_owned() } else { format!("{} faults", found.faults.len()) };
+        for unchecked in &found.unchecked {
+            writeln!(out, "not checked: {unchecked}")?;
+        }
+        let verdict = match found.faults.len() {
+            0 => "sound".to_owned(),
+            1 => "1 fault".to_owned(),
+            n => format!("{n} faults"),
+        };
         writeln!(out, "{verdict}: {} parts, {} images, {} scores checked", found.parts, found.images, found.scores)?;
         Ok(if found.faults.is_empty() { Ended::Done } else { Ended::Unsound })
+    }
+}
+
+fn unreadable(what: &str, repaired: bool) -> String {
+    let restore = "restore catalog.sqlite from a copy, without the catalog.sqlite-wal of the damaged one beside it; or make a new data set \
+                   with `msdata init DIR` and ingest again";
+    if repaired { format!("{what}; {restore}") } else { format!("{what}; try `msdata verify --repair`, else {restore}") }
+}
+
+/// `5%`, as a share.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
+    match number {
+        Some(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err("expected a percentage above 0 and up to 100, such as 5%".into()),
     }
 }

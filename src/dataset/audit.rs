@@ -1,5 +1,5 @@
 //! Images to look at before a table is believed: those that CLIP takes for good and that have lost everybody, those
-//! that copy a reference, and those that are there twice.
+//! that copy a reference, those that are there twice, and those in which there is nothing to see.
 
 use super::Dataset;
 use super::scoring::{Blocks, Needs};
@@ -26,6 +26,8 @@ closed_set! {
         SameBytes = "same_bytes",
         /// Another generation is nearly the same.
         NearDuplicate = "near_duplicate",
+        /// There is nothing to see: one colour throughout, or not one pixel that is visible.
+        Blank = "blank",
     }
 }
 
@@ -130,6 +132,12 @@ impl Dataset {
         if let Some(row) = row {
             remarks.extend(search.vectors(row, options, &same, watch)?);
         }
+        let blank = self.find_blank(watch)?;
+        let mut blank: Vec<usize> = blank.iter().filter_map(|id| search.place.get(id).copied()).collect();
+        blank.sort_unstable();
+        blank.retain(|at| !search.is_control(*at));
+        let blank: Vec<Flag> = blank.into_iter().map(|at| search.flag(FlagKind::Blank, at)).collect();
+        search.flags.extend(blank);
         let mut flags = search.flags;
         flags.sort_by_key(|flag| flag.flag); // stable: in the order of the keys within each kind
         Ok(Audit { identity, flags, remarks })

@@ -8,10 +8,10 @@ use super::{Dataset, inspection};
 use crate::bench::lint::{Draft, balance_of_used, distinct_sets, lint};
 use crate::bench::{self, Balance, Candidate, Finding, Shape};
 use crate::catalog::{PromptFact, SubjectFact};
-use crate::durable::write_whole;
+use crate::durable::{check_target, write_whole};
 use crate::error::{Error, Result};
-use crate::image::probe;
-use crate::manifest::{ImageFolder, Located, Manifest, Origin, Place, Problem, Prompt, RowKind, Subject, nearest};
+use crate::image::Door;
+use crate::manifest::{ImageFolder, Located, Manifest, Origin, Place, Problem, Prompt, RowKind, Subject, nearest, suggestion};
 use crate::vocabulary::{Outcome, SubjectId, SubjectKind, quote};
 use crate::watch::Watch;
 use rayon::prelude::*;
@@ -77,13 +77,14 @@ impl Dataset {
     /// known with other content; nothing was written.
     pub fn bench_build(&mut self, options: &BenchOptions, watch: &mut Watch<'_>) -> Result<BenchSummary> {
         check_seeds(&options.seeds)?;
+        options.out.as_deref().map_or(Ok(()), check_target)?;
         let folder = options.images.as_deref().map(|dir| images(dir, watch)).transpose()?;
         let pool = match &folder {
             Some(subjects) => subjects.iter().map(|s| Member::of_row(&s.row)).collect(),
             None => self.catalog.subjects()?.iter().map(Member::of_fact).collect::<Result<Vec<Member>>>()?,
         };
         let pool = select(pool, options)?;
-        check_references(&pool)?;
+        check_references(&pool, &self.door)?;
         let candidates: Vec<Candidate> = pool.into_iter().map(|m| m.candidate).collect();
         let made = bench::build(candidates.clone(), &options.shape)?;
         made.warnings.iter().for_each(|warning| watch.warn(warning));
@@ -95,7 +96,7 @@ impl Dataset {
         let of_images = !used.is_empty();
 
         let changes = self.catalog.begin()?;
-        let mut intake = Intake::new(&changes, options.replace, watch)?;
+        let mut intake = Intake::new(&changes, options.replace, self.door.clone(), watch)?;
         intake.rows(used, Intake::subject)?;
         intake.rows(made.prompts.iter().enumerate().map(|(i, p)| entry(i, p.clone())), Intake::prompt)?;
         let (rows, mut problems) = intake.finish();
@@ -117,7 +118,7 @@ impl Dataset {
             }
             changes.commit()?;
             if of_images {
-                inspection::inspect(&mut self.catalog, watch)?;
+                inspection::inspect(&mut self.catalog, &self.door, watch)?;
             }
         }
         Ok(BenchSummary {
@@ -166,7 +167,7 @@ impl Dataset {
             ));
         }
         let mut findings = lint(&pool, &drafts);
-        findings.extend(duplicates(&look(&subjects, watch)?));
+        findings.extend(duplicates(&look(&subjects, &self.door, self.catalog.transparency()?, watch)?));
         findings.sort_by_key(|f| f.check);
         let used: HashSet<usize> = drafts.iter().flat_map(|d| d.subjects.iter().copied()).collect();
         Ok(BenchCheck {
@@ -182,7 +183,7 @@ impl Dataset {
 /// The rows of a prompts manifest.
 fn drafts(path: &Path, pool: &[Candidate], watch: &mut Watch<'_>) -> Result<Vec<Draft>> {
     let place: HashMap<&str, usize> = pool.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
-    let mut manifest = Manifest::open(path, RowKind::Prompts, None)?;
+    let mut manifest = Manifest::open(path, RowKind::Prompts, None, watch.stop())?;
     let (mut drafts, mut problems, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     while let Some(row) = manifest.next_prompt() {
         watch.check()?;
@@ -200,7 +201,10 @@ fn drafts(path: &Path, pool: &[Candidate], watch: &mut Watch<'_>) -> Result<Vec<
         for subject in &row.row.subjects {
             match place.get(subject.as_str()) {
                 Some(i) => subjects.push(*i),
-                None => problems.push(row.problem(format!("there is no subject {}", quote(subject.as_str())))),
+                None => {
+                    let near = suggestion(subject.as_str(), pool.iter().map(|c| c.id.as_str()));
+                    problems.push(row.problem(format!("there is no subject {}{near}", quote(subject.as_str()))));
+                }
             }
         }
         drafts.push(Draft { id: row.row.prompt_id.to_string(), text: row.row.text, scene: row.row.scene_type, subjects });
@@ -240,7 +244,7 @@ pub(super) fn candidate(fact: &SubjectFact) -> Result<Candidate> {
 }
 
 fn images(dir: &Path, watch: &mut Watch<'_>) -> Result<Vec<Located<Subject>>> {
-    let folder = ImageFolder::read(dir)?;
+    let folder = ImageFolder::read(dir, watch.stop())?;
     folder.warnings.iter().for_each(|w| watch.warn(&w.to_string()));
     if folder.problems.is_empty() { Ok(folder.subjects) } else { Err(Error::Manifest(folder.problems)) }
 }
@@ -263,9 +267,9 @@ fn select(mut pool: Vec<Member>, options: &BenchOptions) -> Result<Vec<Member>> 
 }
 
 /// A generator would fail on them, or draw nothing in their place.
-fn check_references(pool: &[Member]) -> Result<()> {
+fn check_references(pool: &[Member], door: &Door) -> Result<()> {
     let look = |member: &Member| -> Vec<Problem> {
-        let fault = |path: &PathBuf| match probe(path).outcome {
+        let fault = |path: &PathBuf| match door.probe(path).outcome {
             Outcome::Image { .. } => None,
             Outcome::Unusable(_, reason) => {
                 let reason = format!(

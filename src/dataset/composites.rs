@@ -6,7 +6,7 @@ use super::{Dataset, inspection};
 use crate::catalog::{FirstReference, PromptFact, SubjectFact, Tally};
 use crate::durable::write_whole;
 use crate::error::{Error, Result};
-use crate::image::{Grid, Rgb, alone, composite, decode, png, probe, read, taken_out, tile};
+use crate::image::{Door, Grid, Rgb, Transparency, alone, composite, decode, decode_on, png, probe, read, taken_out, tile};
 use crate::manifest::{Generation, ImagePath, Region, state_of};
 use crate::vocabulary::{COMPOSITE, CROP, ModelName, PromptId, quote};
 use crate::watch::Watch;
@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The directory of the composites in a data set.
-const CONTROLS: &str = "controls";
+pub(super) const CONTROLS: &str = "controls";
 
 /// Pictures between two words to the caller.
 const BLOCK: usize = 64;
@@ -48,10 +48,18 @@ impl Dataset {
     /// References that cannot be used are no error: see [`ControlsSummary::lacking`].
     pub fn make_controls(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<ControlsSummary> {
         let (home, encoders) = self.ready(options, false)?;
-        inspection::inspect(&mut self.catalog, watch)?;
+        inspection::inspect(&mut self.catalog, &self.door, watch)?;
         let (subjects, prompts) = (self.catalog.subjects()?, self.catalog.prompts()?);
         let references = self.catalog.first_references()?.into_iter().map(|r| (r.subject, r)).collect();
-        let mut made = Made { dir: self.dir.join(CONTROLS), subjects: &subjects, references, faults: HashMap::new(), written: 0 };
+        let mut made = Made {
+            dir: self.dir.join(CONTROLS),
+            subjects: &subjects,
+            door: &self.door,
+            references,
+            transparency: self.transparency_under(options)?,
+            faults: HashMap::new(),
+            written: 0,
+        };
         made.crops(&prompts, watch)?;
         let whole: Vec<&PromptFact> =
             prompts.iter().filter(|p| p.subjects.iter().all(|s| !made.faults.contains_key(s))).collect();
@@ -85,7 +93,7 @@ impl Dataset {
             written: made.written,
             ..ControlsSummary::default()
         };
-        inspection::inspect(&mut self.catalog, watch)?;
+        inspection::inspect(&mut self.catalog, &self.door, watch)?;
         summary.embedded = self.embed_by(&encoders, options, &home, IfChanged::Refuse, watch)?;
         summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
@@ -97,8 +105,11 @@ impl Dataset {
 struct Made<'a> {
     dir: PathBuf,
     subjects: &'a [SubjectFact],
+    door: &'a Door,
     /// Usable first references by subject row.
     references: HashMap<i64, FirstReference>,
+    /// How they are seen.
+    transparency: Transparency,
     /// By subject: why its reference cannot be pasted.
     faults: HashMap<usize, String>,
     written: u64,
@@ -141,12 +152,14 @@ impl Made<'_> {
         let Some(reference) = self.references.get(&fact.id) else {
             return Ok(Err(fault("its first reference cannot be used")));
         };
-        let picture = match read(&reference.path) {
+        let picture = match self.door.read(&reference.path) {
             Err(e) => return Ok(Err(fault(&crate::error::io_reason(&e)))),
             Ok(bytes) if *blake3::hash(&bytes).as_bytes() != reference.blake3 => {
-                return Ok(Err(fault("its first reference changed while it was read")));
+                return Ok(Err(fault(
+                    "its first reference has changed since it was read (`msdata ingest --rehash` reads it again)",
+                )));
             }
-            Ok(bytes) => match decode(&bytes) {
+            Ok(bytes) => match decode_on(&bytes, self.transparency) {
                 Err(e) => return Ok(Err(fault(&e.reason))),
                 Ok(decoded) => decoded.rgb,
             },
@@ -208,7 +221,8 @@ impl Made<'_> {
         self.row(model, prompt, ordinal as i64, path, &[subject], &[])
     }
 
-    /// `meta` names the contents that were pasted, so that a composite of other references is known as such.
+    /// `meta` names the contents that were pasted, and how they were seen if not as usual, so that a composite of other
+    /// references is known as such.
     fn row(
         &self,
         model: &ModelName,
@@ -230,7 +244,10 @@ impl Made<'_> {
             prompt_id: PromptId::new(prompt.prompt_id.clone()).map_err(Error::Damaged)?,
             seed,
             path: ImagePath { state: state_of(&path), path },
-            meta: Some(serde_json::json!({ "references": contents }).to_string()),
+            meta: Some(match self.transparency {
+                Transparency::Drop => serde_json::json!({ "references": contents }).to_string(),
+                other => serde_json::json!({ "references": contents, "transparency": other }).to_string(),
+            }),
             regions: match regions {
                 [] => None,
                 regions => Some(serde_json::to_string(regions).map_err(|e| Error::Damaged(e.to_string()))?),
@@ -256,9 +273,28 @@ fn file_stem(id: &str) -> String {
     format!("{}-{}", legible.collect::<String>(), &hash[..12])
 }
 
+/// Whether a file's name is that of a picture made here.
+pub(super) fn is_control(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".png") else { return false };
+    let is_hash = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    // A crop's name ends in its side.
+    stem.rsplitn(3, '-').take(2).any(is_hash)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::file_stem;
+    use super::{file_stem, is_control};
+
+    #[test]
+    fn only_our_pictures_are_taken_for_ours() {
+        for id in ["p1", "a/b", "10-12-14"] {
+            assert!(is_control(&format!("{}.png", file_stem(id))));
+            assert!(is_control(&format!("{}-256.png", file_stem(id))));
+        }
+        for name in ["mine.png", "a-b.png", "cat-512.png", "abcdefabcdef.jpg"] {
+            assert!(!is_control(name), "{name}");
+        }
+    }
 
     #[test]
     fn any_id_names_a_file() {

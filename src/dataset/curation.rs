@@ -7,7 +7,7 @@ use crate::catalog::SubjectFact;
 use crate::encoder::BUILTIN;
 use crate::error::{Error, Result, io_reason};
 use crate::image::quality::{ALIKE, BLANK, BLURRED, Quality, SMALL};
-use crate::image::{decode, read};
+use crate::image::{Appearance, Door, Transparency, decode_on};
 use crate::score::{Reference, cosine, mean};
 use crate::vocabulary::plain;
 use crate::watch::Watch;
@@ -48,8 +48,12 @@ impl Dataset {
         if subjects.is_empty() {
             return Err(Error::request("there are no subjects to check", "ingest a subjects manifest first"));
         }
-        let looked = look(&subjects, watch)?;
+        let transparency = self.catalog.transparency()?;
+        let looked = look(&subjects, &self.door, transparency, watch)?;
         let mut findings: Vec<Finding> = looked.iter().filter_map(Looked::fault).collect();
+        if transparency == Transparency::Drop {
+            findings.extend(looked.iter().filter_map(Looked::hidden));
+        }
         findings.extend(duplicates(&looked));
         findings.extend(licences(&subjects));
         let ids: HashMap<i64, &str> = subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
@@ -85,23 +89,28 @@ pub(super) struct Looked<'a> {
     blake3: Option<blake3::Hash>,
     /// Its measures, or why there are none.
     quality: std::result::Result<Quality, String>,
+    appearance: Appearance,
 }
 
 /// Reads every reference, on all cores.
-pub(super) fn look<'a>(subjects: &'a [SubjectFact], watch: &mut Watch<'_>) -> Result<Vec<Looked<'a>>> {
+pub(super) fn look<'a>(
+    subjects: &'a [SubjectFact],
+    door: &Door,
+    transparency: Transparency,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<Looked<'a>>> {
     let all: Vec<(&SubjectFact, usize)> = subjects.iter().flat_map(|s| (0..s.references.len()).map(move |i| (s, i))).collect();
     let mut looked = Vec::with_capacity(all.len());
     for block in all.chunks(BLOCK) {
         watch.check()?;
         looked.par_extend(block.par_iter().map(|(subject, index)| {
-            let (blake3, quality) = match read(Path::new(&subject.references[*index])) {
-                Ok(bytes) => (
-                    Some(blake3::hash(&bytes)),
-                    decode(&bytes).map(|image| Quality::of(&image.rgb)).map_err(|fault| fault.to_string()),
-                ),
+            let (blake3, decoded) = match door.read(Path::new(&subject.references[*index])) {
+                Ok(bytes) => (Some(blake3::hash(&bytes)), decode_on(&bytes, transparency).map_err(|fault| fault.to_string())),
                 Err(e) => (None, Err(io_reason(&e))),
             };
-            Looked { subject, index: *index, blake3, quality }
+            let appearance = decoded.as_ref().map_or_else(|_| Appearance::default(), |image| image.appearance);
+            let quality = decoded.map(|image| Quality::of(&image.rgb));
+            Looked { subject, index: *index, blake3, quality, appearance }
         }));
         watch.report("references", looked.len() as u64, Some(all.len() as u64));
     }
@@ -124,10 +133,23 @@ impl Looked<'_> {
             Ok(q) if q.contrast < BLANK => {
                 (Check::Blank, format!("its greys deviate by {:.1} of 255, below {BLANK}", q.contrast))
             }
+            Ok(_) if self.appearance.blank => (Check::Blank, "it has one colour, or nothing that is visible".to_owned()),
             Ok(q) if q.sharpness < BLURRED => (Check::Blurred, format!("sharpness {:.0}, below {BLURRED}", q.sharpness)),
             Ok(_) => return None,
         };
         Some(Finding::new(check, &self.subject.subject_id, format!("{}: {says}", self.name())))
+    }
+
+    /// Pixels that nobody sees and that count nevertheless.
+    fn hidden(&self) -> Option<Finding> {
+        let quality = self.quality.as_ref().ok().filter(|_| self.appearance.translucent > 0)?;
+        let share = 100.0 * self.appearance.translucent as f64 / (f64::from(quality.width) * f64::from(quality.height));
+        let says = format!(
+            "{}: {share:.1} % of its pixels are transparent, and their hidden colours count as if they were seen; \
+             `msdata embed --transparency white` lays it on white",
+            self.name()
+        );
+        Some(Finding::new(Check::Transparent, &self.subject.subject_id, says))
     }
 }
 

@@ -25,7 +25,7 @@ impl Dataset {
         if system == System::Jsonl && model.is_none() {
             return Err(Error::request("nothing says what the images will be filed under", "say `--model NAME`"));
         }
-        write(dir, system, model, &self.cases()?, &self.seeds_or(seeds)?, watch)
+        write(dir, system, model, &self.cases()?, &self.seeds_or(seeds)?, &self.door, watch)
     }
 
     /// Every prompt with all that a generator is told of it, by id.

@@ -2,11 +2,11 @@
 
 use super::embedding::{Embedded, embed};
 use super::windows::{LookedThrough, WindowChoice, choose, look_through};
-use super::{Dataset, inspection};
-use crate::catalog::{EncoderRow, Tally};
-use crate::encoder::{BUILTIN, Batch, Described, Device, Home, Options, Runtime};
-use crate::error::{Error, Result};
-use crate::image::PIXEL_RULE;
+use super::{Dataset, NAMED, inspection};
+use crate::catalog::{EncoderRow, Tally, other_encoder};
+use crate::encoder::{BUILTIN, Batch, Described, Device, Encoder, Home, Options, Runtime};
+use crate::error::{Error, Result, shell_word};
+use crate::image::{PIXEL_RULE, Transparency};
 use crate::vocabulary::{EncoderName, plain, quote};
 use crate::watch::Watch;
 use crate::windows::Pattern;
@@ -26,6 +26,8 @@ pub struct EmbedOptions {
     pub threads: Option<NonZeroUsize>,
     /// The library of ONNX Runtime; `None`: see [`Runtime`].
     pub library: Option<PathBuf>,
+    /// What becomes of transparent pixels; `None`: as chosen before, dropped at first.
+    pub transparency: Option<Transparency>,
     /// Try again what could not be read or embedded before.
     pub retry_failed: bool,
     /// Which windows to look through for each subject.
@@ -41,8 +43,23 @@ pub struct EmbedSummary {
     pub encoders: Vec<(EncoderName, Embedded)>,
     /// By encoder that looked through images: through which windows, and what that did.
     pub windows: Vec<(EncoderName, Pattern, LookedThrough)>,
+    /// What these encoders could not embed, now or in an earlier run, although it can be read.
+    pub failed: u64,
+    /// The first of that, each with its encoder and its reason.
+    pub failures: Vec<String>,
+    /// (generation, encoder) pairs scored afterwards, by [`Dataset::embed`].
+    pub scored: u64,
     /// All image files of the data set by state.
     pub images: Tally,
+    /// The first images that cannot be used, each with its reason, by [`Dataset::embed`].
+    pub unusable: Vec<String>,
+}
+
+impl EmbedSummary {
+    /// Whether an image is not embedded, because it cannot be, or because it changed while it was read.
+    pub fn lacks_images(&self) -> bool {
+        self.failed > 0 || self.encoders.iter().any(|(_, done)| done.failed + done.changed > 0)
+    }
 }
 
 /// What to do when an encoder's model is not the one that made the vectors in the data set.
@@ -55,7 +72,7 @@ pub(super) enum IfChanged {
 }
 
 impl Dataset {
-    /// Embeds what lacks a vector. An encoder whose model has changed embeds everything anew.
+    /// Embeds what lacks a vector, then scores it. An encoder whose model has changed embeds everything anew.
     ///
     /// # Errors
     /// No such encoder, no ONNX Runtime, no such device; a full disk; or the caller wants to stop (what
@@ -63,44 +80,89 @@ impl Dataset {
     pub fn embed(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<EmbedSummary> {
         let home = Home::from_env()?;
         let encoders = self.wanted(options, false, &home)?;
+        if self.changes_transparency(options)? {
+            // What cannot run now must not cost the vectors that are there.
+            Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+            self.change_transparency(self.transparency_under(options)?, watch)?;
+        }
+        self.fit_all(&encoders, IfChanged::Renew)?;
         if options.retry_failed {
             let changes = self.catalog.begin()?;
             changes.forget_failures()?;
+            changes.forget_appearances()?;
             changes.commit()?;
         }
-        inspection::inspect(&mut self.catalog, watch)?;
+        inspection::inspect(&mut self.catalog, &self.door, watch)?;
         let mut summary = self.embed_by(&encoders, options, &home, IfChanged::Renew, watch)?;
+        if self.look_at_pixels(watch)? > 0 {
+            self.warn_of_pixels(watch)?;
+        }
+        summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
+        summary.unusable = self.unusable_images()?;
         Ok(summary)
     }
 
-    /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
-    /// loaded is said before anything is written.
+    /// As [`Dataset::ready_if`], where no encoder may have changed.
     pub(super) fn ready(&self, options: &EmbedOptions, imports: bool) -> Result<(Home, Vec<Described>)> {
+        self.ready_if(options, imports, IfChanged::Refuse)
+    }
+
+    /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
+    /// loaded, and an encoder that is not the data set's, is said before anything is written.
+    pub(super) fn ready_if(
+        &self,
+        options: &EmbedOptions,
+        imports: bool,
+        if_changed: IfChanged,
+    ) -> Result<(Home, Vec<Described>)> {
+        self.keeps_transparency(options)?;
         let home = Home::from_env()?;
         let encoders = self.wanted(options, imports, &home)?;
-        if !encoders.is_empty() {
-            Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+        let known = self.catalog.encoders()?;
+        self.fit_all(&encoders, if_changed)?;
+        for encoder in &encoders {
+            // One that the data set knows has been opened before.
+            if known.iter().any(|row| row.fingerprint == encoder.fingerprint) {
+                Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
+            } else {
+                open(encoder, options, &home)?;
+            }
         }
         Ok((home, encoders))
+    }
+
+    fn fit_all(&self, encoders: &[Described], if_changed: IfChanged) -> Result<()> {
+        let known = self.catalog.encoders()?;
+        for encoder in encoders {
+            if let Some(row) = known.iter().find(|row| row.name == encoder.name) {
+                fit(Some(row), self.catalog.has_vectors(row.id)?, encoder, if_changed)?;
+            }
+        }
+        Ok(())
     }
 
     /// The encoders that `options` ask for, described. Where vectors are imported in the same run, the data
     /// set is not without an encoder.
     fn wanted(&self, options: &EmbedOptions, imports: bool, home: &Home) -> Result<Vec<Described>> {
         let known = self.catalog.encoders()?;
-        let words = match options.encoders.is_empty() {
+        // Imported vectors have no model that could make more.
+        let computed = known.iter().filter(|row| row.pixel_rule.is_some());
+        let mut computed =
+            computed.map(|row| row.location.as_ref().map_or(row.name.to_string(), |dir| dir.display().to_string()));
+        let mut words = match options.encoders.is_empty() {
             false => options.encoders.clone(),
             true if known.is_empty() && !imports => vec![BUILTIN.to_owned()],
-            true => {
-                // Imported vectors have no model that could make more.
-                let computed = known.iter().filter(|row| row.pixel_rule.is_some());
-                computed.map(|row| row.location.as_ref().map_or(row.name.to_string(), |dir| dir.display().to_string())).collect()
-            }
+            true => computed.by_ref().collect(),
         };
+        if self.changes_transparency(options)? {
+            // It concerns them all.
+            words.extend(computed);
+        }
+        let transparency = self.transparency_under(options)?;
         let mut found: Vec<Described> = Vec::new();
         for word in words {
-            for encoder in Described::find(&word, home)? {
+            for encoder in Described::find(&word, home)?.into_iter().map(|encoder| encoder.under(transparency)) {
                 match found.iter().find(|other| other.name == encoder.name) {
                     None => found.push(encoder),
                     Some(other) if other.fingerprint == encoder.fingerprint => {}
@@ -125,6 +187,11 @@ impl Dataset {
         watch: &mut Watch<'_>,
     ) -> Result<EmbedSummary> {
         let mut summary = EmbedSummary::default();
+        let changes = self.catalog.begin()?;
+        if let Some(transparency) = options.transparency {
+            changes.set_transparency(transparency)?;
+        }
+        changes.commit()?;
         for described in encoders {
             let row = self.catalog.encoders()?.into_iter().find(|row| row.name == described.name);
             if let Some(row) = &row
@@ -134,18 +201,9 @@ impl Dataset {
             {
                 continue;
             }
-            let runtime = Runtime::load(home, options.library.as_deref())?;
-            let choice = runtime.choose(options.device)?;
-            let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-            let threads = options.threads.unwrap_or(cores).get();
-            let batch = match choice.device {
-                Device::Cuda(_) => Batch::CUDA,
-                Device::Auto | Device::Cpu => Batch::CPU,
-            };
-            let batch = options.batch.unwrap_or(batch);
-            let mut encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
+            let Opened { mut encoder, threads, on_gpu, said } = open(described, options, home)?;
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
-            let done = embed(&mut self.catalog, &self.store, &row, &mut encoder, threads, watch)?;
+            let done = embed(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, threads, watch)?;
             if done.cut > 0 {
                 watch.warn(&format!(
                     "encoder {}: {} prompts are longer than it takes and were cut",
@@ -156,15 +214,23 @@ impl Dataset {
             summary.encoders.push((described.name.clone(), done));
             let known = self.catalog.window_pattern(row.id)?;
             let images = self.catalog.count_to_look_through(row.id)?;
-            let on_gpu = matches!(choice.device, Device::Cuda(_));
             if images > 0
                 && let Some(pattern) =
                     choose(options.windows, known, &mut encoder, described.name.as_str(), images, on_gpu, watch)?
             {
-                let done = look_through(&mut self.catalog, &self.store, &row, &mut encoder, pattern, threads, watch)?;
+                let done = look_through(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, pattern, threads, watch)?;
                 summary.windows.push((described.name.clone(), pattern, done));
             }
-            summary.device = Some(choice.said);
+            summary.device = Some(said);
+        }
+        if summary.encoders.iter().any(|(_, done)| done.images > 0) {
+            self.warn_of_pixels(watch)?;
+        }
+        for described in encoders {
+            let (failed, first) =
+                self.catalog.embedding_failures(&described.name, NAMED.saturating_sub(summary.failures.len()))?;
+            summary.failed += failed;
+            summary.failures.extend(first.iter().map(|line| format!("{}: {line}", plain(described.name.as_str()))));
         }
         Ok(summary)
     }
@@ -199,20 +265,37 @@ impl Dataset {
         if_changed: IfChanged,
         watch: &mut Watch<'_>,
     ) -> Result<EncoderRow> {
+        let held = match &row {
+            Some(row) => self.catalog.has_vectors(row.id)?,
+            None => false,
+        };
+        fit(row.as_ref(), held, described, if_changed)?;
         let changes = self.catalog.begin()?;
         let id = match row {
             // Imported vectors are not ours to throw away: `encoder` refuses.
             Some(row) if row.fingerprint != described.fingerprint && row.pixel_rule.is_some() => {
-                if if_changed == IfChanged::Refuse {
-                    return Err(Error::request(
-                        format!("encoder {} is not the one that made the vectors in the data set", quote(row.name.as_str())),
-                        "`msdata embed` embeds everything anew with it; or give it another `name` in its msdata.toml",
-                    ));
+                let (name, rule) = (row.name.as_str(), row.pixel_rule.filter(|rule| *rule != PIXEL_RULE));
+                if held {
+                    let why = match rule {
+                        Some(rule) => format!("was used with pixel rule {rule}, which is {PIXEL_RULE} now"),
+                        None => "has changed".to_owned(),
+                    };
+                    watch.warn(&format!("encoder {} {why}: everything is embedded anew", plain(name)));
                 }
-                watch.warn(&format!("encoder {} has changed: everything is embedded anew", plain(row.name.as_str())));
-                changes.clear_encoder(row.id)?;
                 changes.renew_encoder(row.id, &described.fingerprint, dimension)?;
                 row.id
+            }
+            Some(row)
+                if row.fingerprint != described.fingerprint
+                    && let Some(transparency) = described.other_transparency(&row.fingerprint) =>
+            {
+                return Err(Error::request(
+                    format!(
+                        "the imported vectors of encoder {} were made with another `--transparency`",
+                        quote(row.name.as_str())
+                    ),
+                    format!("`--transparency {transparency}` goes on with them"),
+                ));
             }
             _ => changes.encoder(&described.name, &described.fingerprint, dimension)?,
         };
@@ -223,4 +306,58 @@ impl Dataset {
         let rows = self.catalog.encoders()?;
         rows.into_iter().find(|row| row.id == id).ok_or_else(|| Error::Damaged("an encoder's row is gone".into()))
     }
+}
+
+/// An encoder ready to embed.
+struct Opened {
+    encoder: Encoder,
+    threads: usize,
+    on_gpu: bool,
+    /// What it runs on, as a sentence.
+    said: String,
+}
+
+fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Opened> {
+    let runtime = Runtime::load(home, options.library.as_deref())?;
+    let choice = runtime.choose(options.device)?;
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = options.threads.unwrap_or(cores).get();
+    let batch = match choice.device {
+        Device::Cuda(_) => Batch::CUDA,
+        Device::Auto | Device::Cpu => Batch::CPU,
+    };
+    let batch = options.batch.unwrap_or(batch);
+    let encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
+    let on_gpu = matches!(choice.device, Device::Cuda(_));
+    Ok(Opened { encoder, threads, on_gpu, said: choice.said })
+}
+
+/// Checks that an encoder is the one of its name in the data set, `row`; `held` says whether that has vectors.
+///
+/// # Errors
+/// It is another; unless it may be, and its vectors can be made anew, as imported ones cannot.
+pub(super) fn fit(row: Option<&EncoderRow>, held: bool, encoder: &Described, if_changed: IfChanged) -> Result<()> {
+    let Some(row) = row.filter(|row| row.fingerprint != encoder.fingerprint) else { return Ok(()) };
+    let Some(rule) = row.pixel_rule else { return Err(other_encoder(row, &encoder.fingerprint)) };
+    if if_changed == IfChanged::Refuse && held {
+        let name = quote(row.name.as_str());
+        let word = encoder.location.as_deref().map_or_else(|| encoder.name.to_string(), shell_word);
+        return Err(match rule == PIXEL_RULE {
+            true => Error::request(
+                format!("encoder {name} is not the one that made the vectors in the data set"),
+                format!(
+                    "`msdata embed --encoder {word}` embeds everything anew with it; \
+                     or give it another `name` in its msdata.toml"
+                ),
+            ),
+            false => Error::request(
+                format!(
+                    "the vectors of encoder {name} were made by pixel rule {rule}, and files become pixels by rule \
+                     {PIXEL_RULE} now"
+                ),
+                format!("`msdata embed --encoder {word}` embeds everything anew"),
+            ),
+        });
+    }
+    Ok(())
 }

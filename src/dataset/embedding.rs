@@ -4,12 +4,12 @@
 
 use crate::catalog::{Catalog, Changes, EncoderRow, ImageTask, NewVector, PartRow, StagedVector, Target};
 use crate::embeddings::{PartWriter, Store};
-use crate::encoder::{Encoder, VectorFault};
+use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Preprocessing, decode, read};
-use crate::vocabulary::{ImageStatus, Provenance, plain, quote};
+use crate::image::{Appearance, Door, Preprocessing, Transparency, decode_on};
+use crate::vocabulary::{ImageStatus, Outcome, Probe, Provenance, plain, quote};
 use crate::watch::Watch;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -31,8 +31,11 @@ pub struct Embedded {
     pub prompts: u64,
     /// Of those, how many were cut at the encoder's limit.
     pub cut: u64,
-    /// Images that could not be embedded.
+    /// Images and prompts that could not be embedded.
     pub failed: u64,
+    /// Images whose bytes were not those that the catalog knows: they changed since they were looked at. The next
+    /// run reads and embeds them.
+    pub changed: u64,
 }
 
 /// Embeds whatever lacks a vector of `row`, by `encoder`; `threads` decode. What is finished survives an
@@ -40,6 +43,7 @@ pub struct Embedded {
 pub fn embed(
     catalog: &mut Catalog,
     store: &Store,
+    door: &Door,
     row: &EncoderRow,
     encoder: &mut Encoder,
     threads: usize,
@@ -47,7 +51,7 @@ pub fn embed(
 ) -> Result<Embedded> {
     let mut done = Embedded::default();
     let outcome = prompts(catalog, row, encoder, &mut done, watch)
-        .and_then(|()| images(catalog, store, row, encoder, threads, &mut done, watch));
+        .and_then(|()| images(catalog, store, door, row, encoder, threads, &mut done, watch));
     match outcome {
         Ok(()) | Err(Error::Interrupted) => {
             flush(catalog, store, row)?;
@@ -73,22 +77,30 @@ fn prompts(
     let tasks = catalog.prompts_to_embed(row.id)?;
     for block in tasks.chunks(64) {
         watch.check()?;
-        let mut staged = Vec::with_capacity(block.len());
+        let (mut staged, mut failed) = (Vec::with_capacity(block.len()), Vec::new());
         for task in block {
-            let text = encoder.embed_text(&task.text)?;
-            done.cut += u64::from(text.truncated);
-            staged.push(StagedVector {
-                target: Target::Prompt(task.prompt),
-                source: *blake3::hash(task.text.as_bytes()).as_bytes(),
-                truncated: Some(text.truncated),
-                vector: text.vector,
-            });
+            match encoder.embed_text(&task.text)? {
+                Ok(text) => {
+                    done.cut += u64::from(text.truncated);
+                    staged.push(StagedVector {
+                        target: Target::Prompt(task.prompt),
+                        source: task.source(),
+                        truncated: Some(text.truncated),
+                        vector: text.vector,
+                    });
+                }
+                Err(reason) => failed.push((task.prompt, reason)),
+            }
         }
         done.prompts += staged.len() as u64;
+        done.failed += failed.len() as u64;
         let changes = catalog.begin()?;
         changes.stage(row.id, &staged)?;
+        for (prompt, reason) in &failed {
+            changes.record_prompt_failure(row.id, *prompt, &plain(reason))?;
+        }
         changes.commit()?;
-        watch.report("prompts", done.prompts, Some(tasks.len() as u64));
+        watch.report("prompts", done.prompts + done.failed, Some(tasks.len() as u64));
     }
     Ok(())
 }
@@ -103,21 +115,26 @@ struct Prepared {
 struct Tensor {
     values: Vec<f32>,
     notes: Vec<&'static str>,
+    appearance: Appearance,
 }
 
 /// Why an image gives no tensor.
 enum Refusal {
     /// The file cannot be read now.
-    Unreadable(ImageStatus, String),
+    Unread(ImageStatus, String),
+    /// What was read is no usable image.
+    Broken(ImageStatus, String),
     /// It is not the file that the catalog knows: it changed since it was looked at.
     Changed,
     /// The encoder's preprocessing cannot take it.
     Unfit(String),
 }
 
+#[allow(clippy::too_many_arguments)]
 fn images(
     catalog: &mut Catalog,
     store: &Store,
+    door: &Door,
     row: &EncoderRow,
     encoder: &mut Encoder,
     threads: usize,
@@ -128,7 +145,7 @@ fn images(
     if total == 0 {
         return Ok(());
     }
-    let preprocessing = encoder.preprocessing().clone();
+    let (preprocessing, transparency) = (encoder.preprocessing().clone(), encoder.transparency());
     // Nobody ever waits to send: so many tasks are under way at most, which bounds memory too.
     let under_way = 2 * encoder.batch() + threads;
     let (give, take) = channel::<ImageTask>();
@@ -137,7 +154,7 @@ fn images(
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             let (take, preprocessing, deliver) = (&take, &preprocessing, deliver.clone());
-            scope.spawn(move || prepare(take, preprocessing, &deliver));
+            scope.spawn(move || prepare(take, door, preprocessing, transparency, &deliver));
         }
         drop(deliver);
         let mut run = Run { catalog, store, row, remarks: BTreeMap::new(), done };
@@ -156,32 +173,43 @@ struct Queue {
 }
 
 /// Reads, decodes and preprocesses until there are no more tasks.
-fn prepare(take: &Mutex<Receiver<ImageTask>>, preprocessing: &Preprocessing, deliver: &Sender<Prepared>) {
+fn prepare(
+    take: &Mutex<Receiver<ImageTask>>,
+    door: &Door,
+    preprocessing: &Preprocessing,
+    transparency: Transparency,
+    deliver: &Sender<Prepared>,
+) {
     loop {
         let task = match take.lock() {
             Ok(take) => take.recv(),
             Err(_) => return,
         };
         let Ok(task) = task else { return };
-        let tensor = tensor(&task, preprocessing);
+        let tensor = tensor(&task, door, preprocessing, transparency);
         if deliver.send(Prepared { task, tensor }).is_err() {
             return;
         }
     }
 }
 
-fn tensor(task: &ImageTask, preprocessing: &Preprocessing) -> std::result::Result<Tensor, Refusal> {
-    let bytes = read(&task.path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Refusal::Unreadable(ImageStatus::Missing, io_reason(&e)),
-        _ => Refusal::Unreadable(ImageStatus::Unreadable, io_reason(&e)),
+fn tensor(
+    task: &ImageTask,
+    door: &Door,
+    preprocessing: &Preprocessing,
+    transparency: Transparency,
+) -> std::result::Result<Tensor, Refusal> {
+    let bytes = door.read(&task.path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Refusal::Unread(ImageStatus::Missing, io_reason(&e)),
+        _ => Refusal::Unread(ImageStatus::Unreadable, io_reason(&e)),
     })?;
     if *blake3::hash(&bytes).as_bytes() != task.source {
         return Err(Refusal::Changed);
     }
-    let decoded = decode(&bytes).map_err(|fault| Refusal::Unreadable(fault.status, fault.reason))?;
+    let decoded = decode_on(&bytes, transparency).map_err(|fault| Refusal::Broken(fault.status, fault.reason))?;
     drop(bytes);
     let values = preprocessing.tensor(&decoded.rgb).map_err(Refusal::Unfit)?;
-    Ok(Tensor { values, notes: decoded.notes })
+    Ok(Tensor { values, notes: decoded.notes, appearance: decoded.appearance })
 }
 
 /// The main thread's side of a run.
@@ -204,6 +232,7 @@ impl Run<'_> {
         watch: &mut Watch<'_>,
     ) -> Result<()> {
         let (mut waiting, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
+        let mut substitutes = HashSet::new();
         let mut staged_bytes = self.catalog.staged(self.row.id)? as usize * self.row.dimension * 4;
         let batch = encoder.batch();
         let (mut tasks, mut pixels) = (Vec::with_capacity(batch), Vec::new());
@@ -211,16 +240,17 @@ impl Run<'_> {
             watch.check()?;
             while given - received < under_way {
                 if waiting.is_empty() {
-                    waiting.extend(self.catalog.images_to_embed(self.row.id, after, PAGE)?);
+                    let page = self.catalog.images_to_embed(self.row.id, after, PAGE)?;
+                    after = page.last().map_or(after, |task| task.image);
+                    waiting.extend(page.into_iter().filter(|task| !substitutes.contains(&task.image)));
                 }
                 let Some(task) = waiting.pop_front() else { break };
-                after = task.image;
                 let _ = queue.give.send(task); // the threads live as long as this queue
                 given += 1;
             }
             if given == received {
                 self.stage(encoder, &mut tasks, &mut pixels)?;
-                watch.report("embedding", self.done.images + self.done.failed, Some(total));
+                watch.report("embedding", self.done.images + self.done.failed + self.done.changed, Some(total));
                 return Ok(());
             }
             let Ok(prepared) = queue.delivered.recv() else {
@@ -231,9 +261,15 @@ impl Run<'_> {
                 Ok(tensor) => {
                     tensor.notes.iter().for_each(|note| self.remark(&prepared.task, note));
                     pixels.extend_from_slice(&tensor.values);
-                    tasks.push(prepared.task);
+                    tasks.push((prepared.task, tensor.appearance));
                 }
-                Err(refusal) => self.refuse(&prepared.task, refusal)?,
+                Err(refusal) => {
+                    if let Some(substitute) = self.refuse(&prepared.task, refusal)?
+                        && substitutes.insert(substitute.image)
+                    {
+                        waiting.push_front(substitute);
+                    }
+                }
             }
             if tasks.len() == batch {
                 staged_bytes += tasks.len() * self.row.dimension * 4;
@@ -242,13 +278,13 @@ impl Run<'_> {
                     flush(self.catalog, self.store, self.row)?;
                     staged_bytes = 0;
                 }
-                watch.report("embedding", self.done.images + self.done.failed, Some(total));
+                watch.report("embedding", self.done.images + self.done.failed + self.done.changed, Some(total));
             }
         }
     }
 
     /// Runs the network on a batch and makes its vectors durable.
-    fn stage(&mut self, encoder: &mut Encoder, tasks: &mut Vec<ImageTask>, pixels: &mut Vec<f32>) -> Result<()> {
+    fn stage(&mut self, encoder: &mut Encoder, tasks: &mut Vec<(ImageTask, Appearance)>, pixels: &mut Vec<f32>) -> Result<()> {
         if tasks.is_empty() {
             return Ok(());
         }
@@ -256,14 +292,15 @@ impl Run<'_> {
         pixels.clear();
         let mut staged = Vec::with_capacity(vectors.len());
         let changes = self.catalog.begin()?;
-        for (task, vector) in tasks.drain(..).zip(vectors) {
+        for ((task, appearance), vector) in tasks.drain(..).zip(vectors) {
+            changes.record_appearance(&task.source, appearance)?;
             match vector {
                 Ok(vector) => {
                     staged.push(StagedVector { target: Target::Image(task.image), source: task.source, truncated: None, vector })
                 }
                 Err(fault) => {
                     self.done.failed += 1;
-                    changes.record_failure(self.row.id, task.image, &task.source, &said(&fault))?;
+                    changes.record_failure(self.row.id, task.image, &task.source, &fault.to_string())?;
                 }
             }
         }
@@ -277,28 +314,40 @@ impl Run<'_> {
         entry.0 += 1;
     }
 
-    fn refuse(&mut self, task: &ImageTask, refusal: Refusal) -> Result<()> {
+    /// Records why an image was not embedded; another file of the same content, if it was for its own file alone.
+    fn refuse(&mut self, task: &ImageTask, refusal: Refusal) -> Result<Option<ImageTask>> {
         let encoder = self.row.id;
         match refusal {
-            Refusal::Changed => self.remark(task, "it changed while it was read; run again to embed it"),
-            Refusal::Unreadable(status, reason) => {
-                self.fail(|changes| changes.record_unusable(&task.source, status, &plain(&reason)))?;
+            Refusal::Changed => {
+                self.remark(task, "it changed while it was read; run again to embed it");
+                self.done.changed += 1;
+                self.record(|changes| changes.forget_content(task.image))?;
             }
-            Refusal::Unfit(reason) => self.fail(|changes| changes.record_failure(encoder, task.image, &task.source, &reason))?,
+            Refusal::Unread(status, reason) => {
+                let outcome = Outcome::Unusable(status, plain(&reason).into_owned());
+                let probe = Probe { bytes: None, mtime_ns: None, blake3: None, outcome };
+                self.done.failed += 1;
+                self.record(|changes| changes.record_probe(task.image, &probe))?;
+            }
+            Refusal::Broken(status, reason) => {
+                self.done.failed += 1;
+                self.record(|changes| changes.record_unusable(&task.source, status, &plain(&reason)))?;
+                return Ok(None);
+            }
+            Refusal::Unfit(reason) => {
+                self.done.failed += 1;
+                self.record(|changes| changes.record_failure(encoder, task.image, &task.source, &reason))?;
+                return Ok(None);
+            }
         }
-        Ok(())
+        self.catalog.first_of_content(&task.source)
     }
 
-    fn fail(&mut self, record: impl FnOnce(&Changes<'_>) -> Result<()>) -> Result<()> {
-        self.done.failed += 1;
+    fn record(&mut self, record: impl FnOnce(&Changes<'_>) -> Result<()>) -> Result<()> {
         let changes = self.catalog.begin()?;
         record(&changes)?;
         changes.commit()
     }
-}
-
-fn said(fault: &VectorFault) -> String {
-    format!("the encoder gives a vector that {fault}")
 }
 
 /// Writes what is staged as one part.

@@ -66,7 +66,10 @@ impl Table {
 }
 
 fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
-    let subjects = catalog.subjects()?;
+    let mut subjects = catalog.subjects()?;
+    for path in subjects.iter_mut().flat_map(|subject| &mut subject.references) {
+        *path = catalog.kept_path(path)?;
+    }
     let mut table = Table::new(dir, "subjects");
     table.write(vec![
         ("subject_id", text_column(subjects.iter().map(|s| Some(s.subject_id.as_str()))), false),
@@ -108,7 +111,9 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
         let (mut of_image, mut image_scores) = (Vec::new(), Vec::new());
         let (mut of_subject, mut subject_scores, mut locals) = (Vec::new(), Vec::new(), Vec::new());
         for generation in block {
-            images.push(catalog.image_of(generation.id)?);
+            let mut image = catalog.image_of(generation.id)?;
+            image.path = catalog.kept_path(&image.path)?; // as the views show it
+            images.push(image);
             let mut scores = catalog.image_scores_of(generation.id)?;
             scores.sort_by_key(|s| encoder_rank[&s.encoder]);
             of_image.extend(scores.iter().map(|_| *generation));

@@ -1,17 +1,19 @@
 //! The order in which things come in: rows and vectors together or not at all, then a look at the image
 //! files, then the scores.
 
-use super::embed::{EmbedOptions, IfChanged};
+use super::embed::{EmbedOptions, IfChanged, fit};
 use super::intake::Intake;
 use super::summary::{Counts, IngestSummary};
 use super::vectors::VectorIntake;
 use super::{Dataset, inspection};
 use crate::catalog::{Duplicate, Gap};
+use crate::encoder::Described;
 use crate::error::{Error, Result};
 use crate::generator::{self, Grid, Known, Layout, Outputs, Source, System};
+use crate::image::Door;
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::vocabulary::{ModelName, closed_set, plain, quote};
-use crate::watch::Watch;
+use crate::watch::{Stop, Watch};
 use std::path::{Path, PathBuf};
 
 /// Where the images of grids are kept, in the data set's directory.
@@ -75,12 +77,11 @@ pub struct IngestOptions {
     pub replace: bool,
     /// Change nothing; say what would change.
     pub dry_run: bool,
+    /// Read every image file again: a change that kept size and time is found too.
+    pub rehash: bool,
     /// How to embed what is new; `None`: not at all.
     pub embed: Option<EmbedOptions>,
 }
-
-/// Unusable images named in a summary; the catalog knows them all.
-const NAMED: usize = 10;
 
 impl Dataset {
     /// Reads manifests and embeddings into the data set, looks at its image files, embeds what is new,
@@ -91,20 +92,25 @@ impl Dataset {
     /// the disk is full, or the caller wants to stop (what was finished is kept). Image files that cannot
     /// be used are no error: see [`IngestSummary::images`].
     pub fn ingest(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
+        let if_changed = if options.replace { IfChanged::Renew } else { IfChanged::Refuse };
         let embed = match options.embed.as_ref().filter(|_| !options.dry_run) {
-            Some(embed) => Some((embed, self.ready(embed, !options.embeddings.is_empty())?)),
+            Some(embed) => Some((embed, self.ready_if(embed, !options.embeddings.is_empty(), if_changed)?)),
             None => None,
         };
-        let mut summary = self.take_in(options, watch)?;
+        let encoders = embed.as_ref().map_or(&[][..], |(_, (_, encoders))| encoders);
+        let mut summary = self.take_in(options, encoders, if_changed, watch)?;
         if options.dry_run {
             return Ok(summary);
         }
-        summary.images_read = inspection::inspect(&mut self.catalog, watch)?;
-        if summary.images_read > 0 || summary.generations != unchanged(&summary.generations) {
+        let found = match options.rehash {
+            true => inspection::rehash(&mut self.catalog, &self.door, watch)?,
+            false => inspection::inspect(&mut self.catalog, &self.door, watch)?,
+        };
+        summary.images_read = found.read;
+        if found.changed > 0 || summary.generations != unchanged(&summary.generations) {
             self.warn_of_duplicates(watch)?;
         }
         if let Some((embed, (home, encoders))) = embed {
-            let if_changed = if options.replace { IfChanged::Renew } else { IfChanged::Refuse };
             summary.embedded = self.embed_by(&encoders, embed, &home, if_changed, watch)?;
         }
         if !options.embeddings.is_empty() {
@@ -112,18 +118,30 @@ impl Dataset {
         }
         summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
-        summary.unusable = self.catalog.unusable_images(NAMED)?;
+        summary.unusable = self.unusable_images()?;
         Ok(summary)
     }
 
-    /// Rows and vectors: one transaction.
-    fn take_in(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
+    /// Rows and vectors: one transaction, in which the vectors are also found to be of no other encoder than those
+    /// that embed afterwards.
+    fn take_in(
+        &mut self,
+        options: &IngestOptions,
+        encoders: &[Described],
+        if_changed: IfChanged,
+        watch: &mut Watch<'_>,
+    ) -> Result<IngestSummary> {
         let roots = (!options.roots.is_empty()).then_some(options.roots.as_slice());
+        let given = Door::to(roots)?;
+        let door = self.door.with(given.roots().iter().cloned());
         let changes = self.catalog.begin()?;
-        let mut intake = Intake::new(&changes, options.replace, watch)?;
+        for root in given.roots() {
+            changes.put_root(root)?;
+        }
+        let mut intake = Intake::new(&changes, options.replace, door.clone(), watch)?;
         let mut repositories = Vec::new();
         for (_, path) in options.from.iter().filter(|(format, _)| *format == SourceFormat::StressTestRepo) {
-            repositories.push(StressTestRepo::read(path, roots)?);
+            repositories.push(StressTestRepo::read(path, roots, intake.stop())?);
         }
         // Subjects before the prompts that name them, prompts before their generations.
         for path in &options.subjects {
@@ -147,7 +165,7 @@ impl Dataset {
         }
         for (format, path) in options.from.iter().filter(|(format, _)| *format != SourceFormat::StressTestRepo) {
             let known = changes.prompt_texts()?;
-            let outputs = read_outputs(*format, path, options, &self.dir.join(TILES), &known)?;
+            let outputs = read_outputs(*format, path, options, &self.dir.join(TILES), &known, intake.stop())?;
             intake.rows(outputs.generations, Intake::generation)?;
             intake.remarks(outputs.problems, outputs.warnings);
         }
@@ -176,9 +194,15 @@ impl Dataset {
         if options.dry_run {
             return Ok(summary);
         }
+        for encoder in encoders {
+            if let Some(row) = changes.encoder_named(&encoder.name)? {
+                fit(Some(&row), changes.has_vectors(row.id)?, encoder, if_changed)?;
+            }
+        }
         vectors.publish()?;
         let unused = changes.drop_unused_parts()?;
         changes.commit()?;
+        self.door = door;
         self.store.remove(&unused)?;
         Ok(summary)
     }
@@ -190,6 +214,7 @@ impl Dataset {
             }
         };
         warn(self.catalog.shared_files()?, "one file under two keys");
+        warn(self.catalog.shared_references()?, "one file is the reference of two subjects, or twice of one");
         warn(self.catalog.copied_references()?, "a generation is a reference image, byte for byte");
         warn(self.catalog.repeated_generations()?, "generations with the same bytes");
         Ok(())
@@ -216,7 +241,14 @@ impl Dataset {
 }
 
 /// What a generator made of the data set's prompts.
-fn read_outputs(format: SourceFormat, folder: &Path, options: &IngestOptions, tiles: &Path, known: Known) -> Result<Outputs> {
+fn read_outputs(
+    format: SourceFormat,
+    folder: &Path,
+    options: &IngestOptions,
+    tiles: &Path,
+    known: Known,
+    stop: Stop<'_>,
+) -> Result<Outputs> {
     let OutputOptions { model, seeds, grid, list, layout } = &options.outputs;
     let source = Source {
         folder,
@@ -226,6 +258,7 @@ fn read_outputs(format: SourceFormat, folder: &Path, options: &IngestOptions, ti
         list: list.as_deref(),
         roots: (!options.roots.is_empty()).then_some(options.roots.as_slice()),
         tiles: (!options.dry_run).then_some(tiles),
+        stop,
     };
     match format {
         SourceFormat::Xverse => generator::read(System::Xverse, &source, known),

@@ -1,8 +1,9 @@
-//! A look at every image file: which are new, changed, gone. What is unchanged is not read again.
+//! A look at every image file: which are new, changed, gone. What is unchanged, by its size and time, is not read
+//! again; what is missing or failed is never taken for unchanged.
 
 use crate::catalog::{Catalog, ImageRow};
 use crate::error::Result;
-use crate::image::probe;
+use crate::image::Door;
 use crate::manifest::{FileState, state_of};
 use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe, quote};
 use crate::watch::Watch;
@@ -12,10 +13,29 @@ use std::path::Path;
 /// Images looked at between two commits.
 const BLOCK: usize = 4096;
 
-/// Looks at the files of all images of the data set, on all cores; how many had to be read or had gone.
-pub fn inspect(catalog: &mut Catalog, watch: &mut Watch<'_>) -> Result<u64> {
+/// What a look at the image files found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Inspected {
+    /// Files of which something is new: they are new, have changed, or are gone.
+    pub changed: u64,
+    /// Files that were read, and files that are gone.
+    pub read: u64,
+}
+
+/// Looks at the files of all images of the data set, on all cores, and reads those that are not known to be
+/// unchanged.
+pub fn inspect(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<Inspected> {
+    look_at_all(catalog, door, false, watch)
+}
+
+/// Reads the files of all images of the data set: also a change that kept size and time is found.
+pub fn rehash(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<Inspected> {
+    look_at_all(catalog, door, true, watch)
+}
+
+fn look_at_all(catalog: &mut Catalog, door: &Door, rehash: bool, watch: &mut Watch<'_>) -> Result<Inspected> {
     let total = catalog.image_count()?;
-    let (mut after, mut done, mut changed) = (0, 0, 0);
+    let (mut after, mut done, mut found) = (0, 0, Inspected::default());
     let mut misnamed = Misnamed::default();
     loop {
         watch.check()?;
@@ -23,36 +43,53 @@ pub fn inspect(catalog: &mut Catalog, watch: &mut Watch<'_>) -> Result<u64> {
         let Some(last) = images.last() else { break };
         after = last.id;
         done += images.len() as u64;
-        let news: Vec<(i64, Probe)> = images.par_iter().filter_map(|image| Some((image.id, look(image)?))).collect();
+        let looks: Vec<(&ImageRow, Probe)> =
+            images.par_iter().filter_map(|image| Some((image, look(image, door, rehash)?))).collect();
+        let news: Vec<&(&ImageRow, Probe)> = looks.iter().filter(|(image, probe)| !tells_nothing_new(image, probe)).collect();
+        found.read += looks.len() as u64;
+        found.changed += news.len() as u64;
         if !news.is_empty() {
-            changed += news.len() as u64;
             let changes = catalog.begin()?;
-            for (id, probe) in &news {
-                changes.record_probe(*id, probe)?;
+            for (image, probe) in &news {
+                changes.record_probe(image.id, probe)?;
             }
             changes.commit()?;
-            for (image, (_, probe)) in images.iter().filter(|i| news.binary_search_by_key(&i.id, |n| n.0).is_ok()).zip(&news) {
-                misnamed.note(&image.path, &probe.outcome);
-            }
+            news.iter().for_each(|(image, probe)| misnamed.note(&image.path, &probe.outcome));
         }
         watch.report("images", done, Some(total));
     }
     if let Some(warning) = misnamed.warning() {
         watch.warn(&warning);
     }
-    Ok(changed)
+    Ok(found)
 }
 
-/// What is new about an image, or nothing.
-fn look(image: &ImageRow) -> Option<Probe> {
+/// What the file of an image is now; nothing, if that need not be asked.
+fn look(image: &ImageRow, door: &Door, rehash: bool) -> Option<Probe> {
     let unchanged = match state_of(&image.path) {
         FileState::There { bytes, mtime_ns } => {
-            image.status != ImageStatus::Pending && (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns))
+            !rehash && image.status == ImageStatus::Ok && (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns))
         }
         FileState::Missing(reason) => image.status == ImageStatus::Missing && image.reason == Some(reason),
-        FileState::Unusable(reason) => image.status == ImageStatus::Unreadable && image.reason == Some(reason),
+        FileState::Unusable(_) => false,
     };
-    (!unchanged).then(|| probe(&image.path))
+    (!unchanged).then(|| door.probe(&image.path))
+}
+
+/// Whether a probe says what the catalog knows. The same bytes in the same file are as usable as they were, also
+/// where the catalog knows more against them than a probe finds: they could not be decoded.
+fn tells_nothing_new(image: &ImageRow, probe: &Probe) -> bool {
+    let same_file = (image.bytes, image.mtime_ns) == (probe.bytes, probe.mtime_ns);
+    let same_fault = match &probe.outcome {
+        Outcome::Unusable(status, reason) => image.status == *status && image.reason.as_ref() == Some(reason),
+        Outcome::Image { .. } => false,
+    };
+    let same_content = match probe.blake3 {
+        None if image.status == ImageStatus::Missing => same_fault,
+        None => same_fault && image.blake3.is_none(),
+        content => image.blake3 == content && !matches!(image.status, ImageStatus::Pending | ImageStatus::Missing),
+    };
+    same_file && same_content
 }
 
 /// Files whose extension contradicts their content.

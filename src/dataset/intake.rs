@@ -3,15 +3,16 @@
 use super::summary::IngestSummary;
 use crate::catalog::{Change, Changes, Entry, Put};
 use crate::error::{Error, Result};
-use crate::image::probe;
-use crate::manifest::{Generation, Located, Manifest, Problem, Prompt, RowKind, Subject, nearest};
+use crate::image::Door;
+use crate::manifest::{Generation, Located, Manifest, Problem, Prompt, RowKind, Subject, suggestion};
 use crate::vocabulary::quote;
-use crate::watch::Watch;
-use std::collections::{HashMap, HashSet};
+use crate::watch::{Stop, Watch};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Bad rows of one file after which it is read no further: nobody mends more by hand.
-const MOST_PROBLEMS: usize = 10_000;
+/// Bad rows of one file that are listed; the others are counted.
+pub const MOST_PROBLEMS: usize = 10_000;
 
 /// Suggestions are sought for this many bad rows; each compares with every known id.
 const MOST_SUGGESTIONS: usize = 100;
@@ -23,33 +24,97 @@ const PACE: u64 = 1024;
 pub struct Intake<'a, 'c, 'w> {
     changes: &'a Changes<'c>,
     replace: bool,
+    door: Door,
     watch: &'a mut Watch<'w>,
     summary: IngestSummary,
-    problems: Vec<Problem>,
+    problems: Problems,
     run: HashMap<Entry, Run>,
     known: HashMap<Entry, Vec<String>>,
     suggestions: usize,
     rows: u64,
+    /// Prompts that were replaced and have generations: how many, how many of those, and the first.
+    outdated: Option<(u64, u64, String)>,
 }
 
-/// Which rows of a table this run has written.
+/// Bad rows, file by file.
+#[derive(Default)]
+struct Problems {
+    list: Vec<Problem>,
+    /// Of the file that is being read.
+    listed: usize,
+    further: Option<(Arc<Path>, u64)>,
+}
+
+impl Problems {
+    fn push(&mut self, problem: Problem) {
+        if self.listed < MOST_PROBLEMS {
+            self.listed += 1;
+            self.list.push(problem);
+        } else {
+            self.further.get_or_insert((problem.origin.file, 0)).1 += 1;
+        }
+    }
+
+    /// A file has been read.
+    fn end_file(&mut self) {
+        self.listed = 0;
+        self.list.extend(self.further.take().map(|(file, rows)| Problem::further(file, rows)));
+    }
+}
+
+/// Which rows of a table this run has met: what another row of the run says of them must be the same.
 struct Run {
-    /// The highest id before the run.
+    /// The highest id before the run; rows above it are the run's own.
     before: i64,
-    replaced: HashSet<i64>,
+    /// Of those up to it, one bit each: there may be millions.
+    met: Vec<u64>,
 }
 
-type Read<T> = fn(&mut Manifest) -> Option<std::result::Result<Located<T>, Problem>>;
+impl Run {
+    fn has_met(&self, id: i64) -> bool {
+        id > self.before || self.met.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+    }
+
+    fn meet(&mut self, id: i64) {
+        if id <= self.before {
+            let word = id as usize / 64;
+            if self.met.len() <= word {
+                self.met.resize(word + 1, 0);
+            }
+            self.met[word] |= 1 << (id % 64);
+        }
+    }
+}
+
+type Read<'w, T> = fn(&mut Manifest<'w>) -> Option<std::result::Result<Located<T>, Problem>>;
 
 impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
-    /// With `replace`, other content takes the place of what was there before the run.
-    pub fn new(changes: &'a Changes<'c>, replace: bool, watch: &'a mut Watch<'w>) -> Result<Self> {
+    /// With `replace`, other content takes the place of what was there before the run. Images are read through `door`.
+    pub fn new(changes: &'a Changes<'c>, replace: bool, door: Door, watch: &'a mut Watch<'w>) -> Result<Self> {
         let mut run = HashMap::new();
         for entry in [Entry::Subject, Entry::Prompt, Entry::Generation] {
-            run.insert(entry, Run { before: changes.last_id(entry)?, replaced: HashSet::new() });
+            run.insert(entry, Run { before: changes.last_id(entry)?, met: Vec::new() });
         }
         let summary = IngestSummary::default();
-        Ok(Intake { changes, replace, watch, summary, problems: vec![], run, known: HashMap::new(), suggestions: 0, rows: 0 })
+        let problems = Problems::default();
+        Ok(Intake {
+            changes,
+            replace,
+            door,
+            watch,
+            summary,
+            problems,
+            run,
+            known: HashMap::new(),
+            suggestions: 0,
+            rows: 0,
+            outdated: None,
+        })
+    }
+
+    /// The wish to stop, for those who read elsewhere.
+    pub fn stop(&self) -> Stop<'w> {
+        self.watch.stop()
     }
 
     /// Every row of a manifest.
@@ -58,28 +123,30 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         path: &Path,
         kind: RowKind,
         roots: Option<&[PathBuf]>,
-        read: Read<T>,
+        read: Read<'w, T>,
         put: impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
-        let mut manifest = match Manifest::open(path, kind, roots) {
+        let opened = Manifest::open(path, kind, roots, self.watch.stop());
+        self.watch.check()?;
+        let mut manifest = match opened {
             Err(Error::Manifest(problems)) => {
-                self.problems.extend(problems);
+                self.problems.list.extend(problems);
                 return Ok(());
             }
             opened => opened?,
         };
-        let (rows_before, problems_before) = (self.rows, self.problems.len());
+        let rows_before = self.rows;
         while let Some(row) = read(&mut manifest) {
             self.pace()?;
             match row {
                 Ok(row) => put(self, row)?,
-                Err(problem) => self.problems.push(problem),
-            }
-            if self.problems.len() - problems_before >= MOST_PROBLEMS {
-                self.problems.push(manifest.problem(format!("{MOST_PROBLEMS} bad rows; read no further")));
-                break;
+                Err(problem) => {
+                    self.watch.check()?; // what was broken off is no fault of the file's
+                    self.problems.push(problem);
+                }
             }
         }
+        self.problems.end_file();
         if self.rows == rows_before {
             self.watch.warn(&manifest.problem("no rows").to_string());
         }
@@ -99,34 +166,51 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             self.pace()?;
             put(self, row)?;
         }
+        self.problems.end_file();
         Ok(())
     }
 
     /// What was wrong or odd about rows that were read elsewhere.
     pub fn remarks(&mut self, problems: Vec<Problem>, warnings: Vec<Problem>) {
-        self.problems.extend(problems);
+        problems.into_iter().for_each(|problem| self.problems.push(problem));
+        self.problems.end_file();
         warnings.iter().for_each(|w| self.watch.warn(&w.to_string()));
     }
 
     pub fn subject(&mut self, row: Located<Subject>) -> Result<()> {
-        let put = self.changes.put_subject(&row.row, self.replace, &mut |path| probe(path).blake3)?;
+        let put = self.changes.put_subject(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
         self.settle(Entry::Subject, row.row.subject_id.as_str(), &row, put)
     }
 
     pub fn prompt(&mut self, row: Located<Prompt>) -> Result<()> {
         let put = self.changes.put_prompt(&row.row, self.replace)?;
+        if let Put::Done(id, Change::Replaced) = put {
+            let generations = self.changes.generations_of(id)?;
+            if generations > 0 {
+                let (prompts, images, _) = self.outdated.get_or_insert_with(|| (0, 0, row.row.prompt_id.to_string()));
+                *prompts += 1;
+                *images += generations;
+            }
+        }
         self.settle(Entry::Prompt, row.row.prompt_id.as_str(), &row, put)
     }
 
     pub fn generation(&mut self, row: Located<Generation>) -> Result<()> {
-        let put = self.changes.put_generation(&row.row, self.replace, &mut |path| probe(path).blake3)?;
+        let put = self.changes.put_generation(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
         let Generation { model, prompt_id, seed, .. } = &row.row;
         self.settle(Entry::Generation, &format!("{model} {prompt_id} {seed}"), &row, put)
     }
 
     /// What was done, and every problem met.
     pub fn finish(self) -> (IngestSummary, Vec<Problem>) {
-        (self.summary, self.problems)
+        if let Some((prompts, images, first)) = self.outdated.filter(|_| self.problems.list.is_empty()) {
+            self.watch.warn(&format!(
+                "{images} images were made of what {prompts} prompts said before they were replaced ({} the first); where they \
+                 no longer fit, make them again, or take them out with `msdata remove --generation`",
+                quote(&first)
+            ));
+        }
+        (self.summary, self.problems.list)
     }
 
     /// Counts what became of a row, or says why it could not be put in.
@@ -136,25 +220,32 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             Entry::Prompt => &mut self.summary.prompts,
             Entry::Generation => &mut self.summary.generations,
         };
-        let written = self.run.get_mut(&entry).map(|run| |id: i64| id > run.before || run.replaced.contains(&id));
-        let this_run = |id| written.is_some_and(|w| w(id));
+        let met = |id: i64| self.run.get(&entry).is_some_and(|run| run.has_met(id));
+        let (id, change) = match &put {
+            Put::Done(id, change) => (*id, *change),
+            Put::Moved(id, _) => (*id, Change::Moved),
+            Put::Conflict(id, _) => (*id, Change::Unchanged),
+            Put::Unknown(..) => (0, Change::Unchanged),
+        };
         let reason = match put {
-            Put::Done(id, Change::Replaced) if this_run(id) => {
+            Put::Done(id, Change::Replaced) if met(id) => {
                 format!(
                     "{entry} {} stands twice in this run with different content; `--replace` cannot tell which to keep",
                     quote(key)
                 )
             }
-            Put::Done(id, change) => {
+            // Whichever of the two comes first: each file must be there, and hold what the other holds.
+            Put::Moved(id, moved) if met(id) && !moved.paths().all(|(above, here)| same_content(&self.door, above, here)) => {
+                format!("{entry} {} stands twice: {}", quote(key), moved.with_sides("above", "here"))
+            }
+            Put::Done(..) | Put::Moved(..) => {
                 counts.count(change);
-                if change == Change::Replaced
-                    && let Some(run) = self.run.get_mut(&entry)
-                {
-                    run.replaced.insert(id);
+                if let Some(run) = self.run.get_mut(&entry) {
+                    run.meet(id);
                 }
                 return Ok(());
             }
-            Put::Conflict(id, conflict) if this_run(id) => {
+            Put::Conflict(id, conflict) if met(id) => {
                 format!("{entry} {} stands twice: {}", quote(key), conflict.with_sides("above", "here"))
             }
             Put::Conflict(_, conflict) => {
@@ -178,8 +269,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         if !self.known.contains_key(&what) {
             self.known.insert(what, self.changes.ids(what)?);
         }
-        let near = self.known.get(&what).and_then(|ids| nearest(id, ids.iter().map(String::as_str)));
-        Ok(near.map_or(String::new(), |near| format!("; is {} meant?", quote(near))))
+        Ok(self.known.get(&what).map_or_else(String::new, |ids| suggestion(id, ids.iter().map(String::as_str))))
     }
 
     fn pace(&mut self) -> Result<()> {
@@ -190,4 +280,9 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         }
         Ok(())
     }
+}
+
+/// Whether two files are there and hold the same bytes.
+fn same_content(door: &Door, a: &Path, b: &Path) -> bool {
+    door.probe(a).blake3.is_some_and(|content| door.probe(b).blake3 == Some(content))
 }

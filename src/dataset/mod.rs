@@ -22,22 +22,35 @@
 //! | `figures` | which report a figure is drawn from |
 //! | `page` | what the page shows, gathered |
 //! | `windows` | images looked through for each subject, window by window |
+//! | `pixels` | what becomes of transparent pixels; blank images |
+//! | `digest` | [`Digest`]: one hash of all results |
+//! | `relocation` | [`Relocation`]: images that were moved |
+//! | `backup`, `archive` | [`BackedUp`]: the data set as one file |
+//! | `garbage` | [`Garbage`]: what nobody needs |
 //! | `verification` | [`Verification`]: every row, file and checksum |
+//! | `repair` | [`RepairOptions`]: what can be put right and loses nothing |
 
+mod archive;
 mod audit;
+mod backup;
 mod bench;
 mod composites;
 mod controls;
 mod curation;
 mod delivery;
+mod digest;
 mod embed;
 mod embedding;
 mod export;
 mod figures;
+mod garbage;
 mod ingest;
 mod inspection;
 mod intake;
 mod page;
+mod pixels;
+mod relocation;
+mod repair;
 mod run;
 mod scoring;
 mod summary;
@@ -46,22 +59,28 @@ mod verification;
 mod windows;
 
 pub use audit::{Audit, AuditOptions, Flag, FlagKind, ImageKey};
+pub use backup::BackedUp;
 pub use bench::{BenchCheck, BenchOptions, BenchSummary};
 pub use composites::ControlsSummary;
 pub use curation::PoolCheck;
+pub use digest::{Digest, TableDigest};
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use embedding::Embedded;
 pub use figures::FigureOptions;
+pub use garbage::{Garbage, GarbageKind};
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
+pub use relocation::Relocation;
+pub use repair::RepairOptions;
 pub use run::{Command, RunOptions, RunSummary};
 pub use summary::{Counts, IngestSummary};
-pub use verification::Verification;
+pub use verification::{Depth, Verification};
 pub use windows::{LookedThrough, WindowChoice};
 
-use crate::catalog::{Catalog, EncoderRow, QueryRows, Tally};
-use crate::durable::sync_dir;
-use crate::embeddings::Store;
-use crate::error::{Error, Result};
+use crate::catalog::{Catalog, EncoderRow, PathRule, QueryRows, Tally, beside, orphaned_log};
+use crate::durable::{directory_of, into_place, sync_dir};
+use crate::embeddings::{Hold, Store};
+use crate::error::{Error, Result, shell_word};
+use crate::image::Door;
 use crate::report::{CompareOptions, Comparisons, Facts, Leaderboard, LocalFacts, Report, ReportOptions, identity_encoder};
 use crate::vocabulary::{ModelName, PromptId, SubjectId};
 use crate::watch::Watch;
@@ -70,6 +89,9 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 pub use crate::catalog::Removal as Removed;
+
+/// Images named in a summary; the catalog knows them all.
+const NAMED: usize = 10;
 
 const CATALOG: &str = "catalog.sqlite";
 const EMBEDDINGS: &str = "embeddings";
@@ -81,6 +103,10 @@ pub struct Dataset {
     dir: PathBuf,
     catalog: Catalog,
     store: Store,
+    /// Through which its image files are opened.
+    door: Door,
+    /// Held while this value may need the parts that its catalog names.
+    _hold: Option<Hold>,
     /// Held while this value may write.
     _lock: Option<File>,
 }
@@ -99,30 +125,50 @@ pub enum Removal {
 }
 
 impl Dataset {
-    /// Makes an empty data set in `dir` (made if it is not there) and opens it to write.
+    /// Makes an empty data set in `dir` (made if it is not there) and opens it to write. It keeps absolute paths.
     ///
     /// # Errors
     /// There is one already, or the directory cannot be written.
     pub fn init(dir: &Path) -> Result<Dataset> {
+        Dataset::init_with(dir, PathRule::Absolute)
+    }
+
+    /// As [`Dataset::init`], with paths of images kept as `rule` says.
+    ///
+    /// # Errors
+    /// As [`Dataset::init`].
+    pub fn init_with(dir: &Path, rule: PathRule) -> Result<Dataset> {
+        let path = dir.join(CATALOG);
+        if let Some(log) = (!path.exists()).then(|| orphaned_log(&path)).flatten() {
+            return Err(Error::request(
+                format!("{} is the log of a catalog that is gone; a new catalog would take its changes in", log.display()),
+                format!(
+                    "put that catalog back as {}, or move the log away: `mv {log} {log}.old`",
+                    shell_word(&path),
+                    log = shell_word(&log)
+                ),
+            ));
+        }
         let embeddings = dir.join(EMBEDDINGS);
+        let made: Vec<&Path> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.exists()).collect();
         fs::create_dir_all(&embeddings).map_err(Error::io("make", &embeddings))?;
         let lock = lock(dir)?;
-        let path = dir.join(CATALOG);
         if path.exists() {
             return Err(Error::AlreadyThere(dir.to_path_buf()));
         }
         // Made under another name, so that no half-made catalog is ever found.
         let temporary = dir.join("catalog.sqlite.tmp");
-        for leftover in [&temporary, &dir.join("catalog.sqlite.tmp-wal"), &dir.join("catalog.sqlite.tmp-shm")] {
-            match fs::remove_file(leftover) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", leftover)(e)),
-                _ => {}
-            }
+        remove_catalog(&temporary)?;
+        let made = Catalog::create(&temporary, rule)
+            .and_then(|()| into_place(&temporary, &path))
+            .and_then(|()| made.into_iter().try_for_each(|dir| sync_dir(directory_of(dir))))
+            .and_then(|()| Dataset::opened(dir, Catalog::open_to_write(&path)?, None, Some(lock)));
+        if made.is_err() {
+            // Best effort, the log first: the error that matters is the one that is returned, and what cannot be
+            // removed is whole.
+            let _ = remove_catalog(&temporary).and_then(|()| remove_catalog(&path));
         }
-        Catalog::create(&temporary)?;
-        fs::rename(&temporary, &path).map_err(Error::io("rename", &path))?;
-        sync_dir(dir)?;
-        Dataset::opened(dir, Catalog::open_to_write(&path)?, Some(lock))
+        made
     }
 
     /// Opens the data set in `dir` to read. What is read is the state of this moment, whatever others
@@ -131,7 +177,9 @@ impl Dataset {
     /// # Errors
     /// There is none, or its catalog is damaged, foreign or newer than this program.
     pub fn open_to_read(dir: &Path) -> Result<Dataset> {
-        Dataset::opened(dir, Catalog::open_to_read(&catalog_of(dir)?)?, None)
+        let path = catalog_of(dir)?;
+        let hold = Hold::take(&dir.join(EMBEDDINGS));
+        Dataset::opened(dir, Catalog::open_to_read(&path)?, hold, None)
     }
 
     /// Opens the data set in `dir` to write. One process at a time may.
@@ -141,15 +189,16 @@ impl Dataset {
     pub fn open_to_write(dir: &Path) -> Result<Dataset> {
         let path = catalog_of(dir)?;
         let lock = lock(dir)?;
-        let data = Dataset::opened(dir, Catalog::open_to_write(&path)?, Some(lock))?;
+        let data = Dataset::opened(dir, Catalog::open_to_write(&path)?, None, Some(lock))?;
         data.store.sweep(&data.part_ids()?)?;
         Ok(data)
     }
 
-    fn opened(dir: &Path, catalog: Catalog, lock: Option<File>) -> Result<Dataset> {
+    fn opened(dir: &Path, catalog: Catalog, hold: Option<Hold>, lock: Option<File>) -> Result<Dataset> {
         let dir = dir.canonicalize().map_err(Error::io("resolve", dir))?;
-        let store = Store::new(dir.join(EMBEDDINGS));
-        Ok(Dataset { dir, catalog, store, _lock: lock })
+        let store = Store::new(dir.join(EMBEDDINGS), &catalog.parts()?);
+        let door = Door::default().with(catalog.roots()?);
+        Ok(Dataset { dir, catalog, store, door, _hold: hold, _lock: lock })
     }
 
     /// Where it lies.
@@ -171,6 +220,14 @@ impl Dataset {
     /// The catalog cannot be read.
     pub fn images(&self) -> Result<Tally> {
         self.catalog.tally()
+    }
+
+    /// The first images that cannot be used, as last seen, each with its reason.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub fn unusable_images(&self) -> Result<Vec<String>> {
+        self.catalog.unusable_images(NAMED)
     }
 
     /// Scores what is embedded and not scored; how many (generation, encoder) pairs that were.
@@ -204,7 +261,14 @@ impl Dataset {
             }
             facts.controls = Some(controls);
         }
-        crate::report::build(&facts, options)
+        let mut report = crate::report::build(&facts, options)?;
+        if report.generations_missing > 0
+            && let Some(row) = self.catalog.encoders()?.iter().find(|row| row.name.as_str() == identity)
+        {
+            // Where the keys leave controls out, they are not among the missing either.
+            report.generations_waiting = scoring::waiting(&self.catalog, row)?.min(report.generations_missing);
+        }
+        Ok(report)
     }
 
     /// Two models on the same prompts and seeds; or, without names, every pair of models under test.
@@ -234,6 +298,12 @@ impl Dataset {
     /// The image encoders, row and name, and the name of the one that decides collapse.
     fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, String)>, String)> {
         let encoders = self.catalog.image_encoders()?;
+        if encoders.is_empty() && self.catalog.image_count()? == 0 {
+            return Err(Error::request(
+                "the data set is empty, so there is nothing to report",
+                "fill it with `msdata ingest --subjects FILE --prompts FILE --generations FILE`",
+            ));
+        }
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
         let identity = identity_encoder(&names, wanted)?.to_owned();
         Ok((encoders, identity))
@@ -255,6 +325,7 @@ impl Dataset {
             encoders,
             cut_prompts: self.catalog.cut_prompts()?,
             composites: self.catalog.current_composites()?,
+            blank: self.catalog.blank_generations()?,
             controls: None,
             local: None,
         })
@@ -315,7 +386,15 @@ impl Dataset {
     /// # Errors
     /// The catalog cannot be read at all. What is wrong otherwise is in the [`Verification`].
     pub fn verify(&self, deep: bool, watch: &mut Watch<'_>) -> Result<Verification> {
-        verification::verify(&self.catalog, &self.store, deep, watch)
+        self.verify_by(if deep { Depth::Deep } else { Depth::Quick }, watch)
+    }
+
+    /// Checks as thoroughly as `depth` says.
+    ///
+    /// # Errors
+    /// As [`Dataset::verify`].
+    pub fn verify_by(&self, depth: Depth, watch: &mut Watch<'_>) -> Result<Verification> {
+        verification::verify(&self.catalog, &self.store, &self.door, depth, watch)
     }
 
     /// Takes rows out, with their scores and vectors, and nothing else. Image files are not touched.
@@ -345,6 +424,17 @@ impl Dataset {
 fn catalog_of(dir: &Path) -> Result<PathBuf> {
     let path = dir.join(CATALOG);
     if path.is_file() { Ok(path) } else { Err(Error::NoDataSet(dir.to_path_buf())) }
+}
+
+/// Removes a catalog and what SQLite keeps beside it, the catalog last: a log without one would come into the next.
+fn remove_catalog(path: &Path) -> Result<()> {
+    for file in [beside(path, "-wal"), beside(path, "-journal"), beside(path, "-shm"), path.to_path_buf()] {
+        match fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", file)(e)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn lock(dir: &Path) -> Result<File> {

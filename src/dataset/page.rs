@@ -4,6 +4,7 @@ use super::Dataset;
 use super::figures::{FigureOptions, HEAT_MAP_ROWS};
 use crate::catalog::FileFact;
 use crate::error::Result;
+use crate::image::{Door, Transparency};
 use crate::page::{
     Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlace, PagePlaces, PagePrompt, PageSubject, PageWritten, Picture,
 };
@@ -48,7 +49,7 @@ impl Dataset {
         Ok(PageData {
             options: options.clone(),
             correlation: plot::tradeoff_correlation(&by_count, &cast),
-            digest: self.digest(&by_model.identity)?,
+            digest: self.page_digest(&by_model.identity)?,
             encoders: self
                 .catalog
                 .encoders()?
@@ -60,7 +61,7 @@ impl Dataset {
             prompts: shown.prompts,
             generations: shown.generations,
             generations_left_out: shown.left_out,
-            pictures: shown.pictures.0,
+            pictures: shown.pictures.all,
             by_model,
             by_count,
             figures,
@@ -69,7 +70,7 @@ impl Dataset {
 
     /// The pool, the prompts, the generations and their images.
     fn shown(&self, identity: &str, cast: &Cast) -> Result<ShownRows> {
-        let mut pictures = Pictures::default();
+        let mut pictures = Pictures { door: self.door.clone(), transparency: self.transparency()?, all: Vec::new() };
         let facts = self.catalog.subjects()?;
         let place: HashMap<i64, usize> = facts.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
         let mut subjects: Vec<PageSubject> = facts
@@ -136,7 +137,9 @@ impl Dataset {
         let verdicts = crate::report::verdicts(&facts, ALPHA);
         let mut places: HashMap<i64, HashMap<usize, PagePlace>> = HashMap::new();
         // An image that was looked through and in which nobody has a place is known to have none.
-        verdicts.keys().for_each(|generation| drop(places.entry(*generation).or_default()));
+        for generation in verdicts.keys() {
+            places.entry(*generation).or_default();
+        }
         for (generation, place) in self.catalog.subject_places(encoder)? {
             let ordinal = place.ordinal as usize;
             let present = verdicts.get(&generation).and_then(|verdicts| verdicts.get(ordinal).copied().flatten());
@@ -149,7 +152,7 @@ impl Dataset {
     /// What the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and encoders, and the
     /// similarities by the identity encoder, one JSON array a line, sorted by key. Images count by their content,
     /// not by where they lie.
-    fn digest(&self, identity: &str) -> Result<String> {
+    fn page_digest(&self, identity: &str) -> Result<String> {
         let mut digest = Digest(blake3::Hasher::new());
         let mut references: HashMap<i64, Vec<Option<String>>> = HashMap::new();
         for (subject, file) in self.catalog.reference_files()? {
@@ -230,8 +233,11 @@ fn sample(prompts: &[PagePrompt], generations: impl Iterator<Item = usize>) -> O
 }
 
 /// The image files of a page.
-#[derive(Default)]
-struct Pictures(Vec<Picture>);
+struct Pictures {
+    door: Door,
+    transparency: Transparency,
+    all: Vec<Picture>,
+}
 
 impl Pictures {
     fn add(&mut self, file: &FileFact) -> usize {
@@ -240,19 +246,20 @@ impl Pictures {
             (ImageStatus::Pending, _) => Err("not looked at yet: `msdata ingest` was interrupted".to_owned()),
             _ => Err(file.reason.clone().unwrap_or_else(|| file.status.to_string())),
         };
-        self.0.push(Picture { path: PathBuf::from(&file.path), name: String::new(), content });
-        self.0.len() - 1
+        let (path, transparency, door) = (PathBuf::from(&file.path), self.transparency, self.door.clone());
+        self.all.push(Picture { path, name: String::new(), content, transparency, door });
+        self.all.len() - 1
     }
 
     /// Names each file by its path below the directory that holds them all: a page that is passed on does not tell
     /// whose machine it was made on.
     fn name(&mut self) {
-        let parents = || self.0.iter().filter_map(|p| p.path.parent());
+        let parents = || self.all.iter().filter_map(|p| p.path.parent());
         let Some(mut common) = parents().next().map(Path::to_path_buf) else { return };
         for parent in parents() {
             while !parent.starts_with(&common) && common.pop() {}
         }
-        for picture in &mut self.0 {
+        for picture in &mut self.all {
             picture.name = picture.path.strip_prefix(&common).unwrap_or(&picture.path).display().to_string();
         }
     }

@@ -7,17 +7,15 @@ use super::{Dataset, EmbedOptions, inspection};
 use crate::catalog::{JobEnd, JobRow, JobStart, JobState, JobTally, Put};
 use crate::durable::{into_place, write_whole};
 use crate::error::{Error, Result};
-use crate::generator::{Attempt, Case, Filled, Job, Template, attempt, safe_name, tail};
+use crate::generator::{Attempt, Case, Draft, Filled, Job, Stop, Template, attempt, place, safe_name, tail};
 use crate::image;
 use crate::manifest::{Generation, ImagePath, state_of};
 use crate::vocabulary::{ModelName, PromptId};
 use crate::watch::Watch;
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, VecDeque};
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -89,7 +87,7 @@ impl Dataset {
             return Err(Error::request("the data set has no prompts", hint));
         }
         let seeds = self.seeds_or(options.seeds.as_deref())?;
-        inspection::inspect(&mut self.catalog, watch)?; // an image that was deleted is to be made again
+        inspection::inspect(&mut self.catalog, &self.door, watch)?; // an image that was deleted is to be made again
         let changes = self.catalog.begin()?;
         changes.plan_jobs(&options.model, &seeds)?;
         changes.commit()?;
@@ -97,12 +95,16 @@ impl Dataset {
         let places = Places::new(&self.dir, options)?;
         let queue = open.into_iter().filter_map(|row| Some((cases.get(&row.prompt_id)?, row)));
         let tasks: Vec<Task> = queue.map(|(case, row)| Task::new(case, row, &places)).collect();
-        let mut run = Run { data: self, options, places, host: host(), made: 0, total: tasks.len() as u64, failures: vec![] };
+        let mut run =
+            Run { data: self, options, places, host: host(), made: 0, total: tasks.len() as u64, failures: vec![], strays: None };
         let ran = match &options.command {
             Command::One(template) => run.one_by_one(template, tasks, watch),
             Command::Many(template) => run.all_at_once(template, tasks, watch),
         };
         let (made, failures) = (run.made, run.failures);
+        if let Some(strays) = run.strays {
+            watch.warn(&strays);
+        }
         ran?;
         let ingest = self.ingest(&IngestOptions { embed: options.embed.clone(), ..IngestOptions::default() }, watch)?;
         Ok(RunSummary { made, jobs: self.catalog.job_tally(&options.model)?, failures, ingest })
@@ -127,7 +129,6 @@ impl Places {
 }
 
 /// An image to be made.
-#[derive(Clone)]
 struct Task {
     row: JobRow,
     job: Job,
@@ -135,6 +136,8 @@ struct Task {
     log: PathBuf,
     /// Attempts of this run.
     tries: u32,
+    /// While one runs.
+    draft: Option<Draft>,
 }
 
 impl Task {
@@ -143,15 +146,15 @@ impl Task {
         let image = places.images.join(&prompt).join(format!("{}.png", row.seed));
         let log = places.logs.join(&prompt).join(format!("{}.log", row.seed));
         let job = Job::new(case, row.seed, String::new(), |s, index| s.references[index].display().to_string());
-        let mut task = Task { row, job, image, log, tries: 0 };
-        task.job.output = task.draft().display().to_string();
+        let mut task = Task { row, job, image, log, tries: 0, draft: None };
+        task.aim(true);
         task
     }
 
-    /// What the generator writes: the image gets its name when it is known to be whole. Another name for each
-    /// attempt: what an earlier one left running cannot write into it.
-    fn draft(&self) -> PathBuf {
-        self.image.with_file_name(format!(".{}.{}.png", self.row.seed, self.row.attempts + 1))
+    /// Says where the generator is to write: the image gets its own name when it is known to be whole.
+    fn aim(&mut self, alone: bool) {
+        let output = place(&self.image, self.row.seed, alone.then_some(self.row.attempts + 1));
+        self.job.output = output.display().to_string();
     }
 
     fn name(&self) -> String {
@@ -177,61 +180,65 @@ struct Run<'a> {
     made: u64,
     total: u64,
     failures: Vec<String>,
+    /// What the first generator wrote beside its image, as a sentence.
+    strays: Option<String>,
 }
 
 impl Run<'_> {
     /// A process for each image, some at a time.
     fn one_by_one(&mut self, template: &Template, tasks: Vec<Task>, watch: &mut Watch<'_>) -> Result<()> {
-        let stop = AtomicBool::new(false);
-        let timeout = self.options.timeout;
+        let (stop, timeout) = (Stop::default(), self.options.timeout);
         thread::scope(|scope| {
             let (sender, receiver) = channel();
             let start = |task: Task, command: Filled, started: String| {
-                let (sender, stop): (Sender<Result<Ended>>, &AtomicBool) = (sender.clone(), &stop);
+                let (sender, stop): (Sender<(Ended, Option<Error>)>, &Stop) = (sender.clone(), &stop);
                 scope.spawn(move || {
-                    let ended = attempt(&command, &task.log, timeout, stop).map(|attempt| {
-                        let absent = |reason| format!("it ended well, but the image is not there: {reason}");
-                        let fault = attempt.fault.clone().or_else(|| whole(&task.job.output).err().map(absent));
-                        Ended { task, command: command.to_string(), started, attempt, fault }
-                    });
-                    // Nobody listens only if the run has failed already.
-                    let _ = sender.send(ended);
+                    let (attempt, error) = or_put_back(attempt(&command, &task.log, timeout, stop));
+                    let absent = |reason| format!("it ended well, but the image is not there: {reason}");
+                    let fault = attempt.fault.clone().or_else(|| whole(&task.job.output).err().map(absent));
+                    // Nobody listens only if the run has ended already.
+                    let _ = sender.send((Ended { task, command: command.to_string(), started, attempt, fault }, error));
                 });
             };
-            let work = || -> Result<()> {
-                let (mut queue, mut running) = (VecDeque::from(tasks), 0);
-                let mut interrupted = None;
-                loop {
-                    while interrupted.is_none() && running < self.options.jobs.get() {
-                        let Some(mut task) = queue.pop_front() else { break };
-                        let command = template.fill(&task.job);
-                        let started = now();
-                        self.begin(&task, &command.to_string(), &started)?;
-                        task.tries += 1;
-                        start(task, command, started);
-                        running += 1;
+            let (mut queue, mut running) = (VecDeque::from(tasks), 0);
+            let mut ending = None;
+            loop {
+                while ending.is_none() && running < self.options.jobs.get() {
+                    let Some(mut task) = queue.pop_front() else { break };
+                    let command = template.fill(&task.job);
+                    let started = now();
+                    if let Err(e) = self.begin(&mut task, &command.to_string(), &started) {
+                        ending = Some(e);
+                        break;
                     }
-                    if running == 0 {
-                        return interrupted.map_or(Ok(()), Err);
-                    }
-                    match receiver.recv_timeout(PACE) {
-                        Ok(ended) => {
-                            running -= 1;
-                            queue.extend(self.settle(ended?)?);
-                            watch.report("images", self.made, Some(self.total));
-                        }
-                        Err(RecvTimeoutError::Timeout) => {}
-                        Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                    }
-                    if let Err(e) = watch.check() {
-                        stop.store(true, Ordering::Relaxed);
-                        interrupted = Some(e);
-                    }
+                    start(task, command, started);
+                    running += 1;
                 }
-            };
-            let done = work();
-            stop.store(true, Ordering::Relaxed);
-            done
+                if running == 0 {
+                    return ending.map_or(Ok(()), Err);
+                }
+                // Whatever goes wrong, what runs is ended and noted.
+                match receiver.recv_timeout(PACE) {
+                    Ok((ended, error)) => {
+                        running -= 1;
+                        match self.settle(ended) {
+                            Ok(again) => queue.extend(again),
+                            Err(e) => ending = ending.or(Some(e)),
+                        }
+                        ending = ending.or(error);
+                        watch.report("images", self.made, Some(self.total));
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return ending.map_or(Ok(()), Err),
+                }
+                ending = ending.or(watch.check().err());
+                if ending.is_some() {
+                    stop.ask();
+                }
+                if watch.is_urgent() {
+                    stop.hurry();
+                }
+            }
         })
     }
 
@@ -240,13 +247,15 @@ impl Run<'_> {
         // A list may take hours: what an earlier run made before it was killed is taken as it is. Names do not
         // change from attempt to attempt, so that it can be found.
         for task in &mut tasks {
-            task.job.output = task.image.with_file_name(format!(".{}.png", task.row.seed)).display().to_string();
+            task.aim(false);
         }
         let mut open = Vec::new();
         for task in tasks {
             if whole(&task.job.output).is_ok() {
+                watch.check()?;
                 let end = Attempt { seconds: 0.0, status: None, fault: None, stopped: false };
                 self.accept(&task, "found whole after an interrupted run", &now(), &end)?;
+                Draft::begin(Path::new(&task.job.output), false)?.remove();
             } else {
                 open.push(task);
             }
@@ -271,19 +280,21 @@ impl Run<'_> {
         for task in &mut tasks {
             task.log.clone_from(&log);
             self.begin(task, &command.to_string(), &started)?;
-            task.tries += 1;
         }
-        let (stop, timeout) = (AtomicBool::new(false), self.options.timeout);
-        let attempt = thread::scope(|scope| {
+        let (stop, timeout) = (Stop::default(), self.options.timeout);
+        let (attempt, error) = or_put_back(thread::scope(|scope| {
             let process = scope.spawn(|| attempt(&command, &log, timeout, &stop));
             while !process.is_finished() {
                 if watch.check().is_err() {
-                    stop.store(true, Ordering::Relaxed);
+                    stop.ask();
+                }
+                if watch.is_urgent() {
+                    stop.hurry();
                 }
                 thread::sleep(PACE);
             }
             process.join().unwrap_or_else(|_| Err(Error::Damaged("a thread ended unexpectedly".into())))
-        })?;
+        }));
         let mut again = Vec::new();
         for task in tasks {
             // What it made counts, however it ended.
@@ -293,16 +304,15 @@ impl Run<'_> {
             again.extend(self.settle(Ended { task, command, started, attempt, fault })?);
             watch.report("images", self.made, Some(self.total));
         }
+        error.map_or(Ok(()), Err)?;
         watch.check()?;
         Ok(again)
     }
 
-    fn begin(&mut self, task: &Task, command: &str, started: &str) -> Result<()> {
-        let draft = Path::new(&task.job.output);
-        if let Some(dir) = draft.parent() {
-            fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
-        }
-        let _ = fs::remove_file(draft); // what a killed attempt left, if it left anything
+    fn begin(&mut self, task: &mut Task, command: &str, started: &str) -> Result<()> {
+        task.tries += 1;
+        let alone = matches!(self.options.command, Command::One(_));
+        task.draft = Some(Draft::begin(Path::new(&task.job.output), alone)?);
         let changes = self.data.catalog.begin()?;
         let log = task.log.display().to_string();
         changes.start_job(task.row.id, &JobStart { command, started, host: &self.host, log: &log })?;
@@ -312,11 +322,22 @@ impl Run<'_> {
     /// Notes how an attempt ended; the task, if it is to be tried again.
     fn settle(&mut self, ended: Ended) -> Result<Option<Task>> {
         let Ended { mut task, command, started, attempt, fault } = ended;
-        let Some(fault) = fault else {
+        let draft = task.draft.take();
+        let strays = draft.as_ref().and_then(Draft::strays);
+        let Some(mut fault) = fault else {
             self.accept(&task, &command, &started, &attempt)?;
+            draft.into_iter().for_each(Draft::remove);
+            if let Some(strays) = strays {
+                let sentence =
+                    || format!("the generator wrote {strays} beside the image of {}; only images are kept", task.name());
+                self.strays.get_or_insert_with(sentence);
+            }
             return Ok(None);
         };
-        let _ = fs::remove_file(&task.job.output); // half an image is of no use to anyone
+        draft.into_iter().for_each(Draft::remove); // half an image is of no use to anyone
+        if let Some(strays) = strays {
+            fault += &format!("; in the directory of {{output}} it wrote {strays}, which is not {{output}} and was removed");
+        }
         let again = !attempt.stopped && task.tries <= self.options.retries;
         let state = if again || attempt.stopped { JobState::Pending } else { JobState::Failed };
         let last = tail(&task.log);
@@ -331,9 +352,7 @@ impl Run<'_> {
             self.failures.push(format!("{}: {fault}{said}", task.name()));
         }
         task.row.attempts += 1;
-        if matches!(self.options.command, Command::One(_)) {
-            task.job.output = task.draft().display().to_string();
-        }
+        task.aim(matches!(self.options.command, Command::One(_)));
         Ok(again.then_some(task))
     }
 
@@ -368,6 +387,15 @@ impl Run<'_> {
         changes.commit()?;
         self.made += 1;
         Ok(())
+    }
+}
+
+/// An attempt that could not be watched counts as one that was stopped: its job is put back, and the run ends with
+/// the error.
+fn or_put_back(attempt: Result<Attempt>) -> (Attempt, Option<Error>) {
+    match attempt {
+        Ok(attempt) => (attempt, None),
+        Err(e) => (Attempt { seconds: 0.0, status: None, fault: Some(e.to_string()), stopped: true }, Some(e)),
     }
 }
 

@@ -36,6 +36,17 @@ pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Res
     Ok(scored)
 }
 
+/// How many generations have all that a score by an encoder needs, and no score yet.
+pub fn waiting(catalog: &Catalog, encoder: &EncoderRow) -> Result<u64> {
+    let needs = Needs::read(catalog, encoder)?;
+    let mut blocks = Blocks::of(catalog, encoder, Which::Unscored)?;
+    let mut waiting = 0;
+    while let Some(block) = blocks.next(catalog)? {
+        waiting += block.iter().filter(|candidate| needs.of(candidate.prompt).is_some()).count() as u64;
+    }
+    Ok(waiting)
+}
+
 /// Goes through an encoder's generations in the order in which their vectors lie, so that each part is read
 /// once, from front to back. Holds no borrow: what it goes through may change between two blocks.
 pub struct Blocks<'e> {

@@ -38,7 +38,7 @@ pub struct IngestSummary {
     pub generations: Counts,
     /// Rows of embeddings files.
     pub vectors: Counts,
-    /// Image files read (new, changed or moved).
+    /// Image files read (new, changed, moved, failed before), and those found to be gone.
     pub images_read: u64,
     /// All image files of the data set by state.
     pub images: Tally,

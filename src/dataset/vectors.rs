@@ -1,6 +1,7 @@
 //! Rows of embeddings files on their way into parts. Everything is checked, and the parts are written
 //! under temporary names, before anything is registered.
 
+use super::intake::MOST_PROBLEMS;
 use super::summary::Counts;
 use crate::catalog::{Change, Changes, NewVector, PartRow, Place, Target, VectorKey};
 use crate::embeddings::{Import, ImportRow, PartWriter, Store};
@@ -9,14 +10,12 @@ use crate::manifest::{Origin, Problem};
 use crate::vocabulary::{EncoderName, Provenance, quote};
 use crate::watch::Watch;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 
 /// The fingerprint of an encoder about which nobody said more.
 const UNKNOWN_FINGERPRINT: &str = "imported";
-
-/// Bad rows of one file after which it is read no further.
-const MOST_PROBLEMS: usize = 10_000;
 
 /// Takes vectors into a set of changes.
 pub struct VectorIntake<'a, 'c> {
@@ -60,7 +59,9 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
     /// Every row of an embeddings file.
     pub fn file(&mut self, path: &Path, watch: &mut Watch<'_>) -> Result<()> {
         let whole = |reason| Problem { origin: Origin::whole(path), reason };
-        let mut import = match Import::open(path) {
+        let opened = Import::open(path, watch.stop());
+        watch.check()?;
+        let mut import = match opened {
             Err(Error::Parquet { reason, .. }) => {
                 self.problems.push(whole(reason));
                 return Ok(());
@@ -71,22 +72,26 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             watch.warn(&whole("vectors are float64; they are kept as float32".into()).to_string());
         }
         let fingerprint = import.fingerprint().unwrap_or(UNKNOWN_FINGERPRINT).to_owned();
-        let before = self.problems.len();
+        let most = self.problems.len() + MOST_PROBLEMS;
+        let (mut further, mut broken) = (0, None);
         loop {
             watch.check()?;
             match import.next_batch(|rows| self.batch(path, &fingerprint, rows)) {
                 Ok(true) => watch.report("vectors", import.rows(), None),
                 Ok(false) => break,
                 Err(Error::Parquet { reason, .. }) => {
-                    self.problems.push(whole(format!("after row {}: {reason}", import.rows())));
-                    return Ok(());
+                    broken = Some(whole(format!("after row {}: {reason}", import.rows())));
+                    break;
                 }
                 Err(e) => return Err(e),
             }
-            if self.problems.len() - before >= MOST_PROBLEMS {
-                self.problems.push(whole(format!("more than {MOST_PROBLEMS} bad rows; read no further")));
-                return Ok(());
-            }
+            further += self.problems.len().saturating_sub(most) as u64;
+            self.problems.truncate(most);
+        }
+        self.problems.extend((further > 0).then(|| Problem::further(path.into(), further)));
+        if broken.is_some() {
+            self.problems.extend(broken);
+            return Ok(());
         }
         if import.rows() == 0 {
             watch.warn(&whole("no rows".into()).to_string());
@@ -165,6 +170,21 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
     /// Vectors whose keys have one already: the same is no change, another a conflict.
     fn compare(&mut self, path: &Path, name: &EncoderName, given: &[Known<'_>]) -> Result<()> {
         let Some(encoder) = self.encoders.get_mut(name) else { return Ok(()) };
+        // A vector that is lost, with its part or alone, is given again: there is nothing left to compare it with.
+        let mut readable: HashMap<i64, u64> = HashMap::new();
+        for part in given.iter().map(|k| k.place.part) {
+            if let Entry::Vacant(new) = readable.entry(part) {
+                new.insert(match self.store.open_checked(part, encoder.dimension) {
+                    Err(Error::Damaged(_) | Error::Parquet { .. }) => 0,
+                    opened => opened?.rows(),
+                });
+            }
+        }
+        let (given, again): (Vec<_>, Vec<_>) = given.iter().partition(|k| u64::from(k.place.row) < readable[&k.place.part]);
+        for k in again {
+            self.counts.count(Change::Replaced);
+            encoder.push(self.store, k.target, k.vector, k.source)?;
+        }
         let places: Vec<Place> = given.iter().map(|k| k.place).collect();
         let known = self.store.gather(&places, encoder.dimension)?;
         for (given, known) in given.iter().zip(known.chunks_exact(encoder.dimension)) {

@@ -1,147 +1,328 @@
-//! Every row, every file, every checksum: what is wrong and how to mend it.
+//! Every row, every file, every checksum: what is wrong and what to do about it.
 
+use super::pixels;
 use super::scoring::{Blocks, Needs, score_block};
-use crate::catalog::{Catalog, PartRow, Score, Which};
-use crate::embeddings::Store;
+use crate::catalog::{Catalog, EncoderRow, Fault, KnownFile, PartRow, Score, Seal, Which};
+use crate::embeddings::{PartReader, Store};
 use crate::error::{Error, Result};
-use crate::image::probe;
+use crate::image::Door;
 use crate::manifest::{FileState, state_of};
-use crate::vocabulary::{ImageStatus, quote};
+use crate::vocabulary::{ImageStatus, Outcome, Probe, Provenance, quote};
 use crate::watch::Watch;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::HashMap;
-use std::fs::File;
-use std::path::Path;
+use std::hash::{BuildHasher, RandomState};
 
 /// Images between two words to the caller.
 const BLOCK: usize = 4096;
 
 /// Faults of one sort that are named one by one.
-const NAMED: usize = 100;
+const NAMED: u64 = 100;
+
+/// How thoroughly a data set is checked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Depth {
+    /// Rows, and that files are there with their size and time.
+    Quick,
+    /// That, and this share (above 0, up to 1) of the parts, images and scores as [`Depth::Deep`] does, others
+    /// each time.
+    Sample(f64),
+    /// Every checksum, every image, every score computed again.
+    Deep,
+}
 
 /// What a verification found. The data set is sound when there are no faults.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Verification {
-    /// What is wrong, each with how to mend it.
+    /// What is wrong, each with what to do.
     pub faults: Vec<String>,
     /// What is worth knowing and no fault: missing images that the catalog knows of, left-overs.
     pub notes: Vec<String>,
+    /// What was not looked at, and so may be wrong.
+    pub unchecked: Vec<String>,
     /// Parts looked at.
     pub parts: u64,
     /// Image files looked at.
     pub images: u64,
-    /// Scores computed again (only a deep verification does).
+    /// Scores computed again.
     pub scores: u64,
 }
 
-/// Checks everything; with `deep` reads every part and image, and computes every score again.
-pub fn verify(catalog: &Catalog, store: &Store, deep: bool, watch: &mut Watch<'_>) -> Result<Verification> {
+impl Verification {
+    fn fault(&mut self, fault: &Fault) {
+        self.faults.push(fault.to_string());
+    }
+}
+
+/// Chooses what is read; never the same twice.
+struct Chance {
+    depth: Depth,
+    random: RandomState,
+}
+
+impl Chance {
+    fn takes(&self, what: u64) -> bool {
+        match self.depth {
+            Depth::Quick => false,
+            Depth::Sample(share) => (self.random.hash_one(what) as f64) < share * 2.0_f64.powi(64),
+            Depth::Deep => true,
+        }
+    }
+}
+
+/// Checks everything, as thoroughly as `depth` says.
+pub fn verify(catalog: &Catalog, store: &Store, door: &Door, depth: Depth, watch: &mut Watch<'_>) -> Result<Verification> {
     let mut found = Verification::default();
-    for fault in catalog.integrity_faults()? {
-        found.faults.push(format!("catalog.sqlite: {fault}; restore it from a copy, or make the data set anew and ingest again"));
-    }
-    for fault in catalog.contradictions()? {
-        found.faults.push(format!("catalog.sqlite: {fault}; make the data set anew and ingest again"));
-    }
+    let chance = Chance { depth, random: RandomState::new() };
+    verify_rows(catalog, depth, &mut found)?;
     let parts = catalog.parts()?;
+    verify_parts(catalog, store, &parts, &chance, watch, &mut found)?;
     let ids: Vec<i64> = parts.iter().map(|p| p.id).collect();
-    let sound = verify_parts(catalog, store, &parts, deep, watch, &mut found)?;
     for path in store.leftovers(&ids)? {
-        found
-            .notes
-            .push(format!("{} is a left-over of an interrupted run; the next command that writes removes it", path.display()));
+        found.notes.push(format!(
+            "{} is a left-over, of an interrupted run or kept for a reader; the next command that writes removes it",
+            path.display()
+        ));
     }
-    verify_images(catalog, deep, watch, &mut found)?;
-    if deep && sound {
-        verify_scores(catalog, store, watch, &mut found)?;
+    for path in store.set_aside_parts()? {
+        found.notes.push(format!("{} is a damaged part that a repair set aside; nothing needs it", path.display()));
     }
+    let read = verify_images(catalog, door, &chance, watch, &mut found)?;
+    if depth == Depth::Deep {
+        found.faults.extend(pixels::verify(catalog, watch)?);
+    }
+    if depth != Depth::Quick {
+        verify_scores(catalog, store, &chance, watch, &mut found)?;
+    }
+    if depth != Depth::Deep {
+        found.unchecked.push(format!(
+            "the bytes of {} parts and {} images, and the scores{}: `msdata verify --deep` reads and computes them all again{}",
+            parts.len() as u64 - found.parts,
+            found.images - read,
+            if depth == Depth::Quick { "" } else { " that were not chosen" },
+            if depth == Depth::Quick { ", `--sample 5%` some of them" } else { "" },
+        ));
+    }
+    found.parts = parts.len() as u64;
     Ok(found)
 }
 
-/// Whether every part can be read.
+/// What the catalog alone tells.
+fn verify_rows(catalog: &Catalog, depth: Depth, found: &mut Verification) -> Result<()> {
+    let deep = depth != Depth::Quick;
+    catalog.integrity_faults()?.iter().for_each(|fault| found.fault(fault));
+    let (faults, others) = catalog.schema_faults()?;
+    faults.iter().for_each(|fault| found.fault(fault));
+    found.notes.extend(others.into_iter().map(|other| format!("catalog.sqlite: {other}")));
+    match catalog.check_seal()? {
+        Seal::Whole => {}
+        Seal::Broken => found.fault(&Fault::new(
+            "catalog.sqlite: its rows are not those that msdata wrote: bytes have changed, or another program wrote",
+            "restore it from a copy, without the catalog.sqlite-wal of this one beside it; if the change was yours, `msdata verify --accept` takes the rows as they are",
+        )),
+        Seal::Open => found.unchecked.push(
+            "the rows of the catalog against their digest: the last command that wrote did not end, or is still at work; \
+             the next one that ends makes it"
+                .into(),
+        ),
+    }
+    catalog.contradictions(deep)?.iter().for_each(|fault| found.fault(fault));
+    let foreign = catalog.foreign_prompt_vectors()?;
+    let count = |made_here: bool| foreign.iter().filter(|(.., here)| *here == made_here).count();
+    if count(true) > 0 {
+        found.fault(&Fault::new(format!("{} vectors of prompts were made from another text", count(true)), REMAKE));
+    }
+    if count(false) > 0 {
+        let what = format!("{} imported vectors of prompts are of another text", count(false));
+        found.fault(&Fault::new(what, GIVE_AGAIN));
+    }
+    let staged = catalog.foreign_staged()?.len();
+    if staged > 0 {
+        found
+            .notes
+            .push(format!("{staged} finished vectors that are not yet in a part are of content that has changed; {REMAKE}"));
+    }
+    let (computed, imported) = catalog.stale_vectors()?;
+    if computed > 0 {
+        found.notes.push(format!(
+            "{computed} vectors are of images that have changed since, and count for nothing; `msdata embed` makes new ones"
+        ));
+    }
+    if imported > 0 {
+        found.notes.push(format!(
+            "{imported} imported vectors are of images that have changed since, and count for nothing; give new ones with \
+             `msdata ingest --no-embed --embeddings FILE`"
+        ));
+    }
+    Ok(())
+}
+
+const REMAKE: &str = "`msdata verify --repair` takes them out, then `msdata embed` and `msdata score` make them anew";
+
+const GIVE_AGAIN: &str = "give them again with `msdata ingest --no-embed --embeddings FILE`, or let \
+                          `msdata verify --repair --drop-imported` take them out";
+
+/// What is wrong with a part, or nothing. `read`: also its bytes.
+pub(super) fn part_fault(
+    catalog: &Catalog,
+    store: &Store,
+    part: &PartRow,
+    dimension: usize,
+    read: bool,
+) -> Result<Option<String>> {
+    let path = store.path(part.id);
+    let reader = match store.open(part.id, dimension) {
+        Ok(reader) => reader,
+        Err(e) => return Ok(Some(without_prefix(&e))),
+    };
+    if reader.rows() != part.rows {
+        return Ok(Some(format!("{} holds {} vectors; the catalog says {}", path.display(), reader.rows(), part.rows)));
+    }
+    if !matches!(state_of(&path), FileState::There { bytes, .. } if bytes == part.bytes) {
+        return Ok(Some(format!("{} is not {} bytes long", path.display(), part.bytes)));
+    }
+    if read {
+        match reader.blake3() {
+            Err(e) => return Ok(Some(e.to_string())),
+            Ok(hash) if hash != part.blake3 => {
+                return Ok(Some(format!("{} is not what was written: its checksum differs", path.display())));
+            }
+            Ok(_) => {}
+        }
+        let foreign = foreign_rows(catalog, part, &reader)?.len();
+        if foreign > 0 {
+            return Ok(Some(format!("{foreign} vectors of {} are of other images than the catalog says", path.display())));
+        }
+    }
+    Ok(None)
+}
+
+/// Rows of a part whose vector was made from other content than the catalog says.
+pub(super) fn foreign_rows(catalog: &Catalog, part: &PartRow, reader: &PartReader) -> Result<Vec<u32>> {
+    let sources = reader.sources()?;
+    let differs = |row: u32, said: Option<[u8; 32]>| match sources.get(row as usize) {
+        // An imported vector of an image that was not yet seen knows no source; the catalog learnt it later.
+        Some(None) => false,
+        Some(known) => *known != said,
+        None => true,
+    };
+    Ok(catalog.vector_sources(part.id)?.into_iter().filter(|v| differs(v.row, v.source)).map(|v| v.row).collect())
+}
+
+/// The words of an error without those that only say that it is one.
+fn without_prefix(e: &Error) -> String {
+    match e {
+        Error::Damaged(what) => what.clone(),
+        other => other.to_string(),
+    }
+}
+
 fn verify_parts(
     catalog: &Catalog,
     store: &Store,
     parts: &[PartRow],
-    deep: bool,
+    chance: &Chance,
     watch: &mut Watch<'_>,
     found: &mut Verification,
-) -> Result<bool> {
+) -> Result<()> {
     let encoders = catalog.encoders()?;
-    let faults = found.faults.len();
-    for part in parts {
+    // A sample of few parts is at least one of them.
+    let only = parts.iter().min_by_key(|part| chance.random.hash_one(part.id)).map(|part| part.id);
+    for (done, part) in (1..).zip(parts) {
         watch.check()?;
-        let path = store.path(part.id);
+        let read = chance.takes(part.id as u64) || (chance.depth != Depth::Quick && only == Some(part.id));
         let dimension = encoders.iter().find(|e| e.id == part.encoder).map_or(0, |e| e.dimension);
-        let fault = match store.open(part.id, dimension) {
-            Err(e) => Some(e.to_string()),
-            Ok(reader) if reader.rows() != part.rows => {
-                Some(format!("{} holds {} vectors; the catalog says {}", path.display(), reader.rows(), part.rows))
-            }
-            Ok(_) => match state_of(&path) {
-                FileState::There { bytes, .. } if bytes == part.bytes => {
-                    let changed = deep && hash(&path)? != part.blake3;
-                    changed.then(|| format!("{} is not what was written: its checksum differs", path.display()))
+        if let Some(what) = part_fault(catalog, store, part, dimension, read)? {
+            let then = match part.provenance {
+                Provenance::Computed => {
+                    "restore the file from a copy; or `msdata verify --repair` takes its vectors out, then `msdata embed` and `msdata score` make them anew"
                 }
-                _ => Some(format!("{} is not {} bytes long", path.display(), part.bytes)),
-            },
-        };
-        if let Some(fault) = fault {
-            found.faults.push(format!("{fault}; restore the file from a copy, or make the data set anew and ingest again"));
+                Provenance::Imported => {
+                    "restore the file from a copy; or give its vectors again with `msdata ingest --no-embed --embeddings FILE`; or let \
+                     `msdata verify --repair --drop-imported` take them out"
+                }
+            };
+            found.fault(&Fault::new(what, then));
         }
-        found.parts += 1;
-        watch.report("parts", found.parts, Some(parts.len() as u64));
+        found.parts += u64::from(read);
+        watch.report("parts", done, Some(parts.len() as u64));
     }
-    Ok(found.faults.len() == faults)
+    Ok(())
 }
 
-fn hash(path: &Path) -> Result<[u8; 32]> {
-    let mut hasher = blake3::Hasher::new();
-    let read = File::open(path).and_then(|file| hasher.update_reader(file).map(drop));
-    read.map_err(Error::io("read", path))?;
-    Ok(*hasher.finalize().as_bytes())
+/// What is wrong with an image that the catalog takes for usable, and whether a plain `ingest` would see it.
+fn image_fault(image: &KnownFile, door: &Door, read: bool) -> Option<(&'static str, bool)> {
+    match state_of(&image.path) {
+        FileState::There { bytes, mtime_ns } => {
+            let same = (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns));
+            if !read {
+                return (!same).then_some(("has changed since it was read", true));
+            }
+            let now = door.probe(&image.path);
+            if now.blake3 != image.blake3 {
+                return Some(("has changed since it was read", !same));
+            }
+            if !same {
+                return Some(("has another size or time than when it was read", true));
+            }
+            (!looks_like(image, &now)).then_some(("is not of the format or size that the catalog says", false))
+        }
+        _ => Some(("is gone", true)),
+    }
 }
 
-fn verify_images(catalog: &Catalog, deep: bool, watch: &mut Watch<'_>, found: &mut Verification) -> Result<()> {
+fn looks_like(image: &KnownFile, now: &Probe) -> bool {
+    match &now.outcome {
+        Outcome::Image { format, width, height } => {
+            image.looks == (Some(format.as_str().to_owned()), Some(*width), Some(*height))
+        }
+        Outcome::Unusable(..) => true, // limits differ between versions; the bytes are the same
+    }
+}
+
+/// How many images were read.
+fn verify_images(
+    catalog: &Catalog,
+    door: &Door,
+    chance: &Chance,
+    watch: &mut Watch<'_>,
+    found: &mut Verification,
+) -> Result<u64> {
     let total = catalog.image_count()?;
-    let (mut after, mut changed, mut unusable, mut appeared, mut pending) = (0, 0_u64, 0_u64, 0_u64, 0_u64);
+    let (mut after, mut read, mut changed, mut unusable, mut appeared, mut pending) = (0, 0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
+    let mut unseen = false;
     loop {
         watch.check()?;
-        let images = catalog.images_after(after, BLOCK)?;
+        let images = catalog.known_files_after(after, BLOCK)?;
         let Some(last) = images.last() else { break };
         after = last.id;
-        let differs: Vec<Option<&str>> = images
+        let faults: Vec<Option<(&str, bool)>> = images
             .par_iter()
-            .map(|image| match (image.status, state_of(&image.path)) {
-                (ImageStatus::Ok, FileState::There { bytes, mtime_ns }) => {
-                    let same = (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns));
-                    let same_bytes = !deep || probe(&image.path).blake3 == image.blake3;
-                    (!same || !same_bytes).then_some("has changed since it was read")
-                }
-                (ImageStatus::Ok, _) => Some("is gone"),
+            .map(|image| match image.status {
+                ImageStatus::Ok => image_fault(image, door, chance.takes(image.id as u64)),
                 _ => None,
             })
             .collect();
-        for (image, differs) in images.iter().zip(differs) {
+        for (image, fault) in images.iter().zip(faults) {
             appeared +=
                 u64::from(image.status == ImageStatus::Missing && matches!(state_of(&image.path), FileState::There { .. }));
             pending += u64::from(image.status == ImageStatus::Pending);
             unusable += u64::from(!matches!(image.status, ImageStatus::Ok | ImageStatus::Pending));
-            let Some(differs) = differs else { continue };
+            read += u64::from(image.status != ImageStatus::Ok || chance.takes(image.id as u64));
+            let Some((what, seen)) = fault else { continue };
             changed += 1;
-            if changed <= NAMED as u64 {
-                let path = quote(&image.path.display().to_string());
-                found.faults.push(format!("image {path} {differs}; `msdata ingest` looks at it again"));
+            unseen |= !seen;
+            if changed <= NAMED {
+                let what = format!("image {} {what}", quote(&image.path.display().to_string()));
+                found.fault(&Fault::new(what, ingest_again(!seen)));
             }
         }
         found.images += images.len() as u64;
         watch.report("images", found.images, Some(total));
     }
-    if changed > NAMED as u64 {
-        found
-            .faults
-            .push(format!("{} more images have changed or gone; `msdata ingest` looks at them again", changed - NAMED as u64));
+    if changed > NAMED {
+        found.fault(&Fault::new(format!("{} more images have changed or gone", changed - NAMED), ingest_again(unseen)));
     }
     if pending > 0 {
         found.notes.push(format!("{pending} images were not looked at yet, in an interrupted run; `msdata ingest` goes on"));
@@ -152,28 +333,90 @@ fn verify_images(catalog: &Catalog, deep: bool, watch: &mut Watch<'_>, found: &m
     if unusable > 0 {
         found.notes.push(format!("{unusable} images are missing or unusable, as the catalog knows"));
     }
-    Ok(())
+    Ok(read)
 }
 
-/// Computes every score again: the numbers must be the same to the last digit.
-fn verify_scores(catalog: &Catalog, store: &Store, watch: &mut Watch<'_>, found: &mut Verification) -> Result<()> {
-    let mut wrong = 0;
-    for encoder in catalog.encoders()? {
-        let needs = Needs::read(catalog, &encoder)?;
-        let mut blocks = Blocks::of(catalog, &encoder, Which::Scored)?;
-        while let Some(block) = blocks.next(catalog)? {
-            watch.check()?;
-            let again: HashMap<i64, Score> =
-                score_block(&needs, store, &block)?.into_iter().map(|score| (score.generation, score)).collect();
-            let ids: Vec<i64> = block.iter().map(|c| c.generation).collect();
-            let known = catalog.scores_of(encoder.id, &ids)?;
-            wrong += ids.iter().zip(&known).filter(|(id, known)| again.get(id) != known.as_ref()).count();
-            found.scores += block.len() as u64;
-            watch.report("scores", found.scores, None);
-        }
+fn ingest_again(rehash: bool) -> &'static str {
+    if rehash {
+        "restore the file from a copy, or `msdata ingest --rehash` takes it as it is"
+    } else {
+        "restore the file from a copy, or `msdata ingest` takes it as it is"
     }
-    if wrong > 0 {
-        found.faults.push(format!("{wrong} scores are not what their vectors give; make the data set anew and ingest again"));
+}
+
+/// Scores by an encoder that are not what its vectors give, by generation row.
+pub(super) fn wrong_scores(
+    catalog: &Catalog,
+    store: &Store,
+    encoder: &EncoderRow,
+    takes: impl Fn(u64) -> bool,
+    watch: &mut Watch<'_>,
+) -> Result<(Vec<i64>, u64)> {
+    let needs = Needs::read(catalog, encoder)?;
+    let mut blocks = Blocks::of(catalog, encoder, Which::Scored)?;
+    let (mut wrong, mut checked) = (Vec::new(), 0);
+    while let Some(mut block) = blocks.next(catalog)? {
+        watch.check()?;
+        block.retain(|candidate| takes(candidate.generation as u64));
+        let again: HashMap<i64, Score> =
+            score_block(&needs, store, &block)?.into_iter().map(|score| (score.generation, score)).collect();
+        let ids: Vec<i64> = block.iter().map(|c| c.generation).collect();
+        let known = catalog.scores_of(encoder.id, &ids)?;
+        wrong.extend(ids.iter().zip(&known).filter(|(id, known)| again.get(id) != known.as_ref()).map(|(id, _)| *id));
+        checked += block.len() as u64;
+        watch.report("scores", checked, None);
+    }
+    Ok((wrong, checked))
+}
+
+/// How many generations have all that a score by an encoder needs, and none.
+fn unscored(catalog: &Catalog, store: &Store, encoder: &EncoderRow) -> Result<u64> {
+    let needs = Needs::read(catalog, encoder)?;
+    let mut blocks = Blocks::of(catalog, encoder, Which::Unscored)?;
+    let mut ready = 0;
+    while let Some(block) = blocks.next(catalog)? {
+        ready += score_block(&needs, store, &block)?.len() as u64;
+    }
+    Ok(ready)
+}
+
+/// Whether a part cannot be read, or lacks what the catalog says.
+pub(super) fn is_of_a_part(e: &Error) -> bool {
+    matches!(e, Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })
+}
+
+/// Computes scores again: the numbers must be the same to the last digit.
+fn verify_scores(
+    catalog: &Catalog,
+    store: &Store,
+    chance: &Chance,
+    watch: &mut Watch<'_>,
+    found: &mut Verification,
+) -> Result<()> {
+    for encoder in catalog.encoders()? {
+        let name = quote(encoder.name.as_str());
+        let wrong = wrong_scores(catalog, store, &encoder, |generation| chance.takes(generation), watch);
+        let ready = if chance.depth == Depth::Deep { unscored(catalog, store, &encoder) } else { Ok(0) };
+        let (wrong, checked, ready) = match (wrong, ready) {
+            (Ok((wrong, checked)), Ok(ready)) => (wrong, checked, ready),
+            (Err(e), _) | (_, Err(e)) if is_of_a_part(&e) => {
+                // What is wrong with it was named already, unless a sample did not choose it.
+                if found.faults.is_empty() {
+                    found.fault(&Fault::new(without_prefix(&e), "`msdata verify --deep` says what to do"));
+                }
+                found.unchecked.push(format!("scores by {name}: a vector that they need cannot be read"));
+                continue;
+            }
+            (Err(e), _) | (_, Err(e)) => return Err(e),
+        };
+        found.scores += checked;
+        if !wrong.is_empty() {
+            let what = format!("{} scores by {name} are not what their vectors give", wrong.len());
+            found.fault(&Fault::new(what, "`msdata verify --repair` takes them out, then `msdata score` makes them anew"));
+        }
+        if ready > 0 {
+            found.notes.push(format!("{ready} generations could be scored by {name} and are not; `msdata score` does it"));
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::catalog::{Catalog, EncoderRow, FoundPlace, ImageTask, LocalScore, Sub
 use crate::embeddings::Store;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Preprocessing, Window, decode, read};
+use crate::image::{Door, Preprocessing, Transparency, Window, decode_on};
 use crate::score::{Local, Places, Pool, Reference, most_similar};
 use crate::vocabulary::{plain, quote};
 use crate::watch::Watch;
@@ -112,9 +112,11 @@ pub fn choose(
 
 /// Looks through every image that an encoder did not look through yet; `threads` decode. What is finished survives an
 /// interruption.
+#[allow(clippy::too_many_arguments)]
 pub fn look_through(
     catalog: &mut Catalog,
     store: &Store,
+    door: &Door,
     row: &EncoderRow,
     encoder: &mut Encoder,
     pattern: Pattern,
@@ -134,21 +136,34 @@ pub fn look_through(
     let references: Vec<Vec<&[f32]>> =
         references.iter().map(|all: &Vec<Reference>| all.iter().map(|r| r.vector.as_slice()).collect()).collect();
     let Some(pool) = Pool::new(&references) else { return Ok(done) };
-    let (preprocessing, size) = (encoder.preprocessing().clone(), encoder.size());
+    let reading = Reading {
+        door,
+        transparency: encoder.transparency(),
+        preprocessing: encoder.preprocessing().clone(),
+        size: encoder.size(),
+        pattern,
+    };
     let (give, take) = channel::<ImageTask>();
     let (deliver, delivered) = channel::<Prepared>();
     let take = Mutex::new(take);
     let outcome = thread::scope(|scope| {
         for _ in 0..threads.max(1) {
-            let (take, preprocessing, deliver) = (&take, &preprocessing, deliver.clone());
-            scope.spawn(move || prepare(take, preprocessing, size, pattern, &deliver));
+            let (take, reading, deliver) = (&take, &reading, deliver.clone());
+            scope.spawn(move || prepare(take, reading, &deliver));
         }
         drop(deliver);
         let place = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
         let mut run = Run { catalog, row, needs: &needs, pool: &pool, ids: &ids, place, waiting: VecDeque::new(), done: &mut done };
-        run.images(encoder, &preprocessing, threads + 1, total, &give, &delivered, watch)
+        let queue = Queue { give, delivered }; // the threads end with the queue
+        run.images(encoder, &reading.preprocessing, threads + 1, total, &queue, watch)
     });
     outcome.map(|()| done)
+}
+
+/// Both ends of the queue that the main thread holds.
+struct Queue {
+    give: Sender<ImageTask>,
+    delivered: Receiver<Prepared>,
 }
 
 /// An image made ready for the network, or why it could not be.
@@ -171,46 +186,46 @@ enum Refusal {
     Unfit(String),
 }
 
-/// Reads, decodes and cuts until there are no more tasks.
-fn prepare(
-    take: &Mutex<Receiver<ImageTask>>,
-    preprocessing: &Preprocessing,
+/// How files become windows.
+struct Reading<'a> {
+    door: &'a Door,
+    transparency: Transparency,
+    preprocessing: Preprocessing,
+    /// Width and height of the network's input.
     size: [u32; 2],
     pattern: Pattern,
-    deliver: &Sender<Prepared>,
-) {
+}
+
+/// Reads, decodes and cuts until there are no more tasks.
+fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &Reading<'_>, deliver: &Sender<Prepared>) {
     loop {
         let task = match take.lock() {
             Ok(take) => take.recv(),
             Err(_) => return,
         };
         let Ok(task) = task else { return };
-        let cut = cut(&task, preprocessing, size, pattern);
+        let cut = cut(&task, reading);
         if deliver.send(Prepared { task, cut }).is_err() {
             return;
         }
     }
 }
 
-fn cut(
-    task: &ImageTask,
-    preprocessing: &Preprocessing,
-    size: [u32; 2],
-    pattern: Pattern,
-) -> std::result::Result<Cut, Refusal> {
-    let bytes = read(&task.path).map_err(|e| match e.kind() {
+fn cut(task: &ImageTask, reading: &Reading<'_>) -> std::result::Result<Cut, Refusal> {
+    let Reading { door, transparency, preprocessing, size, pattern } = reading;
+    let bytes = door.read(&task.path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Refusal::Changed,
         _ => Refusal::Unfit(io_reason(&e)),
     })?;
     if *blake3::hash(&bytes).as_bytes() != task.source {
         return Err(Refusal::Changed);
     }
-    let rgb = decode(&bytes).map_err(|fault| Refusal::Unfit(fault.reason))?.rgb;
+    let rgb = decode_on(&bytes, *transparency).map_err(|fault| Refusal::Unfit(fault.reason))?.rgb;
     drop(bytes);
-    let squares = windows(rgb.width, rgb.height, pattern);
+    let squares = windows(rgb.width, rgb.height, *pattern);
     let mut pixels = Vec::with_capacity(squares.len() * 3 * size[0] as usize * size[1] as usize);
     for Square { x, y, side } in &squares {
-        pixels.extend(preprocessing.squash(&rgb, Window { x: *x, y: *y, width: *side, height: *side }, size));
+        pixels.extend(preprocessing.squash(&rgb, Window { x: *x, y: *y, width: *side, height: *side }, *size));
     }
     Ok(Cut { squares, pixels })
 }
@@ -239,15 +254,13 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    #[allow(clippy::too_many_arguments)]
     fn images(
         &mut self,
         encoder: &mut Encoder,
         preprocessing: &Preprocessing,
         under_way: usize,
         total: u64,
-        give: &Sender<ImageTask>,
-        delivered: &Receiver<Prepared>,
+        queue: &Queue,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
         let (mut tasks, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
@@ -262,7 +275,7 @@ impl Run<'_> {
                 }
                 let Some(task) = tasks.pop_front() else { break };
                 after = task.image;
-                let _ = give.send(task); // the threads live as long as this queue
+                let _ = queue.give.send(task); // the threads live as long as this queue
                 given += 1;
             }
             if given == received {
@@ -273,7 +286,7 @@ impl Run<'_> {
                 }
                 return Ok(());
             }
-            let Ok(Prepared { task, cut }) = delivered.recv() else {
+            let Ok(Prepared { task, cut }) = queue.delivered.recv() else {
                 return Err(Error::Damaged("a decoding thread ended before its time".into()));
             };
             received += 1;

@@ -4,14 +4,19 @@
 //! on damaged bytes (the Parquet reader has done so) becomes an error that names the file.
 
 use super::columns::*;
+use super::pages;
 use crate::catalog::VectorKey;
 use crate::error::{Error, Result};
+use crate::input;
+use crate::manifest::{MOST_EXACT, integer_of};
 use crate::vocabulary::{EncoderName, ModelName, PromptId, SubjectId, VectorKind, quote};
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, RecordBatch, StringArray};
-use arrow::compute::{CastOptions, cast, cast_with_options};
-use arrow::datatypes::{DataType, Float32Type, Int64Type};
+use crate::watch::Stop;
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, UInt64Type};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use std::fs::File;
+use parquet::basic::Compression;
+use parquet::file::metadata::ParquetMetaData;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -41,9 +46,15 @@ impl Import {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// It is no Parquet file, or its columns are not those of the embeddings format.
-    pub fn open(path: &Path) -> Result<Import> {
-        let mut file = File::open(path).map_err(Error::io("read", path))?;
+    /// It is not a Parquet file, the caller wants to stop, or its columns are not those of the embeddings format.
+    pub fn open(path: &Path, stop: Stop<'_>) -> Result<Import> {
+        let mut file = match input::open(path) {
+            Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
+                let reason = "it is a directory; give the Parquet files in it one by one";
+                return Err(Error::Parquet { path: path.to_owned(), reason: reason.to_owned() });
+            }
+            opened => opened.map_err(Error::io("read", path))?,
+        };
         let mut magic = [0; 4];
         let n = file.read(&mut magic).map_err(Error::io("read", path))?;
         let wrong = |reason: &str| Error::Parquet { path: path.to_owned(), reason: reason.to_owned() };
@@ -51,8 +62,9 @@ impl Import {
             b"PAR1" => {}
             b"PARE" => return Err(wrong("an encrypted Parquet file; write it without encryption")),
             b"ARRO" => return Err(wrong("an Arrow IPC (Feather) file; write it as Parquet")),
-            _ => return Err(wrong("no Parquet file (it does not begin with PAR1)")),
+            _ => return Err(wrong("not a Parquet file (it does not begin with PAR1)")),
         }
+        let pages = file.try_clone().map_err(Error::io("read", path))?;
         let builder = guarded(path, || ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(path)))?;
         let fingerprint = builder
             .metadata()
@@ -61,14 +73,21 @@ impl Import {
             .and_then(|kv| kv.iter().find(|e| e.key == FINGERPRINT))
             .and_then(|e| e.value.clone());
         let schema = builder.schema().clone();
+        refuse_metadata(builder.metadata()).map_err(|reason| wrong(&reason))?;
         let mut wanted = Vec::new();
         let mut batch_rows = 1024;
         let mut narrowed = false;
         for (i, field) in schema.fields().iter().enumerate() {
             let name = field.name().as_str();
+            if schema.fields()[..i].iter().any(|earlier| earlier.name() == name) {
+                return Err(wrong(&format!("column {} stands twice", quote(name))));
+            }
             let ok = match name {
                 ENCODER | KIND | SUBJECT_ID | MODEL | PROMPT_ID => is_text(field.data_type()),
-                REFERENCE_INDEX | SEED => field.data_type().is_integer() || *field.data_type() == DataType::Null,
+                REFERENCE_INDEX | SEED => {
+                    let kind = field.data_type();
+                    kind.is_integer() || matches!(kind, DataType::Null | DataType::Float64 | DataType::Float32)
+                }
                 EMBEDDING => match vector_type(field.data_type()) {
                     Some((wide, length)) => {
                         narrowed = wide;
@@ -100,6 +119,8 @@ impl Import {
                 return Err(wrong(&format!("it has no column `{name}`")));
             }
         }
+        let is_read = |name: &str| wanted.iter().any(|i: &usize| schema.field(*i).name() == name);
+        guarded(path, || pages::check(&pages, builder.metadata(), is_read, stop).map_err(|reason| wrong(&reason)))?;
         let mask = parquet::arrow::ProjectionMask::roots(builder.parquet_schema(), wanted);
         let reader =
             guarded(path, || builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(Error::parquet(path)))?;
@@ -139,6 +160,26 @@ impl Import {
     }
 }
 
+/// What the metadata alone show to be out of bounds: compressions that are not read, and lists whose numbers would fill
+/// the memory.
+fn refuse_metadata(metadata: &ParquetMetaData) -> std::result::Result<(), String> {
+    for group in metadata.row_groups() {
+        for column in group.columns() {
+            let name = column.column_path().parts().first().map_or("", String::as_str);
+            let compression = column.compression();
+            if matches!(compression, Compression::LZO) {
+                let known = "uncompressed, snappy, gzip, zstd, brotli and lz4";
+                return Err(format!("column {} is compressed with {compression}; what is read is {known}", quote(name)));
+            }
+            let most = group.num_rows().max(0).saturating_mul(MAX_DIMENSION as i64);
+            if name == EMBEDDING && column.num_values() > most {
+                return Err(format!("column `embedding`: vectors are longer than {MAX_DIMENSION} numbers"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Runs what may panic on damaged bytes.
 fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
     let hook = std::panic::take_hook();
@@ -175,11 +216,48 @@ struct Columns {
     encoder: StringArray,
     kind: StringArray,
     subject_id: Option<StringArray>,
-    reference_index: Option<Int64Array>,
+    reference_index: Option<Integers>,
     model: Option<StringArray>,
     prompt_id: Option<StringArray>,
-    seed: Option<Int64Array>,
+    seed: Option<Integers>,
     vectors: Vectors,
+}
+
+/// A column of integers, as it was written.
+enum Integers {
+    Signed(Int64Array),
+    Unsigned(UInt64Array),
+    /// What pandas makes of integers with a gap among them.
+    Floats(Float64Array),
+}
+
+impl Integers {
+    fn new(column: &ArrayRef) -> std::result::Result<Integers, arrow::error::ArrowError> {
+        Ok(match column.data_type() {
+            DataType::UInt64 => Integers::Unsigned(column.as_primitive::<UInt64Type>().clone()),
+            DataType::Float32 | DataType::Float64 => {
+                Integers::Floats(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+            }
+            _ => Integers::Signed(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone()),
+        })
+    }
+
+    /// The integer of a row, or nothing where it is null.
+    fn get(&self, i: usize) -> std::result::Result<Option<i64>, String> {
+        match self {
+            Integers::Signed(all) => Ok(all.is_valid(i).then(|| all.value(i))),
+            Integers::Unsigned(all) if all.is_null(i) => Ok(None),
+            Integers::Unsigned(all) => integer_of(&all.value(i).to_string()).map(Some),
+            Integers::Floats(all) if all.is_null(i) || all.value(i).is_nan() => Ok(None),
+            Integers::Floats(all) => match all.value(i) {
+                x if x.fract() != 0.0 || x.is_infinite() => Err(format!("{x} is not an integer")),
+                x if x.abs() > MOST_EXACT as f64 => {
+                    Err(format!("{x} was a float, which is not exact beyond 2^53; write the column as integers"))
+                }
+                x => Ok(Some(x as i64)),
+            },
+        }
+    }
 }
 
 /// All numbers of a batch, and where each vector lies among them; `None`: null.
@@ -195,11 +273,7 @@ impl Columns {
             let Some(column) = batch.column_by_name(name) else { return Ok(None) };
             Ok(Some(cast(column, &DataType::Utf8).map_err(arrow)?.as_string::<i32>().clone()))
         };
-        let integer = |name: &str| -> Result<Option<Int64Array>> {
-            let Some(column) = batch.column_by_name(name) else { return Ok(None) };
-            let exact = CastOptions { safe: false, ..CastOptions::default() };
-            Ok(Some(cast_with_options(column, &DataType::Int64, &exact).map_err(arrow)?.as_primitive::<Int64Type>().clone()))
-        };
+        let integer = |name: &str| batch.column_by_name(name).map(Integers::new).transpose().map_err(arrow);
         let missing = |name: &str| Error::Parquet { path: path.to_owned(), reason: format!("it has no column `{name}`") };
         let embedding = batch.column_by_name(EMBEDDING).ok_or_else(|| missing(EMBEDDING))?;
         Ok(Columns {
@@ -250,8 +324,9 @@ fn needed_text<'c>(column: Option<&'c StringArray>, i: usize, name: &str, by: &s
     column.filter(|c| c.is_valid(i)).map(|c| c.value(i)).ok_or_else(|| format!("{by} needs `{name}`, which is null"))
 }
 
-fn needed_integer(column: Option<&Int64Array>, i: usize, name: &str, by: &str) -> std::result::Result<i64, String> {
-    column.filter(|c| c.is_valid(i)).map(|c| c.value(i)).ok_or_else(|| format!("{by} needs `{name}`, which is null"))
+fn needed_integer(column: Option<&Integers>, i: usize, name: &str, by: &str) -> std::result::Result<i64, String> {
+    let integer = column.map(|c| c.get(i)).transpose().map_err(|reason| format!("`{name}` {reason}"))?;
+    integer.flatten().ok_or_else(|| format!("{by} needs `{name}`, which is null"))
 }
 
 impl Vectors {

@@ -4,13 +4,15 @@
 //! |---|---|
 //! | `columns` | names and types of the embeddings format |
 //! | `part` | [`PartWriter`], [`PartReader`]: immutable files of vectors inside the data set |
-//! | `store` | [`Store`]: the directory of the parts |
+//! | `store` | [`Store`]: the directory of the parts; [`Hold`]: the right to read them |
 //! | `import` | [`Import`]: rows of a file that a user gives |
+//! | `pages` | what the compressed pages of such a file hold, before they are read |
 //! | `export` | [`ExportWriter`]: the same format, outwards |
 
 mod columns;
 mod export;
 mod import;
+mod pages;
 mod part;
 mod store;
 
@@ -19,4 +21,4 @@ pub use export::ExportWriter;
 pub(crate) use export::{text_column, writer_properties};
 pub use import::{Import, ImportRow};
 pub use part::{FinishedPart, PartReader, PartWriter};
-pub use store::Store;
+pub use store::{Hold, Store};

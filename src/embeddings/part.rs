@@ -1,7 +1,7 @@
 //! A part: an immutable Parquet file of vectors. Plain and uncompressed, because it is read far more
 //! often than it is copied, and unit vectors hardly compress.
 
-use super::columns::{EMBEDDING, element, part_schema};
+use super::columns::{EMBEDDING, SOURCE, element, part_schema};
 use crate::error::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, RecordBatch};
 use arrow::datatypes::Float32Type;
@@ -14,7 +14,7 @@ use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +26,9 @@ const ROW_GROUP_ROWS: usize = 16_384;
 
 /// Bytes of a page: what is read to get at one vector.
 const PAGE_BYTES: usize = 256 << 10;
+
+/// Bytes that are hashed at a time.
+const HASHED_BYTES: usize = 8 << 20;
 
 /// A part being written, under a temporary name.
 pub struct PartWriter {
@@ -182,11 +185,54 @@ impl PartReader {
         self.metadata.metadata().file_metadata().num_rows() as u64
     }
 
+    /// BLAKE3 of the file, on all cores.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn blake3(&self) -> Result<[u8; 32]> {
+        let failed = Error::io("read", &self.path);
+        let hash = || -> io::Result<[u8; 32]> {
+            let mut file = self.file.try_clone()?;
+            file.seek(SeekFrom::Start(0))?;
+            let mut hasher = blake3::Hasher::new();
+            let mut block = Vec::with_capacity(HASHED_BYTES);
+            while Read::by_ref(&mut file).take(HASHED_BYTES as u64).read_to_end(&mut block)? > 0 {
+                hasher.update_rayon(&block);
+                block.clear();
+            }
+            Ok(*hasher.finalize().as_bytes())
+        };
+        hash().map_err(failed)
+    }
+
+    /// For each vector the hash of what it was made from, where the part knows it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn sources(&self) -> Result<Vec<Option<[u8; 32]>>> {
+        let file = self.file.try_clone().map_err(Error::io("read", &self.path))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let mask = ProjectionMask::columns(builder.parquet_schema(), [SOURCE]);
+        let mut sources = Vec::new();
+        for batch in builder.with_projection(mask).build().map_err(Error::parquet(&self.path))? {
+            let batch = batch.map_err(|e| Error::parquet(&self.path)(e.into()))?;
+            let column = batch.column(0).as_fixed_size_binary_opt();
+            let column =
+                column.ok_or_else(|| Error::Damaged(format!("{} does not say what its vectors are of", self.path.display())))?;
+            sources.extend(column.iter().map(|source| source.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())));
+        }
+        Ok(sources)
+    }
+
     /// The vectors of `rows` (ascending, distinct), one after another: `rows.len() × dimension` numbers.
     ///
     /// # Errors
     /// A row is not there, or the file cannot be read.
     pub fn read(&self, rows: &[u32]) -> Result<Vec<f32>> {
+        let fewer = || Error::Damaged(format!("{} has fewer vectors than the catalog says", self.path.display()));
+        if rows.last().is_some_and(|last| u64::from(*last) >= self.rows()) {
+            return Err(fewer());
+        }
         let mut selectors = Vec::new();
         let mut at = 0;
         for &row in rows {
@@ -216,7 +262,7 @@ impl PartReader {
             vectors.extend_from_slice(&values.values()[start..start + lists.len() * self.dimension]);
         }
         if vectors.len() != rows.len() * self.dimension {
-            return Err(Error::Damaged(format!("{} has fewer vectors than the catalog says", self.path.display())));
+            return Err(fewer());
         }
         Ok(vectors)
     }

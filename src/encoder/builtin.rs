@@ -1,6 +1,7 @@
 //! The encoder in the program itself, so that a first run needs no download: colour and oriented texture,
 //! pooled over a grid. It knows nothing of identities; `scripts/build_builtin_texture.py` builds it.
 
+use super::directory::read_bounded;
 use super::home::Home;
 use crate::durable::write_whole;
 use crate::error::Result;
@@ -19,7 +20,7 @@ pub fn directory(home: &Home) -> Result<PathBuf> {
     let dir = home.data.join(BUILTIN);
     for (name, bytes) in FILES {
         let path = dir.join(name);
-        if std::fs::read(&path).ok().as_deref() != Some(bytes) {
+        if read_bounded(&path, bytes.len() as u64).ok().as_deref() != Some(bytes) {
             write_whole(&path, bytes)?;
         }
     }

@@ -4,16 +4,24 @@
 //! |---|---|
 //! | `vision_model.onnx`, else `model.onnx` | the image network; at the top or in `onnx/` |
 //! | `text_model.onnx` | the text network, if there is one; the same places |
-//! | `preprocessor_config.json` | how an image becomes its input |
+//! | `preprocessor_config.json`, else `processor_config.json` | how an image becomes its input |
 //! | `tokenizer.json` | how a text becomes its input |
-//! | `msdata.toml` | optional: `name`, `output`, `pooling`, `crop_offset` |
+//! | `msdata.toml` | optional: what the others cannot say, see [`EncoderDirectory`] |
 //!
 //! The top comes before `onnx/`. `output` names the output that is the embedding; a text network
-//! follows it where it has an output of that name, and else gives `text_embeds`.
+//! follows it where it has an output of that name, and else gives `text_embeds`. A directory of the hub's
+//! cache (`models--OWNER--NAME/snapshots/COMMIT`) is called by its repository.
+//!
+//! Whatever is read here is read with a bound (`read_bounded`).
 
+use super::files::{image_model, preprocessor, required, text_model};
+use super::naming::{encoder_name, inside_repository};
+use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::image::CropOffset;
+use crate::image::{CropOffset, is_siglip};
 use crate::vocabulary::EncoderName;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// An encoder's directory, described; nothing is loaded yet.
@@ -21,20 +29,35 @@ use std::path::{Path, PathBuf};
 pub struct EncoderDirectory {
     /// The directory.
     pub path: PathBuf,
-    /// The encoder's name: of the directory, unless `msdata.toml` says another.
+    /// The encoder's name: of the directory or the repository, unless `msdata.toml` says another.
     pub name: EncoderName,
     /// The image network.
     pub image_model: PathBuf,
-    /// `preprocessor_config.json`.
+    /// `preprocessor_config.json`, or the `processor_config.json` that holds the same.
     pub preprocessor: PathBuf,
     /// The text network and what it needs.
     pub text: Option<TextFiles>,
+    /// The image network's input, where `msdata.toml` says so; else `pixel_values`.
+    pub input: Option<String>,
     /// The output that is the embedding, where `msdata.toml` says so.
     pub output: Option<String>,
+    /// The text network's input of token ids, where `msdata.toml` says so; else `input_ids`.
+    pub text_input: Option<String>,
+    /// The text network's output that is the embedding, where `msdata.toml` says so.
+    pub text_output: Option<String>,
     /// How the output becomes one vector, where `msdata.toml` says so.
     pub pooling: Option<Pooling>,
     /// How the crop is placed.
     pub crop_offset: CropOffset,
+    /// An output of the image network with a vector for each place, where `msdata.toml` names one: tokens
+    /// (batch × tokens × numbers) or a feature map (batch × numbers × rows × columns).
+    pub spatial: Option<String>,
+    /// How many tokens of `spatial` come before that of the first patch (class token, registers), where
+    /// `msdata.toml` says so.
+    pub prefix_tokens: Option<usize>,
+    /// Whether its images are prepared by SigLIP's processor: its networks then give their embedding as
+    /// `pooler_output` (there is no class token), and its tokenizer may add an end token alone.
+    pub siglip: bool,
 }
 
 /// The files of a text network.
@@ -58,7 +81,8 @@ pub enum Pooling {
 }
 
 impl Pooling {
-    const WORDS: [(&'static str, Pooling); 3] = [("cls", Pooling::Cls), ("mean", Pooling::Mean), ("none", Pooling::None)];
+    pub(super) const WORDS: [(&'static str, Pooling); 3] =
+        [("cls", Pooling::Cls), ("mean", Pooling::Mean), ("none", Pooling::None)];
 
     /// As `msdata.toml` writes it.
     pub fn as_str(self) -> &'static str {
@@ -70,128 +94,171 @@ impl Pooling {
     }
 }
 
-const CROP_OFFSETS: [(&str, CropOffset); 2] = [("floor", CropOffset::Floor), ("half_even", CropOffset::HalfEven)];
+/// Bytes of a JSON file of an encoder, but for its tokenizer; they are a few hundred.
+pub(super) const MAX_CONFIG: u64 = 1 << 20;
 
-/// The settings' file.
-const SETTINGS: &str = "msdata.toml";
-/// Where `pip` and the hub's exporters put networks: at the top, or a folder down.
-const PLACES: [&str; 2] = ["", "onnx"];
+/// The bytes of a small file of an encoder, `limit` of them at most.
+///
+/// # Errors
+/// It cannot be read, is larger, or is not a regular file: a device has no end, and a pipe makes one wait.
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let regular = std::fs::metadata(path).map_err(Error::io("read", path))?.is_file();
+    if !regular {
+        return Err(Error::encoder(path, "is not a regular file", "put a file in its place, or a link to one"));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    if bytes.len() as u64 > limit {
+        let reason = format!("has more than {limit} bytes, the most that such a file may have");
+        return Err(Error::encoder(path, reason, "is it the right file? take it from where the model comes from"));
+    }
+    Ok(bytes)
+}
+
+/// As [`read_bounded`]; `None` where there is no such file.
+///
+/// # Errors
+/// As [`read_bounded`].
+pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    match read_bounded(path, limit) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// A JSON file of an encoder.
+///
+/// # Errors
+/// It cannot be read, or is not JSON.
+pub(super) fn read_json(path: &Path) -> Result<serde_json::Value> {
+    serde_json::from_slice(&read_bounded(path, MAX_CONFIG)?).map_err(Error::model(path, "is not JSON"))
+}
+
+/// Nothing, if nothing is wrong; else [`one_error`].
+///
+/// # Errors
+/// There is something.
+pub(super) fn all_at_once(dir: &Path, faults: Vec<Error>) -> Result<()> {
+    if faults.is_empty() { Ok(()) } else { Err(one_error(dir, faults)) }
+}
+
+/// One error of all that is wrong with a directory, or with a file of it.
+pub(super) fn one_error(dir: &Path, mut faults: Vec<Error>) -> Error {
+    if faults.len() == 1 {
+        return faults.remove(0);
+    }
+    let reasons: Vec<String> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+    let mut hints: Vec<String> = Vec::new();
+    for hint in faults.iter().filter_map(Error::hint) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    let reason = format!("{} things are wrong{}", faults.len(), reasons.concat());
+    let hint = (!hints.is_empty()).then(|| hints.join("\nhint: "));
+    Error::Encoder { path: dir.to_path_buf(), reason, hint, source: None }
+}
 
 impl EncoderDirectory {
     /// Reads a directory's description.
     ///
     /// # Errors
-    /// [`Error::Encoder`]: no such directory, a file that is missing, or `msdata.toml` is at fault.
+    /// [`Error::Encoder`] with all that is wrong: no such directory, files that are missing, faults of
+    /// `msdata.toml`.
     pub fn read(path: &Path) -> Result<EncoderDirectory> {
+        let (found, faults) = Found::in_directory(path)?;
+        all_at_once(path, faults)?;
+        found.directory().ok_or_else(|| Error::encoder(path, "is not whole", "take it from where the model comes from again"))
+    }
+}
+
+/// What was found in a directory, whole or not.
+pub(super) struct Found {
+    pub path: PathBuf,
+    name: Option<EncoderName>,
+    pub image_model: Option<PathBuf>,
+    pub preprocessor: Option<PathBuf>,
+    pub text_model: Option<PathBuf>,
+    pub tokenizer: Option<PathBuf>,
+    pub settings: Settings,
+}
+
+impl Found {
+    /// Looks for an encoder's files, and says all that is wrong with what it finds.
+    ///
+    /// # Errors
+    /// There is no directory to look into.
+    pub(super) fn in_directory(path: &Path) -> Result<(Found, Vec<Error>)> {
         if !path.is_dir() {
-            let reason = if path.exists() { "is no directory" } else { "no such directory" };
+            let reason = if path.exists() { "is not a directory" } else { "no such directory" };
             return Err(Error::encoder(path, reason, "an encoder is a directory with model.onnx and preprocessor_config.json"));
         }
-        let settings = Settings::read(&path.join(SETTINGS))?;
-        let name = match settings.name {
-            Some(name) => name,
-            None => directory_name(path)?,
+        let path = &inside_repository(path)?;
+        let mut faults = Vec::new();
+        let mut found = Found {
+            path: path.clone(),
+            name: None,
+            image_model: None,
+            preprocessor: None,
+            text_model: None,
+            tokenizer: None,
+            settings: Settings::read(path).unwrap_or_else(|fault| {
+                faults.push(fault);
+                Settings::default()
+            }),
         };
-        let name = EncoderName::new(name)
-            .map_err(|fault| Error::encoder(path, format!("its name {fault}"), "give it another: `name` in its msdata.toml"))?;
-        let image_model = ["vision_model.onnx", "model.onnx"].iter().find_map(|file| find(path, file)).ok_or_else(|| {
-            Error::encoder(
-                path,
-                "has no model.onnx or vision_model.onnx, neither at its top nor in onnx/",
-                "export the image network to ONNX, or give the directory that holds it",
-            )
-        })?;
-        let text = match find(path, "text_model.onnx") {
-            Some(model) => {
-                Some(TextFiles { model, tokenizer: required(path, "tokenizer.json", "its text_model.onnx needs it")? })
-            }
-            None => None,
+        let mut keep = |result: Result<Option<PathBuf>>| {
+            result.unwrap_or_else(|fault| {
+                faults.push(fault);
+                None
+            })
         };
-        Ok(EncoderDirectory {
-            path: path.to_path_buf(),
-            name,
-            image_model,
-            preprocessor: required(path, "preprocessor_config.json", "it says how an image becomes the network's input")?,
-            text,
-            output: settings.output,
-            pooling: settings.pooling,
-            crop_offset: settings.crop_offset,
-        })
-    }
-}
-
-fn find(dir: &Path, file: &str) -> Option<PathBuf> {
-    PLACES.iter().map(|place| dir.join(place).join(file)).find(|path| path.is_file())
-}
-
-fn required(dir: &Path, file: &str, why: &str) -> Result<PathBuf> {
-    find(dir, file).ok_or_else(|| {
-        Error::encoder(dir, format!("has no {file}: {why}"), format!("take {file} from where the model comes from"))
-    })
-}
-
-/// The last part of the path; of `.` and `..`, of what they stand for. Links keep their own name.
-fn directory_name(path: &Path) -> Result<String> {
-    let named = match path.components().next_back() {
-        Some(std::path::Component::Normal(_)) => path.to_path_buf(),
-        _ => path.canonicalize().map_err(Error::io("resolve", path))?,
-    };
-    let name = named.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-    name.ok_or_else(|| Error::encoder(path, "has no name to call the encoder by", "give it one: `name` in its msdata.toml"))
-}
-
-/// What `msdata.toml` says.
-#[derive(Default)]
-struct Settings {
-    name: Option<String>,
-    output: Option<String>,
-    pooling: Option<Pooling>,
-    crop_offset: CropOffset,
-}
-
-impl Settings {
-    const KEYS: [&str; 4] = ["name", "output", "pooling", "crop_offset"];
-
-    /// The defaults where there is no such file.
-    fn read(path: &Path) -> Result<Settings> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
-            Err(e) => return Err(Error::io("read", path)(e)),
-        };
-        let at_fault = |reason: String| Error::encoder(path, reason, format!("it may say {}", Settings::KEYS.join(", ")));
-        let table: toml::Table = text.parse().map_err(Error::model(path, "is no TOML"))?;
-        let unknown: Vec<_> =
-            table.keys().filter(|key| !Settings::KEYS.contains(&key.as_str())).map(|k| format!("`{k}`")).collect();
-        if !unknown.is_empty() {
-            return Err(at_fault(format!("does not know {}", unknown.join(", "))));
+        found.image_model = keep(image_model(path, &found.settings));
+        found.preprocessor = keep(preprocessor(path));
+        found.text_model = keep(text_model(path, &found.settings));
+        if found.text_model.is_some() {
+            found.tokenizer = keep(required(path, "tokenizer.json", "its text network needs it"));
         }
-        let word = |key: &str| match table.get(key) {
-            None => Ok(None),
-            Some(toml::Value::String(word)) if !word.trim().is_empty() => Ok(Some(word.as_str())),
-            Some(_) => Err(at_fault(format!("`{key}` must be a text in quotes, not empty"))),
+        match encoder_name(path, found.settings.name.as_deref()) {
+            Ok(name) => found.name = Some(name),
+            Err(fault) => faults.push(fault),
+        }
+        Ok((found, faults))
+    }
+
+    /// The directory, if everything is there.
+    pub(super) fn directory(self) -> Option<EncoderDirectory> {
+        let text = match (self.text_model, self.tokenizer) {
+            (Some(model), Some(tokenizer)) => Some(TextFiles { model, tokenizer }),
+            (Some(_), None) => return None,
+            (None, _) => None,
         };
-        Ok(Settings {
-            name: word("name")?.map(str::to_owned),
-            output: word("output")?.map(str::to_owned),
-            pooling: word("pooling")?.map(|w| one_of("pooling", w, &Pooling::WORDS).map_err(at_fault)).transpose()?,
-            crop_offset: word("crop_offset")?
-                .map(|w| one_of("crop_offset", w, &CROP_OFFSETS).map_err(at_fault))
-                .transpose()?
-                .unwrap_or_default(),
+        let preprocessor = self.preprocessor?;
+        let siglip = read_json(&preprocessor).is_ok_and(|config| is_siglip(&config));
+        let Settings { input, output, text_input, text_output, pooling, crop_offset, spatial, prefix_tokens, .. } = self.settings;
+        Some(EncoderDirectory {
+            path: self.path,
+            name: self.name?,
+            image_model: self.image_model?,
+            preprocessor,
+            text,
+            input,
+            output,
+            text_input,
+            text_output,
+            pooling,
+            crop_offset,
+            spatial,
+            prefix_tokens,
+            siglip,
         })
     }
-}
-
-fn one_of<T: Copy>(key: &str, word: &str, words: &[(&str, T)]) -> std::result::Result<T, String> {
-    words.iter().find(|(w, _)| *w == word).map(|(_, value)| *value).ok_or_else(|| {
-        let allowed: Vec<_> = words.iter().map(|(w, _)| *w).collect();
-        format!("`{key}` is `{}`, none of {}", word.escape_debug(), allowed.join(", "))
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::SETTINGS;
     use super::*;
 
     /// A directory with these files in it, all but `msdata.toml` empty.
@@ -233,9 +300,16 @@ mod tests {
     #[test]
     fn settings() {
         let files = ["model.onnx", "preprocessor_config.json"];
-        let (_dir, path) =
-            encoder(&files, "name = \"mine\"\noutput = \"features\"\npooling = \"mean\"\ncrop_offset = \"half_even\"\n");
+        let (_dir, path) = encoder(
+            &files,
+            "name = \"mine\"\noutput = \"features\"\npooling = \"mean\"\ncrop_offset = \"half_even\"\n\
+             input = \"images\"\nspatial = \"patches\"\nprefix_tokens = 5\n",
+        );
         let read = EncoderDirectory::read(&path).unwrap();
+        assert_eq!(
+            (read.input.as_deref(), read.spatial.as_deref(), read.prefix_tokens),
+            (Some("images"), Some("patches"), Some(5))
+        );
         assert_eq!((read.name.as_str(), read.output.as_deref()), ("mine", Some("features")));
         assert_eq!((read.pooling, read.crop_offset), (Some(Pooling::Mean), CropOffset::HalfEven));
     }
@@ -246,8 +320,11 @@ mod tests {
         for (settings, said) in [
             ("colour = 1\nname = \"x\"\npoling = \"cls\"", "does not know `colour`, `poling`"),
             ("pooling = \"max\"", "`pooling` is `max`, none of cls, mean, none"),
+            ("prefix_tokens = -1", "`prefix_tokens` must be a whole number from 0"),
+            ("spatial = 1\ncolour = 2", "does not know `colour`; `spatial` must be a text"),
+            ("image_model = \"../other.onnx\"", "must be a file inside the directory"),
             ("crop_offset = true", "`crop_offset` must be a text"),
-            ("name = ", "is no TOML"),
+            ("name = ", "is not TOML"),
         ] {
             let (_dir, path) = encoder(&files, settings);
             let error = EncoderDirectory::read(&path).unwrap_err().to_string();
@@ -256,9 +333,24 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn a_link_to_what_was_never_fetched_is_named() {
+        let (_dir, path) = encoder(&["preprocessor_config.json"], "");
+        std::os::unix::fs::symlink("../../blobs/0123", path.join("onnx/model.onnx")).unwrap();
+        let error = EncoderDirectory::read(&path).unwrap_err().to_string();
+        assert!(error.contains("onnx/model.onnx: is not a regular file, or is a link to one that is not there"), "{error}");
+    }
+
+    #[test]
     fn missing_files_are_named() {
         for (files, said) in [
             (&[][..], "has no model.onnx"),
+            (&[], "has no preprocessor_config.json"),
+            (
+                &["model_fp16.onnx", "onnx/model_q4.onnx"],
+                "has no model.onnx or vision_model.onnx, only model_fp16.onnx, onnx/model_q4.onnx",
+            ),
+            (&["model.onnx", "onnx/text_model_int8.onnx"], "has no text_model.onnx, only onnx/text_model_int8.onnx"),
             (&["model.onnx"], "has no preprocessor_config.json"),
             (&["vision_model.onnx", "text_model.onnx", "preprocessor_config.json"], "has no tokenizer.json"),
         ] {

@@ -2,12 +2,13 @@
 //!
 //! Vectors of different fingerprints never meet in one score. Covered are the bytes of each network
 //! with its weight files, the preprocessing, the choice of the output, the pixel rule, the tokenizer
-//! and the cut. Names, places and the version of ONNX Runtime are not.
+//! and the cut, and what becomes of transparent pixels. Names, places and the version of ONNX Runtime are not.
 
 use super::directory::EncoderDirectory;
 use super::onnx::{CHOICE_RULE, weight_files};
-use super::tokens::MAX_TOKENS;
+use super::tokens::{MAX_TOKENS, Tokenizer};
 use crate::error::{Error, Result};
+use crate::image::Transparency;
 use std::io::Read;
 use std::path::Path;
 
@@ -34,6 +35,10 @@ impl EncoderDirectory {
         image.part("preprocessing", preprocessing.as_bytes());
         image.part("pixel rule", pixel_rule.to_string().as_bytes());
         self.choice(&mut image);
+        // These came later: they count where they are set, and leave older fingerprints as they are.
+        image.optional("input", self.input.as_deref());
+        image.optional("spatial", self.spatial.as_deref());
+        image.optional("prefix tokens", self.prefix_tokens.map(|n| n.to_string()).as_deref());
         let image = image.end();
 
         let text = match &self.text {
@@ -41,8 +46,15 @@ impl EncoderDirectory {
                 let mut text = Parts::new("text");
                 text.model(&files.model)?;
                 text.file("tokenizer", &files.tokenizer)?;
-                text.part("cut", format!("{MAX_TOKENS} tokens, the last of them the end token").as_bytes());
+                // Only SigLIP's texts are padded; opening a tokenizer takes a moment.
+                let rule = match self.siglip {
+                    true => Tokenizer::open(&files.tokenizer)?.rule(),
+                    false => format!("{MAX_TOKENS} tokens, the last of them the end token"),
+                };
+                text.part("cut", rule.as_bytes());
                 self.choice(&mut text);
+                text.optional("text input", self.text_input.as_deref());
+                text.optional("text output", self.text_output.as_deref());
                 Some(text.end())
             }
             None => None,
@@ -58,7 +70,20 @@ impl EncoderDirectory {
         parts.part("choice of the output", CHOICE_RULE.to_string().as_bytes());
         parts.part("output", self.output.as_deref().unwrap_or_default().as_bytes());
         parts.part("pooling", self.pooling.map_or("", |p| p.as_str()).as_bytes());
+        parts.optional("family", self.siglip.then_some("SigLIP"));
     }
+}
+
+/// The fingerprint of an encoder to which images are shown with `transparency`; dropping alpha is what the pixel rule
+/// does by itself.
+pub fn under(fingerprint: &str, transparency: Transparency) -> String {
+    if transparency == Transparency::Drop {
+        return fingerprint.to_owned();
+    }
+    let mut parts = Parts::new("encoder with transparency");
+    parts.part("encoder", fingerprint.as_bytes());
+    parts.part("transparency", transparency.as_str().as_bytes());
+    parts.end()
 }
 
 /// A hash of named parts; each goes in with its length, so that no two lists of parts look alike.
@@ -76,6 +101,12 @@ impl Parts {
         self.0.update(content);
     }
 
+    fn optional(&mut self, name: &str, content: Option<&str>) {
+        if let Some(content) = content {
+            self.part(name, content.as_bytes());
+        }
+    }
+
     fn head(&mut self, name: &str, length: u64) {
         self.0.update(&(name.len() as u64).to_le_bytes());
         self.0.update(name.as_bytes());
@@ -83,7 +114,7 @@ impl Parts {
     }
 
     fn file(&mut self, name: &str, path: &Path) -> Result<()> {
-        let mut file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+        let mut file = crate::input::open(path).map_err(Error::io("read", path))?;
         let length = file.metadata().map_err(Error::io("read", path))?.len();
         self.head(name, length);
         let mut buffer = vec![0; 1 << 18];
@@ -94,6 +125,9 @@ impl Parts {
                 Ok(n) => {
                     self.0.update(&buffer[..n]);
                     read += n as u64;
+                    if read > length {
+                        break; // it grows, and may have no end
+                    }
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(Error::io("read", path)(e)),
@@ -171,6 +205,13 @@ mod tests {
         let renamed = EncoderDirectory { name: "other".parse().unwrap(), ..encoder.clone() };
         assert_eq!(first, renamed.fingerprint("", 1).unwrap());
         let output = EncoderDirectory { output: Some("x".into()), ..encoder.clone() };
+        for changed in [
+            EncoderDirectory { input: Some("x".into()), ..encoder.clone() },
+            EncoderDirectory { spatial: Some("x".into()), ..encoder.clone() },
+            EncoderDirectory { prefix_tokens: Some(1), ..encoder.clone() },
+        ] {
+            assert_ne!(first.image, changed.fingerprint("", 1).unwrap().image);
+        }
         let pooling = EncoderDirectory { pooling: Some(Pooling::Mean), ..encoder };
         assert_ne!(first.image, output.fingerprint("", 1).unwrap().image);
         assert_ne!(first.image, pooling.fingerprint("", 1).unwrap().image);

@@ -4,6 +4,7 @@
 //! file. An encoder of the user's own stays where it is: `encoders/NAME.path` is a text file that holds
 //! its absolute path. (A link would do on Unix; a file works everywhere and can be read by eye.)
 
+use super::directory::read_if_there;
 use super::hub::LOCK_FILE;
 use crate::durable::write_whole;
 use crate::error::{Error, Result};
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 /// Extension of the files that point to a directory of the user's.
 const POINTER: &str = "path";
+/// Bytes of such a file: longer than any path.
+const MAX_POINTER: u64 = 64 << 10;
 
 /// Places and settings from the environment. No `Debug`: it holds the token.
 #[derive(Clone)]
@@ -153,13 +156,10 @@ impl Home {
     /// As [`Home::path`], without a look whether the user's directory is still there.
     pub(super) fn locate(&self, name: &EncoderName) -> Result<Option<Installed>> {
         let pointer = self.pointer(name);
-        match fs::read_to_string(&pointer) {
-            Ok(text) => {
-                let path = PathBuf::from(text.trim_end_matches(['\n', '\r']));
-                return Ok(Some(Installed { name: name.clone(), path, origin: Origin::Added }));
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(Error::io("read", pointer)(e)),
+        if let Some(text) = read_if_there(&pointer, MAX_POINTER)? {
+            let text = String::from_utf8(text).map_err(Error::model(&pointer, "is not UTF-8"))?;
+            let path = PathBuf::from(text.trim_end_matches(['\n', '\r']));
+            return Ok(Some(Installed { name: name.clone(), path, origin: Origin::Added }));
         }
         let path = self.pulled(name.as_str());
         let complete = path.join(LOCK_FILE).is_file();

@@ -8,6 +8,9 @@
 //! | `hub` | fetching them |
 //! | `builtin` | the encoder in the program itself |
 //! | [`directory`] | [`EncoderDirectory`]: an encoder's files, in the layout of the Hugging Face hub |
+//! | `files` | which of its files are what |
+//! | `settings` | its `msdata.toml` |
+//! | `naming` | what it is called; the hub's cache |
 //! | `fingerprint` | what an encoder is, exactly, as a hash |
 //! | [`onnx`] | networks, run with ONNX Runtime |
 //! | `tokens` | a text as token ids |
@@ -17,11 +20,14 @@
 
 mod builtin;
 pub mod directory;
+mod files;
 mod fingerprint;
 pub mod home;
 pub mod hub;
+mod naming;
 pub mod onnx;
 pub mod registry;
+mod settings;
 mod tokens;
 
 pub use builtin::BUILTIN;
@@ -33,8 +39,10 @@ pub use onnx::{Batch, Device, DeviceChoice, ImageModel, Options, Runtime, TextMo
 pub use tokens::{MAX_TOKENS, Tokenizer, Tokens};
 
 use crate::error::{Error, Result};
-use crate::image::{PIXEL_RULE, Preprocessing};
+use crate::image::{PIXEL_RULE, Preprocessing, Transparency, is_siglip};
 use crate::vocabulary::{EncoderName, quote};
+use directory::{Found, all_at_once, one_error, read_json};
+use onnx::{image_fit, signature, text_fit};
 use std::path::{Path, PathBuf};
 
 /// An encoder's files with what they make of it: cheap to have, nothing is loaded.
@@ -47,6 +55,9 @@ pub struct Described {
     /// Where it was read from, if it is a directory of the user's.
     pub location: Option<PathBuf>,
     preprocessing: Preprocessing,
+    transparency: Transparency,
+    /// The fingerprint where alpha is dropped.
+    dropped: String,
     size: (u32, u32),
     files: EncoderDirectory,
 }
@@ -54,6 +65,7 @@ pub struct Described {
 /// An encoder, opened.
 pub struct Encoder {
     preprocessing: Preprocessing,
+    transparency: Transparency,
     images: ImageModel,
     texts: Option<(Tokenizer, TextModel)>,
     files: EncoderDirectory,
@@ -101,23 +113,48 @@ impl Described {
                 format!("known names are {}; `msdata encoders list` shows what is here", known.join(", ")),
             ));
         }
-        let location = Path::new(word).canonicalize().map_err(Error::io("resolve", word))?;
-        Described::read(Path::new(word), Some(location))
+        // A link keeps its name, by which the encoder is known.
+        let location = match Path::new(word).components().next_back() {
+            Some(std::path::Component::Normal(_)) => std::path::absolute(word),
+            _ => Path::new(word).canonicalize(),
+        };
+        Described::read(Path::new(word), Some(location.map_err(Error::io("resolve", word))?))
     }
 
     fn read(dir: &Path, location: Option<PathBuf>) -> Result<Described> {
-        let files = EncoderDirectory::read(dir)?;
-        let text = std::fs::read_to_string(&files.preprocessor).map_err(Error::io("read", &files.preprocessor))?;
-        let at_fault =
-            |reason: String| Error::encoder(&files.preprocessor, reason, "mend it, or take it from where the model comes from");
-        let json = serde_json::from_str(&text).map_err(|e| at_fault(format!("is no JSON: {e}")))?;
-        let mut preprocessing = Preprocessing::from_config(&json).map_err(at_fault)?;
-        preprocessing.crop_offset = files.crop_offset;
-        let size = preprocessing
-            .fixed_size()
-            .ok_or_else(|| at_fault("makes images of varying size, and a network takes them all alike".into()))?;
+        let (found, mut faults) = Found::in_directory(dir)?;
+        let prepared = found.preparation(&mut faults);
+        found.check_networks(prepared.as_ref().map(|(_, (width, height))| [*height as usize, *width as usize]), &mut faults);
+        all_at_once(dir, faults)?;
+        let (Some(files), Some((preprocessing, size))) = (found.directory(), prepared) else {
+            return Err(Error::encoder(dir, "is not whole", "take it from where the model comes from again"));
+        };
         let fingerprint = files.fingerprint(&preprocessing.canonical(), PIXEL_RULE)?.encoder;
-        Ok(Described { name: files.name.clone(), fingerprint, location, preprocessing, size, files })
+        let (transparency, dropped) = (Transparency::Drop, fingerprint.clone());
+        Ok(Described { name: files.name.clone(), fingerprint, location, preprocessing, transparency, dropped, size, files })
+    }
+
+    /// What became of transparent pixels where this encoder has another fingerprint; nothing if that is not why.
+    pub fn other_transparency(&self, fingerprint: &str) -> Option<Transparency> {
+        Transparency::ALL.iter().copied().find(|t| fingerprint::under(&self.dropped, *t) == fingerprint)
+    }
+
+    /// The same encoder, to which images are shown with `transparency`: another fingerprint, unless alpha is dropped.
+    #[must_use]
+    pub fn under(self, transparency: Transparency) -> Described {
+        let fingerprint = fingerprint::under(&self.dropped, transparency);
+        Described { fingerprint, transparency, ..self }
+    }
+
+    /// The output of the image network with a vector for each place, where `msdata.toml` names one.
+    pub fn spatial(&self) -> Option<&str> {
+        self.files.spatial.as_deref()
+    }
+
+    /// How many tokens of [`Described::spatial`] come before that of the first patch, where `msdata.toml` says
+    /// so.
+    pub fn prefix_tokens(&self) -> Option<usize> {
+        self.files.prefix_tokens
     }
 
     /// Its directory.
@@ -136,21 +173,117 @@ impl Described {
     /// ONNX Runtime cannot open or run them, or their inputs and outputs are not what can be used.
     pub fn open(&self, runtime: &'static Runtime, options: Options) -> Result<Encoder> {
         let size = [self.size.1 as usize, self.size.0 as usize];
-        let images = ImageModel::open(&self.files, size, runtime, options)?;
-        let texts = match (&self.files.text, TextModel::open(&self.files, runtime, options)?) {
-            (Some(files), Some(model)) => {
-                if model.dimension() != images.dimension() {
-                    let reason =
-                        format!("gives vectors of {} numbers, the image network of {}", model.dimension(), images.dimension());
-                    return Err(Error::encoder(&files.model, reason, "take both networks from the same model"));
-                }
-                Some((Tokenizer::open(&files.tokenizer)?, model))
+        let mut faults = Vec::new();
+        let images = ImageModel::open(&self.files, size, runtime, options).map_err(|fault| faults.push(fault)).ok();
+        let texts = self.open_texts(runtime, options).map_err(|fault| faults.push(fault)).ok().flatten();
+        if let (Some(images), Some((_, model)), Some(files)) = (&images, &texts, &self.files.text)
+            && model.dimension() != images.dimension()
+        {
+            let reason = format!("gives vectors of {} numbers, the image network of {}", model.dimension(), images.dimension());
+            let hint = "take both networks from the same model; or embed images alone: `text_model = \"none\"` in msdata.toml";
+            faults.push(Error::encoder(&files.model, reason, hint));
+        }
+        match images {
+            Some(images) if faults.is_empty() => {
+                let (preprocessing, files) = (self.preprocessing.clone(), self.files.clone());
+                Ok(Encoder { preprocessing, transparency: self.transparency, images, texts, files })
             }
-            _ => None,
-        };
-        Ok(Encoder { preprocessing: self.preprocessing.clone(), images, texts, files: self.files.clone() })
+            _ => Err(one_error(self.directory(), faults)),
+        }
+    }
+
+    fn open_texts(&self, runtime: &'static Runtime, options: Options) -> Result<Option<(Tokenizer, TextModel)>> {
+        let Some(files) = &self.files.text else { return Ok(None) };
+        let mut faults = Vec::new();
+        let tokenizer = tokenizer(&files.tokenizer, self.files.siglip).map_err(|fault| faults.push(fault)).ok();
+        let model = TextModel::open(&self.files, runtime, options).map_err(|fault| faults.push(fault)).ok().flatten();
+        match (tokenizer, model) {
+            (Some(tokenizer), Some(model)) => Ok(Some((tokenizer, model))),
+            _ => Err(one_error(self.directory(), faults)),
+        }
     }
 }
+
+/// The tokenizer of a text network.
+fn tokenizer(path: &Path, siglip: bool) -> Result<Tokenizer> {
+    let tokenizer = Tokenizer::open(path)?;
+    if tokenizer.pads() && !siglip {
+        return Err(Error::encoder(
+            path,
+            "puts an end token alone behind a text, and only SigLIP's texts are known to be padded for that",
+            "if it is SigLIP's, let preprocessor_config.json say `\"image_processor_type\": \"SiglipImageProcessor\"`; if not, \
+             embed images alone: `text_model = \"none\"` in msdata.toml",
+        ));
+    }
+    Ok(tokenizer)
+}
+
+impl Found {
+    /// How images are prepared, and the width and height that they get.
+    fn preparation(&self, faults: &mut Vec<Error>) -> Option<(Preprocessing, (u32, u32))> {
+        let path = self.preprocessor.as_ref()?;
+        let prepared = read_json(path).and_then(|json| {
+            let at_fault = |reason: String| Error::encoder(path, reason, CONFIG_HINT);
+            let mut preprocessing = Preprocessing::from_config(&json).map_err(at_fault)?;
+            self.refuse_contradiction(path, &preprocessing)?;
+            preprocessing.crop_offset = self.settings.crop_offset;
+            let varying = || at_fault("makes images of varying size, and a network takes them all alike".into());
+            let size = preprocessing.fixed_size().ok_or_else(varying)?;
+            Ok((preprocessing, size))
+        });
+        prepared.map_err(|fault| faults.push(fault)).ok()
+    }
+
+    /// Two files may say how images are prepared, and programs differ in which one they read.
+    fn refuse_contradiction(&self, path: &Path, preprocessing: &Preprocessing) -> Result<()> {
+        let other = path.with_file_name("processor_config.json");
+        if other == *path || !other.is_file() {
+            return Ok(());
+        }
+        let json = read_json(&other)?;
+        let contradicts = json.get("image_processor").is_some_and(serde_json::Value::is_object)
+            && Preprocessing::from_config(&json).as_ref() != Ok(preprocessing);
+        if contradicts {
+            let reason = "and processor_config.json beside it prepare images in two ways";
+            return Err(Error::encoder(path, reason, "keep the one that is right, and take the other away"));
+        }
+        Ok(())
+    }
+
+    /// Holds the networks, as their files declare them, and the tokenizer to what is wanted of them.
+    fn check_networks(&self, size: Option<[usize; 2]>, faults: &mut Vec<Error>) {
+        let config = self.preprocessor.as_ref().and_then(|path| read_json(path).ok());
+        let siglip = config.is_some_and(|config| is_siglip(&config));
+        let wants = self.settings.wants(siglip);
+        if let Some(path) = &self.image_model {
+            match signature(path) {
+                Ok(signature) => {
+                    faults.extend(image_fit(path, &signature, wants, size).err().into_iter().flatten());
+                    let is_combined = self.text_model.is_none() && signature.inputs.iter().any(|input| input.name == "input_ids");
+                    if is_combined && !self.path.join("tokenizer.json").is_file() {
+                        let reason = "has no tokenizer.json: its texts need it";
+                        faults.push(Error::encoder(&self.path, reason, "take tokenizer.json from where the model comes from"));
+                    }
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if let Some(path) = &self.text_model {
+            match signature(path) {
+                Ok(signature) => faults.extend(text_fit(path, &signature, wants).err().into_iter().flatten()),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        // Large ones take a second to open, so that it is left for later where nothing else is wrong.
+        if let Some(path) = self.tokenizer.as_ref().filter(|_| siglip || !faults.is_empty()) {
+            faults.extend(tokenizer(path, siglip).err());
+        }
+    }
+}
+
+/// What to do where the preprocessing cannot be understood.
+const CONFIG_HINT: &str = "docs/encoders.md lists the processors and keys that are understood; a file that spells out every step \
+                           need not name a processor";
 
 impl Encoder {
     /// Numbers in a vector.
@@ -175,6 +308,11 @@ impl Encoder {
         &self.preprocessing
     }
 
+    /// What becomes of transparent pixels before.
+    pub fn transparency(&self) -> Transparency {
+        self.transparency
+    }
+
     /// Images of one run; see [`Batch`].
     pub fn batch(&self) -> usize {
         self.images.batch()
@@ -193,18 +331,24 @@ impl Encoder {
         self.images.embed(pixels)
     }
 
-    /// The vector of a text.
+    /// The vector of a text, or why this text has none.
     ///
     /// # Errors
-    /// The encoder takes no texts, or its network or tokenizer fails.
-    pub fn embed_text(&mut self, text: &str) -> Result<TextVector> {
-        let fault = |reason: String| Error::Encoder { path: self.files.path.clone(), reason, hint: None, source: None };
-        let Some((tokenizer, model)) = &mut self.texts else { return Err(fault("takes no texts".into())) };
-        let Tokens { ids, truncated } = tokenizer.tokens(text)?;
-        match model.embed(&[ids])?.pop() {
-            Some(Ok(vector)) => Ok(TextVector { vector, truncated }),
-            Some(Err(e)) => Err(fault(format!("gives {} a vector that {e}", quote(text)))),
-            None => Err(fault("gave no vector".into())),
-        }
+    /// The encoder takes no texts, or its network fails whatever the text.
+    pub fn embed_text(&mut self, text: &str) -> Result<std::result::Result<TextVector, String>> {
+        let Some((tokenizer, model)) = &mut self.texts else {
+            return Err(Error::Encoder {
+                path: self.files.path.clone(),
+                reason: "takes no texts".into(),
+                hint: None,
+                source: None,
+            });
+        };
+        let Tokens { ids, truncated } = match tokenizer.tokens(text) {
+            Ok(tokens) => tokens,
+            Err(fault) => return Ok(Err(fault.to_string())),
+        };
+        let vector = model.embed(&[ids])?.pop().unwrap_or(Err(VectorFault::AllZero));
+        Ok(vector.map(|vector| TextVector { vector, truncated }).map_err(|fault| fault.to_string()))
     }
 }

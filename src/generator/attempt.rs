@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,33 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The last lines of a log that are kept as the reason of a failure: at most these, of at most so many bytes.
 const TAIL_LINES: usize = 12;
 const TAIL_BYTES: u64 = 4096;
+
+/// Time that what a process left behind in its group has to end, once the process itself has ended when asked to.
+const REST: Duration = Duration::from_secs(1);
+
+/// The wish that attempts end, shared by all that run.
+#[derive(Debug, Default)]
+pub struct Stop(AtomicU8);
+
+impl Stop {
+    /// Asks processes to end.
+    pub fn ask(&self) {
+        self.0.fetch_max(1, Ordering::SeqCst);
+    }
+
+    /// Ends them at once.
+    pub fn hurry(&self) {
+        self.0.fetch_max(2, Ordering::SeqCst);
+    }
+
+    fn asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+
+    fn urgent(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 1
+    }
+}
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,11 +61,11 @@ pub struct Attempt {
 }
 
 /// Runs a command to its end. What it prints is appended to `log`. Its whole process group is ended after `timeout`, or
-/// once `stop` is set.
+/// once `stop` is asked for.
 ///
 /// # Errors
 /// The log cannot be written.
-pub fn attempt(command: &Filled, log: &Path, timeout: Option<Duration>, stop: &AtomicBool) -> Result<Attempt> {
+pub fn attempt(command: &Filled, log: &Path, timeout: Option<Duration>, stop: &Stop) -> Result<Attempt> {
     let failed = |e| Error::io("write", log)(e);
     if let Some(dir) = log.parent() {
         fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
@@ -66,9 +93,9 @@ pub fn attempt(command: &Filled, log: &Path, timeout: Option<Duration>, stop: &A
             }
         }
         match (&ending, timeout) {
-            (Some((asked, _)), _) if asked.elapsed() > GRACE => signal(&mut child, true),
+            (Some((asked, _)), _) if asked.elapsed() > GRACE || stop.urgent() => signal(&mut child, true),
             (Some(_), _) => {}
-            (None, _) if stop.load(Ordering::Relaxed) => {
+            (None, _) if stop.asked() => {
                 ending = Some((Instant::now(), "stopped".into()));
                 signal(&mut child, false);
             }
@@ -81,7 +108,10 @@ pub fn attempt(command: &Filled, log: &Path, timeout: Option<Duration>, stop: &A
         sleep(PACE);
     };
     let seconds = began.elapsed().as_secs_f64();
-    let stopped = ending.is_some() && stop.load(Ordering::Relaxed);
+    if ending.is_some() {
+        end_the_rest(&mut child, stop);
+    }
+    let stopped = ending.is_some() && stop.asked();
     let fault = match (ending, status.code()) {
         (Some((_, reason)), _) => Some(reason),
         (None, Some(0)) => None,
@@ -117,6 +147,24 @@ fn start(command: &Filled, log: &File) -> std::io::Result<Child> {
     command.spawn()
 }
 
+/// Ends what is left of the group of a process that was asked to end, and did.
+fn end_the_rest(child: &mut Child, stop: &Stop) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, test_kill_process_group};
+        let began = Instant::now();
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        while group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
+            if began.elapsed() > REST || stop.urgent() {
+                return signal(child, true);
+            }
+            sleep(PACE);
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (child, stop, REST);
+}
+
 /// Asks a process and all that it started to end, or ends them.
 fn signal(child: &mut Child, kill: bool) {
     #[cfg(unix)]
@@ -144,7 +192,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("logs/a.log");
         let command = Filled(["sh", "-c", script].map(str::to_owned).to_vec());
-        let done = attempt(&command, &log, timeout.map(Duration::from_secs_f64), &AtomicBool::new(stop)).unwrap();
+        let wish = Stop::default();
+        if stop {
+            wish.ask();
+        }
+        let done = attempt(&command, &log, timeout.map(Duration::from_secs_f64), &wish).unwrap();
         (done, tail(&log))
     }
 
@@ -171,10 +223,39 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_listen_is_ended_with_the_rest_of_its_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid = dir.path().join("pid");
+        // The process itself ends when asked to; what it started does not.
+        let script = format!("sh -c 'trap \"\" TERM HUP INT; echo $$ > {}; sleep 60' & wait", pid.display());
+        let command = Filled(["sh", "-c", &script].map(str::to_owned).to_vec());
+        let stop = Stop::default();
+        std::thread::scope(|scope| {
+            let ended = scope.spawn(|| attempt(&command, &dir.path().join("log"), None, &stop).unwrap());
+            let began = Instant::now();
+            while !std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')) && began.elapsed() < GRACE {
+                sleep(PACE);
+            }
+            stop.ask();
+            assert!(ended.join().unwrap().stopped);
+        });
+        let state = |pid: &str| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap_or('Z')
+        };
+        let pid = std::fs::read_to_string(&pid).unwrap();
+        let began = Instant::now();
+        while state(pid.trim()) != 'Z' && began.elapsed() < GRACE {
+            sleep(PACE);
+        }
+        assert_eq!(state(pid.trim()), 'Z', "{pid} still runs");
+    }
+
+    #[test]
     fn what_cannot_be_started_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let command = Filled(vec!["no-such-program-anywhere".into()]);
-        let done = attempt(&command, &dir.path().join("l"), None, &AtomicBool::new(false)).unwrap();
+        let done = attempt(&command, &dir.path().join("l"), None, &Stop::default()).unwrap();
         assert_eq!(done.fault.as_deref(), Some("cannot start no-such-program-anywhere: no such file"));
     }
 }

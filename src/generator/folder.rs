@@ -5,7 +5,7 @@ use super::handover::{self, Handover};
 use super::{Case, System, jobs, mosaic, psr, xverse};
 use crate::durable::{write_directory, write_whole};
 use crate::error::{Error, Result};
-use crate::image;
+use crate::image::Door;
 use crate::vocabulary::{ImageFormat, SubjectKind, plain};
 use crate::watch::Watch;
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,8 @@ pub(super) struct Delivery {
     pub handover: Handover,
 }
 
-/// Writes the folder `dir`, which must be new or empty, whole or not at all. References are copied.
+/// Writes the folder `dir`, which must be new or empty, whole or not at all. References are copied, read
+/// through `door`.
 ///
 /// # Errors
 /// There is nothing to ask for, a reference cannot be read, `dir` holds something, or the system's.
@@ -79,6 +80,7 @@ pub fn write(
     model: Option<&str>,
     cases: &[Case],
     seeds: &[i64],
+    door: &Door,
     watch: &mut Watch<'_>,
 ) -> Result<Exported> {
     if cases.is_empty() {
@@ -90,7 +92,7 @@ pub fn write(
     if seeds.is_empty() {
         return Err(Error::request("there is no seed to ask for", "say `--seeds 42,43,44`"));
     }
-    let references = References::read(cases, watch)?;
+    let references = References::read(cases, door, watch)?;
     let brief = Brief { system, model, cases, seeds, references: &references };
     let delivery = match system {
         System::Xverse => xverse::deliver(&brief),
@@ -145,7 +147,7 @@ struct References {
 
 impl References {
     /// Reads every reference, because some generators take a missing one for black without a word.
-    fn read(cases: &[Case], watch: &mut Watch<'_>) -> Result<References> {
+    fn read(cases: &[Case], door: &Door, watch: &mut Watch<'_>) -> Result<References> {
         let (mut names, mut files, mut faults) = (HashMap::new(), Vec::new(), Vec::new());
         let mut subjects: Vec<&super::Asked> = cases.iter().flat_map(|case| &case.subjects).collect();
         subjects.sort_by(|a, b| a.subject_id.cmp(&b.subject_id));
@@ -153,13 +155,15 @@ impl References {
         for (number, subject) in subjects.into_iter().enumerate() {
             watch.check()?;
             for (index, path) in subject.references.iter().enumerate() {
-                match image::load(path) {
+                match door.load(path) {
                     Ok((bytes, decoded)) => {
                         let name = name(subject.kind, number, index, &subject.label, extension(decoded.format));
                         names.insert((subject.subject_id.clone(), index), name.clone());
                         files.push((name, bytes));
                     }
-                    Err(reason) => faults.push(format!("{}: {}: {reason}", plain(&subject.subject_id), path.display())),
+                    Err(reason) => {
+                        faults.push(format!("{}: {}: {reason}", plain(&subject.subject_id), plain(&path.display().to_string())))
+                    }
                 }
             }
         }

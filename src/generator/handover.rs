@@ -3,6 +3,7 @@
 
 use super::{LeftOut, System};
 use crate::error::{Error, Result, io_reason};
+use crate::input;
 use crate::vocabulary::quote;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -69,7 +70,7 @@ impl Handover {
     /// It is broken, of a later version, or for another system.
     pub fn find(folder: &Path, system: System) -> Result<Option<Handover>> {
         let path = folder.join(FILE);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match input::read_text(&path, input::MAX_JSON) {
             Ok(text) => text,
             Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
             Err(e) => {

@@ -1,36 +1,80 @@
 //! Any tree of images, by a pattern such as `{model}/{prompt_id}/{seed}.png`.
+//!
+//! A path may be read by a pattern in several ways: `a_b_1.png` by `{model}_{prompt_id}_{seed}.png`. All of them are
+//! found, and those remain whose prompt is known; what then is left open is for the user to say.
 
 use super::safe_name;
 use crate::error::{Error, Result};
+use crate::manifest::integer_of;
 use crate::vocabulary::quote;
-use regex::Regex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Steps that the reading of one path may take: patterns with many `*` can be read in very many ways.
+const MOST_STEPS: u32 = 200_000;
 
 /// What a path says of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Parts {
     /// The model, if the pattern names it.
     pub model: Option<String>,
     /// The prompt as the path writes it.
     pub prompt: String,
+    /// The seed, if the pattern names it: digits, perhaps with a minus.
+    seed: Option<String>,
+}
+
+impl Parts {
     /// The seed, if the pattern names it.
-    pub seed: Option<i64>,
-}
-
-/// A pattern of paths.
-#[derive(Debug, Clone)]
-pub struct Layout {
-    pattern: String,
-    paths: Regex,
-}
-
-impl PartialEq for Layout {
-    fn eq(&self, other: &Layout) -> bool {
-        self.pattern == other.pattern
+    ///
+    /// # Errors
+    /// It is beyond what can be kept.
+    pub fn seed(&self) -> std::result::Result<Option<i64>, String> {
+        self.seed.as_deref().map(integer_of).transpose().map_err(|reason| format!("the seed {reason}"))
     }
 }
 
-impl Eq for Layout {}
+impl std::fmt::Display for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(model) = &self.model {
+            write!(f, "model {}, ", quote(model))?;
+        }
+        write!(f, "prompt {}", quote(&self.prompt))?;
+        self.seed.iter().try_for_each(|seed| write!(f, ", seed {seed}"))
+    }
+}
+
+/// How a path can be read by a layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// Not at all.
+    None,
+    /// With no known prompt; this is one way.
+    Unknown(Parts),
+    /// In these ways, each with a known prompt.
+    Known(Vec<Parts>),
+    /// In more ways than can be tried.
+    Endless,
+}
+
+/// A pattern of paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    pattern: String,
+    tokens: Vec<Token>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    /// Text that stands for itself.
+    Text(String),
+    /// The extension of images at the end: in either case, with its dot.
+    Extension(String),
+    /// `*`: anything within a name.
+    Any,
+    Model,
+    Prompt,
+    Seed,
+}
 
 impl std::fmt::Display for Layout {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,50 +89,141 @@ impl std::str::FromStr for Layout {
     fn from_str(pattern: &str) -> Result<Layout> {
         let hint = "write it as in `{model}/{prompt_id}/{seed}.png`; `*` stands for anything within a name";
         let refuse = |reason: String| Error::request(format!("layout {}: {reason}", quote(pattern)), hint);
-        let mut expression = String::from("^");
+        let mut tokens = Vec::new();
         let mut rest = pattern;
-        let mut seen: Vec<&str> = Vec::new();
-        while let Some(at) = rest.find(['{', '*']) {
-            expression.push_str(&regex::escape(&rest[..at]));
-            if rest[at..].starts_with('*') {
-                expression.push_str("[^/]*");
-                rest = &rest[at + 1..];
+        while !rest.is_empty() {
+            let at = rest.find(['{', '*']).unwrap_or(rest.len());
+            if at > 0 {
+                tokens.push(Token::Text(rest[..at].to_owned()));
+                rest = &rest[at..];
                 continue;
             }
-            let Some(end) = rest[at..].find('}') else { return Err(refuse("a `{` without its `}`".into())) };
-            let field = &rest[at + 1..at + end];
-            expression.push_str(match field {
-                "model" => "(?P<model>[^/]+)",
-                "prompt_id" => "(?P<prompt_id>.+)",
-                "seed" => "(?P<seed>-?[0-9]+)",
+            if let Some(after) = rest.strip_prefix('*') {
+                if tokens.last() != Some(&Token::Any) {
+                    tokens.push(Token::Any);
+                }
+                rest = after;
+                continue;
+            }
+            let Some(end) = rest.find('}') else { return Err(refuse("a `{` without its `}`".into())) };
+            let field = &rest[1..end];
+            let token = match field {
+                "model" => Token::Model,
+                "prompt_id" => Token::Prompt,
+                "seed" => Token::Seed,
                 _ => return Err(refuse(format!("there is no field {}", quote(field)))),
-            });
-            if seen.contains(&field) {
+            };
+            if tokens.contains(&token) {
                 return Err(refuse(format!("{} stands twice", quote(field))));
             }
-            seen.push(field);
-            rest = &rest[at + end + 1..];
+            tokens.push(token);
+            rest = &rest[end + 1..];
         }
-        if !seen.contains(&"prompt_id") {
+        if !tokens.contains(&Token::Prompt) {
             return Err(refuse("it has no `{prompt_id}`".into()));
         }
-        expression.push_str(&regex::escape(rest));
-        expression.push('$');
-        let paths = Regex::new(&expression).map_err(|e| refuse(e.to_string()))?;
-        Ok(Layout { pattern: pattern.to_owned(), paths })
+        if let Some(Token::Text(text)) = tokens.last()
+            && let Some(dot) = text.rfind('.').filter(|dot| !text[*dot..].contains('/'))
+        {
+            let (before, extension) = (text[..dot].to_owned(), text[dot..].to_owned());
+            tokens.pop();
+            if !before.is_empty() {
+                tokens.push(Token::Text(before));
+            }
+            tokens.push(Token::Extension(extension));
+        }
+        Ok(Layout { pattern: pattern.to_owned(), tokens })
     }
 }
 
 impl Layout {
-    /// What a path (with `/`, relative to the tree) says; `None` if it does not fit.
-    pub fn parts(&self, path: &str) -> Option<Parts> {
-        let found = self.paths.captures(path)?;
-        let text = |name: &str| found.name(name).map(|m| m.as_str().to_owned());
-        let seed = match text("seed") {
-            Some(digits) => Some(digits.parse().ok()?),
-            None => None,
+    /// How a path (with `/`, relative to the tree) can be read, with the prompts that `is_known` knows. A seed takes
+    /// all digits that stand together.
+    pub fn read(&self, path: &str, is_known: impl Fn(&str) -> bool) -> Reading {
+        let mut known =
+            Search { path, is_known: &is_known, most: usize::MAX, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
+        if !known.go_on(&self.tokens, 0, Spans::default()) {
+            return Reading::Endless;
+        }
+        if !known.found.is_empty() {
+            return Reading::Known(known.found.into_iter().collect());
+        }
+        let mut any = Search { path, is_known: &|_: &str| true, most: 1, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
+        let whole = any.go_on(&self.tokens, 0, Spans::default());
+        match any.found.pop_first() {
+            Some(parts) => Reading::Unknown(parts),
+            None if whole => Reading::None,
+            None => Reading::Endless,
+        }
+    }
+}
+
+/// Where the fields stand in a path: their first byte and the one after their last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Spans {
+    model: Option<(usize, usize)>,
+    prompt: Option<(usize, usize)>,
+    seed: Option<(usize, usize)>,
+}
+
+struct Search<'a> {
+    path: &'a str,
+    is_known: &'a dyn Fn(&str) -> bool,
+    /// Ways after which it ends.
+    most: usize,
+    /// What was tried: from which token at which byte, with which fields.
+    seen: HashSet<(usize, usize, Spans)>,
+    found: BTreeSet<Parts>,
+    steps: u32,
+}
+
+impl Search<'_> {
+    /// Reads the rest of the path from the byte `at` by these tokens; whether the search is to go on: there were not too many ways.
+    fn go_on(&mut self, tokens: &[Token], at: usize, spans: Spans) -> bool {
+        self.steps += 1;
+        if self.steps > MOST_STEPS {
+            return false;
+        }
+        if !self.seen.insert((tokens.len(), at, spans)) {
+            return true;
+        }
+        let path = self.path;
+        let rest = &path[at..];
+        let Some((token, after)) = tokens.split_first() else {
+            if rest.is_empty() {
+                let text = |span: Option<(usize, usize)>| span.map(|(start, end)| path[start..end].to_owned());
+                let prompt = text(spans.prompt).unwrap_or_default();
+                self.found.insert(Parts { model: text(spans.model), prompt, seed: text(spans.seed) });
+            }
+            return self.found.len() < self.most;
         };
-        Some(Parts { model: text("model"), prompt: text("prompt_id")?, seed })
+        let ends = |within: &str, least: usize| -> Vec<usize> {
+            let bounds = within.char_indices().map(|(i, _)| i).chain([within.len()]);
+            bounds.filter(|i| *i >= least).map(|i| at + i).collect()
+        };
+        let name = &rest[..rest.find('/').unwrap_or(rest.len())];
+        match token {
+            Token::Text(text) => !rest.starts_with(text.as_str()) || self.go_on(after, at + text.len(), spans),
+            Token::Extension(text) => !rest.eq_ignore_ascii_case(text) || self.go_on(after, path.len(), spans),
+            Token::Any => ends(name, 0).into_iter().all(|end| self.go_on(after, end, spans)),
+            Token::Model => {
+                ends(name, 1).into_iter().all(|end| self.go_on(after, end, Spans { model: Some((at, end)), ..spans }))
+            }
+            Token::Prompt => ends(rest, 1).into_iter().all(|end| {
+                !(self.is_known)(&path[at..end]) || self.go_on(after, end, Spans { prompt: Some((at, end)), ..spans })
+            }),
+            Token::Seed => {
+                let digits = rest.strip_prefix('-').unwrap_or(rest);
+                let count = digits.bytes().take_while(u8::is_ascii_digit).count();
+                // Digits that stand together are one number: none of them belongs to what comes before or after.
+                let cut = rest.len() == digits.len() && path[..at].ends_with(|c: char| c.is_ascii_digit());
+                if count == 0 || cut {
+                    return true;
+                }
+                let end = path.len() - digits.len() + count;
+                self.go_on(after, end, Spans { seed: Some((at, end)), ..spans })
+            }
+        }
     }
 }
 
@@ -113,23 +248,65 @@ impl<'a> PromptNames<'a> {
 mod tests {
     use super::*;
 
-    fn layout(pattern: &str) -> Layout {
-        pattern.parse().unwrap()
+    /// The readings of a path, as text; in parentheses where the prompt is not known.
+    fn read(pattern: &str, path: &str, known: &[&str]) -> Vec<String> {
+        let layout: Layout = pattern.parse().unwrap();
+        match layout.read(path, |id| known.contains(&id)) {
+            Reading::None => vec![],
+            Reading::Known(all) => all.iter().map(|p| p.to_string().replace('`', "")).collect(),
+            Reading::Unknown(parts) => vec![format!("({})", parts.to_string().replace('`', ""))],
+            Reading::Endless => vec!["endless".into()],
+        }
     }
 
     #[test]
     fn a_path_says_what_the_pattern_names() {
-        let parts = layout("{model}/{prompt_id}/{seed}.png").parts("MOSAIC/a/b/-7.png").unwrap();
-        assert_eq!(parts, Parts { model: Some("MOSAIC".into()), prompt: "a/b".into(), seed: Some(-7) });
-        let parts = layout("img_{seed}_{prompt_id}.*").parts("img_42_x_1.jpeg").unwrap();
-        assert_eq!(parts, Parts { model: None, prompt: "x_1".into(), seed: Some(42) });
-        assert_eq!(layout("{prompt_id}.png").parts("p.jpg"), None);
-        assert_eq!(layout("{prompt_id}_{seed}.png").parts("p_99999999999999999999.png"), None, "no seed has twenty digits");
+        assert_eq!(read("{model}/{prompt_id}/{seed}.png", "MOSAIC/a/b/-7.png", &["a/b"]), ["model MOSAIC, prompt a/b, seed -7"]);
+        assert_eq!(read("img_{seed}_{prompt_id}.*", "img_42_x_1.jpeg", &["x_1"]), ["prompt x_1, seed 42"]);
+        assert_eq!(read("{prompt_id}.png", "p.jpg", &["p"]), [""; 0]);
+        assert_eq!(read("{prompt_id}.png", "q.png", &["p"]), ["(prompt q)"]);
+        assert_eq!(read("{prompt_id}/{seed}.png", "p/42.PNG", &["p"]), ["prompt p, seed 42"]);
+        assert_eq!(read("{prompt_id}/{seed}.PnG", "p/42.png", &["p"]), ["prompt p, seed 42"]);
+        assert_eq!(read("X/{prompt_id}.png", "x/p.png", &["p"]), [""; 0], "only the extension may be in another case");
+    }
+
+    #[test]
+    fn a_seed_takes_all_its_digits() {
+        assert_eq!(read("{prompt_id}/*{seed}.png", "p/seed42.png", &["p"]), ["prompt p, seed 42"]);
+        assert_eq!(
+            read("{prompt_id}/*{seed}.png", "p/2025-08-02_699712853630613.png", &["p"]),
+            ["prompt p, seed 699712853630613"]
+        );
+        assert_eq!(read("{prompt_id}{seed}.png", "p142.png", &["p", "p1", "p14"]), ["prompt p, seed 142"]);
+        assert_eq!(read("{prompt_id}_{seed}*", "p_42.1.png", &["p"]), ["prompt p, seed 42"]);
+        let both = ["prompt p, seed -3172825024", "prompt p, seed 3172825024"];
+        assert_eq!(read("{prompt_id}/*{seed}.png", "p/00039-3172825024.png", &["p"]), both);
+        assert_eq!(read("{prompt_id}/*-{seed}.png", "p/00039-3172825024.png", &["p"]), both[1..]);
+        let great = "{prompt_id}/{seed}.png".parse::<Layout>().unwrap().read("p/18446744073709551615.png", |id| id == "p");
+        let Reading::Known(great) = great else { panic!("{great:?}") };
+        assert!(great[0].seed().unwrap_err().contains("greater than 9223372036854775807"));
+    }
+
+    #[test]
+    fn known_prompts_decide_between_readings() {
+        let (pattern, path) = ("{model}_{prompt_id}_{seed}.png", "flux_dev_neutral_2_01_7.png");
+        assert_eq!(read(pattern, path, &["neutral_2_01"]), ["model flux_dev, prompt neutral_2_01, seed 7"]);
+        assert_eq!(
+            read(pattern, path, &["neutral_2_01", "01"]),
+            ["model flux_dev, prompt neutral_2_01, seed 7", "model flux_dev_neutral_2, prompt 01, seed 7"]
+        );
+        assert_eq!(read(pattern, path, &["02"]).len(), 1);
+    }
+
+    #[test]
+    fn a_pattern_of_many_stars_ends() {
+        let pattern = "*a*a*a*a*a*a*a*{model}*{prompt_id}*a*a*a*b";
+        assert_eq!(read(pattern, &"a".repeat(250), &["a"]), ["endless"]);
     }
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        for pattern in ["{model}.png", "{prompt_id}/{prompt_id}", "{prompt}/x", "{prompt_id"] {
+        for pattern in ["{model}.png", "{prompt_id}/{prompt_id}", "{prompt}/x", "{prompt_id", "{}", ""] {
             assert!(pattern.parse::<Layout>().is_err(), "{pattern}");
         }
     }

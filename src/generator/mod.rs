@@ -11,9 +11,11 @@
 //! | `layout` | [`Layout`]: any tree of images, by a pattern |
 //! | `command` | [`Template`]: a command line with places for a job |
 //! | `attempt` | [`Attempt`]: one run of a command, with its log and its end |
+//! | `draft` | [`Draft`]: the directory that it writes into |
 
 mod attempt;
 mod command;
+mod draft;
 mod folder;
 mod grid;
 mod handover;
@@ -24,13 +26,14 @@ mod outputs;
 mod psr;
 mod xverse;
 
-pub use attempt::{Attempt, attempt, tail};
+pub use attempt::{Attempt, Stop, attempt, tail};
 pub use command::{Filled, Template};
+pub use draft::{Draft, left_over, place};
 pub use folder::{Exported, LeftOut, write};
 pub use grid::Grid;
 pub use handover::Handover;
 pub use jobs::Job;
-pub use layout::Layout;
+pub use layout::{Layout, Parts, Reading};
 pub use outputs::{Known, Outputs, Source, read, read_tree};
 
 use crate::vocabulary::{SceneType, SubjectKind, closed_set};

@@ -5,11 +5,14 @@ mod listed;
 mod tiles;
 
 use super::handover::{Batch, Entry, Handover};
-use super::layout::{Layout, Parts, PromptNames};
+use super::layout::{Layout, Parts, PromptNames, Reading};
 use super::{Grid, System, mosaic, safe_name, xverse};
 use crate::error::{Error, Result};
-use crate::manifest::{Generation, ImagePath, Located, Origin, Problem, Resolver, state_of};
+use crate::image::Door;
+use crate::input;
+use crate::manifest::{Generation, ImagePath, Located, Origin, Problem, Resolver, integer_of, is_integer, state_of, suggestion};
 use crate::vocabulary::{ModelName, PromptId, quote};
+use crate::watch::Stop;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +33,8 @@ pub struct Source<'a> {
     pub roots: Option<&'a [PathBuf]>,
     /// Where the images of a grid go; `None`: nowhere, for a dry run.
     pub tiles: Option<&'a Path>,
+    /// The wish to stop.
+    pub stop: Stop<'a>,
 }
 
 /// What was found.
@@ -159,8 +164,16 @@ impl<'a> Reader<'a> {
         let mut batches = Vec::new();
         for parent in ["", "outputs"] {
             let path = self.source.folder.join(parent);
-            for name in names(&path)?.into_iter().filter(|name| path.join(name).is_dir()) {
-                if let Some(seed) = name.strip_prefix("seed_").and_then(|digits| digits.parse().ok()) {
+            for name in input::names(&path, self.source.stop)?.into_iter().filter(|name| path.join(name).is_dir()) {
+                let digits = name.strip_prefix("seed_").filter(|digits| is_integer(digits));
+                if let Some(seed) = digits.map(integer_of) {
+                    let seed = match seed {
+                        Ok(seed) => seed,
+                        Err(reason) => {
+                            self.problem(&path.join(&name), format!("the seed {reason}"));
+                            continue;
+                        }
+                    };
                     batches.push(Batch { folder: Path::new(parent).join(&name).display().to_string(), seeds: vec![seed] });
                 }
             }
@@ -190,7 +203,7 @@ impl<'a> Reader<'a> {
     fn batch(&mut self, system: System, model: &str, batch: &Batch, entries: &BTreeMap<u64, Entry>, open: bool) -> Result<()> {
         let dir = self.source.folder.join(&batch.folder);
         let mut claimed: BTreeMap<u64, (PathBuf, String)> = BTreeMap::new();
-        for name in images(&dir)? {
+        for name in self.images(&dir)? {
             let path = dir.join(&name);
             if system == System::Mosaic && stem(&name).ends_with("_compared") {
                 continue; // the references and the image on one sheet
@@ -222,7 +235,8 @@ impl<'a> Reader<'a> {
             }
         }
         let told = if system == System::Mosaic && self.source.grid == Grid::Auto { Grid::Single } else { self.source.grid };
-        let grid = tiles::grid(told, claimed.values().map(|(path, _)| path.as_path()))?;
+        let door = Door::to(self.source.roots)?;
+        let grid = tiles::grid(told, &door, claimed.values().map(|(path, _)| path.as_path()))?;
         let seeds = match grid {
             Grid::Single if open => &batch.seeds[..1], // a folder of single images is one seed
             _ => &batch.seeds,
@@ -235,7 +249,7 @@ impl<'a> Reader<'a> {
             self.problem(&dir, reason);
             return Ok(());
         }
-        let cut = tiles::cut(grid, self.source.tiles, claimed.values().map(|(path, _)| path.as_path()));
+        let cut = tiles::cut(grid, self.source.tiles, &door, claimed.values().map(|(path, _)| path.as_path()));
         let mut cut: HashMap<u64, std::result::Result<Vec<PathBuf>, String>> = claimed.keys().copied().zip(cut).collect();
         for (place, entry) in entries {
             let expected = dir.join(&entry.name);
@@ -278,19 +292,49 @@ impl<'a> Reader<'a> {
         let prompts = PromptNames::new(known.iter().map(|(id, _)| id.as_str()));
         let exported = handover.and_then(|h| h.model.as_deref());
         let mut models = BTreeSet::new();
-        for name in images(root)? {
+        for name in self.images(root)? {
             let path = root.join(&name);
             self.met += 1;
-            let Some(Parts { model, prompt, seed }) = layout.parts(&name) else {
-                self.untied(&path, format!("its path is not as {}", quote(&layout.to_string())));
+            let readings = match layout.read(&name, |prompt| prompts.id(prompt).is_some()) {
+                Reading::None => {
+                    self.untied(&path, format!("its path is not as {}", quote(&layout.to_string())));
+                    continue;
+                }
+                Reading::Unknown(Parts { prompt, .. }) => {
+                    let near = suggestion(&prompt, known.iter().map(|(id, _)| id.as_str()));
+                    self.untied(&path, format!("there is no prompt {}{near}", quote(&prompt)));
+                    continue;
+                }
+                Reading::Endless => {
+                    self.problem(&path, "the layout can be read in too many ways here; write it with fewer `*`");
+                    continue;
+                }
+                Reading::Known(readings) => readings,
+            };
+            let readings = self.of_the_model(readings);
+            let [parts] = &readings[..] else {
+                let ways = readings.iter().map(Parts::to_string).collect::<Vec<_>>().join("; or ");
+                let way = match &readings[..] {
+                    [a, b, ..] if a.model != b.model => "say `--model NAME`, or write more of the path into the layout",
+                    [a, b, ..] if a.prompt == b.prompt => {
+                        "write what comes before and after the seed into the layout, as in `*-{seed}.png` or `*_{seed}.png`"
+                    }
+                    _ => "write more of the path into the layout",
+                };
+                self.problem(&path, format!("by {} it can be {ways}: {way}", quote(&layout.to_string())));
                 continue;
             };
-            let Some(prompt_id) = prompts.id(&prompt) else {
-                self.untied(&path, format!("there is no prompt {}", quote(&prompt)));
-                continue;
+            let Some(prompt_id) = prompts.id(&parts.prompt) else { continue };
+            let seed = match parts.seed() {
+                Ok(seed) => seed,
+                Err(reason) => {
+                    self.problem(&path, reason);
+                    continue;
+                }
             };
             // A folder's name may be the safe form of the model's.
-            let named = model.map(|name| exported.filter(|model| safe_name(model) == name).map_or(name.clone(), str::to_owned));
+            let named = parts.model.clone();
+            let named = named.map(|name| exported.filter(|model| safe_name(model) == name).map_or(name.clone(), str::to_owned));
             let Some(model) = self.source.model.map(|m| m.as_str().to_owned()).or(named) else {
                 return Err(Error::request(
                     "nothing says which model made these images",
@@ -321,6 +365,28 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Of several ways to read a path, those in which it names the model that the user says.
+    fn of_the_model(&self, readings: Vec<Parts>) -> Vec<Parts> {
+        let Some(told) = self.source.model.map(ModelName::as_str).filter(|_| readings.len() > 1) else { return readings };
+        let is_told = |parts: &&Parts| parts.model.as_deref().is_some_and(|name| name == told || name == safe_name(told));
+        let named: Vec<Parts> = readings.iter().filter(is_told).cloned().collect();
+        if named.is_empty() { readings } else { named }
+    }
+
+    /// The image files below a directory, by their paths in it, in order; none if it is not there.
+    fn images(&mut self, dir: &Path) -> Result<Vec<String>> {
+        const EXTENSIONS: &[&str] = &["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
+        let mut walk = input::files_below(dir, self.source.stop)?;
+        for circle in walk.circles {
+            self.untied(&dir.join(circle), "a link to a directory that holds it");
+        }
+        walk.files.retain(|path| {
+            let extension = Path::new(path).extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+            extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
+        });
+        Ok(walk.files)
     }
 
     /// A generation; `file` is there, or else its image is missing.
@@ -357,6 +423,9 @@ impl<'a> Reader<'a> {
             }
         }
         let path = absolute(path)?;
+        if file.is_none() && self.source.roots.is_some() {
+            return self.resolver.resolve(path.to_str().ok_or("its path is not UTF-8, which the catalog cannot keep")?);
+        }
         Ok(ImagePath { state: state_of(&path), path })
     }
 
@@ -370,52 +439,10 @@ impl<'a> Reader<'a> {
             let hint = "run the generator as the folder's README says; `--list`, `--model`, `--seeds` and `--layout` say what the files do not";
             return Err(Error::request(message, hint));
         }
-        if let Some(reason) = self.resolver.departures() {
-            self.outputs.warnings.push(Problem { origin: Origin::whole(self.source.folder), reason });
-        }
+        let remarks = self.resolver.remarks().into_iter();
+        self.outputs.warnings.extend(remarks.map(|reason| Problem { origin: Origin::whole(self.source.folder), reason }));
         Ok(self.outputs)
     }
-}
-
-/// The image files below a directory, by their paths in it, in order; none if it is not there.
-fn images(dir: &Path) -> Result<Vec<String>> {
-    const EXTENSIONS: &[&str] = &["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
-    let mut found = Vec::new();
-    let mut pending = vec![String::new()];
-    while let Some(below) = pending.pop() {
-        for name in names(&dir.join(&below))? {
-            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            let extension = Path::new(&path).extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-            if dir.join(&path).is_dir() {
-                pending.push(path);
-            } else if extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str())) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// What a directory holds, but for hidden files; nothing if it is not there.
-fn names(dir: &Path) -> Result<Vec<String>> {
-    let entries = match std::fs::read_dir(dir) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(Error::io("read", dir))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(Error::io("read", dir))?.file_name();
-        let name = name.to_str().ok_or_else(|| {
-            let hint = "rename it: the catalog keeps paths as UTF-8 text";
-            Error::request(format!("{} holds a name that is not UTF-8: {}", dir.display(), name.to_string_lossy()), hint)
-        })?;
-        if !name.starts_with('.') {
-            names.push(name.to_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
 }
 
 /// A path without its last extension.

@@ -1,46 +1,89 @@
-//! Pixel rule 1: from the bytes of an image file to upright 8-bit RGB.
+//! Pixel rule 2: from the bytes of an image file to upright 8-bit RGB.
 //!
 //! References and generations go through the same rule, and its number is part of every embedding's
-//! fingerprint: a change that moves a pixel needs another number.
+//! fingerprint: a change that moves a pixel needs another number. So is what becomes of transparent pixels, the only
+//! choice that it leaves.
 //!
 //! - The format is told by content: JPEG, PNG, WebP, GIF, BMP, TIFF. Others are refused by name.
-//! - EXIF orientation is applied, all eight; an illegal value or a broken EXIF block counts as upright.
-//! - Alpha is dropped, not composited: the colours beneath come through. So is a transparent colour key.
+//! - The orientation of EXIF is applied, all eight, or where EXIF has none that of XMP; an illegal value or a broken
+//!   block counts as upright.
+//! - Alpha is dropped, and the colours beneath come through; or the picture is laid on white or on black: see
+//!   [`Transparency`]. A transparent colour key, and the transparent colour of a GIF, are alpha too.
 //! - Palettes and greys are expanded. 16-bit samples become `(v + 128) / 257`, the nearest 8-bit value.
 //! - CMYK becomes `(1 - C)(1 - K)` and so on, without a profile. In a JPEG of four components the stored inks
 //!   are inverted (Adobe's way, with or without its marker, as Pillow takes them). YCCK is refused.
 //! - JPEG is decoded by zune-jpeg, whose samples differ from libjpeg-turbo's (Pillow's) by a few units at most.
+//! - TIFF: greys of 1 to 16 bits, palettes, RGB, CMYK, YCbCr over the full range, greys and RGB with alpha, which is
+//!   taken out of colours that were multiplied with it. Other kinds are refused by name.
 //! - ICC profiles and gamma are ignored.
 //! - Of an animation or a file of several pages the first is taken: of a GIF on its full canvas, what it leaves
 //!   open in the colour of its transparent index, else of index 0.
 //! - A file that ends early is refused, never filled up.
 //!
-//! But for JPEG, these are the pixels of Pillow's `exif_transpose(image).convert("RGB")`, save that Pillow clips
-//! 16-bit greys at 255.
+//! But for JPEG, these are the pixels of Pillow's `exif_transpose(image).convert("RGB")`, or of its `alpha_composite` on
+//! the ground, save that Pillow clips 16-bit greys at 255.
 
-use super::pixels::{Decoded, Fault, Rgb, name};
+use super::alpha::{Stored, swaps_sides};
+use super::pixels::{Decoded, Fault, Rgb, Transparency, name};
 use super::probe::read;
-use super::{containers, jpeg};
+use super::{containers, jpeg, tiff};
 use crate::error::io_reason;
 use crate::vocabulary::ImageFormat;
-use image::metadata::Orientation;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// The number of the rule above.
-pub const PIXEL_RULE: u32 = 1;
+pub const PIXEL_RULE: u32 = 2;
+
+/// Decodes the bytes of an image file by [`PIXEL_RULE`], without alpha: [`Transparency::Drop`].
+///
+/// # Errors
+/// As [`decode_on`].
+pub fn decode(bytes: &[u8]) -> Result<Decoded, Fault> {
+    decode_on(bytes, Transparency::Drop)
+}
 
 /// Decodes the bytes of an image file by [`PIXEL_RULE`].
 ///
 /// # Errors
-/// A file that is no image, of another format, broken, cut, or larger than [`super::MAX_PIXELS`].
-pub fn decode(bytes: &[u8]) -> Result<Decoded, Fault> {
+/// A file that is not an image, of another format or kind, broken, cut, or larger than [`super::MAX_PIXELS`].
+pub fn decode_on(bytes: &[u8], transparency: Transparency) -> Result<Decoded, Fault> {
     let format = format_of(bytes)?;
-    // Decoders of other people have panicked on broken files; a broken file must not end the run.
-    match catch_unwind(AssertUnwindSafe(|| decode_as(format, bytes))) {
-        Ok(result) => result,
-        Err(_) => Err(Fault::unreadable(format!("a broken {} file: its decoder gave up", name(format)))),
-    }
+    let stored = guarded(format, || stored(format, bytes))?;
+    let (seen, appearance) = stored.seen(transparency);
+    let seen = seen.upright();
+    Ok(Decoded { rgb: seen.rgb, format, notes: seen.notes, appearance })
+}
+
+/// The colours of an image file and its alpha, a value a pixel, both upright; `None`: every pixel is opaque.
+///
+/// # Errors
+/// As [`decode_on`].
+pub fn layers(bytes: &[u8]) -> Result<(Rgb, Option<Vec<u8>>), Fault> {
+    let format = format_of(bytes)?;
+    let stored = guarded(format, || stored(format, bytes))?.upright();
+    Ok((stored.rgb, stored.alpha))
+}
+
+/// Format, width and height, upright, of the bytes of an image file; no pixel is decoded.
+///
+/// # Errors
+/// As [`decode_on`], as far as a look at the head can tell.
+pub fn head(bytes: &[u8]) -> Result<(ImageFormat, u32, u32), Fault> {
+    let format = format_of(bytes)?;
+    let (width, height, orientation) = guarded(format, || match format {
+        ImageFormat::Jpeg => jpeg::head(bytes),
+        ImageFormat::Gif => containers::gif_head(bytes),
+        other => containers::head(other, bytes),
+    })?;
+    Ok(if orientation.is_some_and(swaps_sides) { (format, height, width) } else { (format, width, height) })
+}
+
+/// What other people's decoders make of a file; they have panicked on broken files, and a broken file must not end
+/// the run.
+fn guarded<T>(format: ImageFormat, read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Fault::unreadable(format!("a broken {} file: its decoder gave up", name(format)))))
 }
 
 /// The bytes and the pixels of the image file at `path`.
@@ -100,54 +143,28 @@ pub fn format_of(bytes: &[u8]) -> Result<ImageFormat, Fault> {
     } else if bytes.is_empty() {
         return Err(Fault::unreadable("the file is empty".into()));
     } else {
-        let reason = "no image: its content is none of JPEG, PNG, WebP, GIF, BMP, TIFF";
+        let reason = "not an image: its content is none of JPEG, PNG, WebP, GIF, BMP, TIFF";
         return Err(Fault::unreadable(reason.into()));
     };
     Err(Fault::unreadable(format!("{other} images are not supported (JPEG, PNG, WebP, GIF, BMP and TIFF are)")))
 }
 
-fn decode_as(format: ImageFormat, bytes: &[u8]) -> Result<Decoded, Fault> {
-    let (rgb, orientation, notes) = match format {
-        ImageFormat::Jpeg => {
-            let jpeg = jpeg::decode(bytes)?;
-            (jpeg.rgb, jpeg.exif.and_then(|exif| Orientation::from_exif_chunk(&exif)), jpeg.notes)
-        }
-        ImageFormat::Gif => {
-            let (rgb, notes) = containers::gif(bytes)?;
-            (rgb, None, notes)
-        }
-        other => containers::still(other, bytes)?,
-    };
-    let rgb = match orientation {
-        None | Some(Orientation::NoTransforms) => rgb,
-        Some(orientation) => upright(rgb, orientation),
-    };
-    Ok(Decoded { rgb, format, notes })
-}
-
-/// Turns and flips the stored picture as its orientation says.
-fn upright(rgb: Rgb, orientation: Orientation) -> Rgb {
-    let (width, height) = (rgb.width as usize, rgb.height as usize);
-    let source = rgb.pixels.as_chunks::<3>().0;
-    // For each row of the result: where it starts in the source, and the step from pixel to pixel.
-    let (across, down) = (1_isize, width as isize);
-    let (start, step, row_step, turned) = match orientation {
-        Orientation::NoTransforms => (0, across, down, false),
-        Orientation::FlipHorizontal => (width - 1, -across, down, false),
-        Orientation::Rotate180 => (width * height - 1, -across, -down, false),
-        Orientation::FlipVertical => (width * (height - 1), across, -down, false),
-        Orientation::Rotate90FlipH => (0, down, across, true),
-        Orientation::Rotate90 => (width * (height - 1), -down, across, true),
-        Orientation::Rotate270FlipH => (width * height - 1, -down, -across, true),
-        Orientation::Rotate270 => (width - 1, down, -across, true),
-    };
-    let (out_width, out_height) = if turned { (height, width) } else { (width, height) };
-    let mut pixels = Vec::with_capacity(rgb.pixels.len());
-    for y in 0..out_height as isize {
-        let first = start as isize + y * row_step;
-        pixels.extend((0..out_width as isize).flat_map(|x| source[(first + x * step) as usize]));
+fn stored(format: ImageFormat, bytes: &[u8]) -> Result<Stored, Fault> {
+    match format {
+        ImageFormat::Jpeg => jpeg::decode(bytes),
+        ImageFormat::Gif => containers::gif(bytes),
+        ImageFormat::Tiff => match tiff::decode(bytes)? {
+            (_, Some(stored)) => Ok(stored),
+            (page, None) => {
+                let mut stored = Stored { orientation: page.orientation, ..containers::still(format, bytes)? };
+                if page.is_multiplied() {
+                    tiff::separate(&mut stored);
+                }
+                Ok(stored)
+            }
+        },
+        other => containers::still(other, bytes),
     }
-    Rgb { width: out_width as u32, height: out_height as u32, pixels }
 }
 
 #[cfg(test)]
@@ -161,31 +178,6 @@ mod tests {
         let mut bytes = Cursor::new(Vec::new());
         image.into().write_to(&mut bytes, format).unwrap();
         bytes.into_inner()
-    }
-
-    #[test]
-    fn all_eight_orientations() {
-        // 3×2: a b c / d e f.
-        let pixels = b"abcdef".iter().flat_map(|letter| [*letter; 3]).collect();
-        let stored = Rgb { width: 3, height: 2, pixels };
-        let seen = |tag: u8| {
-            let rgb = upright(stored.clone(), Orientation::from_exif(tag).unwrap());
-            let letters: Vec<u8> = rgb.pixels.chunks(3).map(|pixel| pixel[0]).collect();
-            (rgb.width, String::from_utf8(letters).unwrap())
-        };
-        let expected = [
-            (3, "abcdef"),
-            (3, "cbafed"),
-            (3, "fedcba"),
-            (3, "defabc"),
-            (2, "adbecf"),
-            (2, "daebfc"),
-            (2, "fcebda"),
-            (2, "cfbead"),
-        ];
-        for (tag, (width, letters)) in (1..).zip(expected) {
-            assert_eq!(seen(tag), (width, letters.to_owned()), "orientation {tag}");
-        }
     }
 
     #[test]
@@ -248,7 +240,7 @@ mod tests {
         assert!(reason(b"\0\0\0\x20ftypavif").starts_with("AVIF"));
         assert!(reason(b"\0\0\0\x20ftypheic").starts_with("HEIC"));
         assert!(reason(b"P6\n2 2\n255\n").starts_with("PNM"));
-        assert!(reason(b"<html>").starts_with("no image"));
+        assert!(reason(b"<html>").starts_with("not an image"));
         assert_eq!(reason(b""), "the file is empty");
     }
 

@@ -3,55 +3,63 @@
 //! The decoder fills what is missing with grey, without an error; so a file must hold a picture's end
 //! after its last scan. It inverts the colours of YCCK files; so they are refused by name.
 
+use super::alpha::Stored;
+use super::orientation::orientation;
 use super::pixels::{Fault, Rgb, check_size};
+use crate::vocabulary::ImageFormat;
+use image::metadata::Orientation;
 use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 const TRUNCATED: &str = "its data ends early";
 
-/// A decoded JPEG.
-pub struct Jpeg {
-    /// The picture as stored.
-    pub rgb: Rgb,
-    /// Its first EXIF block, from the byte order mark on.
-    pub exif: Option<Vec<u8>>,
-    /// What is odd about the file.
-    pub notes: Vec<&'static str>,
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+
+/// Width and height of the JPEG `data` as stored, and its orientation.
+///
+/// # Errors
+/// A broken file, or a kind that is not read.
+pub fn head(data: &[u8]) -> Result<(u32, u32, Option<Orientation>), Fault> {
+    let outline = Outline::walk(data, true).map_err(broken)?;
+    let frame = outline.supported()?;
+    Ok((frame.width, frame.height, outline.orientation()))
 }
 
 /// Decodes the JPEG `data`.
 ///
 /// # Errors
 /// A broken or cut file, or a kind that is not read.
-pub fn decode(data: &[u8]) -> Result<Jpeg, Fault> {
-    let broken = |why: &str| Fault::unreadable(format!("a broken JPEG file: {why}"));
-    let outline = Outline::walk(data).map_err(broken)?;
-    let Some(Frame { width, height, components }) = outline.frame else { return Err(broken("it has no picture")) };
-    check_size("JPEG", width, height)?;
-    let mut notes = Vec::new();
-    match components {
-        1 | 3 => {}
-        4 if outline.adobe_transform == Some(2) => {
-            return Err(Fault::unreadable("JPEG images in YCCK colours are not supported".into()));
-        }
-        4 => notes.push("its CMYK colours are converted without a profile"),
-        n => return Err(broken(&format!("{n} colour components have no meaning"))),
-    }
+pub fn decode(data: &[u8]) -> Result<Stored, Fault> {
+    let outline = Outline::walk(data, false).map_err(broken)?;
+    let Frame { width, height, components, .. } = *outline.supported()?;
+    let notes = if components == 4 { vec!["its CMYK colours are converted without a profile"] } else { Vec::new() };
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
-    let pixels = decoder.decode().map_err(|e| broken(&e.to_string()))?;
+    let pixels = decoder.decode().map_err(|e| match e {
+        DecodeErrors::Unsupported(kind) => Fault::unsupported(ImageFormat::Jpeg, &format!("{kind:?}")),
+        e => broken(&e.to_string()),
+    })?;
     if pixels.len() != width as usize * height as usize * 3 {
         return Err(broken("it gives another number of pixels than it says"));
     }
-    Ok(Jpeg { rgb: Rgb { width, height, pixels }, exif: outline.exif, notes })
+    Ok(Stored { orientation: outline.orientation(), notes, ..Stored::opaque(Rgb { width, height, pixels }) })
+}
+
+fn broken(why: &str) -> Fault {
+    Fault::unreadable(format!("a broken JPEG file: {why}"))
 }
 
 struct Frame {
+    /// Which coding: the low four bits of its marker.
+    coding: u8,
+    /// Bits of a sample.
+    precision: u8,
     width: u32,
     height: u32,
     components: u8,
@@ -63,11 +71,44 @@ struct Outline {
     frame: Option<Frame>,
     adobe_transform: Option<u8>,
     exif: Option<Vec<u8>>,
+    xmp: Option<Vec<u8>>,
 }
 
 impl Outline {
-    /// Goes from marker to marker up to the end of the picture.
-    fn walk(data: &[u8]) -> Result<Outline, &'static str> {
+    /// The frame, if it can be decoded.
+    fn supported(&self) -> Result<&Frame, Fault> {
+        let frame = self.frame.as_ref().ok_or_else(|| broken("it has no picture"))?;
+        let unsupported = |what: &str| Err(Fault::unsupported(ImageFormat::Jpeg, what));
+        match frame.coding {
+            0..=2 => {}
+            3 => return unsupported("lossless"),
+            5..=7 => return unsupported("hierarchical"),
+            _ => return unsupported("with arithmetic coding"),
+        }
+        if frame.precision != 8 {
+            return unsupported(&format!("with samples of {} bits", frame.precision));
+        }
+        if frame.height == 0 && frame.width > 0 {
+            return unsupported("with its height behind the picture");
+        }
+        check_size("JPEG", frame.width, frame.height)?;
+        match frame.components {
+            1 | 3 => Ok(frame),
+            4 if self.adobe_transform == Some(2) => {
+                Err(Fault::unreadable("JPEG images in YCCK colours are not supported".into()))
+            }
+            4 => Ok(frame),
+            n => unsupported(&format!("with {n} colour components")),
+        }
+    }
+
+    fn orientation(&self) -> Option<Orientation> {
+        orientation(self.exif.as_deref(), self.xmp.as_deref())
+    }
+
+    /// Goes from marker to marker up to the end of the picture, or of the head: what stands behind the first scan says
+    /// nothing about it.
+    fn walk(data: &[u8], only_head: bool) -> Result<Outline, &'static str> {
         let mut outline = Outline::default();
         let mut scans = 0;
         let mut at = 2; // behind the start of the image
@@ -85,12 +126,17 @@ impl Outline {
             match marker {
                 // Frames: not the tables (c4), arithmetic conditioning (cc) and the reserved c8.
                 0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                    let [_, h1, h0, w1, w0, components, ..] = *body else { return Err("its frame header is short") };
+                    let [precision, h1, h0, w1, w0, components, ..] = *body else { return Err("its frame header is short") };
                     let two = |high: u8, low: u8| u32::from(high) << 8 | u32::from(low);
-                    outline.frame = Some(Frame { width: two(w1, w0), height: two(h1, h0), components });
+                    let (width, height) = (two(w1, w0), two(h1, h0));
+                    outline.frame = Some(Frame { coding: marker & 15, precision, width, height, components });
                 }
+                0xda if only_head => return Ok(outline),
                 0xda => scans += 1,
-                0xe1 if outline.exif.is_none() => outline.exif = body.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec),
+                0xe1 if scans == 0 && body.starts_with(XMP) => outline.xmp = Some(body[XMP.len()..].to_vec()),
+                0xe1 if scans == 0 && outline.exif.is_none() => {
+                    outline.exif = body.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec);
+                }
                 0xee => outline.adobe_transform = body.strip_prefix(b"Adobe").and_then(|b| b.get(6).copied()),
                 _ => {}
             }

@@ -3,23 +3,31 @@
 //! | module | noun |
 //! |---|---|
 //! | `probe` | [`probe()`]: hash, format and size of a file, or why it cannot be used |
-//! | `pixels` | [`Rgb`], [`Fault`]: pixels, and why there are none |
-//! | `decode` | [`decode()`], [`load`]: from bytes to pixels, by the pixel rule |
+//! | `door` | [`Door`]: image files opened, only in the trees that the user allows |
+//! | `pixels` | [`Rgb`], [`Transparency`], [`Appearance`], [`Fault`]: pixels, and why there are none |
+//! | `decode` | [`decode_on`], [`load`]: from bytes to pixels, by the pixel rule |
+//! | `alpha` | pictures as files hold them, and what is seen of them |
+//! | `orientation` | how they are to be turned |
 //! | `jpeg` | JPEG files |
-//! | `containers` | PNG, WebP, GIF, BMP, TIFF files |
+//! | `containers` | PNG, WebP, GIF, BMP files, and plain TIFF |
+//! | `tiff` | the other kinds of TIFF |
 //! | `png` | PNG files of our own |
 //! | `resize` | Pillow's resize, bit for bit |
+//! | `resize_floats` | PyTorch's resize of numbers |
 //! | `filter` | [`Filter`]: its filters |
 //! | `composite` | [`Grid`]: references pasted together |
 //! | `preprocess` | [`Preprocessing`]: resize, crop, normalise |
 //! | [`quality`] | [`quality::Quality`]: too small, blurred, blank, alike |
 //! | `preprocessor_config` | the same as a file of the Hugging Face hub |
 
+mod alpha;
 mod composite;
 mod containers;
 mod decode;
+mod door;
 mod filter;
 mod jpeg;
+mod orientation;
 mod pixels;
 mod png;
 mod preprocess;
@@ -27,12 +35,16 @@ mod preprocessor_config;
 mod probe;
 pub mod quality;
 mod resize;
+mod resize_floats;
+mod tiff;
 
 pub use composite::{Grid, alone, composite, taken_out, tile};
-pub use decode::{PIXEL_RULE, decode, load};
+pub use decode::{PIXEL_RULE, decode, decode_on, layers, load};
+pub use door::Door;
 pub use filter::Filter;
-pub use pixels::{Decoded, Fault, MAX_PIXELS, Rgb};
-pub use png::png;
-pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize};
+pub use pixels::{Appearance, Decoded, Fault, MAX_PIXELS, Rgb, Transparency};
+pub use png::{png, png_with_alpha};
+pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize, Samples};
+pub use preprocessor_config::is_siglip;
 pub use probe::{MAX_FILE_BYTES, probe, read};
 pub use resize::{Window, resize, resize_window};

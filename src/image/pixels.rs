@@ -1,7 +1,21 @@
 //! Pixels, and why there are none.
 
-use crate::vocabulary::{ImageFormat, ImageStatus};
+use crate::vocabulary::{ImageFormat, ImageStatus, closed_set};
 use std::fmt;
+
+closed_set! {
+    /// What becomes of the pixels that nobody sees, or sees only in part.
+    #[derive(Default)]
+    Transparency, "transparency" {
+        /// Alpha is dropped: the colours beneath come through, as in Pillow's `convert("RGB")`.
+        #[default]
+        Drop = "drop",
+        /// The picture is laid on white.
+        White = "white",
+        /// The picture is laid on black.
+        Black = "black",
+    }
+}
 
 /// Largest image, in pixels.
 pub const MAX_PIXELS: u64 = 100_000_000;
@@ -26,6 +40,17 @@ pub struct Decoded {
     pub format: ImageFormat,
     /// What the user should know of it; each completes "the image is taken, but …".
     pub notes: Vec<&'static str>,
+    /// What can be said of its pixels.
+    pub appearance: Appearance,
+}
+
+/// What can be said of a picture's pixels as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Appearance {
+    /// Pixels that are not wholly opaque.
+    pub translucent: u64,
+    /// Whether there is nothing to see: one colour throughout, or not one pixel that is visible.
+    pub blank: bool,
 }
 
 /// Why a file gives no pixels.
@@ -38,6 +63,11 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// A sound file of a kind that is not read: `what` completes "a … that is not supported".
+    pub(crate) fn unsupported(format: ImageFormat, what: &str) -> Fault {
+        Fault::unreadable(format!("a {} file of a kind that is not supported: {what}", name(format)))
+    }
+
     pub(crate) fn unreadable(reason: String) -> Fault {
         Fault { status: ImageStatus::Unreadable, reason }
     }

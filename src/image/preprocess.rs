@@ -8,6 +8,7 @@
 use crate::image::filter::Filter;
 use crate::image::pixels::Rgb;
 use crate::image::resize::{Window, resize, resize_window};
+use crate::image::resize_floats::resize_floats;
 use std::fmt::Write;
 
 /// Longest side of a resized image, Pillow's limit.
@@ -60,11 +61,23 @@ impl CropOffset {
     }
 }
 
+/// What is resized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Samples {
+    /// Bytes, and the result is rounded to bytes: Pillow's resize.
+    #[default]
+    Bytes,
+    /// Numbers, rescaled before the resize and never rounded: PyTorch's, as DINOv3's processor uses it.
+    Floats,
+}
+
 /// What is done to an image before a network sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocessing {
     /// First, the size.
     pub resize: Resize,
+    /// What is resized.
+    pub samples: Samples,
     /// The filter of the resize.
     pub filter: Filter,
     /// Then a crop around the centre, width and height; zeros pad an image that is smaller.
@@ -101,6 +114,7 @@ impl Preprocessing {
     pub fn shortest_edge(edge: u32, crop: u32, crop_offset: CropOffset, normalize: Normalize) -> Preprocessing {
         Preprocessing {
             resize: Resize::ShortestEdge(edge),
+            samples: Samples::Bytes,
             filter: Filter::Bicubic,
             crop: Some((crop, crop)),
             crop_offset,
@@ -143,7 +157,8 @@ impl Preprocessing {
         }
     }
 
-    /// The pixels between crop and rescale, 8-bit.
+    /// The pixels between crop and rescale, 8-bit. (Of [`Samples::Floats`] there are none: this is what they
+    /// would be with [`Samples::Bytes`].)
     ///
     /// # Errors
     /// As [`Preprocessing::output_size`].
@@ -177,6 +192,9 @@ impl Preprocessing {
         if out.len() != 3 * plane {
             return Err(format!("a tensor of 3×{height}×{width} does not fit {} numbers", out.len()));
         }
+        if self.samples == Samples::Floats {
+            return self.apply_to_floats(rgb, out);
+        }
         self.normalise(&self.crop(rgb)?.pixels, out);
         Ok(())
     }
@@ -201,6 +219,28 @@ impl Preprocessing {
         };
         let pixels = (part.y..part.y + part.height).flat_map(row).copied().collect();
         resize(&Rgb { width: part.width, height: part.height, pixels }, width, height, self.filter).pixels
+    }
+
+    /// As [`Preprocessing::apply`], rescaled before the resize.
+    fn apply_to_floats(&self, rgb: &Rgb, out: &mut [f32]) -> Result<(), String> {
+        let factor = self.rescale.map_or(1.0, |factor| factor as f32);
+        let values = std::array::from_fn(|sample| sample as f32 * factor);
+        let (width, height) = self.resized(rgb.width, rgb.height)?;
+        let resized = resize_floats(rgb, width, height, self.filter, &values);
+        let pixels = resized.as_chunks::<3>().0;
+        let (crop_width, crop_height) = self.crop.unwrap_or((width, height));
+        let (left, top) = (self.crop_offset.start(width, crop_width), self.crop_offset.start(height, crop_height));
+        let Normalize { mean, std } = self.normalize.unwrap_or(Normalize { mean: [0.0; 3], std: [1.0; 3] });
+        let within = |at: i64, side: u32| usize::try_from(at).ok().filter(|at| *at < side as usize);
+        let plane = crop_width as usize * crop_height as usize;
+        for (y, x, at) in (0..plane).map(|at| (at / crop_width as usize, at % crop_width as usize, at)) {
+            let place = within(y as i64 + top, height).zip(within(x as i64 + left, width));
+            let pixel = place.map_or([0.0; 3], |(y, x)| pixels[y * width as usize + x]);
+            for channel in 0..3 {
+                out[channel * plane + at] = (pixel[channel] - mean[channel]) / std[channel];
+            }
+        }
+        Ok(())
     }
 
     /// The tensor of `rgb`, as [`Preprocessing::apply`] writes it.
@@ -249,6 +289,9 @@ impl Preprocessing {
             None => write!(text, " normalize=none"),
             Some(Normalize { mean, std }) => write!(text, " mean={mean:?} std={std:?}"),
         };
+        if self.samples == Samples::Floats {
+            text += " samples=floats";
+        }
         text
     }
 }

@@ -4,10 +4,12 @@
 //! says and is not understood is refused, not skipped.
 
 use crate::image::filter::Filter;
-use crate::image::preprocess::{CLIP, CropOffset, HALF, Normalize, Preprocessing, Resize};
+use crate::image::preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize, Samples};
+use crate::vocabulary::{plain, quote};
 use serde_json::{Map, Value, json};
 
 /// The defaults of an image processor.
+#[derive(Clone, Copy)]
 struct Defaults {
     filter: Filter,
     /// What a `size` of one number means: both sides instead of the shortest edge.
@@ -15,7 +17,12 @@ struct Defaults {
     size: Resize,
     crop: Option<(u32, u32)>,
     normalize: Normalize,
+    samples: Samples,
 }
+
+/// The processors that are known, as files name them.
+const KNOWN: &str = "BitImageProcessor, CLIPImageProcessor, DINOv3ViTImageProcessor, SiglipImageProcessor and ViTImageProcessor, \
+                     also with Fast or Pil behind them";
 
 /// By the processor's name, without `Fast`, `Pil`, or the older `FeatureExtractor`.
 fn defaults(kind: &str) -> Option<Defaults> {
@@ -26,19 +33,25 @@ fn defaults(kind: &str) -> Option<Defaults> {
         size: Resize::ShortestEdge(224),
         crop: Some((224, 224)),
         normalize,
+        samples: Samples::Bytes,
     };
+    let square = |filter, square, normalize, samples| Defaults { filter, square, size: SQUARE, crop: None, normalize, samples };
     match kind {
         // Both have CLIP's mean and deviation.
         "CLIP" | "Bit" => Some(clip(CLIP)),
-        "ViT" => Some(Defaults { filter: Filter::Bilinear, square: true, size: SQUARE, crop: None, normalize: HALF }),
-        "Siglip" => Some(Defaults { filter: Filter::Bicubic, square: false, size: SQUARE, crop: None, normalize: HALF }),
+        "ViT" => Some(square(Filter::Bilinear, true, HALF, Samples::Bytes)),
+        "Siglip" => Some(square(Filter::Bicubic, false, HALF, Samples::Bytes)),
+        // It rescales before it resizes, so that nothing is rounded to bytes.
+        "DINOv3ViT" => Some(square(Filter::Bilinear, true, IMAGENET, Samples::Floats)),
         _ => None,
     }
 }
 
 /// Keys that change no pixel of an RGB image.
-const WITHOUT_EFFECT: [&str; 9] = [
+const WITHOUT_EFFECT: [&str; 11] = [
     "processor_class",
+    "auto_map",
+    "transformers_version",
     "image_processor_type",
     "feature_extractor_type",
     "do_convert_rgb",
@@ -86,40 +99,86 @@ impl Preprocessing {
             "do_normalize": normalize.is_some(),
             "image_mean": normalize.map(|(mean, _)| mean),
             "image_std": normalize.map(|(_, std)| std),
+            "image_processor_type": (self.samples == Samples::Floats).then_some("DINOv3ViTImageProcessor"),
         })
     }
 
-    /// Reads a `preprocessor_config.json`. Crops start where Hugging Face's do ([`CropOffset::Floor`]).
+    /// Reads a `preprocessor_config.json`, or a `processor_config.json` with the same as its `image_processor`.
+    /// Crops start where Hugging Face's do ([`CropOffset::Floor`]).
     ///
     /// # Errors
-    /// Says what cannot be honoured: an unknown image processor, key or form of `size`, or a value out of range;
-    /// or, in a file that names no processor, what is missing.
+    /// Says all that cannot be honoured: an unknown image processor, key or form of `size`, or a value out of
+    /// range; or, in a file that names no processor, what is missing.
     pub fn from_config(json: &Value) -> Result<Preprocessing, String> {
-        let config = json.as_object().ok_or("it is no JSON object")?;
-        let config = Config { config, defaults: processor(config)? };
-        config.refuse_unknown()?;
-        let resize = if config.flag("do_resize", true)? { config.size()? } else { Resize::None };
-        let filter = if resize == Resize::None { Filter::Bicubic } else { config.filter()? };
-        let crops = config.defaults.as_ref().is_some_and(|defaults| defaults.crop.is_some());
-        let crop = if config.flag("do_center_crop", crops)? { Some(config.crop()?) } else { None };
-        let rescale = if config.flag("do_rescale", true)? { Some(config.rescale()?) } else { None };
-        let normalize = if config.flag("do_normalize", true)? { Some(config.normalize()?) } else { None };
-        Ok(Preprocessing { resize, filter, crop, crop_offset: CropOffset::Floor, rescale, normalize })
+        let config = own_part(json).as_object().ok_or("is not a JSON object")?;
+        let mut faults = Vec::new();
+        let named = processor(config);
+        let defaults = named.clone().map_err(|fault| faults.push(fault)).ok().flatten();
+        // Of a processor that is not known, nothing but its name is at fault where the file leaves steps to it.
+        let lenient = named.is_err();
+        let config = Config { config, defaults, lenient };
+        faults.extend(config.unknown());
+        let mut note = |fault: String| {
+            if !fault.is_empty() && !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        };
+        let resizes = config.flag("do_resize", true).unwrap_or_else(|fault| {
+            note(fault);
+            false
+        });
+        let resize = if resizes { config.size() } else { Ok(Resize::None) }.map_err(&mut note);
+        let filter = if resizes { config.filter() } else { Ok(Filter::Bicubic) }.map_err(&mut note);
+        let crops = config.defaults.is_some_and(|defaults| defaults.crop.is_some());
+        let crop = config.step("do_center_crop", crops, Config::crop).map_err(&mut note);
+        let rescale = config.step("do_rescale", true, Config::rescale).map_err(&mut note);
+        let normalize = config.step("do_normalize", true, Config::normalize).map_err(&mut note);
+        let samples = config.samples(&filter).map_err(&mut note);
+        match (resize, filter, crop, rescale, normalize, samples) {
+            (Ok(resize), Ok(filter), Ok(crop), Ok(rescale), Ok(normalize), Ok(samples)) if faults.is_empty() => {
+                Ok(Preprocessing { resize, samples, filter, crop, crop_offset: CropOffset::Floor, rescale, normalize })
+            }
+            _ => Err(faults.join("; ")),
+        }
     }
+}
+
+/// Whether a `preprocessor_config.json`, or a `processor_config.json`, is that of SigLIP.
+pub fn is_siglip(json: &Value) -> bool {
+    own_part(json).as_object().and_then(|config| kind(config).ok().flatten()).is_some_and(|(_, kind)| kind == Some("Siglip"))
+}
+
+/// Newer files hold the processors of images and of texts.
+fn own_part(json: &Value) -> &Value {
+    json.get("image_processor").filter(|part| part.is_object()).unwrap_or(json)
+}
+
+/// The processor's name and what kind it is, without `Fast`, `Pil` and the like; nothing if it names none.
+fn kind(config: &Map<String, Value>) -> Result<Option<(&str, Option<&str>)>, String> {
+    let named =
+        ["image_processor_type", "feature_extractor_type"].iter().find_map(|key| config.get(*key).filter(|v| !v.is_null()));
+    let Some(named) = named else { return Ok(None) };
+    let name = named.as_str().ok_or("`image_processor_type` is not a text")?;
+    let kind = name.strip_suffix("Fast").or_else(|| name.strip_suffix("Pil")).unwrap_or(name);
+    let kind = kind.strip_suffix("ImageProcessor").or_else(|| kind.strip_suffix("FeatureExtractor"));
+    Ok(Some((name, kind)))
 }
 
 /// Defaults of the processor that the file names; nothing if it names none.
 fn processor(config: &Map<String, Value>) -> Result<Option<Defaults>, String> {
-    let named = ["image_processor_type", "feature_extractor_type"].iter().find_map(|key| config.get(*key));
-    let Some(named) = named else { return Ok(None) };
-    let name = named.as_str().ok_or("`image_processor_type` is no text")?;
-    let kind = name.strip_suffix("Fast").or_else(|| name.strip_suffix("Pil")).unwrap_or(name);
-    let kind = kind.strip_suffix("ImageProcessor").or_else(|| kind.strip_suffix("FeatureExtractor"));
+    let Some((name, kind)) = kind(config)? else { return Ok(None) };
     match kind.and_then(defaults) {
         Some(defaults) => Ok(Some(defaults)),
+        None if kind == Some("Siglip2") => Err(format!(
+            "image processor {} cuts images into a varying number of patches (NaFlex), which is not supported: take a \
+             SigLIP 2 of one resolution, such as google/siglip2-base-patch16-224; or, if the network does take whole images, \
+             write `SiglipImageProcessor` here",
+            quote(name)
+        )),
         None => Err(format!(
-            "image processor `{name}` is not known (CLIPImageProcessor, BitImageProcessor, ViTImageProcessor and \
-             SiglipImageProcessor are)"
+            "image processor {} is not known ({KNOWN} are): if this file spells out all that it does, take \
+             `image_processor_type` out",
+            quote(name)
         )),
     }
 }
@@ -127,6 +186,8 @@ fn processor(config: &Map<String, Value>) -> Result<Option<Defaults>, String> {
 struct Config<'a> {
     config: &'a Map<String, Value>,
     defaults: Option<Defaults>,
+    /// What is missing is not a fault.
+    lenient: bool,
 }
 
 impl Config<'_> {
@@ -135,30 +196,52 @@ impl Config<'_> {
         self.config.get(key).filter(|value| !value.is_null())
     }
 
-    fn refuse_unknown(&self) -> Result<(), String> {
+    /// What is said and not understood.
+    fn unknown(&self) -> Vec<String> {
         let known = |key: &str| WITHOUT_EFFECT.contains(&key) || READ.contains(&key);
         // A step that is switched off does nothing, known or not.
         let idle = |value: &Value| value.is_null() || *value == Value::Bool(false);
-        if let Some((key, value)) = self.config.iter().find(|(key, value)| !known(key) && !idle(value)) {
-            return Err(format!("`{key}`: {value} is not understood"));
-        }
+        let unknown = self.config.iter().filter(|(key, value)| !known(key) && !idle(value));
+        let mut faults: Vec<String> =
+            unknown.map(|(key, value)| format!("`{}`: {} is not understood", plain(key), shown(value))).collect();
         match self.get("data_format").map(|format| format.as_str()) {
-            None | Some(Some("channels_first" | "FIRST")) => Ok(()),
-            _ => Err("`data_format` other than `channels_first` is not supported".into()),
+            None | Some(Some("channels_first" | "FIRST")) => {}
+            _ => faults.push("`data_format` other than `channels_first` is not supported".into()),
         }
+        faults
     }
 
     fn flag(&self, key: &str, default: bool) -> Result<bool, String> {
         match self.get(key) {
             Some(value) => value.as_bool().ok_or_else(|| format!("`{key}` is neither true nor false")),
-            None if self.defaults.is_some() => Ok(default),
-            None => Err(missing(key)),
+            None if self.defaults.is_some() || self.lenient => Ok(default),
+            None => Err(self.missing(key)),
         }
+    }
+
+    /// A step, if it is done.
+    fn step<T>(&self, key: &str, default: bool, read: impl Fn(&Self) -> Result<T, String>) -> Result<Option<T>, String> {
+        if self.flag(key, default)? { read(self).map(Some) } else { Ok(None) }
     }
 
     /// What the file's own default is, if it names its processor.
     fn default<T>(&self, key: &str, pick: impl Fn(&Defaults) -> T) -> Result<T, String> {
-        self.defaults.as_ref().map(pick).ok_or_else(|| missing(key))
+        self.defaults.as_ref().map(pick).ok_or_else(|| self.missing(key))
+    }
+
+    fn missing(&self, key: &str) -> String {
+        if self.lenient { String::new() } else { format!("it names no image processor known here, and `{key}` is missing") }
+    }
+
+    /// What is resized; of numbers, PyTorch knows two filters.
+    fn samples(&self, filter: &Result<Filter, ()>) -> Result<Samples, String> {
+        let samples = self.defaults.map_or(Samples::Bytes, |defaults| defaults.samples);
+        match (samples, filter) {
+            (Samples::Floats, Ok(filter)) if !matches!(filter, Filter::Bilinear | Filter::Bicubic) => {
+                Err("`resample` is neither 2 (bilinear) nor 3 (bicubic), which this processor takes".into())
+            }
+            _ => Ok(samples),
+        }
     }
 
     fn size(&self) -> Result<Resize, String> {
@@ -177,20 +260,20 @@ impl Config<'_> {
             [("height", height), ("width", width)] => {
                 Ok(Resize::Exact { width: side(width, "size")?, height: side(height, "size")? })
             }
-            _ => Err(format!("`size`: {size} is not supported (a shortest_edge, or height and width, is)")),
+            _ => Err(format!("`size`: {} is not supported (a shortest_edge, or height and width, is)", shown(size))),
         }
     }
 
     fn crop(&self) -> Result<(u32, u32), String> {
         let Some(size) = self.get("crop_size") else {
-            return self.default("crop_size", |defaults| defaults.crop)?.ok_or_else(|| missing("crop_size"));
+            return self.default("crop_size", |defaults| defaults.crop)?.ok_or_else(|| "`crop_size` is missing".into());
         };
         if size.is_number() {
             return side(size, "crop_size").map(|side| (side, side));
         }
         match fields(size, "crop_size")?.as_slice() {
             [("height", height), ("width", width)] => Ok((side(width, "crop_size")?, side(height, "crop_size")?)),
-            _ => Err(format!("`crop_size`: {size} is not supported (height and width are)")),
+            _ => Err(format!("`crop_size`: {} is not supported (height and width are)", shown(size))),
         }
     }
 
@@ -200,14 +283,14 @@ impl Config<'_> {
             Some(value) => value
                 .as_u64()
                 .and_then(Filter::from_number)
-                .ok_or_else(|| format!("`resample`: {value} is none of Pillow's filters, 0 to 5")),
+                .ok_or_else(|| format!("`resample`: {} is none of Pillow's filters, 0 to 5", shown(value))),
         }
     }
 
     fn rescale(&self) -> Result<f64, String> {
         match self.get("rescale_factor") {
             None => self.default("rescale_factor", |_| 1.0 / 255.0),
-            Some(value) => value.as_f64().ok_or_else(|| "`rescale_factor` is no number".into()),
+            Some(value) => value.as_f64().ok_or_else(|| "`rescale_factor` is not a number".into()),
         }
     }
 
@@ -220,7 +303,9 @@ impl Config<'_> {
                 _ => Vec::new(),
             };
             let numbers: Option<Vec<f32>> = numbers.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
-            numbers.and_then(|numbers| numbers.try_into().ok()).ok_or_else(|| format!("`{key}`: {value} is not three numbers"))
+            numbers
+                .and_then(|numbers| numbers.try_into().ok())
+                .ok_or_else(|| format!("`{key}`: {} is not three numbers", shown(value)))
         };
         let normalize = Normalize {
             mean: channels("image_mean", |normalize| normalize.mean)?,
@@ -233,8 +318,12 @@ impl Config<'_> {
     }
 }
 
-fn missing(key: &str) -> String {
-    format!("it names no image processor known here, and `{key}` is missing")
+/// A value of the file, as much of it as tells what it is.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    let cut: String = text.chars().take(80).collect();
+    let dots = if cut.len() < text.len() { "…" } else { "" };
+    format!("{}{dots}", plain(&cut))
 }
 
 fn side(value: &Value, key: &str) -> Result<u32, String> {
@@ -244,12 +333,12 @@ fn side(value: &Value, key: &str) -> Result<u32, String> {
         .as_u64()
         .filter(|side| (1..=MAX).contains(side))
         .map(|side| side as u32)
-        .ok_or_else(|| format!("`{key}`: {value} is no side of 1 to {MAX} pixels"))
+        .ok_or_else(|| format!("`{key}`: {} is not a side of 1 to {MAX} pixels", shown(value)))
 }
 
 /// The fields of a size that are not null, by name.
 fn fields<'a>(value: &'a Value, key: &str) -> Result<Vec<(&'a str, &'a Value)>, String> {
-    let object = value.as_object().ok_or_else(|| format!("`{key}`: {value} is neither a number nor an object"))?;
+    let object = value.as_object().ok_or_else(|| format!("`{key}`: {} is neither a number nor an object", shown(value)))?;
     let mut fields: Vec<_> = object.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.as_str(), v)).collect();
     fields.sort_by_key(|(name, _)| *name);
     Ok(fields)
@@ -263,7 +352,6 @@ fn shortest(value: f32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::preprocess::IMAGENET;
     use serde_json::json;
 
     #[test]
@@ -293,6 +381,51 @@ mod tests {
             (vit.resize, vit.filter, vit.crop, vit.normalize),
             (Resize::Exact { width: 384, height: 384 }, Filter::Bilinear, None, Some(HALF))
         );
+    }
+
+    #[test]
+    fn dinov3_and_siglip_2_as_the_hub_has_them() {
+        let dinov3 = json!({
+            "image_processor_type": "DINOv3ViTImageProcessorFast", "crop_size": null, "data_format": "channels_first",
+            "default_to_square": true, "device": null, "disable_grouping": null, "do_center_crop": null, "do_convert_rgb": null,
+            "do_normalize": true, "do_rescale": true, "do_resize": true, "image_mean": [0.485, 0.456, 0.406],
+            "image_std": [0.229, 0.224, 0.225], "input_data_format": null, "resample": 2, "rescale_factor": 0.00392156862745098,
+            "return_tensors": null, "size": {"height": 224, "width": 224}
+        });
+        let read = Preprocessing::from_config(&dinov3).unwrap();
+        let square = Resize::Exact { width: 224, height: 224 };
+        assert_eq!((read.resize, read.samples, read.filter, read.crop), (square, Samples::Floats, Filter::Bilinear, None));
+        assert_eq!(Preprocessing::from_config(&json!({"image_processor_type": "DINOv3ViTImageProcessor"})), Ok(read.clone()));
+        assert_eq!(Preprocessing::from_config(&json!({"image_processor": dinov3})), Ok(read.clone()));
+        assert_eq!(Preprocessing::from_config(&read.to_config()), Ok(read.clone()));
+        assert!(read.canonical().ends_with(" samples=floats"));
+        let boxed = json!({"image_processor_type": "DINOv3ViTImageProcessor", "resample": 4});
+        assert!(Preprocessing::from_config(&boxed).unwrap_err().contains("`resample`"));
+
+        let siglip2 = json!({
+            "do_convert_rgb": null, "do_normalize": true, "do_rescale": true, "do_resize": true, "image_mean": [0.5, 0.5, 0.5],
+            "image_processor_type": "SiglipImageProcessor", "image_std": [0.5, 0.5, 0.5], "processor_class": "SiglipProcessor",
+            "resample": 2, "rescale_factor": 0.00392156862745098, "size": {"height": 256, "width": 256}
+        });
+        let read = Preprocessing::from_config(&siglip2).unwrap();
+        assert_eq!((read.samples, read.filter, read.fixed_size()), (Samples::Bytes, Filter::Bilinear, Some((256, 256))));
+        assert!(is_siglip(&siglip2) && is_siglip(&json!({"image_processor": siglip2})) && !is_siglip(&dinov3));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said() {
+        let config =
+            json!({"image_processor_type": "OddImageProcessor", "crop_pct": 0.9, "x": 1, "resample": 9, "size": {"a": 1}});
+        let said = Preprocessing::from_config(&config).unwrap_err();
+        for part in ["`OddImageProcessor`", "`crop_pct`", "`x`", "`resample`", "`size`"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let said = Preprocessing::from_config(&json!({"do_resize": true, "do_normalize": true})).unwrap_err();
+        for key in ["size", "resample", "do_center_crop", "do_rescale", "image_mean"] {
+            assert!(said.contains(&format!("`{key}` is missing")), "{key}: {said}");
+        }
+        let naflex = json!({"image_processor_type": "Siglip2ImageProcessor", "patch_size": 16, "max_num_patches": 256});
+        assert!(Preprocessing::from_config(&naflex).unwrap_err().contains("NaFlex"));
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! A first look at an image file: is it there, what is it, how large, which bytes.
 
-use super::pixels::MAX_PIXELS;
+use super::decode::head;
+use super::door::Door;
 use crate::error::io_reason;
 use crate::manifest::{FileState, state_of};
-use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};
-use image::ImageDecoder;
-use image::metadata::Orientation;
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use crate::vocabulary::{ImageStatus, Outcome, Probe};
+use std::io;
 use std::path::Path;
 
 /// Largest image file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Looks at the file at `path`: reads all its bytes for the hash, but only the header of the image.
+/// Looks at the file at `path`: reads all its bytes for the hash, but decodes only the head of the image.
 pub fn probe(path: &Path) -> Probe {
+    look(&Door::default(), path)
+}
+
+/// As [`probe`], through a door.
+pub(super) fn look(door: &Door, path: &Path) -> Probe {
     let unusable =
         |status, reason| Probe { bytes: None, mtime_ns: None, blake3: None, outcome: Outcome::Unusable(status, reason) };
     let (bytes, mtime_ns) = match state_of(path) {
@@ -27,17 +30,19 @@ pub fn probe(path: &Path) -> Probe {
         let reason = format!("{} MiB is over the limit of 1 GiB", bytes >> 20);
         return there(None, Outcome::Unusable(ImageStatus::Oversized, reason));
     }
-    match hash(path) {
-        Ok(blake3) => there(Some(blake3), header(path)),
+    // The same bytes give the hash and the size: nobody can change the file in between.
+    match door.read(path) {
+        Ok(data) => there(Some(*blake3::hash(&data).as_bytes()), outcome(&data)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => unusable(ImageStatus::Missing, io_reason(&e)),
         Err(e) => there(None, Outcome::Unusable(ImageStatus::Unreadable, io_reason(&e))),
     }
 }
 
-fn hash(path: &Path) -> io::Result<[u8; 32]> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(path)?.take(MAX_FILE_BYTES + 1))?;
-    Ok(*hasher.finalize().as_bytes())
+fn outcome(data: &[u8]) -> Outcome {
+    match head(data) {
+        Ok((format, width, height)) => Outcome::Image { format, width, height },
+        Err(fault) => Outcome::Unusable(fault.status, fault.reason),
+    }
 }
 
 /// All bytes of the image file at `path`.
@@ -45,57 +50,5 @@ fn hash(path: &Path) -> io::Result<[u8; 32]> {
 /// # Errors
 /// It cannot be read, is no regular file, or is larger than [`MAX_FILE_BYTES`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let refuse = |reason: String| io::Error::new(io::ErrorKind::InvalidInput, reason);
-    match state_of(path) {
-        FileState::There { bytes, .. } if bytes <= MAX_FILE_BYTES => {
-            let mut data = Vec::with_capacity(bytes as usize);
-            File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut data)?;
-            Ok(data)
-        }
-        FileState::There { bytes, .. } => Err(refuse(format!("{} MiB is over the limit of 1 GiB", bytes >> 20))),
-        FileState::Missing(_) => Err(io::ErrorKind::NotFound.into()),
-        FileState::Unusable(reason) => Err(refuse(reason)),
-    }
-}
-
-fn header(path: &Path) -> Outcome {
-    let unreadable = |reason: String| Outcome::Unusable(ImageStatus::Unreadable, reason);
-    let reader = match File::open(path) {
-        Ok(file) => image::ImageReader::new(BufReader::new(file)),
-        Err(e) => return unreadable(io_reason(&e)),
-    };
-    let mut reader = match reader.with_guessed_format() {
-        Ok(reader) => reader,
-        Err(e) => return unreadable(io_reason(&e)),
-    };
-    let format = match reader.format() {
-        Some(image::ImageFormat::Jpeg) => ImageFormat::Jpeg,
-        Some(image::ImageFormat::Png) => ImageFormat::Png,
-        Some(image::ImageFormat::WebP) => ImageFormat::WebP,
-        Some(image::ImageFormat::Gif) => ImageFormat::Gif,
-        Some(image::ImageFormat::Bmp) => ImageFormat::Bmp,
-        Some(image::ImageFormat::Tiff) => ImageFormat::Tiff,
-        Some(other) => return unreadable(format!("{other:?} images are not supported")),
-        None => return unreadable("no image: its content is none of JPEG, PNG, WebP, GIF, BMP, TIFF".into()),
-    };
-    let mut limits = image::Limits::default();
-    limits.max_alloc = Some(64 << 20);
-    reader.limits(limits);
-    let size = reader.into_decoder().map(|mut decoder| {
-        let (width, height) = decoder.dimensions();
-        match decoder.orientation() {
-            Ok(Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH) => {
-                (height, width)
-            }
-            _ => (width, height), // a broken EXIF block counts as upright, as it does in decoding
-        }
-    });
-    match size {
-        Err(e) => unreadable(format!("a broken {format} file: {e}")),
-        Ok((0, _) | (_, 0)) => unreadable(format!("a {format} file without pixels")),
-        Ok((width, height)) if u64::from(width) * u64::from(height) > MAX_PIXELS => {
-            Outcome::Unusable(ImageStatus::Oversized, format!("{width}×{height} is over the limit of 100 megapixels"))
-        }
-        Ok((width, height)) => Outcome::Image { format, width, height },
-    }
+    Door::default().read(path)
 }

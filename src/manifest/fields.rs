@@ -24,13 +24,13 @@ const LIST_SEPARATOR: char = ';';
 
 impl<'a> Fields<'a> {
     /// # Errors
-    /// No JSON, no object, or a key twice.
+    /// Not JSON, not an object, or a key twice.
     pub fn from_json(line: &'a str) -> Result<Fields<'a>, String> {
         if !line.trim_start().starts_with('{') {
             let seen = line.trim_start().chars().next().unwrap_or(' ');
             return Err(match seen {
-                '[' => "a JSON array; a manifest has one object a line".into(),
-                _ => format!("no JSON object (it starts with {})", quote(&seen.to_string())),
+                '[' => "a JSON array where an object is expected; a manifest has one object a row".into(),
+                _ => format!("not a JSON object (it starts with {})", quote(&seen.to_string())),
             });
         }
         let Object(fields) = serde_json::from_str(line).map_err(|e| format!("not valid JSON: {}", json_reason(&e)))?;
@@ -93,7 +93,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn is_integer(text: &str) -> bool {
+/// Whether a text is decimal digits, perhaps with a minus.
+pub(crate) fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
@@ -121,19 +122,29 @@ impl Field<'_> {
     }
 
     fn integer(&self) -> Result<i64, String> {
-        let text = match self {
+        let text: &str = match self {
             Field::Csv(cell) => cell,
             Field::Json(raw) => raw.get(),
         };
-        if !is_integer(text) {
+        // pandas turns a column of integers with a gap in it into floats: 42 becomes 42.0.
+        let whole = text.split_once('.').filter(|(_, zeros)| !zeros.is_empty() && zeros.bytes().all(|b| b == b'0'));
+        let digits = whole.map_or(text, |(whole, _)| whole);
+        if !is_integer(digits) {
             return Err(format!("must be an integer, not {}", quote(text)));
         }
-        text.parse().map_err(|_| format!("{} does not fit in 64 bits", quote(text)))
+        let integer = integer_of(digits)?;
+        if whole.is_some() && integer.unsigned_abs() > MOST_EXACT {
+            return Err(format!("{} was a float, which is not exact beyond 2^53; write it as an integer", quote(text)));
+        }
+        Ok(integer)
     }
 
     fn list(&self) -> Result<Vec<String>, String> {
         let items = match self {
-            Field::Csv(cell) => cell.split(LIST_SEPARATOR).map(str::to_owned).collect(),
+            Field::Csv(cell) => match listed(cell) {
+                Some(items) => items?,
+                None => cell.split(LIST_SEPARATOR).map(str::to_owned).collect(),
+            },
             Field::Json(raw) => serde_json::from_str::<Vec<String>>(raw.get())
                 .map_err(|_| format!("must be a list of texts, not {}", quote(raw.get())))?,
         };
@@ -158,6 +169,86 @@ impl Field<'_> {
         serde_json::from_str::<serde_json::Value>(text).map_err(|e| format!("is no valid JSON: {}", json_reason(&e)))?;
         Ok(text.to_owned())
     }
+}
+
+/// Beyond this an integer that went through a float64 may have become another.
+pub(crate) const MOST_EXACT: u64 = 1 << 53;
+
+/// An integer of decimal digits, perhaps with a minus.
+///
+/// # Errors
+/// It is beyond what the catalog keeps, with the bound.
+pub(crate) fn integer_of(digits: &str) -> Result<i64, String> {
+    digits.parse().map_err(|_| match digits.starts_with('-') {
+        true => format!("{} is less than {}, the least integer that can be kept", quote(digits), i64::MIN),
+        false => format!("{} is greater than {} (2^63 - 1), the greatest integer that can be kept", quote(digits), i64::MAX),
+    })
+}
+
+/// The items of a cell that is the text of a Python or JSON list, as pandas (`['S1', 'S2']`), numpy (`['S1' 'S2']`) and
+/// JSON write one; `None` if it is not such a text.
+fn listed(cell: &str) -> Option<Result<Vec<String>, String>> {
+    let cell = cell.trim();
+    let inner = match cell.as_bytes() {
+        [b'[', .., b']'] | [b'(', .., b')'] => &cell[1..cell.len() - 1],
+        _ => return None,
+    };
+    if inner.trim().is_empty() {
+        return (cell.starts_with('[')).then(|| Ok(Vec::new()));
+    }
+    if !inner.trim_start().starts_with(['\'', '"']) {
+        // `[a, b]` may be a list without quotes, or a name; `[a]` and `(a, b)` are names that people give.
+        let advice = || Err(format!("{} looks like a list without quotes; separate items by `;`", quote(cell)));
+        return (cell.starts_with('[') && inner.contains(',')).then(advice);
+    }
+    let advice = || format!("{} looks like a list and is not one that can be read; separate items by `;`", quote(cell));
+    Some(quoted_items(inner).ok_or_else(advice))
+}
+
+/// Quoted texts, parted by commas or white space; a comma may follow the last.
+fn quoted_items(text: &str) -> Option<Vec<String>> {
+    let mut items = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        let mut item = String::new();
+        let mut chars = rest.char_indices().skip(1);
+        let after = loop {
+            let (at, c) = chars.next()?;
+            match c {
+                c if c == quote => break at + 1,
+                '\\' => item.push(escaped(&mut chars)?),
+                c => item.push(c),
+            }
+        };
+        items.push(item);
+        let tail = &rest[after..];
+        let parted = tail.trim_start().strip_prefix(',').unwrap_or(tail);
+        if !parted.is_empty() && parted.len() == tail.len() && !tail.starts_with(char::is_whitespace) {
+            return None; // two texts side by side
+        }
+        rest = parted.trim_start();
+    }
+    Some(items)
+}
+
+/// The character that follows a backslash, in Python's writing or JSON's.
+fn escaped(chars: &mut impl Iterator<Item = (usize, char)>) -> Option<char> {
+    let digits = match chars.next()?.1 {
+        'n' => return Some('\n'),
+        't' => return Some('\t'),
+        'r' => return Some('\r'),
+        c @ ('\\' | '\'' | '"' | '/') => return Some(c),
+        'x' => 2,
+        'u' => 4,
+        'U' => 8,
+        _ => return None,
+    };
+    let code: String = chars.take(digits).map(|(_, c)| c).collect();
+    if code.len() != digits {
+        return None;
+    }
+    u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
 }
 
 /// serde_json's reason without its line (always 1 here).
@@ -198,8 +289,11 @@ mod tests {
     fn numbers_are_exact_or_refused() {
         let row = Fields::from_json(r#"{"seed": 9007199254740993, "big": 18446744073709551616, "f": 1.0, "b": true}"#).unwrap();
         assert_eq!(row.integer("seed"), Ok(9007199254740993));
-        assert!(row.integer("big").unwrap_err().contains("64 bits"));
-        assert!(row.integer("f").is_err());
+        assert!(row.integer("big").unwrap_err().contains("greater than 9223372036854775807"));
+        assert_eq!(row.integer("f"), Ok(1), "pandas writes integers so, beside gaps");
+        let row = Fields::from_json(r#"{"half": 1.5, "wide": 9007199254740994.0, "e": 1e3, "dot": "1."}"#).unwrap();
+        assert!(["half", "wide", "e", "dot"].iter().all(|name| row.integer(name).is_err()));
+        let row = Fields::from_json(r#"{"seed": 9007199254740993, "big": 18446744073709551616, "f": 1.0, "b": true}"#).unwrap();
         assert!(row.integer("b").is_err());
         assert_eq!(row.id("big").unwrap(), "18446744073709551616");
     }
@@ -219,6 +313,23 @@ mod tests {
         assert_eq!(row.list("subjects").unwrap(), ["s1", "s2"]);
         let row = Fields(vec![("subjects".into(), Field::Csv("s1;"))]);
         assert_eq!(row.list("subjects").unwrap_err(), "`subjects` has an empty item");
+        let list =
+            |cell: &str| Fields(vec![("l".into(), Field::Csv(cell))]).list("l").map_err(|e| e.contains("separate items by `;`"));
+        for (cell, items) in [
+            ("['S1', 'S2']", &["S1", "S2"][..]),
+            ("[\"it's\", 'a, b']", &["it's", "a, b"]),
+            ("['S1' 'S2'\n 'S3']", &["S1", "S2", "S3"]),
+            ("('S1',)", &["S1"]),
+            (r#"["caf\u00e9", "a\\b"]"#, &["café", "a\\b"]),
+            ("[draft]", &["[draft]"]),
+            ("(a, b).png", &["(a, b).png"]),
+        ] {
+            assert_eq!(list(cell).unwrap(), items, "{cell}");
+        }
+        for cell in ["[S1, S2]", "['S1''S2']", "['S1'];['S2']", "['S1', S2]"] {
+            assert_eq!(list(cell), Err(true), "{cell}");
+        }
+        assert_eq!(list("[]"), Err(false));
         let row = Fields::from_json(r#"{"subjects": [["s1"]]}"#).unwrap();
         assert!(row.list("subjects").is_err());
     }

@@ -1,17 +1,14 @@
-//! A manifest file: decompression, lines and records, limits, and the header of a CSV.
+//! A manifest file: which form its rows have, and the header of a CSV.
 
 use super::fields::{Field, Fields};
+use super::records::{Elements, Fault, Lines, Next, Opened, Records, Text};
 use super::row::{Generation, Prompt, Row, Subject};
 use super::{Located, Origin, Place, Problem, Resolver};
-use crate::error::{Error, Result, io_reason};
+use crate::error::{Error, Result};
 use crate::vocabulary::quote;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use crate::watch::Stop;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Longest line of a manifest, in bytes: what is longer is no row, and must not fill the memory.
-const MAX_LINE: usize = 16 << 20;
 
 /// What a manifest lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,50 +22,56 @@ pub enum RowKind {
 }
 
 /// An opened manifest. Its rows are read one at a time, so its size does not matter.
-pub struct Manifest {
+pub struct Manifest<'w> {
     file: Arc<Path>,
-    rows: Rows,
+    rows: Rows<'w>,
     resolver: Resolver,
     warnings: Vec<Problem>,
     ended: bool,
 }
 
-enum Rows {
-    JsonLines { input: Box<dyn BufRead>, line: u64, unknown: Vec<String> },
-    Csv { input: Box<csv::Reader<Box<dyn BufRead>>>, columns: Vec<String> },
+enum Rows<'w> {
+    Lines { lines: Lines<'w>, unknown: Vec<String>, first: bool },
+    Array { elements: Elements<'w>, unknown: Vec<String> },
+    Csv { records: Records<'w>, columns: Vec<String> },
 }
 
-impl Manifest {
-    /// Opens `path`; its name says what it is: `.jsonl` / `.ndjson` / `.json` or `.csv`, then perhaps
-    /// `.gz` or `.zst`. `roots`, if given, are the only trees that image paths may name.
+impl<'w> Manifest<'w> {
+    /// Opens `path`; its name says what it is: `.jsonl` / `.ndjson` / `.json` (JSON Lines, or one JSON array) or
+    /// `.csv`, then perhaps `.gz` or `.zst`. `roots`, if given, are the only trees that image paths may name. Reading
+    /// ends early, with a problem, once `stop` is wanted.
     ///
     /// # Errors
-    /// The file cannot be read, or its name or header says that it is no manifest.
-    pub fn open(path: &Path, kind: RowKind, roots: Option<&[std::path::PathBuf]>) -> Result<Manifest> {
+    /// The file cannot be read, or its name, header or first bytes say that it is not a manifest.
+    pub fn open(path: &Path, kind: RowKind, roots: Option<&[std::path::PathBuf]>, stop: Stop<'w>) -> Result<Manifest<'w>> {
         let file: Arc<Path> = path.into();
         let whole = |reason: String| Error::Manifest(vec![Problem { origin: origin(&file, Place::File), reason }]);
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let (stem, input) = open_decompressed(path, &name).map_err(|e| match e {
+        let (stem, mut text) = Text::open(path, &name, stop).map_err(|e| match e {
+            Opened::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
+                whole("it is a directory; give the manifests in it one by one".into())
+            }
             Opened::Io(e) => Error::io("read", path)(e),
-            Opened::Is(what) => whole(format!("{what} data, but the name does not end in .{what}; rename it")),
+            Opened::Not(what) => whole(what),
         })?;
+        let mut warnings = Vec::new();
         let rows = if stem.ends_with(".csv") {
-            let mut input = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(input);
-            let columns = read_header(&mut input, kind)
-                .map_err(|(line, reason)| Error::Manifest(vec![Problem { origin: origin(&file, Place::Line(line)), reason }]))?;
-            Rows::Csv { input: Box::new(input), columns }
+            let mut records = Records::new(text, b',');
+            let columns = read_header(&mut records, kind)
+                .map_err(|f| Error::Manifest(vec![Problem { origin: origin(&file, Place::Line(f.line)), reason: f.reason }]))?;
+            let unknown = columns.iter().filter(|c| !known(kind).contains(&c.as_str()));
+            warnings.extend(unknown.map(|c| unknown_column(&file, c, Place::Line(1))));
+            Rows::Csv { records, columns }
         } else if [".jsonl", ".ndjson", ".json"].iter().any(|e| stem.ends_with(e)) {
-            Rows::JsonLines { input, line: 0, unknown: Vec::new() }
+            match text.first_byte() {
+                Some(b'[') => Rows::Array { elements: Elements::new(text), unknown: Vec::new() },
+                _ => Rows::Lines { lines: Lines::new(text), unknown: Vec::new(), first: true },
+            }
         } else {
             return Err(whole("the name ends in neither .jsonl nor .csv (.gz and .zst may follow)".into()));
         };
         let resolver = Resolver::new(path, roots)?;
-        let mut manifest = Manifest { file, rows, resolver, warnings: Vec::new(), ended: false };
-        if let Rows::Csv { columns, .. } = &manifest.rows {
-            let unknown: Vec<String> = columns.iter().filter(|c| !known(kind).contains(&c.as_str())).cloned().collect();
-            unknown.iter().for_each(|c| manifest.warn_unknown(c, Place::Line(1)));
-        }
-        Ok(manifest)
+        Ok(Manifest { file, rows, resolver, warnings, ended: false })
     }
 
     /// The next subject.
@@ -93,7 +96,7 @@ impl Manifest {
 
     /// What was odd about the file, once its rows are read.
     pub fn into_warnings(mut self) -> Vec<Problem> {
-        if let Some(reason) = self.resolver.departures() {
+        for reason in self.resolver.remarks() {
             self.warnings.push(Problem { origin: origin(&self.file, Place::File), reason });
         }
         self.warnings
@@ -101,75 +104,79 @@ impl Manifest {
 
     fn next_row<T: Row>(
         &mut self,
-        make: impl FnOnce(&Fields<'_>, &mut Resolver) -> std::result::Result<T, String>,
+        make: impl Fn(&Fields<'_>, &mut Resolver) -> std::result::Result<T, String>,
     ) -> Option<std::result::Result<Located<T>, Problem>> {
         if self.ended {
             return None;
         }
-        let (line, made) = match &mut self.rows {
-            Rows::JsonLines { input, line, unknown } => {
-                let text = match next_line(input, line) {
-                    Ok(Some(text)) => text,
-                    Ok(None) => {
-                        self.ended = true;
-                        return None;
-                    }
-                    Err(reason) => {
-                        self.ended = true;
-                        return Some(Err(Problem { origin: origin(&self.file, Place::Line(*line)), reason }));
-                    }
-                };
-                let made = std::str::from_utf8(&text).map_err(|_| "not valid UTF-8".to_owned()).and_then(|text| {
-                    let fields = Fields::from_json(text)?;
-                    for (name, _) in &fields.0 {
-                        if !T::FIELDS.contains(&name.as_ref()) && !unknown.iter().any(|u| u == name) {
-                            unknown.push(name.to_string());
-                            self.warnings.push(unknown_column(&self.file, name, Place::Line(*line)));
-                        }
-                    }
-                    make(&fields, &mut self.resolver)
-                });
-                (*line, made)
-            }
-            Rows::Csv { input, columns } => {
-                let mut record = csv::ByteRecord::new();
-                match input.read_byte_record(&mut record) {
-                    Ok(false) => {
-                        self.ended = true;
-                        return None;
-                    }
-                    Ok(true) => {}
-                    Err(e) => {
-                        self.ended = true;
-                        let line = input.position().line();
-                        return Some(Err(Problem { origin: origin(&self.file, Place::Line(line)), reason: csv_reason(e) }));
-                    }
+        let (resolver, file, warnings) = (&mut self.resolver, &self.file, &mut self.warnings);
+        let mut from_json = |line: u64, text: &[u8], unknown: &mut Vec<String>, resolver: &mut Resolver| {
+            let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8".to_owned())?;
+            let fields = Fields::from_json(text)?;
+            for (name, _) in &fields.0 {
+                if !T::FIELDS.contains(&name.as_ref()) && !unknown.iter().any(|u| u == name) {
+                    unknown.push(name.to_string());
+                    warnings.push(unknown_column(file, name, Place::Line(line)));
                 }
-                let line = record.position().map_or(0, csv::Position::line);
-                let made =
-                    csv::StringRecord::from_byte_record(record).map_err(|_| "not valid UTF-8".to_owned()).and_then(|record| {
-                        if record.len() != columns.len() {
-                            return Err(format!("{} fields, but the header has {}", record.len(), columns.len()));
-                        }
-                        let fields = columns.iter().zip(&record).map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();
-                        make(&Fields(fields), &mut self.resolver)
-                    });
-                (line, made)
             }
+            make(&fields, resolver)
         };
-        let origin = origin(&self.file, Place::Line(line));
-        Some(match made {
-            Ok(row) => {
-                self.resolver.note_departures(line);
-                Ok(Located { origin, row })
+        let made: Next<std::result::Result<T, String>> = match &mut self.rows {
+            Rows::Lines { lines, unknown, first } => {
+                let was_first = std::mem::take(first);
+                lines.next().map(|next| {
+                    let (line, text) = next?;
+                    if was_first && text.trim_ascii() == b"{" {
+                        let reason = "an object over several lines; write one object a line (`jq -c .` does), or one JSON array";
+                        return Err(Fault { line, reason: reason.into(), last: true });
+                    }
+                    Ok((line, from_json(line, &text, unknown, resolver)))
+                })
             }
-            Err(reason) => Err(Problem { origin, reason }),
+            Rows::Array { elements, unknown } => {
+                elements.next().map(|next| next.map(|(line, text)| (line, from_json(line, &text, unknown, resolver))))
+            }
+            Rows::Csv { records, columns } => records.next().map(|next| {
+                let (line, cells) = next?;
+                let made = cells.texts().and_then(|texts| {
+                    if texts.len() != columns.len() {
+                        return Err(uneven(texts.len(), columns.len(), line, cells.last_line, records.separator()));
+                    }
+                    let fields = columns.iter().zip(texts).map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();
+                    make(&Fields(fields), resolver)
+                });
+                Ok((line, made))
+            }),
+        };
+        let Some(made) = made else {
+            self.ended = true;
+            return None;
+        };
+        let problem = |line, reason| Problem { origin: origin(&self.file, Place::Line(line)), reason };
+        Some(match made {
+            Ok((line, Ok(row))) => {
+                self.resolver.note_departures(line);
+                Ok(Located { origin: origin(&self.file, Place::Line(line)), row })
+            }
+            Ok((line, Err(reason))) => Err(problem(line, reason)),
+            Err(fault) => {
+                self.ended = fault.last;
+                Err(problem(fault.line, fault.reason))
+            }
         })
     }
+}
 
-    fn warn_unknown(&mut self, column: &str, place: Place) {
-        self.warnings.push(unknown_column(&self.file, column, place));
+/// A record that has not as many cells as the header.
+fn uneven(cells: usize, columns: usize, line: u64, last_line: u64, separator: char) -> String {
+    let mut reason = format!("{cells} fields, but the header has {columns}");
+    if last_line > line {
+        reason.push_str(&format!("; the record goes on to line {last_line}: is a quote left open?"));
     }
+    if separator == ';' {
+        reason.push_str("; fields are separated by `;` here, so a list needs quotes around it");
+    }
+    reason
 }
 
 fn origin(file: &Arc<Path>, place: Place) -> Origin {
@@ -197,104 +204,42 @@ fn required(kind: RowKind) -> &'static [&'static str] {
 }
 
 /// The first record of a CSV. Its names must be exact: a data row eaten as a header, or `Seed ` for
-/// `seed`, must not go unseen.
-fn read_header(input: &mut csv::Reader<Box<dyn BufRead>>, kind: RowKind) -> std::result::Result<Vec<String>, (u64, String)> {
-    let mut record = csv::StringRecord::new();
-    if !input.read_record(&mut record).map_err(|e| (1, csv_reason(e)))? {
-        return Ok(required(kind).iter().map(|c| c.to_string()).collect()); // an empty file: no rows, nothing to misread
+/// `seed`, must not go unseen. Where it is one cell that `;` or tabs part into all the names, those separate.
+fn read_header(records: &mut Records<'_>, kind: RowKind) -> std::result::Result<Vec<String>, Fault> {
+    let fault = |line, reason| Fault { line, reason, last: true };
+    let (line, cells) = match records.next() {
+        None => return Ok(required(kind).iter().map(|c| c.to_string()).collect()), // an empty file: no rows, nothing to misread
+        Some(next) => next?,
+    };
+    let mut columns: Vec<String> = cells.texts().map_err(|e| fault(line, e))?.into_iter().map(str::to_owned).collect();
+    let lacks = |columns: &[String]| -> Vec<&str> {
+        required(kind).iter().copied().filter(|r| !columns.iter().any(|c| c == r)).collect()
+    };
+    if let [only] = &columns[..] {
+        for separator in [';', '\t'] {
+            // A spreadsheet puts quotes around the names or leaves them out.
+            let parted: Vec<String> = only.split(separator).map(|name| name.trim_matches('"').to_owned()).collect();
+            if parted.len() > 1 && lacks(&parted).is_empty() {
+                records.separate_by(separator as u8);
+                columns = parted;
+                break;
+            }
+        }
     }
-    let columns: Vec<String> = record.iter().map(str::to_owned).collect();
     for (i, column) in columns.iter().enumerate() {
         if column.is_empty() {
-            return Err((1, format!("column {} of the header has no name", i + 1)));
+            return Err(fault(line, format!("column {} of the header has no name", i + 1)));
         }
         if columns[..i].contains(column) {
-            return Err((1, format!("column {} stands twice in the header", quote(column))));
+            return Err(fault(line, format!("column {} stands twice in the header", quote(column))));
         }
     }
-    let missing: Vec<&str> = required(kind).iter().copied().filter(|r| !columns.iter().any(|c| c == r)).collect();
+    let missing = lacks(&columns);
     if missing.is_empty() {
         return Ok(columns);
     }
-    Err((
-        1,
-        format!(
-            "the header has no column {}; it has {}",
-            missing.iter().map(|m| format!("`{m}`")).collect::<Vec<_>>().join(", "),
-            quote(&columns.join(","))
-        ),
-    ))
-}
-
-fn csv_reason(e: csv::Error) -> String {
-    match e.into_kind() {
-        csv::ErrorKind::Io(e) => io_reason(&e),
-        csv::ErrorKind::Utf8 { .. } => "not valid UTF-8".into(),
-        other => format!("{other:?}").to_lowercase(),
-    }
-}
-
-/// The next line that is not blank, without its end; counts physical lines.
-fn next_line(input: &mut dyn BufRead, line: &mut u64) -> std::result::Result<Option<Vec<u8>>, String> {
-    loop {
-        let mut text = Vec::new();
-        *line += 1;
-        let n = input.read_until(b'\n', &mut text).map_err(|e| io_reason(&e))?;
-        if n == 0 {
-            return Ok(None);
-        }
-        if !text.trim_ascii().is_empty() {
-            return Ok(Some(text));
-        }
-    }
-}
-
-enum Opened {
-    Io(io::Error),
-    Is(&'static str),
-}
-
-/// The file's text, decompressed by its name, BOM removed, lines limited; and the name without `.gz`.
-fn open_decompressed(path: &Path, name: &str) -> std::result::Result<(String, Box<dyn BufRead>), Opened> {
-    let mut raw = BufReader::new(File::open(path).map_err(Opened::Io)?);
-    let head = raw.fill_buf().map_err(Opened::Io)?;
-    let is_gzip = head.starts_with(&[0x1f, 0x8b]);
-    let is_zstd = head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
-    let (stem, text): (&str, Box<dyn Read>) = if let Some(stem) = name.strip_suffix(".gz") {
-        (stem, Box::new(flate2::bufread::MultiGzDecoder::new(raw)))
-    } else if let Some(stem) = name.strip_suffix(".zst") {
-        (stem, Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(Opened::Io)?))
-    } else if is_gzip {
-        return Err(Opened::Is("gz"));
-    } else if is_zstd {
-        return Err(Opened::Is("zst"));
-    } else {
-        (name, Box::new(raw))
-    };
-    let mut text = BufReader::with_capacity(1 << 16, LineLimit { inner: text, since_newline: 0 });
-    let bom = text.fill_buf().map_err(Opened::Io)?.starts_with(b"\xef\xbb\xbf");
-    if bom {
-        text.consume(3);
-    }
-    Ok((stem.to_owned(), Box::new(text)))
-}
-
-/// Fails once a line grows beyond [`MAX_LINE`], before anyone holds all of it.
-struct LineLimit<R> {
-    inner: R,
-    since_newline: usize,
-}
-
-impl<R: Read> Read for LineLimit<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        match buffer[..n].iter().rposition(|&b| b == b'\n') {
-            Some(at) => self.since_newline = n - at - 1,
-            None => self.since_newline += n,
-        }
-        if self.since_newline > MAX_LINE {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the line is longer than {} MiB", MAX_LINE >> 20)));
-        }
-        Ok(n)
-    }
+    let parted = columns.len() == 1 && columns[0].contains([';', '\t']);
+    let advice = if parted { " (columns are separated by `,`, or by `;` or tabs throughout)" } else { "" };
+    let names = missing.iter().map(|m| format!("`{m}`")).collect::<Vec<_>>().join(", ");
+    Err(fault(line, format!("the header has no column {names}; it has {}{advice}", quote(&columns.join(",")))))
 }

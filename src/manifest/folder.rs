@@ -8,6 +8,7 @@
 use super::{ImagePath, Located, Origin, Problem, Resolver, Subject};
 use crate::error::{Error, Result};
 use crate::vocabulary::{SubjectId, SubjectKind};
+use crate::watch::Stop;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -25,10 +26,11 @@ impl ImageFolder {
     /// Reads the directory at `root`.
     ///
     /// # Errors
-    /// It, or a directory in it, cannot be read.
-    pub fn read(root: &Path) -> Result<ImageFolder> {
+    /// It, or a directory in it, cannot be read, or the caller wants to stop.
+    pub fn read(root: &Path, stop: Stop<'_>) -> Result<ImageFolder> {
         let mut reader = Reader {
             root,
+            stop,
             resolver: Resolver::for_directory(root, None)?,
             others: Vec::new(),
             folder: ImageFolder { subjects: vec![], problems: vec![], warnings: vec![] },
@@ -55,6 +57,7 @@ impl ImageFolder {
 
 struct Reader<'a> {
     root: &'a Path,
+    stop: Stop<'a>,
     resolver: Resolver,
     /// Files that are no images.
     others: Vec<PathBuf>,
@@ -65,6 +68,7 @@ impl Reader<'_> {
     /// Files and folders of subjects.
     fn read(&mut self, dir: &Path, kind: Option<SubjectKind>) -> Result<()> {
         for path in entries(dir)? {
+            self.stop.check()?;
             if !path.is_dir() {
                 if is_image(&path) { self.subject(&path, vec![path.clone()], kind) } else { self.others.push(path) }
             } else if let (None, Some(kind)) = (kind, kind_of(&path)) {
@@ -185,7 +189,7 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
         std::fs::create_dir(dir.path().join("empty")).unwrap();
-        let folder = ImageFolder::read(dir.path()).unwrap();
+        let folder = ImageFolder::read(dir.path(), Stop::default()).unwrap();
         let rows: Vec<(&str, &str, Option<SubjectKind>, usize)> = folder
             .subjects
             .iter()

@@ -1,11 +1,12 @@
-//! Manifests: what a user says is there. Reads JSON Lines and CSV (plain, gzip, zstd) and the files of
+//! Manifests: what a user says is there. Reads JSON Lines, JSON arrays and CSV (plain, gzip, zstd) and the files of
 //! generators into rows, each with the place it came from, and knows nothing of the catalog.
 //!
 //! | module | noun |
 //! |---|---|
 //! | [`row`] | [`Subject`], [`Prompt`], [`Generation`]: one row of each manifest |
 //! | `fields` | a row's named fields before they mean anything |
-//! | `file` | a manifest file: lines of JSON, records of CSV, decompression, limits |
+//! | `records` | lines of JSON, elements of an array, records of CSV: decompression, limits |
+//! | `file` | a manifest file |
 //! | `paths` | an image path as written, and the file it names |
 //! | `folder` | a directory of images as subjects |
 //! | `repository` | the repository of the paper's authors |
@@ -14,9 +15,11 @@ mod fields;
 mod file;
 mod folder;
 mod paths;
+mod records;
 mod repository;
 pub mod row;
 
+pub(crate) use fields::{MOST_EXACT, integer_of, is_integer};
 pub use file::{Manifest, RowKind};
 pub use folder::ImageFolder;
 pub use paths::{FileState, ImagePath, Resolver, state_of};
@@ -59,6 +62,8 @@ pub enum Place {
     Entry(u64),
     /// Row of a Parquet file, 1-based.
     Row(u64),
+    /// So many further rows, which are not listed one by one.
+    Further(u64),
 }
 
 impl fmt::Display for Origin {
@@ -66,7 +71,7 @@ impl fmt::Display for Origin {
         let file = self.file.display().to_string();
         f.write_str(&crate::vocabulary::plain(&file))?;
         match self.place {
-            Place::File => Ok(()),
+            Place::File | Place::Further(_) => Ok(()),
             Place::Line(n) => write!(f, ":{n}"),
             Place::Entry(n) => write!(f, ": entry {n}"),
             Place::Row(n) => write!(f, ": row {n}"),
@@ -81,6 +86,22 @@ pub struct Problem {
     pub origin: Origin,
     /// What is wrong with it.
     pub reason: String,
+}
+
+impl Problem {
+    /// Further bad rows of a file, counted only.
+    pub(crate) fn further(file: Arc<Path>, rows: u64) -> Problem {
+        let reason = format!("{rows} more bad rows, not listed");
+        Problem { origin: Origin { file, place: Place::Further(rows) }, reason }
+    }
+
+    /// How many bad rows it stands for.
+    pub fn rows(&self) -> u64 {
+        match self.origin.place {
+            Place::Further(rows) => rows,
+            _ => 1,
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -106,6 +127,15 @@ impl<T> Located<T> {
 
 pub(crate) fn list_problems(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// What is to be said where `given` is not known: a known word that differs in Unicode form only, or a likely slip.
+pub(crate) fn suggestion<'a>(given: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let form = paths::composed(given);
+    if known.clone().any(|k| k != given && k.chars().count() <= 2 * given.chars().count() && paths::composed(k) == form) {
+        return "; there is one that differs in Unicode form only (NFC, NFD): write both the same way".into();
+    }
+    nearest(given, known).map_or_else(String::new, |near| format!("; is {} meant?", crate::vocabulary::quote(near)))
 }
 
 /// The known word most like `given`, if it is a plausible slip of the hand.

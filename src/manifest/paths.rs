@@ -8,6 +8,7 @@ use crate::vocabulary::quote;
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use unicode_normalization::UnicodeNormalization;
 
 /// What the file system says of an image file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,11 @@ pub struct Resolver {
     pending: Vec<String>,
     departures: Vec<(u64, String)>,
     departed: u64,
+    /// Paths at which there is nothing, but for a file whose name is the same in another Unicode form: how many, and
+    /// the first.
+    twins: (u64, Option<(String, PathBuf)>),
+    /// Names of directories, in the form in which they are compared.
+    listings: HashMap<PathBuf, HashMap<String, PathBuf>>,
 }
 
 impl Resolver {
@@ -65,7 +71,16 @@ impl Resolver {
         let canonical = |p: &Path| p.canonicalize().map_err(Error::io("resolve", p));
         let home = canonical(dir)?;
         let roots = roots.map(|r| r.iter().map(|p| canonical(p)).collect::<Result<Vec<_>>>()).transpose()?;
-        Ok(Resolver { home, roots, parents: HashMap::new(), pending: vec![], departures: vec![], departed: 0 })
+        Ok(Resolver {
+            home,
+            roots,
+            parents: HashMap::new(),
+            pending: vec![],
+            departures: vec![],
+            departed: 0,
+            twins: (0, None),
+            listings: HashMap::new(),
+        })
     }
 
     /// The file that `written` names.
@@ -79,7 +94,7 @@ impl Resolver {
         };
         let path = match self.canonical(parent) {
             Some(real) => real.join(name),
-            None => normalized(&as_given),
+            None => settled(&as_given),
         };
         if path.to_str().is_none() {
             return Err(format!("{} lies in a directory whose name is not UTF-8, which the catalog cannot keep", quote(written)));
@@ -90,14 +105,27 @@ impl Resolver {
         {
             return Err(format!("{} is {what}, which is not expanded or fetched; write a file path", quote(written)));
         }
+        if matches!(state, FileState::Missing(_))
+            && let Some(twin) = self.twin(&path)
+        {
+            self.twins.0 += 1;
+            self.twins.1.get_or_insert_with(|| (written.to_owned(), twin));
+        }
         // Without a file there is nothing to follow: the path itself says where it would lie.
         let lies_at = real.unwrap_or_else(|| path.clone());
         match &self.roots {
-            Some(roots) if !roots.iter().any(|r| lies_at.starts_with(r)) => {
-                return Err(format!("{} is outside the directories given with --root", quote(written)));
+            Some(roots) => {
+                let within = |path: &Path| roots.iter().any(|root| path.starts_with(root));
+                if !within(&lies_at) {
+                    return Err(format!("{} is outside the directories given with --root", quote(written)));
+                }
+                // By its path it is known later that it must lie in a root: see `image::Door`.
+                if !within(&path) {
+                    return Ok(ImagePath { path: lies_at, state });
+                }
             }
             None if !lies_at.starts_with(&self.home) => self.pending.push(written.to_owned()),
-            _ => {}
+            None => {}
         }
         Ok(ImagePath { path, state })
     }
@@ -112,8 +140,39 @@ impl Resolver {
         }
     }
 
+    /// What is odd about the paths, in sentences.
+    pub(crate) fn remarks(&mut self) -> Vec<String> {
+        let twins = self.twins.1.take().map(|(written, twin)| {
+            let twin = quote(&twin.display().to_string());
+            let more = if self.twins.0 > 1 { format!("; {} such paths in all", self.twins.0) } else { String::new() };
+            let way = "rename the file, or write the path as the file has it";
+            format!(
+                "there is no file {}, but {twin} differs from it in Unicode form only (NFC, NFD): {way}{more}",
+                quote(&written)
+            )
+        });
+        self.departures().into_iter().chain(twins).collect()
+    }
+
+    /// The path that is there and differs from `path` in the Unicode form of its names only.
+    fn twin(&mut self, path: &Path) -> Option<PathBuf> {
+        if path.to_str().is_none_or(str::is_ascii) {
+            return None;
+        }
+        let there = path.ancestors().find(|dir| dir.is_dir())?;
+        let mut found = there.to_path_buf();
+        for name in path.strip_prefix(there).ok()?.components() {
+            if self.listings.len() > MOST_LISTINGS {
+                self.listings.clear();
+            }
+            let listing = self.listings.entry(found.clone()).or_insert_with_key(|dir| listing(dir));
+            found = listing.get(&composed(name.as_os_str().to_str()?))?.clone();
+        }
+        Some(found)
+    }
+
     /// One sentence about every path that left the manifest's directory.
-    pub(crate) fn departures(&mut self) -> Option<String> {
+    fn departures(&mut self) -> Option<String> {
         self.note_departures(0);
         let (line, first) = self.departures.first()?;
         let place = if *line == 0 { String::new() } else { format!(" (line {line})") };
@@ -132,6 +191,20 @@ impl Resolver {
         self.parents.insert(dir.to_owned(), real.clone());
         real
     }
+}
+
+/// Directories whose names are kept in memory.
+const MOST_LISTINGS: usize = 64;
+
+/// What a directory holds, by its names as [`composed`] writes them.
+fn listing(dir: &Path) -> HashMap<String, PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((composed(entry.file_name().to_str()?), entry.path()))).collect()
+}
+
+/// A text in the form NFC, in which texts that look alike are compared.
+pub(crate) fn composed(text: &str) -> String {
+    text.nfc().collect()
 }
 
 /// What is at `path`, and where it really lies.
@@ -156,7 +229,7 @@ fn state(meta: &Metadata) -> FileState {
         return FileState::Unusable("it is a directory".into());
     }
     if !meta.is_file() {
-        return FileState::Unusable("it is no regular file".into());
+        return FileState::Unusable(format!("it is {}, not a regular file", crate::input::kind_of(meta)));
     }
     let mtime_ns = meta
         .modified()
@@ -183,6 +256,13 @@ fn unexpanded(written: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// A path whose directory is not there: as far as it is there, with its links resolved.
+fn settled(path: &Path) -> PathBuf {
+    let path = normalized(path);
+    let there = path.ancestors().find_map(|dir| Some((dir.canonicalize().ok()?, path.strip_prefix(dir).ok()?)));
+    there.map_or_else(|| path.clone(), |(real, rest)| real.join(rest))
 }
 
 /// `.` and `..` taken out by their names alone.

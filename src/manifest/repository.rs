@@ -3,7 +3,9 @@
 
 use super::{Generation, ImagePath, Located, Origin, Place, Problem, Prompt, Resolver, Subject};
 use crate::error::{Error, Result};
+use crate::input;
 use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind, quote};
+use crate::watch::Stop;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -55,9 +57,9 @@ impl StressTestRepo {
     /// Reads the repository at `root`; image paths may be restricted to `roots`.
     ///
     /// # Errors
-    /// There is no `results` directory, or a directory cannot be read. Faults of single files are in
+    /// There is no `results` directory, a directory cannot be read, or the caller wants to stop. Faults of single files are in
     /// [`StressTestRepo::problems`].
-    pub fn read(root: &Path, roots: Option<&[PathBuf]>) -> Result<StressTestRepo> {
+    pub fn read(root: &Path, roots: Option<&[PathBuf]>, stop: Stop<'_>) -> Result<StressTestRepo> {
         let results = root.join("results");
         if !results.is_dir() {
             return Err(Error::request(
@@ -76,13 +78,13 @@ impl StressTestRepo {
         reader.read_kinds();
         for model in directories(&results)? {
             for prompt in directories(&model)? {
+                stop.check()?;
                 reader.read_prompt_directory(&prompt)?;
             }
         }
         let mut repo = reader.repo;
-        if let Some(reason) = reader.resolver.departures() {
-            repo.warnings.push(Problem { origin: Origin::whole(root), reason });
-        }
+        let remarks = reader.resolver.remarks().into_iter();
+        repo.warnings.extend(remarks.map(|reason| Problem { origin: Origin::whole(root), reason }));
         Ok(repo)
     }
 }
@@ -100,7 +102,7 @@ impl Reader<'_> {
     /// The header of `prompts_50.txt`: `  People  (7):  black woman, …`.
     fn read_kinds(&mut self) {
         let path = self.root.join("val_dataset/prompts_50.txt");
-        let text = match std::fs::read_to_string(&path) {
+        let text = match input::read_text(&path, input::MAX_JSON) {
             Ok(text) => text,
             Err(e) => {
                 let reason = format!("{}; subjects have no kind (human, animal, object)", crate::error::io_reason(&e));
@@ -131,7 +133,7 @@ impl Reader<'_> {
     fn read_prompt_directory(&mut self, dir: &Path) -> Result<()> {
         let meta = dir.join("meta.json");
         let mut listed = BTreeSet::new();
-        match std::fs::read_to_string(&meta).map_err(|e| crate::error::io_reason(&e)).and_then(|text| parse(&text)) {
+        match input::read_text(&meta, input::MAX_JSON).map_err(|e| crate::error::io_reason(&e)).and_then(|text| parse(&text)) {
             Err(reason) => self.repo.problems.push(Problem { origin: Origin::whole(&meta), reason }),
             Ok(entries) => {
                 let file: Arc<Path> = meta.as_path().into();

@@ -101,7 +101,8 @@ fn summary(data: &PageData) -> Markup {
             (expected) " images were expected; "
             @if missing == 0 { "all are scored." } @else {
                 strong { (expected - missing) " are scored and " (missing) " are missing" }
-                ": without an image, or without all vectors. They are in no mean, and shown with their reason."
+                ": without a usable image, without a vector that a score needs, or not scored yet. They are in no mean, and \
+                 shown with their reason."
             }
         }
         @if !crate::report::is_dinov2(&data.by_model.identity) {

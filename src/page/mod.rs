@@ -21,7 +21,7 @@ mod text;
 
 pub use pictures::{Picture, THUMBNAIL, VIEW};
 
-use crate::durable::write_whole;
+use crate::durable::{check_target, hold_directory, make_directory, write_whole};
 use crate::error::{Error, Result};
 use crate::plot::{Cast, Figure};
 use crate::report::{Report, Thresholds};
@@ -29,7 +29,8 @@ use crate::vocabulary::{SceneType, SubjectKind};
 use crate::watch::Watch;
 use crate::windows::Square;
 use pictures::{Shelf, Shown};
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What the page is to say.
@@ -217,15 +218,20 @@ const GENERATOR: &str = concat!("msdata ", env!("CARGO_PKG_VERSION"));
 /// The place holds something else, the disk is full, the caller wants to stop, or a single file cannot hold even the
 /// tables.
 pub fn write(data: &PageData, output: &PageOutput, watch: &mut Watch<'_>) -> Result<PageWritten> {
+    // Pictures that this page does not show are removed: another page must not be on its way to the same place.
+    let mut _held = None;
     let (path, shelf, html) = match output {
         PageOutput::Directory(dir) => {
             let path = dir.join("index.html");
             refuse_foreign(&path)?;
+            make_directory(dir)?;
+            _held = hold_directory(dir)?;
             let shelf = Shelf::in_directory(dir, &data.pictures, watch)?;
             let html = document::html(data, &shelf);
             (path, shelf, html)
         }
         PageOutput::SingleFile { path, max_bytes } => {
+            check_target(path)?;
             refuse_foreign(path)?;
             let (shelf, html) = single_file(data, *max_bytes, watch)?;
             (path.clone(), shelf, html)
@@ -265,8 +271,14 @@ fn single_file(data: &PageData, max_bytes: u64, watch: &mut Watch<'_>) -> Result
 /// # Errors
 /// There is a file that is no page of ours.
 fn refuse_foreign(path: &Path) -> Result<()> {
-    let Ok(text) = fs::read(path) else { return Ok(()) };
-    let head = String::from_utf8_lossy(&text[..text.len().min(4096)]).into_owned();
+    // What is no regular file is written to, not replaced.
+    if !path.is_file() {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut text));
+    read.map_err(Error::io("read", path))?;
+    let head = String::from_utf8_lossy(&text);
     if text.is_empty() || head.contains("name=\"generator\" content=\"msdata ") {
         return Ok(());
     }

@@ -1,15 +1,16 @@
-//! The page's pictures: a thumbnail and a larger view of each image, as JPEG. Their names are the hash of the
-//! content that they were made from, so that a picture that is there is the right one and is not made again.
+//! The page's pictures: a thumbnail and a larger view of each image, as JPEG. Their names are a hash of the
+//! content that they were made from and of how, so that a picture that is there is the right one and is not made again.
 
-use crate::durable::{give_name, sync_dir};
+use crate::durable::{self, Temporary, make_directory, sync_dir, write_whole};
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Filter, Rgb, decode, read, resize};
+use crate::image::{Door, Filter, PIXEL_RULE, Rgb, Transparency, decode_on, resize};
 use crate::watch::Watch;
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Longest side of a thumbnail, in pixels: sharp at half that on a dense screen.
@@ -36,6 +37,10 @@ pub struct Picture {
     pub name: String,
     /// BLAKE3 of its content, hexadecimal, or why it cannot be shown.
     pub content: std::result::Result<String, String>,
+    /// What becomes of its transparent pixels: it is shown as encoders see it.
+    pub transparency: Transparency,
+    /// Through which it is read.
+    pub door: Door,
 }
 
 /// How an image is shown.
@@ -73,12 +78,9 @@ impl Shelf {
     /// # Errors
     /// The disk is full, or the caller wants to stop (what was made is kept).
     pub fn in_directory(dir: &Path, pictures: &[Picture], watch: &mut Watch<'_>) -> Result<Shelf> {
-        for (size, _) in SIZES {
-            let dir = dir.join(size);
-            fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
-        }
+        make_shelves(dir)?;
         // Images of the same content share a picture, made from the first file that still has that content.
-        let mut contents: Vec<(&str, Vec<&Path>)> = Vec::new();
+        let mut contents: Vec<(&str, Vec<&Picture>)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for picture in pictures {
             let Ok(hash) = &picture.content else { continue };
@@ -86,12 +88,12 @@ impl Shelf {
                 contents.push((hash, Vec::new()));
                 contents.len() - 1
             });
-            contents[place].1.push(&picture.path);
+            contents[place].1.push(picture);
         }
         let mut made: Vec<Shown> = Vec::with_capacity(contents.len());
         for block in contents.chunks(BLOCK) {
             watch.check()?;
-            made.extend(block.par_iter().map(|(hash, paths)| file(dir, hash, paths)).collect::<Result<Vec<_>>>()?);
+            made.extend(block.par_iter().map(|(hash, same)| file(dir, hash, same)).collect::<Result<Vec<_>>>()?);
             watch.report("pictures", made.len() as u64, Some(contents.len() as u64));
         }
         let of = |picture: &Picture| match &picture.content {
@@ -102,7 +104,7 @@ impl Shelf {
         let names: HashSet<&str> =
             shown.iter().filter_map(|s| if let Shown::File(name) = s { Some(name.as_str()) } else { None }).collect();
         for (size, _) in SIZES {
-            sweep(&dir.join(size), &names)?;
+            sweep(dir, size, &names)?;
             sync_dir(&dir.join(size))?;
         }
         Ok(Shelf { shown, views: true, standing: RefCell::default() })
@@ -171,38 +173,41 @@ impl Shelf {
 }
 
 /// Makes the files of one content that are not there yet.
-fn file(dir: &Path, hash: &str, paths: &[&Path]) -> Result<Shown> {
-    let name = hash[..32].to_owned(); // 128 bits: no two contents meet
+fn file(dir: &Path, hash: &str, same: &[&Picture]) -> Result<Shown> {
+    // Another rule, or another ground, makes another picture of the same content. 128 bits: no two meet.
+    let transparency = same.first().map(|picture| picture.transparency).unwrap_or_default();
+    let made_from = format!("{hash} pixel rule {PIXEL_RULE} {transparency}");
+    let name = blake3::hash(made_from.as_bytes()).to_hex()[..32].to_owned();
     let places = SIZES.map(|(size, side)| (dir.join(size).join(format!("{name}.jpg")), side));
     if places.iter().all(|(path, _)| path.is_file()) {
         return Ok(Shown::File(name));
     }
     let mut fault = String::new();
-    let mut pixels_of = |path: &&Path| pixels(path, hash).map_err(|reason| fault = reason).ok();
-    let Some(rgb) = paths.iter().find_map(&mut pixels_of) else { return Ok(Shown::Unusable(fault)) };
+    let mut pixels_of = |picture: &&Picture| pixels(picture, hash).map_err(|reason| fault = reason).ok();
+    let Some(rgb) = same.iter().find_map(&mut pixels_of) else { return Ok(Shown::Unusable(fault)) };
     for (path, side) in places {
         let bytes = match jpeg(&rgb, side) {
             Ok(bytes) => bytes,
             Err(reason) => return Ok(Shown::Unusable(reason)),
         };
-        let temporary = path.with_extension("tmp");
-        fs::write(&temporary, bytes).map_err(Error::io("write", &temporary))?;
-        give_name(&temporary, &path)?;
+        let mut temporary = Temporary::beside(&path)?;
+        temporary.file.write_all(&bytes).map_err(Error::io("write", &path))?;
+        temporary.give_name()?;
     }
     Ok(Shown::File(name))
 }
 
 fn thumbnail(picture: &Picture) -> std::result::Result<Vec<u8>, String> {
-    jpeg(&pixels(&picture.path, picture.content.as_ref().map_err(String::clone)?)?, THUMBNAIL)
+    jpeg(&pixels(picture, picture.content.as_ref().map_err(String::clone)?)?, THUMBNAIL)
 }
 
 /// The pixels of a file, if its content is still what the catalog knows.
-fn pixels(path: &Path, hash: &str) -> std::result::Result<Rgb, String> {
-    let bytes = read(path).map_err(|e| io_reason(&e))?;
+fn pixels(picture: &Picture, hash: &str) -> std::result::Result<Rgb, String> {
+    let bytes = picture.door.read(&picture.path).map_err(|e| io_reason(&e))?;
     if blake3::hash(&bytes).to_hex().as_str() != hash {
-        return Err("the file has changed since it was scored: ingest it again".into());
+        return Err("the file has changed since it was scored: `msdata ingest --rehash` reads it again".into());
     }
-    decode(&bytes).map(|decoded| decoded.rgb).map_err(|fault| fault.reason)
+    decode_on(&bytes, picture.transparency).map(|decoded| decoded.rgb).map_err(|fault| fault.reason)
 }
 
 /// A JPEG no side of which is longer than `side`; never enlarged.
@@ -217,14 +222,35 @@ fn jpeg(rgb: &Rgb, side: u32) -> std::result::Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Removes pictures that nothing shows any more, and what an interrupted run left. Other files stay.
-fn sweep(dir: &Path, names: &HashSet<&str>) -> Result<()> {
+/// The file of a page that says that its pictures are ours to remove: a user's are never.
+const OURS: &str = ".msdata-page";
+
+/// Makes the directories of the pictures. Where they are new, or empty, what comes into them is ours.
+fn make_shelves(dir: &Path) -> Result<()> {
+    let mut empty = true;
+    for (size, _) in SIZES {
+        let dir = dir.join(size);
+        make_directory(&dir)?;
+        empty &= fs::read_dir(&dir).map_err(Error::io("read", &dir))?.next().is_none();
+    }
+    let mark = dir.join(OURS);
+    if empty && !mark.exists() { write_whole(&mark, b"Pictures that this page no longer shows are removed.\n") } else { Ok(()) }
+}
+
+/// Removes pictures that nothing shows any more, and what an interrupted run left. Other files stay, and so does
+/// everything where a user's pictures were before.
+fn sweep(page: &Path, size: &str, names: &HashSet<&str>) -> Result<()> {
+    let dir = &page.join(size);
+    durable::sweep(dir)?;
+    if !page.join(OURS).is_file() {
+        return Ok(());
+    }
     for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
         let path = entry.map_err(Error::io("read", dir))?.path();
         let file_name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let (name, rest) = file_name.split_at(file_name.len().min(32));
         let ours = name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit());
-        if ours && (rest == ".tmp" || (rest == ".jpg" && !names.contains(name))) {
+        if ours && rest == ".jpg" && !names.contains(name) {
             fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
     }

@@ -1,14 +1,14 @@
 //! Where models meet: the images that two of them have of the same prompt and seed, cell by cell.
 
-use super::cells::{cell_intervals, mean_of};
+use super::contrast::{Columns, Contrast};
 use super::identity::identity_encoder;
 use super::keys::Keys;
 use super::local::Locals;
-use super::remarks::listed;
+use super::remarks::{listed, written};
 use super::units::{Scores, Units};
 use super::{CompareOptions, Comparison, Facts, Key, KeyValue, Thresholds};
 use crate::error::{Error, Result};
-use crate::score::{Question, Unit, holm, mean, sign_flip};
+use crate::score::{Question, Unit, holm, least_p};
 use crate::vocabulary::{ModelName, plain, quote};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -32,6 +32,11 @@ impl Kind {
     pub(super) fn lower_is_better(self) -> bool {
         matches!(self, Kind::Scr(_) | Kind::Calibrated(_))
     }
+
+    /// Whether it lies between 0 and 1, as the others need not.
+    pub(super) fn is_share(self) -> bool {
+        matches!(self, Kind::Scr(_) | Kind::Calibrated(_))
+    }
 }
 
 /// A measure and what it is called.
@@ -52,7 +57,12 @@ pub(super) struct Arena<'a> {
     keys: Keys<'a>,
     /// By model, in the order of their names.
     pub(super) sides: BTreeMap<u32, Side<'a>>,
+    /// Every line of every cell: prompt, seed and place in the prompt.
+    lines: BTreeMap<Vec<i64>, Vec<Line>>,
 }
+
+/// Where images of two models meet: prompt, seed and, where images are not compared whole, place in the prompt.
+type Line = (u32, i64, u32);
 
 /// One model's units, and its cells by the codes of their keys.
 pub(super) struct Side<'a> {
@@ -60,7 +70,9 @@ pub(super) struct Side<'a> {
     units: Units<'a>,
     pub(super) cells: BTreeMap<Vec<i64>, Vec<usize>>,
     /// Unit by prompt, seed and place in the prompt.
-    at: HashMap<(u32, i64, u32), usize>,
+    at: HashMap<Line, usize>,
+    /// Distinct sizes of its images.
+    sizes: BTreeSet<[u32; 2]>,
 }
 
 impl Side<'_> {
@@ -68,7 +80,7 @@ impl Side<'_> {
         self.facts.generations[self.units.generation[unit] as usize].prompt
     }
 
-    fn key(&self, unit: usize) -> (u32, i64, u32) {
+    fn key(&self, unit: usize) -> Line {
         let generation = &self.facts.generations[self.units.generation[unit] as usize];
         (generation.prompt, generation.seed, self.units.ordinal.as_ref().map_or(0, |o| o[unit]))
     }
@@ -110,16 +122,27 @@ impl<'a> Arena<'a> {
         for model in 0..facts.models.len() as u32 {
             let units = Units::new(facts, scores, &options.by, |generation| generation.model == model);
             let codes: Vec<Vec<i64>> = options.by.iter().map(|key| units.codes(*key, &keys)).collect();
-            let mut side = Side { facts, units, cells: BTreeMap::new(), at: HashMap::new() };
+            let sizes = units.facts().filter_map(|g| g.size).collect();
+            let mut side = Side { facts, units, cells: BTreeMap::new(), at: HashMap::new(), sizes };
             for unit in 0..side.units.generation.len() {
                 side.cells.entry(codes.iter().map(|of_key| of_key[unit]).collect()).or_default().push(unit);
                 side.at.insert(side.key(unit), unit);
             }
             sides.insert(model, side);
         }
+        let mut lines: BTreeMap<Vec<i64>, Vec<Line>> = BTreeMap::new();
+        for side in sides.values() {
+            for (codes, members) in &side.cells {
+                lines.entry(codes.clone()).or_default().extend(members.iter().map(|unit| side.key(*unit)));
+            }
+        }
+        for lines in lines.values_mut() {
+            lines.sort_unstable();
+            lines.dedup();
+        }
         let identity_at = names.iter().position(|n| *n == identity).unwrap_or(0);
         let locals = Locals::new(facts, options.alpha);
-        Ok(Arena { facts, options, identity, identity_at, scores, locals, keys, sides })
+        Ok(Arena { facts, options, identity, identity_at, scores, locals, keys, sides, lines })
     }
 
     pub(super) fn model(&self, name: &ModelName) -> Result<u32> {
@@ -172,67 +195,66 @@ impl<'a> Arena<'a> {
 
     /// Every pair in every cell by every measure: measures outermost, cells innermost.
     pub(super) fn compare(&self, pairs: &[[u32; 2]], measures: &[Measure]) -> Vec<Comparison> {
-        let compared: Vec<Vec<Comparison>> = pairs.par_iter().map(|pair| self.compare_pair(*pair, measures)).collect(); // each by measure, cell
-        let mut rows = Vec::new();
-        for measure in measures {
-            let mut family: Vec<Comparison> = compared.iter().flatten().filter(|c| c.measure == measure.name).cloned().collect();
-            let adjusted = holm(&family.iter().map(|c| c.p).collect::<Vec<_>>());
-            family.iter_mut().zip(adjusted).for_each(|(comparison, p)| comparison.p_holm = p);
-            rows.append(&mut family);
+        measures.iter().flat_map(|measure| self.compare_by(pairs, measure)).collect()
+    }
+
+    fn compare_by(&self, pairs: &[[u32; 2]], measure: &Measure) -> Vec<Comparison> {
+        let models: BTreeSet<u32> = pairs.iter().flatten().copied().collect();
+        let values: Vec<(u32, &Side<'_>, Vec<Option<f64>>)> = models
+            .into_par_iter()
+            .map(|model| (model, &self.sides[&model], self.sides[&model].values(self, measure.kind)))
+            .collect();
+        let mut of_cells: Vec<(Vec<(Key, KeyValue)>, Vec<Option<Contrast>>)> = Vec::new(); // each by pair
+        for (codes, lines) in &self.lines {
+            let here = values.par_iter().filter(|(_, side, _)| side.cells.contains_key(codes));
+            let column = |side: &Side<'_>, values: &[Option<f64>]| -> Vec<Option<f64>> {
+                lines.iter().map(|line| values[*side.at.get(line)?]).collect()
+            };
+            let models = here.map(|(model, side, values)| (*model, column(side, values))).collect();
+            let prompts: Vec<u32> = lines.iter().map(|(prompt, _, _)| *prompt).collect();
+            let columns = Columns::new(measure.kind, &prompts, models, self.options.confidence);
+            of_cells.push((self.values(codes), pairs.par_iter().map(|pair| columns.contrast(*pair)).collect()));
         }
+        let mut rows = Vec::new();
+        for (at, pair) in pairs.iter().enumerate() {
+            let [a, b] = pair.map(|model| self.facts.models[model as usize].0.as_str());
+            let of_cell = |(keys, contrasts): &mut (Vec<(Key, KeyValue)>, Vec<Option<Contrast>>)| {
+                Some(Comparison::new([a, b], keys.clone(), &measure.name, contrasts[at].take()?))
+            };
+            rows.extend(of_cells.iter_mut().filter_map(of_cell));
+        }
+        let adjusted = holm(&rows.iter().map(|row| row.p).collect::<Vec<_>>());
+        rows.iter_mut().zip(adjusted).for_each(|(row, p)| row.p_holm = p);
         rows
     }
 
-    fn compare_pair(&self, [a, b]: [u32; 2], measures: &[Measure]) -> Vec<Comparison> {
-        let (one, other) = (&self.sides[&a], &self.sides[&b]);
-        let values: Vec<[Vec<Option<f64>>; 2]> =
-            measures.iter().map(|m| [one.values(self, m.kind), other.values(self, m.kind)]).collect();
-        let cells: BTreeSet<&Vec<i64>> = one.cells.keys().chain(other.cells.keys()).collect();
-        let cells: Vec<&Vec<i64>> = cells.into_iter().collect();
-        let of_cell = |codes: &&Vec<i64>| -> Vec<Comparison> {
-            let of = |side: &'_ Side<'_>| side.cells.get(*codes).cloned().unwrap_or_default();
-            let (ours, theirs) = (of(one), of(other));
-            let partners: Vec<Option<usize>> = ours.iter().map(|unit| other.at.get(&one.key(*unit)).copied()).collect();
-            let prompts: Vec<u32> = ours.iter().map(|unit| one.prompt(*unit)).collect();
-            // Per measure and unit of ours: its value and its partner's.
-            let both: Vec<Vec<Option<[f64; 2]>>> = values
-                .iter()
-                .map(|[ours_of, theirs_of]| {
-                    let pair = |(unit, partner): (&usize, &Option<usize>)| Some([ours_of[*unit]?, theirs_of[(*partner)?]?]);
-                    ours.iter().zip(&partners).map(pair).collect()
-                })
-                .collect();
-            let differences: Vec<Vec<Option<f64>>> =
-                both.iter().map(|pairs| pairs.iter().map(|pair| pair.map(|[x, y]| x - y)).collect()).collect();
-            let slices: Vec<&[Option<f64>]> = differences.iter().map(Vec::as_slice).collect();
-            let ci = cell_intervals(&prompts, &slices, self.options.confidence);
-            let keys = self.values(codes);
-            let comparison = |at: usize| {
-                let [ours_of, theirs_of] = &values[at];
-                let scored = |units: &[usize], of: &[Option<f64>]| units.iter().filter(|u| of[**u].is_some()).count() as u64;
-                let pairs = both[at].iter().flatten().count() as u64;
-                let side = |k: usize| mean_of(&both[at].iter().map(|pair| pair.map(|pair| pair[k])).collect::<Vec<_>>());
-                let of_prompts = by_prompt(&prompts, &differences[at]);
-                Comparison {
-                    a: self.facts.models[a as usize].0.clone(),
-                    b: self.facts.models[b as usize].0.clone(),
-                    keys: keys.clone(),
-                    measure: measures[at].name.clone(),
-                    pairs,
-                    prompts: of_prompts.len() as u64,
-                    only_a: scored(&ours, ours_of) - pairs,
-                    only_b: scored(&theirs, theirs_of) - pairs,
-                    mean_a: side(0),
-                    mean_b: side(1),
-                    difference: mean_of(&differences[at]),
-                    ci: ci[at],
-                    p: sign_flip(&of_prompts, self.options.confidence.seed),
-                    p_holm: None,
+    /// Rows that could not show any difference, because Holm's method makes even the least p of so few prompts too
+    /// large: how many, and the first.
+    pub(super) fn floor_remark(&self, rows: &[Comparison]) -> Option<String> {
+        let alpha = 1.0 - self.options.confidence.level;
+        let (mut bound, mut first) = (0, None);
+        for family in rows.chunk_by(|one, other| one.measure == other.measure) {
+            let mut all: Vec<f64> = family.iter().filter_map(|row| row.p).collect();
+            all.sort_by(f64::total_cmp);
+            for row in family.iter().filter(|row| row.p.is_some()) {
+                let least = least_p(row.prompts);
+                let adjusted = least * (all.len() - all.partition_point(|p| *p < least)) as f64;
+                if adjusted > alpha {
+                    bound += 1;
+                    first.get_or_insert((row, least, adjusted.min(1.0), all.len()));
                 }
-            };
-            (0..measures.len()).map(comparison).collect()
-        };
-        cells.par_iter().map(of_cell).collect::<Vec<_>>().into_iter().flatten().collect()
+            }
+        }
+        let (row, least, adjusted, tests) = first?;
+        let cell = if row.keys.is_empty() { String::new() } else { format!(", {}", written(row.keys.iter())) };
+        let prompts = if row.prompts == 1 { "1 prompt gives".to_owned() } else { format!("{} prompts give", row.prompts) };
+        Some(format!(
+            "rows in which no difference could be told from chance, however large: {bound} of {}, the first {}: {prompts} a p of \
+             {least:.1e} at the least, and over the {tests} rows of a measure Holm's method makes that {adjusted:.2}; more prompts, \
+             larger cells (`--whole`) or fewer models help",
+            rows.len(),
+            plain(&format!("{} and {}{cell}", row.a, row.b)),
+        ))
     }
 
     /// Pairs of models whose images cannot be paired, or differ in size: how many, and the first.
@@ -241,12 +263,11 @@ impl<'a> Arena<'a> {
         for [a, b] in pairs {
             let (one, other) = (&self.sides[a], &self.sides[b]);
             let [a, b] = [a, b].map(|model| plain(&self.facts.models[*model as usize].0));
-            let sizes = |side: &Side<'_>| -> BTreeSet<[u32; 2]> { side.units.facts().filter_map(|g| g.size).collect() };
-            let (ours, theirs) = (sizes(one), sizes(other));
+            let (ours, theirs) = (&one.sizes, &other.sizes);
             if !one.at.keys().any(|key| other.at.contains_key(key)) {
                 strangers.push(format!("{a} and {b}"));
             } else if !ours.is_empty() && !theirs.is_empty() && ours != theirs {
-                unlike.push(format!("{a} {}, {b} {}", listed(&ours), listed(&theirs)));
+                unlike.push(format!("{a} {}, {b} {}", listed(ours), listed(theirs)));
             }
         }
         let mut said = Vec::new();
@@ -264,15 +285,4 @@ impl<'a> Arena<'a> {
         }
         said
     }
-}
-
-/// The mean difference of each prompt that has one, in the order of the prompts.
-fn by_prompt(prompts: &[u32], differences: &[Option<f64>]) -> Vec<f64> {
-    let mut of_prompt: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for (prompt, difference) in prompts.iter().zip(differences) {
-        if let Some(difference) = difference {
-            of_prompt.entry(*prompt).or_default().push(*difference);
-        }
-    }
-    of_prompt.values().map(|differences| mean(differences)).collect()
 }

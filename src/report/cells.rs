@@ -72,6 +72,7 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
         rows,
         generations,
         generations_missing: generations - scored,
+        generations_waiting: 0,
         cut_prompts: facts.cut_prompts.clone(),
         remarks,
     })
@@ -156,8 +157,9 @@ impl Table<'_> {
         let texts = clip_ts.iter().zip(&self.texts).map(|(values, e)| (format!("clip_t/{}", self.names[*e]), count(values)));
         let scored = named.chain(texts).filter(|(_, n)| *n != images).collect();
 
-        let measures: Vec<&[Option<f64>]> = [&similarities, &clip_ts, &rates].into_iter().flatten().map(Vec::as_slice).collect();
-        let [similarity, clip_t, scr] = self.label(measures.iter().map(|values| mean_of(values)));
+        let cosines = similarities.iter().chain(&clip_ts).map(|values| (values.as_slice(), None));
+        let measures: Vec<Bounded<'_>> = cosines.chain(rates.iter().map(|values| (values.as_slice(), SHARE))).collect();
+        let [similarity, clip_t, scr] = self.label(measures.iter().map(|(values, _)| mean_of(values)));
         let ci = self.options.confidence.map(|confidence| {
             let prompts: Vec<u32> = generations.iter().map(|g| self.facts.generations[*g].prompt).collect();
             let [similarity, clip_t, scr] = self.label(cell_intervals(&prompts, &measures, confidence).into_iter());
@@ -272,14 +274,21 @@ impl Table<'_> {
     }
 }
 
+/// A measure's values, with the bounds that it cannot leave.
+pub(super) type Bounded<'v> = (&'v [Option<f64>], Option<[f64; 2]>);
+
+/// The bounds of a share.
+pub(super) const SHARE: Option<[f64; 2]> = Some([0.0, 1.0]);
+
 /// The interval of each measure of a cell; `prompts` says which prompt each value belongs to.
-pub(super) fn cell_intervals(prompts: &[u32], measures: &[&[Option<f64>]], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
+pub(super) fn cell_intervals(prompts: &[u32], measures: &[Bounded<'_>], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
     let mut distinct: Vec<u32> = prompts.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
     let clusters: Vec<usize> = prompts.iter().map(|p| distinct.partition_point(|d| d < p)).collect();
-    let clustered =
-        |values: &&[Option<f64>]| Clustered::new(distinct.len(), clusters.iter().copied().zip(values.iter().copied()));
+    let clustered = |(values, bounds): &Bounded<'_>| {
+        Clustered::new(distinct.len(), clusters.iter().copied().zip(values.iter().copied())).within(*bounds)
+    };
     intervals(&measures.iter().map(clustered).collect::<Vec<_>>(), confidence)
 }
 

@@ -1,6 +1,7 @@
 //! Models against each other, on the same prompts and seeds.
 
 use super::arena::Arena;
+use super::contrast::Contrast;
 use super::units::Scores;
 use super::{Facts, Key, KeyValue, Thresholds};
 use crate::error::Result;
@@ -81,12 +82,40 @@ pub struct Comparison {
     pub mean_b: Option<f64>,
     /// Mean of a − b; `None` without pairs.
     pub difference: Option<f64>,
-    /// Its interval by a bootstrap over prompts; `None` with fewer than two.
+    /// The mean of the prompts' mean differences, which is what is tested: the same where all have as many pairs. Not
+    /// written.
+    pub of_prompts: Option<f64>,
+    /// The interval of the difference by a bootstrap over prompts; `None` with fewer than two, and where all differ by as much and the
+    /// measure has no bounds.
     pub ci: Option<[f64; 2]>,
     /// Of the sign-flip test over the prompts' means; `None` without pairs.
     pub p: Option<f64>,
     /// The same by Holm's method, over all rows of this measure.
     pub p_holm: Option<f64>,
+}
+
+impl Comparison {
+    pub(super) fn new([a, b]: [&str; 2], keys: Vec<(Key, KeyValue)>, measure: &str, contrast: Contrast) -> Comparison {
+        let Contrast { pairs, prompts, only_a, only_b, mean_a, mean_b, difference, of_prompts, ci, p } = contrast;
+        let (a, b, measure) = (a.to_owned(), b.to_owned(), measure.to_owned());
+        Comparison {
+            a,
+            b,
+            keys,
+            measure,
+            pairs,
+            prompts,
+            only_a,
+            only_b,
+            mean_a,
+            mean_b,
+            difference,
+            of_prompts,
+            ci,
+            p,
+            p_holm: None,
+        }
+    }
 }
 
 impl Serialize for Comparison {
@@ -126,11 +155,14 @@ pub fn compare(facts: &Facts, models: Option<[&ModelName; 2]>, options: &Compare
         None => arena.every_pair(),
     };
     let measures = arena.measures(options.measure.as_deref())?;
+    let rows = arena.compare(&pairs, &measures);
+    let mut remarks = arena.remarks(&pairs);
+    remarks.extend(arena.floor_remark(&rows));
     Ok(Comparisons {
         identity: arena.identity.to_owned(),
         by: options.by.clone(),
         level: options.confidence.level,
-        rows: arena.compare(&pairs, &measures),
-        remarks: arena.remarks(&pairs),
+        rows,
+        remarks,
     })
 }

@@ -15,7 +15,7 @@ pub fn identity_encoder<'a>(image_encoders: &[&'a str], wanted: Option<&str>) ->
     if image_encoders.is_empty() {
         return Err(Error::request(
             "the data set has no image vectors yet, so there is nothing to report",
-            "ingest vectors with `msdata ingest --embeddings FILE.parquet`",
+            "make them with `msdata embed`, or bring them with `msdata ingest --embeddings FILE.parquet`",
         ));
     }
     if let Some(wanted) = wanted {

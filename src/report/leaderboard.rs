@@ -1,13 +1,15 @@
 //! The models in the order of one measure, with those grouped that are not told apart.
 
 use super::arena::{Arena, Side};
-use super::cells::{cell_intervals, mean_of};
+use super::cells::{SHARE, cell_intervals, mean_of};
+use super::remarks::written;
 use super::units::Scores;
 use super::{CompareOptions, Comparison, Facts, Key, KeyValue};
 use crate::error::{Error, Result};
 use crate::score::groups;
+use crate::vocabulary::plain;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// A leaderboard, with what to know of it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -18,8 +20,11 @@ pub struct Leaderboard {
     pub by: Vec<Key>,
     /// The measure that ranks.
     pub measure: String,
-    /// By cell, best mean first.
+    /// By cell, best first: no model stands before one that is better and told apart from it, unless they are so in a
+    /// circle.
     pub rows: Vec<Standing>,
+    /// Whether, in some cell, models have images that others lack. The order is then not that of their means.
+    pub unequal: bool,
     /// Sentences.
     pub remarks: Vec<String>,
 }
@@ -29,15 +34,19 @@ pub struct Leaderboard {
 pub struct Standing {
     /// The cell.
     pub keys: Vec<(Key, KeyValue)>,
-    /// 1 more than the models that are better and told apart from it; `None` without a mean.
+    /// 1 more than the models that are better, on the images that both have, and told apart from it; `None` without a
+    /// mean.
     pub rank: Option<u64>,
     /// The model.
     pub model: String,
     /// Letters of the groups that it is in: two models share a letter if and only if they are not told apart.
     pub groups: String,
+    /// How much better it is than the others, on the images that it shares with each: the mean over them of the mean
+    /// over prompts. `None` if it shares none.
+    pub margin: Option<f64>,
     /// Its images (or pairs of image and subject).
     pub images: u64,
-    /// Its mean over them.
+    /// Its mean over all of them, which others may lack.
     pub mean: Option<f64>,
     /// The interval of that.
     pub ci: Option<[f64; 2]>,
@@ -52,6 +61,7 @@ impl Serialize for Standing {
         map.serialize_entry("rank", &self.rank)?;
         map.serialize_entry("model", &self.model)?;
         map.serialize_entry("groups", &self.groups)?;
+        map.serialize_entry("margin", &self.margin)?;
         map.serialize_entry("images", &self.images)?;
         map.serialize_entry("mean", &self.mean)?;
         map.serialize_entry("low", &self.ci.map(|[low, _]| low))?;
@@ -78,7 +88,8 @@ pub fn leaderboard(facts: &Facts, options: &CompareOptions) -> Result<Leaderboar
         .map(|(model, side)| (*model, side, side.values(&arena, measure.kind)))
         .collect();
     let cells: BTreeSet<&Vec<i64>> = models.iter().flat_map(|(_, side, _)| side.cells.keys()).collect();
-    let mut rows = Vec::new();
+    let bounds = measure.kind.is_share().then_some(SHARE).flatten();
+    let mut boards = Vec::new();
     for codes in cells {
         let keys = arena.values(codes);
         let mut standings: Vec<Standing> = Vec::new();
@@ -86,50 +97,141 @@ pub fn leaderboard(facts: &Facts, options: &CompareOptions) -> Result<Leaderboar
             let members = side.cells.get(codes).map(Vec::as_slice).unwrap_or_default();
             let values: Vec<Option<f64>> = members.iter().map(|m| values[*m]).collect();
             let prompts: Vec<u32> = members.iter().map(|m| side.prompt(*m)).collect();
-            let ci = cell_intervals(&prompts, &[&values], options.confidence);
+            let ci = cell_intervals(&prompts, &[(&values, bounds)], options.confidence);
             standings.push(Standing {
                 keys: keys.clone(),
                 rank: None,
                 model: facts.models[*model as usize].0.clone(),
                 groups: String::new(),
+                margin: None,
                 images: values.iter().flatten().count() as u64,
                 mean: mean_of(&values),
                 ci: ci.into_iter().next().flatten(),
             });
         }
-        let sign = if measure.kind.lower_is_better() { 1.0 } else { -1.0 };
-        // Those without a mean last; by name among equals.
-        standings.sort_by(|a, b| {
-            let place = |s: &Standing| s.mean.map_or(f64::INFINITY, |mean| sign * mean);
-            place(a).total_cmp(&place(b))
-        });
-        let ranked = standings.iter().take_while(|s| s.mean.is_some()).count();
-        let told_apart = |a: usize, b: usize| {
-            let names = [standings[a].model.as_str(), standings[b].model.as_str()];
-            let of_pair = |c: &&Comparison| {
-                c.keys == keys && (names == [c.a.as_str(), c.b.as_str()] || names == [c.b.as_str(), c.a.as_str()])
-            };
-            let p = comparisons.iter().find(of_pair).and_then(|c| c.p_holm);
-            p.is_some_and(|p| p <= 1.0 - options.confidence.level)
-        };
-        let ranks: Vec<u64> = (0..ranked)
-            .map(|at| 1 + (0..at).filter(|b| standings[*b].mean != standings[at].mean && told_apart(*b, at)).count() as u64)
-            .collect();
-        let sets = groups(ranked, told_apart);
-        for (at, rank) in ranks.into_iter().enumerate() {
-            standings[at].rank = Some(rank);
-            let letters = sets.iter().enumerate().filter(|(_, set)| set.contains(&at)).map(|(i, _)| letter(i));
-            standings[at].groups = letters.collect();
-        }
-        rows.extend(standings);
+        let matches = Matches::new(&keys, &comparisons, measure.kind.lower_is_better(), 1.0 - options.confidence.level);
+        boards.push((matches.unequal(), matches.rank(standings)));
+    }
+    let mut remarks = arena.remarks(&pairs);
+    remarks.extend(arena.floor_remark(&comparisons));
+    remarks.extend(coverage_remark(&comparisons));
+    let circles: Vec<&[Standing]> =
+        boards.iter().filter(|(_, board)| board.circle).map(|(_, board)| &board.standings[..]).collect();
+    if let Some(first) = circles.first().and_then(|standings| standings.first()) {
+        let cell =
+            if first.keys.is_empty() { String::new() } else { format!(", the first {}", plain(&written(first.keys.iter()))) };
+        remarks.push(format!(
+            "cells in which models that are told apart are better than one another in a circle, each on other images, so that no \
+             order is right: {}{cell}; compare them on the same images",
+            circles.len()
+        ));
     }
     Ok(Leaderboard {
         identity: arena.identity.to_owned(),
         by: options.by.clone(),
         measure: measure.name,
-        rows,
-        remarks: arena.remarks(&pairs),
+        unequal: boards.iter().any(|(unequal, _)| *unequal),
+        rows: boards.into_iter().flat_map(|(_, board)| board.standings).collect(),
+        remarks,
     })
+}
+
+/// That models were tested on other images than their means are over: how many pairs of models, and the first.
+fn coverage_remark(comparisons: &[Comparison]) -> Option<String> {
+    let unequal = |c: &&Comparison| c.pairs > 0 && c.only_a + c.only_b > 0;
+    let first = comparisons.iter().find(unequal)?;
+    let cell = if first.keys.is_empty() { String::new() } else { format!(", {}", written(first.keys.iter())) };
+    Some(format!(
+        "pairs of models of which one has images that the other lacks: {}, the first {} ({} in common, {} and {} not); the order \
+         and the ranks are by the images in common, the means by all",
+        comparisons.iter().filter(unequal).count(),
+        plain(&format!("{} and {}{cell}", first.a, first.b)),
+        first.pairs,
+        first.only_a,
+        first.only_b,
+    ))
+}
+
+/// What the models of one cell have been found to be against each other.
+struct Matches<'c> {
+    of_pairs: HashMap<(&'c str, &'c str), &'c Comparison>,
+    lower_is_better: bool,
+    alpha: f64,
+}
+
+/// The models of a cell in order.
+struct Board {
+    standings: Vec<Standing>,
+    /// Whether there is no order that agrees with every pair told apart.
+    circle: bool,
+}
+
+impl<'c> Matches<'c> {
+    fn new(keys: &[(Key, KeyValue)], comparisons: &'c [Comparison], lower_is_better: bool, alpha: f64) -> Matches<'c> {
+        let here = comparisons.iter().filter(|c| c.keys == keys);
+        Matches { of_pairs: here.map(|c| ((c.a.as_str(), c.b.as_str()), c)).collect(), lower_is_better, alpha }
+    }
+
+    fn unequal(&self) -> bool {
+        self.of_pairs.values().any(|c| c.pairs > 0 && c.only_a + c.only_b > 0)
+    }
+
+    /// By how much the one is better than the other, as it was tested, and whether they are told apart.
+    fn lead(&self, one: &str, other: &str) -> Option<(f64, bool)> {
+        let (comparison, sign) = match self.of_pairs.get(&(one, other)) {
+            Some(comparison) => (comparison, 1.0),
+            None => (self.of_pairs.get(&(other, one))?, -1.0),
+        };
+        let better = if self.lower_is_better { -sign } else { sign };
+        Some((better * comparison.of_prompts?, comparison.p_holm.is_some_and(|p| p <= self.alpha)))
+    }
+
+    /// Puts the models in order: the best first of those that no model left is told apart from and better than.
+    fn rank(&self, mut standings: Vec<Standing>) -> Board {
+        let with_mean = standings.iter().filter(|s| s.mean.is_some()).count();
+        standings.sort_by_key(|s| s.mean.is_none()); // stable: by name among themselves
+        let without = standings.split_off(with_mean);
+        let leads: Vec<Vec<Option<(f64, bool)>>> =
+            standings.iter().map(|a| standings.iter().map(|b| self.lead(&a.model, &b.model)).collect()).collect();
+        let beats = |a: usize, b: usize| matches!(leads[a][b], Some((lead, true)) if lead > 0.0);
+        let beaten_by: Vec<usize> = (0..with_mean).map(|b| (0..with_mean).filter(|a| beats(*a, b)).count()).collect();
+        for (at, standing) in standings.iter_mut().enumerate() {
+            let of_others: Vec<Option<f64>> = leads[at].iter().map(|lead| lead.map(|(lead, _)| lead)).collect();
+            standing.margin = mean_of(&of_others);
+            standing.rank = Some(1 + beaten_by[at] as u64);
+        }
+        // Where all have the same images the order of margins is that of means, but for rounding.
+        let unequal = self.unequal();
+        let place = |at: usize| {
+            let standing = &standings[at];
+            let mean = standing.mean.map_or(f64::INFINITY, |mean| if self.lower_is_better { mean } else { -mean });
+            let margin = standing.margin.map_or(f64::INFINITY, |margin| -margin);
+            [if unequal { margin } else { mean }, mean]
+        };
+        let mut left: Vec<usize> = (0..with_mean).collect();
+        left.sort_by(|a, b| {
+            let (a, b) = (place(*a), place(*b));
+            a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1]))
+        });
+        let (mut order, mut circle) = (Vec::with_capacity(with_mean), false);
+        let mut betters = beaten_by;
+        while !left.is_empty() {
+            let next = left.iter().position(|at| betters[*at] == 0);
+            circle |= next.is_none();
+            let next = left.remove(next.unwrap_or(0));
+            left.iter().filter(|other| beats(next, **other)).for_each(|other| betters[*other] -= 1);
+            order.push(next);
+        }
+        let sets = groups(with_mean, |a, b| matches!(leads[order[a]][order[b]], Some((_, true))));
+        let mut placed: Vec<Option<Standing>> = standings.into_iter().map(Some).collect();
+        let mut standings: Vec<Standing> = Vec::with_capacity(with_mean + without.len());
+        for (at, standing) in order.iter().filter_map(|at| placed[*at].take()).enumerate() {
+            let letters = sets.iter().enumerate().filter(|(_, set)| set.contains(&at)).map(|(i, _)| letter(i));
+            standings.push(Standing { groups: letters.collect(), ..standing });
+        }
+        standings.extend(without);
+        Board { standings, circle }
+    }
 }
 
 /// a to z, then a2 to z2, and so on.

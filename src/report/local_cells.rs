@@ -64,11 +64,19 @@ impl<'a> LocalCells<'a> {
         let identification = self.options.controls.then(|| self.identification(&generations));
         let ci = self.intervals.as_ref().zip(confidence).map(|(intervals, confidence)| {
             let prompts: Vec<u32> = members.iter().map(|member| self.prompt(*member)).collect();
-            let of_similarity = cell_intervals(&prompts, &[&similarity], confidence).into_iter().next().flatten();
+            let of_similarity = cell_intervals(&prompts, &[(&similarity, None)], confidence).into_iter().next().flatten();
+            let share = |values: &[Option<f64>], resampled: Option<[f64; 2]>| {
+                let known: Vec<f64> = of(values).into_iter().flatten().collect();
+                // Prompts that are all alike bound the others; a draw of them says nothing.
+                match known.windows(2).all(|two| two[0] == two[1]) {
+                    true => cell_intervals(&prompts, &[(&of(values), Some([0.0, 1.0]))], confidence).into_iter().next().flatten(),
+                    false => resampled,
+                }
+            };
             LocalIntervals {
                 similarity: vec![(identity.to_owned(), of_similarity)],
-                cscr: vec![(alpha.clone(), intervals[number].present)],
-                cscr_kind: vec![(alpha.clone(), intervals[number].identified)],
+                cscr: vec![(alpha.clone(), share(&self.cscr, intervals[number].present))],
+                cscr_kind: vec![(alpha.clone(), share(&self.cscr_kind, intervals[number].identified))],
                 beyond_words: vec![(String::new(), beyond.flatten().and_then(|(_, interval)| interval))],
             }
         });

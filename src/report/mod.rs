@@ -11,6 +11,7 @@
 //! | `cells` | the grouping, with Polars |
 //! | `local` | what the windows say: where each subject is, and whether it is there |
 //! | `arena` | the images that two models have of the same prompt and seed |
+//! | `contrast` | models side by side in one cell, and two of them against each other |
 //! | `comparison` | [`Comparisons`]: models against each other |
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
 //! | `blind_spot` | images that CLIP takes for good and that have lost everybody |
@@ -23,6 +24,7 @@ mod blind_spot;
 mod ceiling;
 mod cells;
 mod comparison;
+mod contrast;
 mod identity;
 mod keys;
 mod leaderboard;
@@ -71,6 +73,8 @@ pub struct Facts {
     pub cut_prompts: Vec<(String, u64)>,
     /// Composites and crops of the references that their prompts have now, by generation row.
     pub composites: HashSet<i64>,
+    /// Generation rows of the images that are known to be blank.
+    pub blank: HashSet<i64>,
     /// Per encoder, in the order of `encoders`; if controls were asked for.
     pub controls: Option<Vec<ControlsOf>>,
     /// Local similarities by the encoder that decides collapse, if it looked through images.
@@ -146,6 +150,9 @@ pub struct Report {
     /// Those of them that the identity encoder could not score.
     #[serde(skip)]
     pub generations_missing: u64,
+    /// Those of the missing that have all a score needs and only wait for it.
+    #[serde(skip)]
+    pub generations_waiting: u64,
     /// How many prompts each encoder cut at its limit: their CLIP-T is of a part of the text.
     #[serde(skip)]
     pub cut_prompts: Vec<(String, u64)>,

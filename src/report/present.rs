@@ -2,7 +2,7 @@
 
 use super::identity::{is_clip, is_dinov2};
 use super::{Key, KeyValue, Named, Report, Row};
-use crate::table::{Cell, Format, Head, TableWriter};
+use crate::table::{Cell, Format, Head, TableWriter, json};
 use std::io::{self, Write};
 
 /// A measured column: how to name it and where in a row it is.
@@ -53,13 +53,13 @@ impl Report {
     pub fn write(&self, mut out: impl Write, format: Format) -> io::Result<()> {
         match format {
             Format::Json => {
-                serde_json::to_writer(&mut out, self)?;
+                json::write(&mut out, self)?;
                 out.write_all(b"\n")?;
                 out.flush()
             }
             Format::Jsonl => {
                 for row in &self.rows {
-                    serde_json::to_writer(&mut out, row)?;
+                    json::write(&mut out, row)?;
                     out.write_all(b"\n")?;
                 }
                 out.flush()

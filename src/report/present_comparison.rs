@@ -19,7 +19,7 @@ impl Comparisons {
         columns.extend(["only_a", "only_b"].iter().filter(|_| unmatched));
         match exact {
             true => columns.extend(["mean_a", "mean_b", "difference", "low", "high", "p", "p_holm"]),
-            false => columns.extend(["mean a", "mean b", "a − b", "p", "p (Holm)"]),
+            false => columns.extend(["mean a", "mean b", "a - b", "p", "p (Holm)"]),
         }
         let mut table = TableWriter::new(out, format, Head::new(columns.into_iter().map(str::to_owned).collect()))?;
         for row in &self.rows {
@@ -51,8 +51,8 @@ impl Comparison {
             text(self.mean_a),
             text(self.mean_b),
             difference.map_or(Cell::Null, |text| if told_apart { Cell::Best(text) } else { Cell::Number(text) }),
-            self.p.map_or(Cell::Null, |p| Cell::Number(format!("{p:.4}"))),
-            self.p_holm.map_or(Cell::Null, |p| Cell::Number(format!("{p:.4}"))),
+            self.p.map_or(Cell::Null, |p| Cell::Number(probability(p))),
+            self.p_holm.map_or(Cell::Null, |p| Cell::Number(probability(p))),
         ]
     }
 }
@@ -65,7 +65,13 @@ impl Leaderboard {
     pub fn write(&self, out: impl Write, format: Format) -> io::Result<()> {
         let exact = for_machines(format);
         let mut columns: Vec<String> = self.by.iter().map(|key| key.to_string()).collect();
-        columns.extend(["rank", "model", "groups", "images"].map(str::to_owned));
+        columns.extend(["rank", "model", "groups"].map(str::to_owned));
+        if exact {
+            columns.push("margin".to_owned());
+        } else if self.unequal {
+            columns.push(if is_percent(&self.measure) { "margin %" } else { "margin" }.to_owned());
+        }
+        columns.push("images".to_owned());
         match exact {
             true => columns.extend(["mean", "low", "high"].map(str::to_owned)),
             false => columns.push(with_unit(&self.measure)),
@@ -82,6 +88,13 @@ impl Leaderboard {
         let mut cells: Vec<Cell> = keys.iter().map(|(_, value)| key_cell(value)).collect();
         cells.push(row.rank.map_or(Cell::Null, |rank| Cell::Integer(rank as i64)));
         cells.extend([&row.model, &row.groups].map(|text| Cell::Text(text.clone())));
+        match exact {
+            true => cells.push(number(row.margin)),
+            false if self.unequal => {
+                cells.push(row.margin.map_or(Cell::Null, |margin| Cell::Number(rounded(&self.measure, margin))));
+            }
+            false => {}
+        }
         cells.push(Cell::Integer(row.images as i64));
         match exact {
             true => cells.extend([number(row.mean)].into_iter().chain(ends(row.ci).map(number))),
@@ -116,6 +129,11 @@ fn with_unit(measure: &str) -> String {
 /// SCR in percent points with one decimal, cosines with three.
 fn rounded(measure: &str, value: f64) -> String {
     if is_percent(measure) { format!("{:.1}", value * 100.0) } else { format!("{value:.3}") }
+}
+
+/// Four decimals, or as a power of ten what they would round away.
+fn probability(p: f64) -> String {
+    if p < 1e-4 { format!("{p:.1e}") } else { format!("{p:.4}") }
 }
 
 fn interval(measure: &str, ci: Option<[f64; 2]>) -> String {

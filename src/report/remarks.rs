@@ -3,6 +3,7 @@
 use super::cells::CellUnits;
 use super::units::{Scores, Units};
 use super::{Facts, Key, KeyValue};
+use crate::catalog::GenerationFact;
 use crate::vocabulary::{COMPOSITE, CROP};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +58,18 @@ pub(super) fn remarks(
              ceiling; `msdata controls make` makes them anew"
         ));
     }
+    let blank = |g: &&GenerationFact| facts.blank.contains(&g.id) && !facts.models[g.model as usize].1;
+    let mut blanks = facts.generations.iter().filter(blank);
+    if let Some(first) = blanks.next() {
+        let n = 1 + blanks.count();
+        let images = if n == 1 { "1 image is blank".to_owned() } else { format!("{n} images are blank") };
+        let (model, prompt) = (&facts.models[first.model as usize].0, &facts.prompts[first.prompt as usize].prompt_id);
+        let key = format!("{model} {prompt} {}", first.seed);
+        said.push(format!(
+            "{images} (one colour, or nothing visible) and scored like any other, the first {}; `msdata audit` lists them",
+            crate::vocabulary::plain(&key)
+        ));
+    }
     mixed.say("mix image sizes, and similarity depends on the size (`--by` with `size` tells them apart)", &mut said);
     lacking.say("lack prompts that another model has, so their means are over other prompts", &mut said);
     few.say("have images of fewer than five prompts", &mut said);
@@ -96,7 +109,7 @@ pub(super) fn listed(sizes: &BTreeSet<[u32; 2]>) -> String {
     words.join(", ")
 }
 
-fn written<'k>(keys: impl Iterator<Item = &'k (Key, KeyValue)>) -> String {
+pub(super) fn written<'k>(keys: impl Iterator<Item = &'k (Key, KeyValue)>) -> String {
     let value = |value: &KeyValue| match value {
         KeyValue::Integer(n) => n.to_string(),
         KeyValue::Text(text) => text.clone().unwrap_or_else(|| "none".into()),

@@ -67,11 +67,10 @@ fn number(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Steps are counted, not added up, and rounded to the decimals written: 0.1:0.9:0.1 holds 0.3, not
+/// Steps are counted, not added up, and written with the decimals of the range: 0.1:0.9:0.1 holds 0.3, not
 /// 0.30000000000000004.
 fn range(first: &str, last: &str, step: &str, values: &mut Vec<f64>) -> Result<(), String> {
-    let decimals = [first, last, step].iter().map(|t| t.trim().split_once('.').map_or(0, |(_, d)| d.len())).max().unwrap_or(0);
-    let scale = 10f64.powi(decimals.min(15) as i32);
+    let decimals = [first, last, step].map(decimals).into_iter().max().unwrap_or(0);
     let (first, last, step) = (number(first)?, number(last)?, number(step)?);
     if step <= 0.0 || last < first {
         return Err("a range first:last:step needs first ≤ last and a step above 0".into());
@@ -80,8 +79,18 @@ fn range(first: &str, last: &str, step: &str, values: &mut Vec<f64>) -> Result<(
     if count >= MOST as f64 {
         return Err(format!("more than {MOST} thresholds"));
     }
-    values.extend((0..=count as usize).map(|k| ((first + k as f64 * step) * scale).round() / scale));
+    for k in 0..=count as usize {
+        values.push(number(&format!("{:.decimals$}", first + k as f64 * step))?);
+    }
     Ok(())
+}
+
+/// How many decimals a number has: 2 of 0.25, and of 2.5e-1; none of 5e1.
+fn decimals(number: &str) -> usize {
+    let (mantissa, exponent) = number.trim().split_once(['e', 'E']).unwrap_or((number.trim(), "0"));
+    let written = mantissa.split_once('.').map_or(0, |(_, decimals)| decimals.len() as i64);
+    // The smallest number that there is has 1,074.
+    (written - exponent.parse::<i64>().unwrap_or(0)).clamp(0, 1100) as usize
 }
 
 #[cfg(test)]
@@ -94,6 +103,15 @@ mod tests {
         let range: Thresholds = "0.1:0.9:0.1".parse().unwrap();
         assert_eq!(range.to_string(), "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9");
         assert_eq!("0:1:0.01".parse::<Thresholds>().unwrap().values().len(), 101);
+        // However the numbers are written.
+        for same in ["0.1:0.9:1e-1", "1e-1:9E-1:1e-1", ".1:.9:+.1", "1.0e-1:0.9:10e-2", " 0.1 : 0.9 : 0.1 "] {
+            assert_eq!(same.parse::<Thresholds>(), Ok(range.clone()), "{same}");
+        }
+        assert_eq!("0:1:1e-1".parse::<Thresholds>().unwrap().values().len(), 11);
+        assert_eq!("0:1:2.5e-1".parse::<Thresholds>().unwrap().to_string(), "0,0.25,0.5,0.75,1");
+        assert_eq!("-1:1:5e-1".parse::<Thresholds>().unwrap().to_string(), "-1,-0.5,0,0.5,1");
+        assert_eq!("0:3e-17:1e-17".parse::<Thresholds>().unwrap().values(), [0.0, 1e-17, 2e-17, 3e-17]);
+        assert_eq!("0:1e0:1e0".parse::<Thresholds>().unwrap().to_string(), "0,1");
         assert_eq!("0.5,0.4,0.5".parse::<Thresholds>().unwrap().to_string(), "0.4,0.5");
     }
 

@@ -4,7 +4,7 @@
 //! which the model's local similarity is the greater says whether the *reference* was followed, not the word: 0.5
 //! means that the references brought nothing.
 
-use super::comparison::sign_flip;
+use super::sign_flip::sign_flip;
 use super::interval::{Clustered, Confidence, intervals};
 use super::mean;
 use std::collections::BTreeMap;
@@ -63,9 +63,9 @@ pub fn beyond_words(model: &[Requested], control: &[Requested], confidence: Conf
     let pairs: Vec<f64> = by_prompt.values().flatten().copied().collect();
     let differences: Vec<f64> = by_prompt.values().map(|won| mean(won) - 0.5).collect();
     let clusters = by_prompt.values().enumerate().flat_map(|(at, won)| won.iter().map(move |won| (at, Some(*won))));
-    let interval = intervals(&[Clustered::new(by_prompt.len(), clusters)], confidence)[0];
+    let interval = intervals(&[Clustered::new(by_prompt.len(), clusters).within(Some([0.0, 1.0]))], confidence)[0];
     Some(BeyondWords {
-        p: sign_flip(&differences, confidence.seed)?,
+        p: sign_flip(&differences)?,
         share: mean(&pairs),
         interval,
         pairs: pairs.len(),

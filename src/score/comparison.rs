@@ -1,61 +1,4 @@
-//! Can two models be told apart? Tests on paired differences, and the groups that they leave.
-
-use super::draws::Draws;
-
-/// Sign patterns up to which all are counted: 2²⁰.
-const EXACT: usize = 20;
-
-/// Sign patterns drawn where there are more; with the observed one that makes 20,000.
-const FLIPS: usize = 19_999;
-
-/// The two-sided p of a sign-flip permutation test: were either model as likely to be the better on each
-/// prompt, how often would the prompts' differences sum to as much as they do, or more? `differences` are means
-/// over each prompt's pairs. `None` of no prompt.
-///
-/// Up to 20 differences other than 0 all sign patterns are counted (Fisher's randomisation test; P. Good,
-/// "Permutation, Parametric and Bootstrap Tests of Hypotheses", 2005, section 3.2). With more, 19,999 patterns are
-/// drawn, and the observed one is counted as one of them, so that p is never 0 and the test keeps its level
-/// (M. Ernst, "Permutation Methods: A Basis for Exact Inference", Statistical Science 19, 2004).
-pub fn sign_flip(differences: &[f64], seed: u64) -> Option<f64> {
-    if differences.is_empty() {
-        return None;
-    }
-    // A zero has no sign to flip.
-    let differences: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
-    let [first, rest @ ..] = &differences[..] else { return Some(1.0) };
-    let whole: f64 = differences.iter().map(|d| d.abs()).sum();
-    // Sums that are equal but for rounding are equal.
-    let observed = differences.iter().sum::<f64>().abs() - 1e-9 * whole;
-    if differences.len() <= EXACT {
-        // A pattern and its opposite have the same absolute sum: the first sign can stay. The others go through
-        // a Gray code, in which one sign changes at a time.
-        let mut sum: f64 = differences.iter().sum();
-        let mut signs = vec![1.0; rest.len()];
-        let patterns = 1_u32 << rest.len();
-        let mut extreme = 1_u32;
-        for pattern in 1..patterns {
-            let flipped = pattern.trailing_zeros() as usize;
-            signs[flipped] = -signs[flipped];
-            sum += 2.0 * signs[flipped] * rest[flipped];
-            extreme += u32::from(sum.abs() >= observed);
-        }
-        return Some(f64::from(extreme) / f64::from(patterns));
-    }
-    let mut draws = Draws::new(seed);
-    let mut extreme = 1;
-    for _ in 0..FLIPS {
-        let mut sum = *first;
-        for block in rest.chunks(64) {
-            let mut bits = draws.bits();
-            for difference in block {
-                sum += if bits & 1 == 1 { -difference } else { *difference };
-                bits >>= 1;
-            }
-        }
-        extreme += usize::from(sum.abs() >= observed);
-    }
-    Some(extreme as f64 / (FLIPS + 1) as f64)
-}
+//! Which models can be told apart, of many? Tests as a family, and the groups that they leave.
 
 /// Holm's adjustment of a family of p values (S. Holm, "A Simple Sequentially Rejective Multiple Test
 /// Procedure", Scandinavian Journal of Statistics 6, 1979): the i-th smallest of m is multiplied by m − i + 1, and
@@ -102,43 +45,6 @@ pub fn groups(n: usize, told_apart: impl Fn(usize, usize) -> bool) -> Vec<Vec<us
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_sign_pattern_by_hand() {
-        // ±1 ±2 ±3: of the eight sums ±6, ±4, ±2, ±0 two are as far from 0 as 6.
-        assert_eq!(sign_flip(&[1.0, 2.0, 3.0], 0), Some(0.25));
-        // 1 + 2 − 3 = 0: every sum is as far.
-        assert_eq!(sign_flip(&[1.0, 2.0, -3.0], 0), Some(1.0));
-        // Five of one sign: 2 of 32 patterns.
-        assert_eq!(sign_flip(&[0.1; 5], 0), Some(0.0625));
-        // 0.1 is the least of the sums ±0.1, ±0.3 (twice), ±0.5.
-        assert_eq!(sign_flip(&[-0.3, 0.1, 0.1], 0), Some(1.0));
-    }
-
-    #[test]
-    fn nothing_to_flip() {
-        assert_eq!(sign_flip(&[], 0), None);
-        assert_eq!(sign_flip(&[0.0, 0.0], 0), Some(1.0));
-        assert_eq!(sign_flip(&[0.3], 0), Some(1.0), "one prompt shows nothing");
-        assert_eq!(sign_flip(&[1.0, 0.0, 2.0, 3.0, 0.0], 0), Some(0.25), "prompts without a difference change nothing");
-    }
-
-    #[test]
-    fn more_prompts_than_can_be_counted() {
-        // 30 equal differences of which 20 have one sign: |sum| ≥ 10 where at most 10 or at least 20 of 30 fair coins
-        // are heads: 0.0987 by the binomial table.
-        let twenty: Vec<f64> = (0..30).map(|i| if i < 20 { 1.0 } else { -1.0 }).collect();
-        let p = sign_flip(&twenty, 0).unwrap();
-        assert!((p - 0.0987).abs() < 0.01, "{p}");
-        assert_eq!(sign_flip(&twenty, 0), Some(p), "the same every time");
-        // Never 0: the pattern that was observed is one of them.
-        assert_eq!(sign_flip(&[1.0; 80], 0), Some(1.0 / 20_000.0));
-        // Counted and drawn agree where both can be done.
-        let mixed: Vec<f64> = (0..20).map(|i| f64::from(i * 7 % 11) - 3.5).collect();
-        let counted = sign_flip(&mixed, 0).unwrap();
-        let drawn = sign_flip(&[&mixed[..], &[1e-300]].concat(), 0).unwrap();
-        assert!((counted - drawn).abs() < 0.015, "{counted} {drawn}");
-    }
 
     #[test]
     fn holm_by_hand() {

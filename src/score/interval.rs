@@ -5,6 +5,13 @@
 //! (some 92 % at 15 prompts for a nominal 95 %); the *expanded* percentile of Hesterberg (2015, "What
 //! Teachers Should Know About the Bootstrap", section 5.3.3) takes the quantiles at Φ(−√(n/(n−1)) · t) and
 //! its complement instead, t being Student's quantile of n − 1 degrees of freedom for n prompts.
+//!
+//! Where every prompt has the same value the bootstrap shows nothing: each draw gives that value again. Of values that
+//! have bounds, as shares have, something can be said all the same. If a share u of all prompts had other values, n
+//! prompts would miss them with probability (1 − u)ⁿ; that is at least (1 − level) / 2 as long as u is at most
+//! 1 − ((1 − level) / 2)^(1/n). (Clopper and Pearson's bound for 0 of n; 1934, "The Use of Confidence or Fiducial Limits
+//! Illustrated in the Case of the Binomial"; with one tail of 5 % it is the *rule of three*, 3/n.) The interval is of the
+//! means that there can be if that many prompts have the least value, or the most. Without bounds there is none.
 
 use super::draws::Draws;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
@@ -12,6 +19,9 @@ use std::collections::BTreeMap;
 
 /// Times that the clusters are drawn.
 pub const REPLICATES: usize = 10_000;
+
+/// Means of clusters that differ by no more are the same: cosines are of vectors in float32.
+const ROUNDING: f64 = 1e-6;
 
 /// What an interval is to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,7 +40,10 @@ impl Default for Confidence {
 
 /// One measure's values by cluster: their sum and their number.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Clustered(Vec<(f64, f64)>);
+pub struct Clustered {
+    sums: Vec<(f64, f64)>,
+    bounds: Option<[f64; 2]>,
+}
 
 impl Clustered {
     /// Of values with the cluster (from 0) that each belongs to; `None` is a value that does not exist.
@@ -40,17 +53,37 @@ impl Clustered {
             sums[cluster].0 += value;
             sums[cluster].1 += 1.0;
         }
-        Clustered(sums)
+        Clustered { sums, bounds: None }
+    }
+
+    /// The same, of values that cannot be outside these bounds, as a share cannot be outside 0 and 1.
+    pub fn within(self, bounds: Option<[f64; 2]>) -> Clustered {
+        Clustered { bounds, ..self }
     }
 
     /// Which clusters have a value.
     fn filled(&self) -> Vec<bool> {
-        self.0.iter().map(|(_, count)| *count > 0.0).collect()
+        self.sums.iter().map(|(_, count)| *count > 0.0).collect()
+    }
+
+    /// The mean that every cluster with a value has, if they all have the same but for rounding.
+    fn common(&self) -> Option<f64> {
+        let mut means = self.sums.iter().filter(|(_, count)| *count > 0.0).map(|(sum, count)| sum / count);
+        let first = means.next()?;
+        means.all(|mean| (mean - first).abs() <= ROUNDING).then_some(first)
+    }
+
+    /// The interval where all of `n` clusters have the same mean.
+    fn around(&self, mean: f64, n: usize, level: f64) -> Option<[f64; 2]> {
+        let [least, most] = self.bounds.filter(|_| n >= 2)?;
+        let otherwise = 1.0 - ((1.0 - level) / 2.0).powf(1.0 / n as f64);
+        Some([mean - otherwise * (mean - least), mean + otherwise * (most - mean)])
     }
 }
 
 /// The interval of each measure's mean over all its values. Measures that have values in the same clusters share
-/// their draws. `None` where fewer than two clusters have a value: nothing is known of the spread.
+/// their draws. `None` where nothing is known of the spread: where fewer than two clusters have a value, or where all
+/// have the same and it has no bounds.
 pub fn intervals(measures: &[Clustered], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
     let mut intervals = vec![None; measures.len()];
     let mut alike: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
@@ -61,15 +94,65 @@ pub fn intervals(measures: &[Clustered], confidence: Confidence) -> Vec<Option<[
         // A cluster without a value is nobody's evidence, and is not drawn.
         let sums: Vec<Vec<(f64, f64)>> = members
             .iter()
-            .map(|at| measures[*at].0.iter().zip(&filled).filter(|(_, filled)| **filled).map(|(sum, _)| *sum).collect())
+            .map(|at| measures[*at].sums.iter().zip(&filled).filter(|(_, filled)| **filled).map(|(sum, _)| *sum).collect())
             .collect();
         let Some(tail) = expanded_tail(confidence.level, sums[0].len()) else { continue };
-        for (at, mut means) in members.into_iter().zip(replicates(&sums, confidence.seed)) {
-            means.sort_by(f64::total_cmp);
-            intervals[at] = Some([quantile(&means, tail), quantile(&means, 1.0 - tail)]);
+        for (at, means) in members.into_iter().zip(replicates(&sums, confidence.seed)) {
+            intervals[at] = match measures[at].common() {
+                Some(mean) => measures[at].around(mean, sums[0].len(), confidence.level),
+                None => Some(tails(means, tail)),
+            };
         }
     }
     intervals
+}
+
+/// The means of each measure over the clusters drawn, [`REPLICATES`] of each. All have values in the same clusters.
+pub fn replicate_means(measures: &[Clustered], confidence: Confidence) -> Vec<Vec<f64>> {
+    let sums = |measure: &Clustered| measure.sums.iter().copied().filter(|(_, count)| *count > 0.0).collect();
+    let sums: Vec<Vec<(f64, f64)>> = measures.iter().map(sums).collect();
+    if sums.first().is_none_or(Vec::is_empty) { vec![Vec::new(); measures.len()] } else { replicates(&sums, confidence.seed) }
+}
+
+/// The interval of the mean difference of two measures with as many values in the same clusters, from their
+/// [`replicate_means`]: as [`intervals`] of the differences, which are given, without drawing again.
+pub fn interval_of_difference(differences: &Clustered, [one, other]: [&[f64]; 2], confidence: Confidence) -> Option<[f64; 2]> {
+    let clusters = differences.sums.iter().filter(|(_, count)| *count > 0.0).count();
+    match differences.common() {
+        Some(mean) => differences.around(mean, clusters, confidence.level),
+        None => Some(tails(one.iter().zip(other).map(|(a, b)| a - b).collect(), expanded_tail(confidence.level, clusters)?)),
+    }
+}
+
+/// The quantiles at `tail` and at its complement, without sorting what lies between.
+fn tails(values: Vec<f64>, tail: f64) -> [f64; 2] {
+    const EVERY: usize = 16;
+    let mut sample: Vec<f64> = values.iter().step_by(EVERY).copied().collect();
+    let needed = (tail * values.len() as f64) as usize + 3;
+    // Of every 16th value twice as many as are needed of all: what lies beyond the last is more than enough.
+    let inner = (2 * needed / EVERY + 8).min(sample.len() - 1);
+    let least = *sample.select_nth_unstable_by(inner, f64::total_cmp).1;
+    let outer = sample.len() - 1 - inner;
+    let most = *sample.select_nth_unstable_by(outer, f64::total_cmp).1;
+    let at = |level: f64| level * (values.len() - 1) as f64;
+    let mut low: Vec<f64> = values.iter().copied().filter(|v| *v <= least).collect();
+    if low.len() < needed {
+        low.clone_from(&values);
+    }
+    let mut high: Vec<f64> = values.iter().copied().filter(|v| *v >= most).collect();
+    if high.len() < needed {
+        high.clone_from(&values);
+    }
+    let skipped = values.len() - high.len();
+    [selected(&mut low, at(tail)), selected(&mut high, at(1.0 - tail) - skipped as f64)]
+}
+
+/// The value at a place in the order of the values, interpolated between the two beside it.
+fn selected(values: &mut [f64], at: f64) -> f64 {
+    let below = at.floor();
+    let (_, value, rest) = values.select_nth_unstable_by(below as usize, f64::total_cmp);
+    let next = rest.iter().copied().min_by(f64::total_cmp).unwrap_or(*value);
+    *value + (at - below) * (next - *value)
 }
 
 /// The means of each measure, given as sums and numbers by cluster, over clusters drawn with replacement.
@@ -143,8 +226,71 @@ mod tests {
         let equal = of(&[(0, 0.25), (1, 0.25), (2, 0.25)], 3);
         let one = of(&[(1, 0.3), (1, 0.4)], 3);
         let none = of(&[], 3);
-        assert_eq!(intervals(&[equal, one, none], Confidence::default()), [Some([0.25, 0.25]), None, None]);
+        assert_eq!(intervals(&[equal, one, none], Confidence::default()), [None, None, None]);
         assert_eq!(intervals(&[], Confidence::default()), []);
+    }
+
+    #[test]
+    fn prompts_that_are_all_alike_bound_the_others() {
+        let alike = |n: usize, value: f64, bounds: [f64; 2]| {
+            let values: Vec<(usize, f64)> = (0..n).flat_map(|k| [(k, value), (k, value)]).collect();
+            intervals(&[of(&values, n).within(Some(bounds))], Confidence::default())[0]
+        };
+        let close = |found: Option<[f64; 2]>, expected: [f64; 2]| {
+            let found = found.unwrap();
+            assert!((found[0] - expected[0]).abs() < 1e-4 && (found[1] - expected[1]).abs() < 1e-4, "{found:?}");
+        };
+        // R: binom.test(2, 2)$conf.int, binom.test(0, 2), binom.test(15, 15).
+        close(alike(2, 1.0, [0.0, 1.0]), [0.1581, 1.0]);
+        close(alike(2, 0.0, [0.0, 1.0]), [0.0, 0.8419]);
+        close(alike(15, 1.0, [0.0, 1.0]), [0.7820, 1.0]);
+        // By hand: 0.218 of the prompts may be 0 or 1 where 15 are 0.5; -1 or 1 where the differences are 0.
+        close(alike(15, 0.5, [0.0, 1.0]), [0.3910, 0.6090]);
+        close(alike(15, 0.0, [-1.0, 1.0]), [-0.2180, 0.2180]);
+        assert_eq!(alike(1, 1.0, [0.0, 1.0]), None, "one prompt is not like any other");
+        // Rounding is no spread.
+        let nearly = of(&[(0, 0.1 + 0.2), (1, 0.3)], 2);
+        assert_eq!(intervals(&[nearly], Confidence::default()), [None]);
+    }
+
+    /// Shares that are nearly always 1: the bootstrap alone would give [1, 1] in most trials, which never holds the truth.
+    #[test]
+    fn bounds_cover_the_truth() {
+        let mut draws = Draws::new(5);
+        let (mut held, mut alike) = (0, 0);
+        for _ in 0..300 {
+            let values: Vec<(usize, f64)> = (0..10).map(|k| (k, f64::from(u8::from(draws.below(100) >= 3)))).collect();
+            alike += usize::from(values.iter().all(|(_, v)| *v == 1.0));
+            let [low, high] = intervals(&[of(&values, 10).within(Some([0.0, 1.0]))], Confidence::default())[0].unwrap();
+            held += usize::from(low <= 0.97 && 0.97 <= high);
+        }
+        assert!(alike > 180, "{alike}");
+        assert!(held >= 285, "{held} of 300");
+    }
+
+    #[test]
+    fn the_tails_are_those_of_all_values_sorted() {
+        let mut draws = Draws::new(9);
+        for (steps, tail) in [(1 << 40, 0.0132), (5, 0.0132), (1 << 40, 0.25), (2, 1e-9), (1 << 40, 0.49)] {
+            let values: Vec<f64> = (0..REPLICATES).map(|_| draws.below(steps) as f64 - 2.0).collect();
+            let mut sorted = values.clone();
+            sorted.sort_by(f64::total_cmp);
+            assert_eq!(tails(values, tail), [quantile(&sorted, tail), quantile(&sorted, 1.0 - tail)], "{steps} {tail}");
+        }
+    }
+
+    #[test]
+    fn an_interval_of_differences_needs_no_draws_of_its_own() {
+        let values =
+            |shift: usize| -> Vec<(usize, f64)> { (0..20).map(|k| (k, f64::from((k * 7 % (11 + shift)) as u8))).collect() };
+        let (a, b) = (of(&values(0), 20), of(&values(2), 20));
+        let between: Vec<(usize, f64)> = values(0).iter().zip(values(2)).map(|(a, b)| (a.0, a.1 - b.1)).collect();
+        let differences = of(&between, 20);
+        let confidence = Confidence::default();
+        let means = replicate_means(&[a, b], confidence);
+        let [low, high] = interval_of_difference(&differences, [&means[0], &means[1]], confidence).unwrap();
+        let [drawn_low, drawn_high] = intervals(&[differences], confidence)[0].unwrap();
+        assert!((low - drawn_low).abs() < 1e-12 && (high - drawn_high).abs() < 1e-12);
     }
 
     #[test]

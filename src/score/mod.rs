@@ -27,19 +27,21 @@ mod packing;
 mod places;
 mod presence;
 mod presence_interval;
+mod sign_flip;
 
 pub use beyond_words::{BeyondWords, Requested, beyond_words};
-pub use comparison::{groups, holm, sign_flip};
+pub use comparison::{groups, holm};
 pub use correlation::pearson;
 pub use curve::Curve;
 pub use duplicates::{NearDuplicate, near_duplicates};
 pub use identification::{Identification, identification};
-pub use interval::{Clustered, Confidence, REPLICATES, intervals, quantile};
+pub use interval::{Clustered, Confidence, REPLICATES, interval_of_difference, intervals, quantile, replicate_means};
 pub use local::{Local, Pool, pool_mean};
 pub use null::OWN_NULL;
-pub use places::{Confusion, Fate, Places, fates, most_similar};
-pub use presence::{Evidence, NoVerdict, Presence, Question, Request, Requests, calibrated_collapse_rate, needed, presence};
+pub use places::{Places, most_similar};
+pub use presence::{Evidence, NoVerdict, Presence, Question, Request, Requests, calibrated_collapse_rate, presence};
 pub use presence_interval::{CollapseIntervals, Unit, presence_intervals};
+pub use sign_flip::{least_p, sign_flip};
 
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the
 /// last digit, is the same on every machine; eight, so that it fills a vector register.

@@ -103,14 +103,6 @@ fn order_twins(offers: &Offers, choice: &mut [Option<usize>]) {
     }
 }
 
-/// The greatest number of windows out of `among`, no two of which are one place.
-pub(super) fn most_places(conflicts: &Conflicts, among: &[usize]) -> usize {
-    let offers = among.iter().map(|window| vec![(*window, 1)]).collect();
-    let mut search = Search::new(conflicts, -1, i64::MAX);
-    search.explore(offers, &mut vec![0.0; conflicts.cliques.len()], STEPS[0]);
-    search.value.max(0) as usize
-}
-
 /// Gives a window to a subject: nobody else has it or what is the same place.
 fn take(conflicts: &Conflicts, offers: &mut Offers, subject: usize, window: usize) {
     offers[subject].clear();
@@ -377,16 +369,5 @@ mod tests {
             let found = best_choice(&conflicts, &offers);
             assert_eq!((worth(&offers, &found), &found), (value, &choice), "round {round}: {offers:?}");
         }
-    }
-
-    #[test]
-    fn the_largest_set_of_separate_windows() {
-        // A ring of five: two. A star: its four ends.
-        let ring = Conflicts::new(5, |a, b| (a + 1) % 5 == b || (b + 1) % 5 == a);
-        assert_eq!(most_places(&ring, &[0, 1, 2, 3, 4]), 2);
-        assert_eq!((most_places(&ring, &[0, 1]), most_places(&ring, &[]), most_places(&ring, &[3])), (1, 0, 1));
-        let star = Conflicts::new(5, |a, b| a == 0 || b == 0);
-        assert_eq!(most_places(&star, &[0, 1, 2, 3, 4]), 4);
-        assert_eq!(star.cliques.len(), 4);
     }
 }

@@ -2,24 +2,10 @@
 
 use super::assignment::Offers;
 use super::conflicts::Conflicts;
-use super::packing::{best_choice, most_places};
-use crate::vocabulary::closed_set;
-use std::collections::BTreeMap;
+use super::packing::best_choice;
 
 /// Gains are counted in billionths, so that sums that are equal by the decimals are equal.
 const UNIT: f64 = 1e9;
-
-closed_set! {
-    /// What became of a requested subject.
-    Fate, "fate" {
-        /// Present, in a place of its own.
-        Present = "present",
-        /// Present, and in several separate places.
-        Doubled = "doubled",
-        /// Not present, or only in a place that is another's.
-        Missing = "missing",
-    }
-}
 
 /// The windows of an image, and which of them are one place. The same for all images of a size.
 #[derive(Debug, Clone)]
@@ -60,57 +46,11 @@ impl Places {
         let offers: Offers = requested.iter().map(column).collect();
         best_choice(&self.conflicts, &offers)
     }
-
-    /// Of each subject of the pool, in how many separate places it is: the largest set of windows no two of which are
-    /// one place, whose most similar subject it is, with a cosine of at least `floor`. Exact.
-    pub fn copies(&self, cosines: &[f64], pool: usize, floor: f64) -> Vec<usize> {
-        let mut windows: Vec<Vec<usize>> = vec![Vec::new(); pool];
-        for (window, row) in cosines.chunks_exact(pool.max(1)).enumerate() {
-            if let Some(subject) = most_similar(row).filter(|subject| row[*subject] >= floor) {
-                windows[subject].push(window);
-            }
-        }
-        windows.iter().map(|windows| most_places(&self.conflicts, windows)).collect()
-    }
 }
 
 /// The subject of the largest cosine: of equals the first; `None` of none.
 pub fn most_similar(row: &[f64]) -> Option<usize> {
     row.iter().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(subject, _)| subject)
-}
-
-/// What became of each requested subject, by the verdict on its presence, the place assigned to it and the number
-/// of its copies ([`Places::copies`]); `None` where there is no verdict.
-pub fn fates(verdicts: &[Option<bool>], places: &[Option<usize>], copies: &[usize]) -> Vec<Option<Fate>> {
-    let fate = |((verdict, place), copies): ((&Option<bool>, &Option<usize>), &usize)| {
-        verdict.map(|present| match (present && place.is_some(), *copies >= 2) {
-            (false, _) => Fate::Missing,
-            (true, false) => Fate::Present,
-            (true, true) => Fate::Doubled,
-        })
-    };
-    verdicts.iter().zip(places).zip(copies).map(fate).collect()
-}
-
-/// How often each requested subject's place resembles which subject of the pool most.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Confusion {
-    counts: BTreeMap<(usize, Option<usize>), u64>,
-}
-
-impl Confusion {
-    /// Adds one generation: its requested subjects, their places, and its windows' rows of `pool` cosines.
-    pub fn add(&mut self, requested: &[usize], places: &[Option<usize>], cosines: &[f64], pool: usize) {
-        for (subject, place) in requested.iter().zip(places) {
-            let found = place.and_then(|window| most_similar(&cosines[window * pool..][..pool]));
-            *self.counts.entry((*subject, found)).or_default() += 1;
-        }
-    }
-
-    /// Requested and found, with how often; found is `None` for a subject without a place. In ascending order.
-    pub fn counts(&self) -> impl Iterator<Item = (usize, Option<usize>, u64)> + '_ {
-        self.counts.iter().map(|((requested, found), count)| (*requested, *found, *count))
-    }
 }
 
 #[cfg(test)]
@@ -180,28 +120,5 @@ mod tests {
         let found = places.assign(&one_window, 10, &(0..10).collect::<Vec<_>>());
         assert!(found.contains(&Some(40)) && found.iter().all(Option::is_some), "{found:?}");
         // The 7 × 7 smallest windows hold 4 × 4 apart from each other, and diagonal neighbours, which share a quarter.
-        assert_eq!(places.copies(&vec![1.0; 83], 1, 0.5), [25]);
-    }
-
-    #[test]
-    fn copies_are_separate_places_of_one_best_subject() {
-        // Subject 0 is best in windows 0, 1, 2 and 4; 1 and its neighbours are one place; window 4 is below the floor.
-        let cosines = [0.9, 0.1, 0.8, 0.2, 0.9, 0.3, 0.1, 0.7, 0.4, 0.3];
-        assert_eq!(row(5).copies(&cosines, 2, 0.5), [2, 1]);
-        assert_eq!(row(5).copies(&cosines, 2, 0.4), [3, 1]);
-        assert_eq!(row(5).copies(&cosines, 2, 0.95), [0, 0]);
-        assert_eq!(most_similar(&[0.2, 0.5, 0.5]), Some(1));
-    }
-
-    #[test]
-    fn fates_and_confusions() {
-        let verdicts = [Some(true), Some(true), Some(true), Some(false), None];
-        let found = fates(&verdicts, &[Some(4), Some(9), None, Some(2), Some(1)], &[1, 2, 2, 1, 3]);
-        assert_eq!(found, [Some(Fate::Present), Some(Fate::Doubled), Some(Fate::Missing), Some(Fate::Missing), None]);
-        let mut confusion = Confusion::default();
-        // The place of subject 2 resembles subject 0; subject 1 has none.
-        confusion.add(&[2, 1], &[Some(1), None], &[0.0, 0.0, 0.9, 0.8, 0.1, 0.3], 3);
-        confusion.add(&[2], &[Some(0)], &[0.8, 0.1, 0.3], 3);
-        assert_eq!(confusion.counts().collect::<Vec<_>>(), [(1, None, 1), (2, Some(0), 2)]);
     }
 }

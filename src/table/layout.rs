@@ -63,8 +63,8 @@ fn is_number(cell: &Cell) -> bool {
 fn shown(cell: &Cell) -> String {
     match cell {
         Cell::Real(x) if x.is_finite() => rounded(*x),
-        Cell::Best(text) => format!("{text}*"),
-        Cell::Number(text) => format!("{text} "), // the place of the star
+        Cell::Best(text) => format!("{}*", plain(text)),
+        Cell::Number(text) => format!("{} ", plain(text)), // the place of the star
         Cell::Text(text) => plain(text).into_owned(),
         other => super::exact_text(other).into_owned(),
     }

@@ -1,6 +1,7 @@
 //! Markdown and LaTeX, with everything of the user's escaped.
 
 use super::{Cell, Head, exact_text};
+use crate::vocabulary::plain;
 use std::io::{self, Write};
 
 pub fn markdown_head(out: &mut impl Write, names: &[String]) -> io::Result<()> {
@@ -21,13 +22,12 @@ pub fn markdown_row(out: &mut impl Write, cells: &[Cell]) -> io::Result<()> {
 
 fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in plain(text).chars() {
         match c {
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' => out.extend(['\\', c]),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }
@@ -81,20 +81,59 @@ pub fn latex_foot(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\\bottomrule\n\\end{{tabular}}")
 }
 
+/// Text as LaTeX sets it in any of its encodings. Signs that we write are commands; what else the user wrote and is not
+/// ASCII stays, and needs an engine or a package that has it.
 fn latex(text: &str) -> String {
+    let text = plain(text);
     let mut out = String::with_capacity(text.len());
+    let mut before = None;
     for c in text.chars() {
-        match c {
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', c]),
-            '\\' => out.push_str("\\textbackslash{}"),
-            '~' => out.push_str("\\textasciitilde{}"),
-            '^' => out.push_str("\\textasciicircum{}"),
-            '↑' => out.push_str("$\\uparrow$"),
-            '↓' => out.push_str("$\\downarrow$"),
-            '–' => out.push_str("--"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
+        match (c, before) {
+            // At the beginning of a row `\\` would take them for its own.
+            ('[' | '*', None) => out.extend(['{', c, '}']),
+            // Two hyphens are no dash.
+            ('-', Some('-')) => out.push_str("{}-"),
+            ('&' | '%' | '$' | '#' | '_' | '{' | '}', _) => out.extend(['\\', c]),
+            _ => match command(c) {
+                Some(command) => out.push_str(command),
+                None => out.push(c),
+            },
         }
+        before = Some(c);
     }
     out
+}
+
+fn command(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\\' => "\\textbackslash{}",
+        '~' => "\\textasciitilde{}",
+        '^' => "\\textasciicircum{}",
+        '<' => "\\textless{}",
+        '>' => "\\textgreater{}",
+        '|' => "\\textbar{}",
+        '↑' => "$\\uparrow$",
+        '↓' => "$\\downarrow$",
+        '−' => "$-$",
+        '×' => "$\\times$",
+        '±' => "$\\pm$",
+        '≤' => "$\\leq$",
+        '≥' => "$\\geq$",
+        '≠' => "$\\neq$",
+        'τ' => "$\\tau$",
+        'α' => "$\\alpha$",
+        '·' => "$\\cdot$",
+        '²' => "$^2$",
+        '→' => "$\\rightarrow$",
+        '°' => "$^\\circ$",
+        '…' => "\\ldots{}",
+        '–' => "--",
+        '—' => "---",
+        '‘' => "`",
+        '’' => "'",
+        '“' => "``",
+        '”' => "''",
+        '\u{a0}' => "~",
+        _ => return None,
+    })
 }

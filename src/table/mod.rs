@@ -3,13 +3,15 @@
 //! | module | noun |
 //! |---|---|
 //! | this | [`Cell`], [`Head`], [`Format`], [`TableWriter`] |
+//! | `json` | JSON whose strings are safe on a terminal |
 //! | `layout` | columns aligned for a person to read |
 //! | `markup` | what Markdown and LaTeX need escaped |
 
+pub mod json;
 mod layout;
 mod markup;
 
-use crate::vocabulary::closed_set;
+use crate::vocabulary::{closed_set, plain_lines};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -109,7 +111,7 @@ impl<W: Write> TableWriter<W> {
                 write_object(&mut self.out, &self.head.columns, cells)?;
                 self.out.write_all(b"\n")
             }
-            Format::Csv => write_csv(&mut self.out, &cells.iter().map(|c| exact_text(c).into_owned()).collect::<Vec<_>>()),
+            Format::Csv => write_csv(&mut self.out, &cells.iter().map(exact_text).collect::<Vec<_>>()),
             Format::Md => markup::markdown_row(&mut self.out, cells),
             Format::Latex => {
                 if self.rows == 1 {
@@ -171,16 +173,19 @@ fn write_object(out: &mut impl Write, columns: &[String], cells: &[Cell]) -> io:
         if i > 0 {
             out.write_all(b",")?;
         }
-        serde_json::to_writer(&mut *out, name)?;
+        json::write(out, name)?;
         out.write_all(b":")?;
-        serde_json::to_writer(&mut *out, cell)?;
+        json::write(out, cell)?;
     }
     out.write_all(b"}")
 }
 
-fn write_csv(out: &mut impl Write, cells: &[String]) -> io::Result<()> {
+/// Text is written as it is, so that programs read back the ids that they know: also where a spreadsheet would take it
+/// for a formula (`=`, `+`, `-`, `@`). But control and direction-changing characters, other than line feeds and tabs,
+/// are written `\u{1b}`, because files of text are looked at on terminals.
+fn write_csv(out: &mut impl Write, cells: &[impl AsRef<str>]) -> io::Result<()> {
     let mut line = csv::Writer::from_writer(Vec::new());
-    line.write_record(cells).map_err(io::Error::other)?;
+    line.write_record(cells.iter().map(|cell| plain_lines(cell.as_ref()).into_owned())).map_err(io::Error::other)?;
     out.write_all(&line.into_inner().map_err(|e| io::Error::other(e.to_string()))?)
 }
 
@@ -208,7 +213,43 @@ mod tests {
         let hostile = [Cell::Text("a|b<i>_\\input{x} & 5%".into())];
         assert_eq!(written(Format::Md, &hostile), "| c0 |\n|---|\n| a\\|b&lt;i&gt;\\_\\\\input{x} &amp; 5% |\n");
         let latex = written(Format::Latex, &hostile);
-        assert!(latex.contains("a|b<i>\\_\\textbackslash{}input\\{x\\} \\& 5\\%"), "{latex}");
+        assert!(latex.contains("a\\textbar{}b\\textless{}i\\textgreater{}\\_\\textbackslash{}input\\{x\\} \\& 5\\%"), "{latex}");
+    }
+
+    #[test]
+    fn latex_of_ours_is_ascii_and_no_cell_is_an_argument() {
+        let row = [
+            Cell::Text("[5pt] a--b".into()),
+            Cell::Text("*".into()),
+            Cell::Number("– [0, 1]".into()),
+            Cell::Text("1 − 2 × 3 ≤ “τ…”".into()),
+        ];
+        let latex = written(Format::Latex, &row);
+        assert!(latex.is_ascii(), "{latex}");
+        assert!(
+            latex.contains("\n{[}5pt] a-{}-b & {*} & -- [0, 1] & 1 $-$ 2 $\\times$ 3 $\\leq$ ``$\\tau$\\ldots{}'' \\\\\n"),
+            "{latex}"
+        );
+    }
+
+    #[test]
+    fn no_format_lets_control_characters_through() {
+        let hostile = "a\u{1b}[31m\u{9b}5m\u{202e}b\u{7f}\u{2066}\u{85}\u{e0041}\r\u{8}c\nd";
+        let cells = [Cell::Text(hostile.into()), Cell::Number(hostile.into()), Cell::Best(hostile.into())];
+        for format in Format::ALL {
+            let head = Head { columns: vec![hostile.into(); 3], groups: vec![(hostile.into(), 3)] };
+            let mut table = TableWriter::new(Vec::new(), *format, head).unwrap();
+            table.row(&cells).unwrap();
+            let text = String::from_utf8(table.finish().unwrap()).unwrap();
+            assert!(!text.contains(|c: char| c != '\n' && crate::vocabulary::is_harmful(c)), "{format}: {text:?}");
+        }
+        let json = written(Format::Jsonl, &cells[..1]);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["c0"], hostile, "the same text to a parser");
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_written_as_it_is() {
+        assert_eq!(written(Format::Csv, &[Cell::Text("=1+1".into()), Cell::Text("@x\ty".into())]), "c0,c1\n=1+1,@x\ty\n");
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn what_cannot_be_built_leaves_nothing() {
     refused(&[], "there is no subject to make prompts of");
     refused(&["--images", "empty"], "there is no subject to make prompts of");
     refused(&["--images", "nowhere"], "nowhere: no such file");
-    refused(&["--images", "images", "--counts", "2"], "a reference of subject `objects/broken`: no image");
+    refused(&["--images", "images", "--counts", "2"], "a reference of subject `objects/broken`: not an image");
     let images = ["--images", "images", "--exclude", "objects/broken"];
     let with = |more: &[&'static str]| [&images[..], more].concat();
     refused(&images, "the pool has 6 subjects; a prompt of 10 needs as many");
@@ -221,7 +221,7 @@ fn references_that_will_not_do() {
     assert_eq!(of(Check::Licence), ["pool: 6 of 6 subjects have no `license`: s0, s1, s2, s3, s4, …"]);
     let unusable = of(Check::Unusable);
     assert_eq!(unusable.len(), 2);
-    assert!(unusable[0].starts_with("s5: reference 0: broken.png: no image"), "{unusable:?}");
+    assert!(unusable[0].starts_with("s5: reference 0: broken.png: not an image"), "{unusable:?}");
     assert_eq!(unusable[1], "s5: reference 1: gone.png: no such file");
     assert_eq!((found.subjects, found.references, says.len()), (6, 9, 8), "{says:?}");
 }

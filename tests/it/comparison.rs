@@ -88,7 +88,12 @@ fn all_pairs_and_the_board() {
     assert_eq!(rows.iter().map(|row| row.p.unwrap()).collect::<Vec<_>>(), [p, 1.0, p]);
     assert_eq!(rows.iter().map(|row| row.p_holm.unwrap()).collect::<Vec<_>>(), [3.0 * p, 1.0, 3.0 * p]);
     let same = &rows[1];
-    assert_eq!((same.difference, same.ci, same.p), (Some(0.0), Some([0.0, 0.0]), Some(1.0)), "all values equal");
+    assert_eq!((same.difference, same.p), (Some(0.0), Some(1.0)), "all values equal");
+    // Which is no certainty: of 15 prompts that agree, up to 1 − 0.025^(1/15) = 0.218 of all may not.
+    let [low, high] = same.ci.unwrap();
+    assert!((low + 0.2180).abs() < 1e-4 && (high - 0.2180).abs() < 1e-4, "{low} {high}");
+    let cosines = CompareOptions { measure: Some("similarity/dinov2-small".into()), ..CompareOptions::default() };
+    assert_eq!(only(&data, "one", "third", &cosines).ci, None, "and of cosines nothing can be said");
 
     let board = data.leaderboard(&CompareOptions::default()).unwrap();
     assert_eq!(board.measure, "scr@0.4");
@@ -135,7 +140,10 @@ fn what_cannot_be_paired_is_counted() {
     let row = only(&data, "A", "B", &scr());
     assert_eq!((row.pairs, row.prompts, row.only_a, row.only_b), (2, 2, 4, 0), "of B two images are scored");
     assert_eq!((row.mean_a, row.mean_b, row.difference), (Some(0.5), Some(0.0), Some(0.5)));
-    assert_eq!((row.ci, row.p), (Some([0.5, 0.5]), Some(0.5)), "two prompts, the same difference");
+    assert_eq!(row.p, Some(0.5), "two prompts, the same difference");
+    // 1 − 0.025^(1/2) = 0.842 of all prompts may differ by -1, or by 1.
+    let [low, high] = row.ci.unwrap();
+    assert!((low + 0.7628).abs() < 1e-4 && (high - 0.9209).abs() < 1e-4, "{low} {high}");
     // One prompt: no interval, and nothing that a sign flip could show.
     let one =
         data.compare(Some([&"A".parse().unwrap(), &"B".parse().unwrap()]), &CompareOptions { by: vec![Key::PromptId], ..scr() });
@@ -191,7 +199,135 @@ fn sizes_and_strangers_are_said_once() {
     let mut data = Dataset::init(&dir.path().join("data")).unwrap();
     prescribed::ingest_with_warnings(&mut data, &files.options());
     let remarks = data.compare(None, &CompareOptions::default()).unwrap().remarks;
-    assert_eq!(remarks.len(), 2, "{remarks:?}");
+    assert_eq!(remarks.len(), 3, "{remarks:?}");
+    // A pair with two prompts, by four measures: p is 1/2 at best.
+    assert!(
+        remarks[2]
+            .starts_with("rows in which no difference could be told from chance, however large: 4 of 12, the first A and B"),
+        "{}",
+        remarks[2]
+    );
     assert_eq!(remarks[0], "pairs of models without an image of the same prompt and seed: 2, the first A and C");
     assert!(remarks[1].ends_with(": 1, the first A 2x2, B 2x2, 3x2"), "{}", remarks[1]);
+}
+
+/// `n` models over `prompts` prompts of one cell, each strictly better than the one before it on every prompt, by unlike
+/// amounts.
+fn ladder(dir: &Path, n: usize, count: usize) -> Dataset {
+    let models: Vec<&'static str> = (0..n).map(|m| &*Box::leak(format!("m{m:02}").into_boxed_str())).collect();
+    let set = Prescribed { models, pool: 30, prompts: prompts(count), seeds: vec![1] };
+    data(dir, &set, |image| {
+        let rung: f64 = image.model[1..].parse().unwrap();
+        let step = 0.3 / n as f64;
+        let wobble = (image.prompt as f64 * 1.7 + rung).sin() * 0.4;
+        vec![0.2 + step * (rung + wobble); 2]
+    })
+}
+
+#[test]
+fn a_large_family_can_be_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = ladder(dir.path(), 46, 25);
+    let options = CompareOptions { by: vec![], measure: Some("similarity/dinov2-small".into()), ..CompareOptions::default() };
+    let found = data.compare(None, &options).unwrap();
+    assert_eq!(found.rows.len(), 1035);
+    // All 25 prompts agree: 2 of 2²⁵ sign patterns, 1,035 times.
+    for row in &found.rows {
+        assert_eq!((row.prompts, row.p), (25, Some(2.0_f64.powi(-24))), "{row:?}");
+        assert!(row.p_holm.unwrap() <= 1035.0 * 2.0_f64.powi(-24), "{row:?}");
+    }
+    assert!(!found.remarks.iter().any(|r| r.contains("told from chance")), "{:?}", found.remarks);
+    // The board is the ladder, and nobody shares a letter.
+    let board = data.leaderboard(&options).unwrap();
+    let order: Vec<(u64, &str)> = board.rows.iter().map(|row| (row.rank.unwrap(), row.model.as_str())).collect();
+    let expected: Vec<(u64, String)> = (0..46).map(|k| (k + 1, format!("m{:02}", 45 - k))).collect();
+    assert_eq!(order, expected.iter().map(|(rank, model)| (*rank, model.as_str())).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_family_beyond_its_prompts_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = ladder(dir.path(), 12, 9);
+    let options = CompareOptions { by: vec![], measure: Some("similarity/dinov2-small".into()), ..CompareOptions::default() };
+    let found = data.compare(None, &options).unwrap();
+    // 66 pairs of nine prompts that agree: 66 · 2/2⁹ = 0.26.
+    assert!(found.rows.iter().all(|row| row.p == Some(1.0 / 256.0) && row.p_holm.unwrap() > 0.05));
+    let said = found.remarks.iter().find(|r| r.contains("told from chance")).unwrap();
+    assert!(
+        said.contains("66 of 66, the first m00 and m01: 9 prompts give a p of 3.9e-3") && said.contains("makes that 0.26"),
+        "{said}"
+    );
+    // Two of them alone have nine prompts enough.
+    let two = data.compare(Some([&"m00".parse().unwrap(), &"m01".parse().unwrap()]), &options).unwrap();
+    assert_eq!((two.rows[0].p_holm, two.remarks.len()), (Some(1.0 / 256.0), 0), "{:?}", two.remarks);
+}
+
+/// A is better than B on all 20 prompts that both have; B alone has 20 that are easy, and the better mean.
+#[test]
+fn the_board_agrees_with_its_test_whatever_the_coverage() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = Prescribed { models: vec!["A", "B"], pool: 30, prompts: prompts(40), seeds: vec![1] };
+    let mut files = set.write(&dir.path().join("input"));
+    let lacks = |line: &&str| line.contains("\"A\"") && (20..40).any(|p| line.contains(&format!("\"p{p:02}\"")));
+    let text = std::fs::read_to_string(&files.generations).unwrap();
+    std::fs::write(&files.generations, text.lines().filter(|l| !lacks(l)).collect::<Vec<_>>().join("\n")).unwrap();
+    let (shared, all) = (prompts(20), prompts(40));
+    for (model, prompts) in [("A", shared), ("B", all)] {
+        let one = Prescribed { models: vec![model], pool: 30, prompts, seeds: vec![1] };
+        let path = dir.path().join(format!("{model}.parquet"));
+        let value = move |image: Image<'_>| match (image.model, image.prompt) {
+            ("A", p) => vec![0.45 + 0.001 * p as f64; 2],
+            (_, p) if p < 20 => vec![0.35 + 0.001 * p as f64; 2],
+            _ => vec![0.7, 0.6],
+        };
+        one.write_vectors(&path, "dinov2-small", value, None);
+        files.embeddings = vec![path];
+        let mut data =
+            Dataset::init(&dir.path().join("data")).or_else(|_| Dataset::open_to_write(&dir.path().join("data"))).unwrap();
+        prescribed::ingest_with_warnings(&mut data, &files.options());
+    }
+    let data = Dataset::open_to_read(&dir.path().join("data")).unwrap();
+    let options = CompareOptions { by: vec![], measure: Some("similarity/dinov2-small".into()), ..CompareOptions::default() };
+    let board = data.leaderboard(&options).unwrap();
+    let rows: Vec<_> = board.rows.iter().map(|r| (r.rank.unwrap(), r.model.as_str(), r.groups.as_str(), r.images)).collect();
+    assert_eq!(rows, [(1, "A", "a", 20), (2, "B", "b", 40)]);
+    assert!(board.rows[1].mean > board.rows[0].mean, "the means say the opposite");
+    let margins: Vec<f64> = board.rows.iter().map(|r| r.margin.unwrap()).collect();
+    assert!((margins[0] - 0.1).abs() < 1e-6 && (margins[1] + 0.1).abs() < 1e-6, "{margins:?}");
+    assert!(board.unequal);
+    let said = board.remarks.iter().find(|r| r.contains("the other lacks")).unwrap();
+    assert!(said.contains("1, the first A and B (20 in common, 0 and 20 not)"), "{said}");
+    let mut table = Vec::new();
+    board.write(&mut table, msdata::table::Format::Table).unwrap();
+    let table = String::from_utf8(table).unwrap();
+    assert!(table.lines().next().unwrap().contains("margin"), "{table}");
+}
+
+/// Two prompts on which everything collapsed: [100, 100] would be a certainty that nobody has.
+#[test]
+fn no_interval_is_a_point_in_any_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = Prescribed { models: vec!["A", "B"], pool: 30, prompts: prompts(2), seeds: vec![1, 2] };
+    let data = data(dir.path(), &set, |image| vec![if image.model == "A" { 0.2 } else { 0.7 }; 2]);
+    let options = msdata::ReportOptions { confidence: Some(Default::default()), ..Default::default() };
+    let report = data.report(&options).unwrap();
+    let text = |format| {
+        let mut out = Vec::new();
+        report.write(&mut out, format).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    use msdata::table::Format;
+    let table = text(Format::Table);
+    assert!(table.contains("100.0 [16, 100]") && table.contains("0.0 [0, 84]") && table.contains("0.200 [–]"), "{table}");
+    let json: serde_json::Value = serde_json::from_str(&text(Format::Json)).unwrap();
+    let ci = &json["rows"][0]["ci"];
+    assert!((ci["scr"]["0.4"][0].as_f64().unwrap() - 0.15811).abs() < 1e-4 && ci["scr"]["0.4"][1] == 1.0, "{ci}");
+    assert!(ci["similarity"]["dinov2-small"].is_null(), "{ci}");
+    for format in Format::ALL {
+        let text = text(*format);
+        assert!(!text.contains("[100, 100]") && !text.contains("[0, 0]") && !text.contains("[0.20, 0.20]"), "{text}");
+    }
+    let rows = data.compare(None, &CompareOptions::default()).unwrap().rows;
+    assert!(rows.iter().all(|row| row.ci.is_none_or(|[low, high]| high - low > 0.1)), "{rows:?}");
+    assert!(data.leaderboard(&scr()).unwrap().rows.iter().all(|row| row.ci.is_some_and(|[low, high]| high - low > 0.1)));
 }

@@ -41,7 +41,16 @@ fn the_documented_columns_are_those_of_the_views() {
     let dir = tempfile::tempdir().unwrap();
     let mut data = Dataset::init(&dir.path().join("data")).unwrap();
     let page = include_str!("../../docs/sql.md");
-    for view in ["subjects", "prompts", "generations", "subject_scores", "image_scores", "embeddings", "worst_subjects"] {
+    for view in [
+        "subjects",
+        "prompts",
+        "generations",
+        "subject_scores",
+        "image_scores",
+        "embeddings",
+        "embedding_failures",
+        "worst_subjects",
+    ] {
         let mut names = Vec::new();
         let mut columns = |found: &[String]| {
             names = found.to_vec();

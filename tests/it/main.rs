@@ -10,14 +10,27 @@ mod comparison;
 mod controls;
 mod demo;
 mod documentation;
+#[cfg(unix)]
+mod durability;
 mod embedding;
+mod encoder_directories;
+mod fuzz;
 mod generators;
 mod hub;
 mod interop;
+mod outside_text;
 mod page;
 mod paper;
 mod parity;
+mod pixels;
+mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod soundness;
+mod staleness;
 mod support;
+#[cfg(target_os = "linux")]
+mod sweep;
+#[cfg(unix)]
+mod tools;

@@ -85,7 +85,7 @@ fn a_changed_file_is_shown_as_changed_and_another_page_is_not_written_over() {
     let written = write(&data, &dir.path().join("page"));
     assert_eq!((written.shown, written.unusable), (40, 4));
     let html = fs::read_to_string(&written.path).unwrap();
-    assert!(html.contains("the file has changed since it was scored: ingest it again"));
+    assert!(html.contains("the file has changed since it was scored: `msdata ingest --rehash` reads it again"));
     let page = dir.path().join("other/index.html");
     fs::create_dir_all(page.parent().unwrap()).unwrap();
     fs::write(&page, "<html>my own page</html>").unwrap();

@@ -12,6 +12,7 @@
 mod transfer;
 
 use crate::durable::{into_place, write_whole};
+use crate::encoder::directory::{MAX_CONFIG, read_bounded, read_if_there};
 use crate::encoder::home::{Home, Origin};
 use crate::encoder::registry::{HubExport, HubFile, NamedEncoder};
 use crate::error::{Error, Result, Source};
@@ -203,13 +204,10 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 fn read_lock(dir: &Path) -> Result<Option<Lock>> {
     let path = dir.join(LOCK_FILE);
-    match fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|e| {
-            Error::request(format!("{} is damaged: {e}", path.display()), "remove the encoder's directory and pull again")
-        }),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::io("read", path)(e)),
-    }
+    let Some(text) = read_if_there(&path, MAX_CONFIG)? else { return Ok(None) };
+    serde_json::from_slice(&text).map(Some).map_err(|e| {
+        Error::request(format!("{} is damaged: {e}", path.display()), "remove the encoder's directory and pull again")
+    })
 }
 
 /// One pull at a time in a directory, for as long as the file returned is open.
@@ -319,7 +317,10 @@ impl Pull<'_> {
     fn cached(&self, file: &HubFile, expected: Option<&str>, path: &Path, watch: &Watch) -> Result<Option<(String, u64)>> {
         let Some(cache) = &self.home.hub_cache else { return Ok(None) };
         let repository = cache.join(format!("models--{}", self.export.repository.replace('/', "--")));
-        let branch = || fs::read_to_string(repository.join("refs").join(self.export.revision)).ok();
+        let branch = || {
+            let bytes = read_bounded(&repository.join("refs").join(self.export.revision), MAX_CONFIG).ok()?;
+            String::from_utf8(bytes).ok()
+        };
         let commit = match &self.commit {
             Some(commit) => Some(commit.clone()),
             None if self.export.revision.len() == 40 => Some(self.export.revision.to_owned()),
@@ -330,7 +331,7 @@ impl Pull<'_> {
         let by_digest = expected.map(|digest| repository.join("blobs").join(digest));
         let by_commit = commit.map(|commit| repository.join("snapshots").join(commit).join(file.path));
         for candidate in [by_digest, by_commit].into_iter().flatten() {
-            let Ok(candidate) = candidate.canonicalize() else { continue };
+            let Some(candidate) = candidate.canonicalize().ok().filter(|candidate| candidate.is_file()) else { continue };
             let Ok(found) = sha256(&candidate, watch) else { continue };
             if expected.is_some_and(|expected| expected != found.0) {
                 continue;

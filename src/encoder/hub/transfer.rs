@@ -7,7 +7,7 @@ use super::{HubFault, Patience};
 use crate::encoder::home::Home;
 use crate::error::{Error, Result};
 use crate::watch::Watch;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::thread::sleep;
@@ -227,7 +227,7 @@ fn join(at: &str, target: &str) -> Option<String> {
 /// SHA-256 of a file in lower-case hexadecimal, and its size.
 pub(super) fn sha256(path: &Path, watch: &Watch) -> Result<(String, u64)> {
     use sha2::{Digest, Sha256};
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut file = crate::input::open(path).map_err(Error::io("read", path))?;
     let (mut hash, mut chunk, mut size) = (Sha256::new(), vec![0; CHUNK], 0);
     loop {
         watch.check()?;

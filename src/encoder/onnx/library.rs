@@ -132,7 +132,7 @@ pub(super) fn mapped() -> Option<PathBuf> {
 pub(super) fn refuse_cut_short(path: &Path) -> Result<()> {
     use std::io::Read;
     let mut header = [0_u8; 64];
-    let mut file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    let mut file = crate::input::open(path).map_err(Error::io("read", path))?;
     let length = file.metadata().map_err(Error::io("read", path))?.len();
     let whole = match file.read_exact(&mut header) {
         Ok(()) => elf_length(&header).is_none_or(|needed| length >= needed),

@@ -5,12 +5,16 @@
 //! | `runtime` | finds and loads ONNX Runtime |
 //! | `library` | where its library lies |
 //! | `device` | where networks run |
-//! | `outline` | the outline of a model file: is it whole, which weight files belong to it |
+//! | `outline` | the outline of a model file: is it whole, which weight files belong to it, what it takes and gives |
+//! | `declared` | an input or an output, as it is declared |
+//! | `fit` | whether a network can be used, and how |
 //! | `network` | an opened network and its tensors |
 //! | `outputs` | which output is the embedding, and how it becomes one vector |
 //! | `session` | pixels or token ids in, vectors out |
 
+mod declared;
 mod device;
+mod fit;
 mod library;
 mod network;
 mod outline;
@@ -21,6 +25,8 @@ pub(super) mod sample;
 mod session;
 
 pub use device::{Device, DeviceChoice};
+pub(super) use fit::{Wants, image_fit, text_fit};
+pub(super) use outline::signature;
 pub use outline::{WeightFile, weight_files};
 pub use outputs::CHOICE_RULE;
 pub use runtime::Runtime;

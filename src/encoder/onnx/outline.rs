@@ -1,11 +1,12 @@
-//! The outline of an ONNX file, read without loading it: whether it is whole, and which other files
-//! hold its weights.
+//! The outline of an ONNX file, read without loading it: whether it is whole, which other files hold its
+//! weights, and what goes in and comes out.
 //!
 //! ONNX Runtime has crashed the process on damaged models; a file that ends too early, a pointer of
 //! Git LFS, or weights that are not there are told here, by name, before it sees them.
 
-use crate::error::{Error, Result};
-use std::collections::BTreeMap;
+use super::declared::Declared;
+use crate::error::{Error, Result, io_reason};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -19,25 +20,59 @@ pub struct WeightFile {
     pub path: PathBuf,
 }
 
+/// What goes into a network and what comes out, as its file declares it.
+#[derive(Debug, Default)]
+pub struct Signature {
+    /// Inputs, without those that the file gives a value.
+    pub inputs: Vec<Declared>,
+    /// Outputs.
+    pub outputs: Vec<Declared>,
+}
+
 /// Checks that a model file is a whole ONNX file and that its weight files are there; the weight
 /// files, ordered by name.
 ///
 /// # Errors
-/// The file cannot be read, is no ONNX, is cut short; a weight file is missing, too short, or
+/// The file cannot be read, is not ONNX, is cut short; a weight file is missing, too short, or
 /// outside the model's directory.
 pub fn weight_files(model: &Path) -> Result<Vec<WeightFile>> {
+    read(model).map(|(weights, _)| weights)
+}
+
+/// Reads what a model file declares of its inputs and outputs.
+///
+/// # Errors
+/// As [`weight_files`].
+pub fn signature(model: &Path) -> Result<Signature> {
+    read(model).map(|(_, signature)| signature)
+}
+
+fn read(model: &Path) -> Result<(Vec<WeightFile>, Signature)> {
+    let regular = std::fs::metadata(model).map_err(Error::io("read", model))?.is_file();
+    if !regular {
+        return Err(Error::encoder(model, "is not a regular file", "put the model in its place, or a link to it"));
+    }
     let file = File::open(model).map_err(Error::io("read", model))?;
     let length = file.metadata().map_err(Error::io("read", model))?.len();
-    let mut reader = Outline { model, input: BufReader::new(file), at: 0, weights: BTreeMap::new() };
+    let mut reader = Outline {
+        model,
+        input: BufReader::new(file),
+        at: 0,
+        weights: BTreeMap::new(),
+        signature: Signature::default(),
+        initial: BTreeSet::new(),
+    };
     if length == 0 {
         return Err(reader.damaged("is empty"));
     }
     reader.refuse_pointer()?;
     if !reader.message(Message::Model, length, 0)? {
-        return Err(reader.damaged("is no ONNX model: it has no graph"));
+        return Err(reader.damaged("is not an ONNX model: it has no graph"));
     }
-    let weights = std::mem::take(&mut reader.weights);
-    weights.into_iter().map(|(location, needed)| weight_file(model, location, needed)).collect()
+    let Outline { weights, mut signature, initial, .. } = reader;
+    signature.inputs.retain(|input| !initial.contains(&input.name));
+    let weights: Result<_> = weights.into_iter().map(|(location, needed)| weight_file(model, location, needed)).collect();
+    Ok((weights?, signature))
 }
 
 fn weight_file(model: &Path, location: String, needed: u64) -> Result<WeightFile> {
@@ -47,7 +82,14 @@ fn weight_file(model: &Path, location: String, needed: u64) -> Result<WeightFile
         return Err(Error::encoder(model, reason, "save the model anew with its weights beside it"));
     }
     let path = model.parent().unwrap_or(Path::new("")).join(&location);
-    let length = std::fs::metadata(&path).map_err(Error::io("read the weights", &path))?.len();
+    let found = std::fs::metadata(&path).map_err(|e| {
+        let reason = format!("holds weights of {}, and cannot be read: {}", model.display(), io_reason(&e));
+        Error::encoder(&path, reason, "fetch that file, too, from where the model comes from, into the same directory")
+    })?;
+    if !found.is_file() {
+        return Err(Error::encoder(&path, "holds weights, and is not a regular file", "fetch it again"));
+    }
+    let length = found.len();
     if length < needed {
         let reason = format!("holds {length} bytes, and {} needs {needed}", model.display());
         return Err(Error::encoder(&path, reason, "the file is cut short: fetch it again"));
@@ -89,6 +131,14 @@ impl Message {
 
 /// `TensorProto.external_data`, entries of key (1) and value (2).
 const EXTERNAL_DATA: u64 = 13;
+/// `TensorProto.name`.
+const TENSOR_NAME: u64 = 8;
+/// `GraphProto.input` and `output`.
+const GRAPH_INPUT: u64 = 11;
+const GRAPH_OUTPUT: u64 = 12;
+/// How deep the model's own graph is nested, and its tensors; those of branches and loops are deeper.
+const GRAPH_DEPTH: u32 = 1;
+const TENSOR_DEPTH: u32 = 2;
 /// As protobuf itself limits it.
 const MAX_DEPTH: u32 = 100;
 /// No external-data entry is longer; longer ones are damage, not to be read into memory.
@@ -100,6 +150,9 @@ struct Outline<'m> {
     at: u64,
     /// Location, and how many bytes of it are used.
     weights: BTreeMap<String, u64>,
+    signature: Signature,
+    /// Names of the graph's own tensors: old files list them among the inputs.
+    initial: BTreeSet<String>,
 }
 
 impl Outline<'_> {
@@ -108,7 +161,7 @@ impl Outline<'_> {
     }
 
     fn cut_short(&self) -> Error {
-        self.damaged(&format!("is no whole ONNX model: its parts do not fit together at byte {}", self.at))
+        self.damaged(&format!("is not a whole ONNX model: its parts do not fit together at byte {}", self.at))
     }
 
     fn refuse_pointer(&mut self) -> Result<()> {
@@ -116,6 +169,14 @@ impl Outline<'_> {
         if head.starts_with(b"version https://git-lfs") {
             let reason = "is a pointer of Git LFS, not the model";
             return Err(Error::encoder(self.model, reason, "fetch the model itself with `git lfs pull`"));
+        }
+        if head.starts_with(b"../") {
+            let reason = "is a link that was copied as text, not the model";
+            return Err(Error::encoder(
+                self.model,
+                reason,
+                "copy the hub's cache with its links (`cp -a`), or fetch the model again",
+            ));
         }
         Ok(())
     }
@@ -129,6 +190,9 @@ impl Outline<'_> {
         let mut external = External::default();
         while self.at < end {
             let key = self.varint(end)?;
+            if key >> 3 == 0 {
+                return Err(self.cut_short()); // no field has that number: zeros, however many
+            }
             match key & 7 {
                 0 => drop(self.varint(end)?),
                 1 => self.skip(8, end)?,
@@ -142,6 +206,15 @@ impl Outline<'_> {
                         graph |= child == Message::Graph;
                     } else if message == Message::Tensor && field == EXTERNAL_DATA {
                         external.take(&self.bytes(length)?);
+                    } else if message == Message::Tensor && field == TENSOR_NAME && depth == TENSOR_DEPTH {
+                        let name = self.bytes(length)?;
+                        self.initial.insert(String::from_utf8_lossy(&name).into_owned());
+                    } else if message == Message::Graph && depth == GRAPH_DEPTH && field == GRAPH_INPUT {
+                        let input = Declared::parse(&self.bytes(length)?);
+                        self.signature.inputs.extend(input);
+                    } else if message == Message::Graph && depth == GRAPH_DEPTH && field == GRAPH_OUTPUT {
+                        let output = Declared::parse(&self.bytes(length)?);
+                        self.signature.outputs.extend(output);
                     } else {
                         self.skip(length, end)?;
                     }
@@ -241,7 +314,7 @@ fn text_header(bytes: &[u8]) -> Option<(u8, usize, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{Model, tensor_outside};
+    use super::super::sample::{FLOAT, INT64, Model, integers, tensor_outside};
     use super::*;
 
     fn saved(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -258,6 +331,25 @@ mod tests {
     }
 
     #[test]
+    fn inputs_and_outputs_are_those_of_the_file() {
+        let model = Model::channel_means().with_initializer(integers("w", &[1])).with_input("w", INT64, &[1]);
+        let (_dir, path) = saved(&model.bytes());
+        let Signature { inputs, outputs } = signature(&path).unwrap();
+        let declared = |name: &str, shape: &[i64]| Declared { name: name.into(), element: FLOAT, shape: shape.to_vec() };
+        assert_eq!(inputs, [declared("pixel_values", &[-1, 3, -1, -1])], "what has a value is not an input");
+        assert_eq!(outputs, [declared("image_embeds", &[-1, 3])]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn weights_without_an_end_are_refused() {
+        let model = Model::channel_means().with_initializer(tensor_outside("w", "endless", 0, 0));
+        let (dir, path) = saved(&model.bytes());
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("endless")).unwrap();
+        assert!(weight_files(&path).unwrap_err().to_string().contains("not a regular file"));
+    }
+
+    #[test]
     fn every_cut_of_a_model_is_refused_by_name() {
         let bytes = Model::channel_means().bytes();
         for length in 0..bytes.len() {
@@ -271,9 +363,11 @@ mod tests {
     fn what_is_no_model_is_refused() {
         for (bytes, said) in [
             (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0"[..], "Git LFS"),
-            (b"<!DOCTYPE html><html>", "no whole ONNX"),
+            (b"../../../blobs/0123", "a link that was copied as text"),
+            (b"<!DOCTYPE html><html>", "not a whole ONNX"),
             (b"\x08\x08", "no graph"),
             (b"", "is empty"),
+            (&[0; 100], "not a whole ONNX model: its parts do not fit together at byte 1"),
         ] {
             let (_dir, path) = saved(bytes);
             let error = weight_files(&path).unwrap_err();

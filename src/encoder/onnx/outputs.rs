@@ -3,8 +3,11 @@
 //! The order is the contract's: `image_embeds` (of a text network `text_embeds`), the class token of
 //! `last_hidden_state`, `pooler_output`. Nothing is guessed: outputs of other names are taken only
 //! when `msdata.toml` names one. The class token of a CLIP text network is not its embedding, so of a
-//! text network `text_embeds` or a named output is taken.
+//! text network `text_embeds` or a named output is taken. SigLIP has no class token: both its networks
+//! give their embedding as `pooler_output`.
 
+use super::declared::{Declared, list};
+use super::fit::Wants;
 use crate::encoder::directory::Pooling;
 
 /// The number of the rules here; a change of theirs changes fingerprints.
@@ -19,13 +22,33 @@ pub enum Side {
     Text,
 }
 
-/// An output as the network declares it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declared {
-    /// Its name.
-    pub name: String,
-    /// Its sizes, negative where they are dynamic; empty if even their number is.
-    pub shape: Vec<i64>,
+/// What is wanted of a network's outputs.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// What it works on.
+    pub side: Side,
+    /// The output that `msdata.toml` names.
+    pub output: Option<&'a str>,
+    /// Whether the network must have it: what is said of the image network a text network only follows.
+    pub must: bool,
+    /// The pooling that `msdata.toml` names.
+    pub pooling: Option<Pooling>,
+    /// Whether it is SigLIP's: there is no class token, and the embedding is `pooler_output`.
+    pub siglip: bool,
+}
+
+impl<'a> Wish<'a> {
+    /// Of an image network.
+    pub fn of_images(wants: Wants<'a>) -> Wish<'a> {
+        let Wants { output, pooling, siglip, .. } = wants;
+        Wish { side: Side::Image, output, must: true, pooling, siglip }
+    }
+
+    /// Of a text network.
+    pub fn of_texts(wants: Wants<'a>) -> Wish<'a> {
+        let Wants { output, text_output, pooling, siglip, .. } = wants;
+        Wish { side: Side::Text, output: text_output.or(output), must: text_output.is_some(), pooling, siglip }
+    }
 }
 
 /// The output that is the embedding.
@@ -37,41 +60,45 @@ pub struct Chosen {
     pub pooling: Pooling,
 }
 
-/// Chooses an output; `output` and `pooling` are what `msdata.toml` says.
+/// Chooses an output.
 ///
 /// # Errors
 /// A sentence that lists the outputs there are: none of a known name, several of one rank, or a
 /// pooling that does not fit.
-pub fn choose(side: Side, outputs: &[Declared], output: Option<&str>, pooling: Option<Pooling>) -> Result<Chosen, String> {
-    let all = || outputs.iter().map(describe).collect::<Vec<_>>().join(", ");
+pub fn choose(wish: Wish<'_>, outputs: &[Declared]) -> Result<Chosen, String> {
+    let Wish { side, output, must, pooling, siglip } = wish;
     let find = |name: &str| outputs.iter().find(|o| o.name == name);
     if let Some(name) = output {
         match find(name) {
             Some(declared) => {
+                // The pooling is the image network's; a text network's output may be one vector already.
+                let pooling = pooling.filter(|_| side == Side::Image || declared.shape.len() != 2);
                 let chosen = named(declared, pooling)?;
                 // The first token of a causal network sees no text: it would give all texts one vector.
                 return match (side, chosen.pooling) {
                     (Side::Text, Pooling::Cls) => {
-                        Err(format!("is a text network: the first token of `{name}` is no embedding of a text"))
+                        Err(format!("is a text network: the first token of `{name}` is not the embedding of a text"))
                     }
                     _ => Ok(chosen),
                 };
             }
-            // `output` is the image network's; a text network need not have one of that name.
-            None if side == Side::Image => return Err(format!("has no output `{name}`; it has {}", all())),
+            None if must => return Err(format!("has no output `{name}`; it has {}", list(outputs))),
             None => {}
         }
     }
     if side == Side::Text {
-        let declared = find("text_embeds").ok_or_else(|| format!("has no output `text_embeds`; it has {}", all()))?;
+        let declared = find("text_embeds").or_else(|| find("pooler_output").filter(|_| siglip));
+        let declared = declared.ok_or_else(|| format!("has no output `text_embeds`; it has {}", list(outputs)))?;
         return named(declared, Some(Pooling::None));
     }
     let embeds: Vec<&Declared> = ["image_embeds", "text_embeds"].into_iter().filter_map(find).collect();
     if let [a, b] = embeds[..] {
-        return Err(format!("has several outputs that may be the embedding: {}, {}", describe(a), describe(b)));
+        return Err(format!("has several outputs that may be the embedding: {}, {}", a.described(), b.described()));
     }
     // A feature map [batch, channels, height, width] of that name has no class token.
     let tokens = find("last_hidden_state").filter(|o| o.shape.len() != 4 || pooling == Some(Pooling::Mean));
+    // SigLIP's first token is its first patch.
+    let tokens = tokens.filter(|_| !siglip || pooling.is_some());
     let ranks = [
         (find("image_embeds"), Pooling::None),
         (tokens, pooling.filter(|p| *p != Pooling::None).unwrap_or(Pooling::Cls)),
@@ -82,7 +109,7 @@ pub fn choose(side: Side, outputs: &[Declared], output: Option<&str>, pooling: O
         .filter(|(_, gives)| pooling.is_none_or(|wanted| wanted == *gives))
         .find_map(|(declared, gives)| Some((declared?, gives)))
         .map_or_else(
-            || Err(format!("has no output that is known to be its embedding{}; it has {}", for_pooling(pooling), all())),
+            || Err(format!("has no output that is known to be its embedding{}; it has {}", for_pooling(pooling), list(outputs))),
             |(declared, gives)| named(declared, Some(gives)),
         )
 }
@@ -105,12 +132,7 @@ fn named(declared: &Declared, pooling: Option<Pooling>) -> Result<Chosen, String
     if fits && !(pooling == Pooling::None && declared.shape.len() == 3 && declared.shape[1] < 0) {
         return Ok(Chosen { name: declared.name.clone(), pooling });
     }
-    Err(format!("its output {} does not fit pooling {}", describe(declared), pooling.as_str()))
-}
-
-fn describe(declared: &Declared) -> String {
-    let sizes: Vec<_> = declared.shape.iter().map(|d| if *d < 0 { "?".to_owned() } else { d.to_string() }).collect();
-    format!("`{}` [{}]", declared.name, sizes.join(", "))
+    Err(format!("its output {} does not fit pooling {}", declared.described(), pooling.as_str()))
 }
 
 /// Numbers in a vector, if the declared sizes tell.
@@ -158,7 +180,11 @@ mod tests {
     use super::*;
 
     fn outputs(list: &[(&str, &[i64])]) -> Vec<Declared> {
-        list.iter().map(|(name, shape)| Declared { name: name.to_string(), shape: shape.to_vec() }).collect()
+        list.iter().map(|(name, shape)| Declared { name: name.to_string(), element: 1, shape: shape.to_vec() }).collect()
+    }
+
+    fn wish(side: Side, output: Option<&'static str>, pooling: Option<Pooling>) -> Wish<'static> {
+        Wish { side, output, must: side == Side::Image, pooling, siglip: false }
     }
 
     fn chosen(name: &str, pooling: Pooling) -> Result<Chosen, String> {
@@ -167,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_contracts_order() {
-        let image = |list: &[(&str, &[i64])]| choose(Side::Image, &outputs(list), None, None);
+        let image = |list: &[(&str, &[i64])]| choose(wish(Side::Image, None, None), &outputs(list));
         let tokens: (&str, &[i64]) = ("last_hidden_state", &[-1, 257, 64]);
         let pooled: (&str, &[i64]) = ("pooler_output", &[-1, 64]);
         assert_eq!(image(&[tokens, pooled, ("image_embeds", &[-1, 32])]), chosen("image_embeds", Pooling::None));
@@ -179,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_listed_not_guessed() {
-        let image = |list: &[(&str, &[i64])]| choose(Side::Image, &outputs(list), None, None).unwrap_err();
+        let image = |list: &[(&str, &[i64])]| choose(wish(Side::Image, None, None), &outputs(list)).unwrap_err();
         assert_eq!(
             image(&[("a", &[-1, 8]), ("b", &[1, 9])]),
             "has no output that is known to be its embedding; it has `a` [?, 8], `b` [1, 9]"
@@ -196,7 +222,7 @@ mod tests {
             ("pooler_output", &[-1, 64]),
             ("map", &[-1, 8, 7, 7]),
         ]);
-        let image = |output, pooling| choose(Side::Image, &list, output, pooling);
+        let image = |output, pooling| choose(wish(Side::Image, output, pooling), &list);
         assert_eq!(image(Some("pooler_output"), None), chosen("pooler_output", Pooling::None));
         assert_eq!(image(Some("last_hidden_state"), None), chosen("last_hidden_state", Pooling::Cls));
         assert_eq!(image(None, Some(Pooling::Mean)), chosen("last_hidden_state", Pooling::Mean));
@@ -209,12 +235,36 @@ mod tests {
     #[test]
     fn a_text_networks_class_token_is_not_its_embedding() {
         let list = outputs(&[("last_hidden_state", &[-1, -1, 16]), ("pooler_output", &[-1, 16])]);
-        assert!(choose(Side::Text, &list, None, None).is_err());
-        let error = choose(Side::Text, &list, Some("last_hidden_state"), None).unwrap_err();
+        assert!(choose(wish(Side::Text, None, None), &list).is_err());
+        let error = choose(wish(Side::Text, Some("last_hidden_state"), None), &list).unwrap_err();
         assert!(error.contains("the first token of `last_hidden_state`"), "{error}");
-        assert_eq!(choose(Side::Text, &list, Some("pooler_output"), None), chosen("pooler_output", Pooling::None));
+        assert_eq!(choose(wish(Side::Text, Some("pooler_output"), None), &list), chosen("pooler_output", Pooling::None));
         let clip = outputs(&[("last_hidden_state", &[-1, -1, 16]), ("text_embeds", &[-1, 32])]);
-        assert_eq!(choose(Side::Text, &clip, Some("image_embeds"), Some(Pooling::None)), chosen("text_embeds", Pooling::None));
+        assert_eq!(
+            choose(wish(Side::Text, Some("image_embeds"), Some(Pooling::None)), &clip),
+            chosen("text_embeds", Pooling::None)
+        );
+    }
+
+    #[test]
+    fn siglips_embedding_is_what_its_head_gives() {
+        let list = outputs(&[("last_hidden_state", &[-1, 196, 8]), ("pooler_output", &[-1, 8])]);
+        let siglip = |side, output, pooling| choose(Wish { siglip: true, ..wish(side, output, pooling) }, &list);
+        assert_eq!(siglip(Side::Image, None, None), chosen("pooler_output", Pooling::None));
+        assert_eq!(siglip(Side::Text, None, None), chosen("pooler_output", Pooling::None));
+        assert_eq!(siglip(Side::Image, None, Some(Pooling::Mean)), chosen("last_hidden_state", Pooling::Mean));
+    }
+
+    #[test]
+    fn a_text_networks_own_output_must_be_there() {
+        let list = outputs(&[("text_features", &[-1, 8]), ("text_embeds", &[-1, 8])]);
+        let text = |text_output| {
+            let wants = Wants { output: Some("image_features"), text_output, pooling: Some(Pooling::Mean), ..Wants::default() };
+            choose(Wish::of_texts(wants), &list)
+        };
+        assert_eq!(text(Some("text_features")), chosen("text_features", Pooling::None));
+        assert_eq!(text(None), chosen("text_embeds", Pooling::None));
+        assert!(text(Some("absent")).unwrap_err().contains("has no output `absent`"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Opens networks and runs them: pixels or token ids in, vectors out.
 //!
 //! A network's tensors are found by their declared names: `pixel_values`, or `input_ids` and
-//! `attention_mask`; an input of another name is refused by name. Sizes that the network fixes are
-//! held to. Vectors are as the network gave them, not normalised.
+//! `attention_mask`, or as `msdata.toml` says; an input of another name is refused by name. Sizes that the
+//! network fixes are held to. Vectors are as the network gave them, not normalised.
 //!
 //! Every run has the same number of images; the last is filled up by repeating its last image. Runs of
 //! other sizes can give vectors that differ in their last digits: vector instructions end in another
@@ -10,15 +10,15 @@
 //! place, or the number of threads for any network tried (ONNX Runtime 1.31.1, AVX-512; ONNX Runtime
 //! promises nothing).
 
+use super::declared::{Declared, FLOAT16, INT64};
 use super::device::Device;
-use super::network::{Input, Network};
-use super::outputs::Side;
+use super::fit::{image_fit, text_fit};
+use super::network::{Loaded, Network};
 use super::runtime::Runtime;
-use crate::encoder::directory::{EncoderDirectory, Pooling};
-use crate::error::{Error, Result};
+use crate::encoder::directory::{EncoderDirectory, Pooling, one_error};
+use crate::error::Result;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use ort::value::TensorElementType;
 
 /// How networks are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl std::str::FromStr for Batch {
 pub type Vector = std::result::Result<Vec<f32>, VectorFault>;
 
 /// What makes a vector useless.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VectorFault {
     /// It holds NaN or an infinity.
     #[error("the network gave a vector with numbers that are not finite")]
@@ -80,6 +80,17 @@ pub enum VectorFault {
     /// It is all zero: it has no direction.
     #[error("the network gave a vector of zeros")]
     AllZero,
+    /// A text has more tokens than the network takes, or none.
+    #[error("it has {tokens} tokens, and the network takes 1 to {longest}")]
+    Length {
+        /// Of the text.
+        tokens: usize,
+        /// As many as the network takes.
+        longest: usize,
+    },
+    /// The network fails on this text and not on another.
+    #[error("{0}")]
+    Failed(String),
 }
 
 fn sound(vector: Vec<f32>) -> Vector {
@@ -96,7 +107,7 @@ fn sound(vector: Vec<f32>) -> Vector {
 #[derive(Debug)]
 pub struct ImageModel {
     network: Network,
-    half: bool,
+    input: Declared,
     /// Height and width, in pixels.
     size: [usize; 2],
     batch: usize,
@@ -107,30 +118,16 @@ impl ImageModel {
     /// Opens an encoder's image network; `size` is the preprocessing's height and width in pixels.
     ///
     /// # Errors
-    /// [`Error::Encoder`]: not a whole model, ONNX Runtime refuses it, an input that is not known, no
+    /// [`Error::Encoder`](crate::error::Error::Encoder): not a whole model, ONNX Runtime refuses it, an input that is not known, no
     /// single output to take, or another image size.
     pub fn open(encoder: &EncoderDirectory, size: [usize; 2], runtime: &'static Runtime, options: Options) -> Result<ImageModel> {
         let path = &encoder.image_model;
-        let network = Network::open(Side::Image, path, encoder, runtime, options)?;
-        network.refuse_inputs_but(&["pixel_values"])?;
-        let input = network.input("pixel_values")?.ok_or_else(|| network.refused("has no input `pixel_values`"))?;
-        let half = match input.element {
-            TensorElementType::Float32 => false,
-            TensorElementType::Float16 => true,
-            other => return Err(network.refused(format!("its input `pixel_values` is {other}, not float32 or float16"))),
-        };
-        let [height, width] = size;
-        let fits = |axis, wanted| input.fixed(axis).is_none_or(|fixed| fixed == wanted);
-        if !input.has_rank(4) || !fits(1, 3) {
-            return Err(network.refused("its input `pixel_values` is not batch × 3 channels × height × width"));
-        }
-        if !fits(2, height) || !fits(3, width) {
-            let side = |axis| input.fixed(axis).map_or("any".to_owned(), |fixed| fixed.to_string());
-            let reason = format!("takes images of {} × {}, and the preprocessing makes {height} × {width}", side(2), side(3));
-            return Err(Error::encoder(path, reason, "take model and preprocessor_config.json from the same place"));
-        }
-        let batch = input.fixed(0).unwrap_or(options.batch.images());
-        let mut model = ImageModel { batch, dimension: network.dimension.unwrap_or(0), network, half, size };
+        let loaded = Loaded::of(path, runtime, options)?;
+        let fit = image_fit(path, &loaded.signature, encoder.wants(), Some(size));
+        let fit = fit.map_err(|faults| one_error(path, faults))?;
+        let batch = fit.input.fixed(0).unwrap_or(options.batch.images());
+        let network = Network::new(loaded, path, fit.output, runtime)?;
+        let mut model = ImageModel { batch, dimension: network.dimension.unwrap_or(0), network, input: fit.input, size };
         if model.dimension == 0 {
             // The file does not say how long a vector is: grey images tell.
             model.dimension = model.run(&vec![0.0; batch * model.image()])?.first().map_or(0, Vec::len);
@@ -167,7 +164,7 @@ impl ImageModel {
     /// The vectors of images: `pixels` is images × 3 × height × width, normalised.
     ///
     /// # Errors
-    /// [`Error::Encoder`]: a part of an image, or ONNX Runtime failed.
+    /// [`Error::Encoder`](crate::error::Error::Encoder): a part of an image, or ONNX Runtime failed.
     pub fn embed(&mut self, pixels: &[f32]) -> Result<Vec<Vector>> {
         let image = self.image();
         if !pixels.len().is_multiple_of(image) {
@@ -191,14 +188,14 @@ impl ImageModel {
     /// One run, of a whole batch.
     fn run(&mut self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
         let shape = [self.batch, 3, self.size[0], self.size[1]];
-        let value = if self.half {
+        let value = if self.input.element == FLOAT16 {
             let mut values = vec![f16::ZERO; pixels.len()];
             values.convert_from_f32_slice(pixels);
             self.network.owned(&shape, values)?
         } else {
             self.network.borrowed(&shape, pixels)?
         };
-        self.network.run(vec![("pixel_values", value)], self.batch)
+        self.network.run(vec![(&self.input.name, value)], self.batch)
     }
 }
 
@@ -206,9 +203,9 @@ impl ImageModel {
 #[derive(Debug)]
 pub struct TextModel {
     network: Network,
-    ids: Input,
+    ids: Declared,
     /// `attention_mask`, where the network takes it.
-    mask: Option<Input>,
+    mask: Option<Declared>,
     dimension: usize,
 }
 
@@ -216,24 +213,16 @@ impl TextModel {
     /// Opens an encoder's text network; `None` if the encoder has none.
     ///
     /// # Errors
-    /// [`Error::Encoder`]: not a whole model, ONNX Runtime refuses it, an input that is not known
+    /// [`Error::Encoder`](crate::error::Error::Encoder): not a whole model, ONNX Runtime refuses it, an input that is not known
     /// (`position_ids`, `token_type_ids`), or no output to take.
     pub fn open(encoder: &EncoderDirectory, runtime: &'static Runtime, options: Options) -> Result<Option<TextModel>> {
         let Some(files) = &encoder.text else { return Ok(None) };
-        let network = Network::open(Side::Text, &files.model, encoder, runtime, options)?;
-        network.refuse_inputs_but(&["input_ids", "attention_mask"])?;
-        let ids = network.input("input_ids")?.ok_or_else(|| network.refused("has no input `input_ids`"))?;
-        let mask = network.input("attention_mask")?;
-        for (name, input) in [("input_ids", Some(ids)), ("attention_mask", mask)] {
-            let Some(input) = input else { continue };
-            if !matches!(input.element, TensorElementType::Int64 | TensorElementType::Int32) {
-                return Err(network.refused(format!("its input `{name}` is {}, not int64 or int32", input.element)));
-            }
-            if !input.has_rank(2) {
-                return Err(network.refused(format!("its input `{name}` is not batch × tokens")));
-            }
-        }
-        let mut model = TextModel { dimension: network.dimension.unwrap_or(0), network, ids, mask };
+        let path = &files.model;
+        let loaded = Loaded::of(path, runtime, options)?;
+        let fit = text_fit(path, &loaded.signature, encoder.wants());
+        let fit = fit.map_err(|faults| one_error(path, faults))?;
+        let network = Network::new(loaded, path, fit.output, runtime)?;
+        let mut model = TextModel { dimension: network.dimension.unwrap_or(0), network, ids: fit.ids, mask: fit.mask };
         if model.dimension == 0 {
             // The file does not say how long a vector is: any text tells.
             model.dimension = model.run(&[0])?.len();
@@ -246,35 +235,48 @@ impl TextModel {
         self.dimension
     }
 
-    /// The vectors of texts, given as token ids with start and end. One text a run: prompts are few,
-    /// and no padding can then change a vector.
+    /// The vectors of texts, given as token ids. One text a run: prompts are few, and no padding can then
+    /// change a vector. A text that the network cannot take is that text's fault alone.
     ///
     /// # Errors
-    /// [`Error::Encoder`]: an empty text, one longer than the network takes, or ONNX Runtime failed.
+    /// [`crate::error::Error::Encoder`]: ONNX Runtime failed, whatever the text.
     pub fn embed(&mut self, texts: &[Vec<i64>]) -> Result<Vec<Vector>> {
-        texts.iter().map(|ids| self.run(ids).map(sound)).collect()
+        texts.iter().map(|ids| self.embed_one(ids)).collect()
+    }
+
+    fn embed_one(&mut self, ids: &[i64]) -> Result<Vector> {
+        let longest = self.ids.fixed(1).unwrap_or(ids.len());
+        let (Some(end), true) = (ids.last(), ids.len() <= longest) else {
+            return Ok(Err(VectorFault::Length { tokens: ids.len(), longest }));
+        };
+        match self.run(ids) {
+            Ok(vector) => Ok(sound(vector)),
+            // Where a text of end tokens passes, it was this text: a token that the network does not know, say.
+            Err(fault) => match self.run(&vec![*end; ids.len()]) {
+                Ok(_) => Ok(Err(VectorFault::Failed(fault.to_string()))),
+                Err(_) => Err(fault),
+            },
+        }
     }
 
     fn run(&mut self, ids: &[i64]) -> Result<Vec<f32>> {
         let length = self.ids.fixed(1).unwrap_or(ids.len());
-        let (Some(end), true) = (ids.last(), ids.len() <= length) else {
-            return Err(self.network.refused(format!("takes texts of {length} tokens, and one has {}", ids.len())));
-        };
         let batch = self.ids.fixed(0).unwrap_or(1);
         // CLIP looks at the first end token and, being causal, at nothing behind it.
-        let padded: Vec<i64> = ids.iter().chain(std::iter::repeat(end)).take(length).copied().collect();
-        let mut inputs = vec![("input_ids", self.integers(self.ids, padded.repeat(batch), batch)?)];
-        if let Some(mask) = self.mask {
+        let end = ids.last().copied().unwrap_or_default();
+        let padded: Vec<i64> = ids.iter().copied().chain(std::iter::repeat(end)).take(length).collect();
+        let mut inputs = vec![(self.ids.name.as_str(), self.integers(&self.ids, padded.repeat(batch), batch)?)];
+        if let Some(mask) = &self.mask {
             let seen: Vec<i64> = (0..length).map(|at| i64::from(at < ids.len())).collect();
-            inputs.push(("attention_mask", self.integers(mask, seen.repeat(batch), batch)?));
+            inputs.push((mask.name.as_str(), self.integers(mask, seen.repeat(batch), batch)?));
         }
         let vectors = self.network.run(inputs, batch)?;
         vectors.into_iter().next().ok_or_else(|| self.network.refused("gave no vector"))
     }
 
-    fn integers(&self, input: Input, values: Vec<i64>, batch: usize) -> Result<ort::session::SessionInputValue<'static>> {
+    fn integers(&self, input: &Declared, values: Vec<i64>, batch: usize) -> Result<ort::session::SessionInputValue<'static>> {
         let shape = [batch, values.len() / batch];
-        if input.element == TensorElementType::Int64 {
+        if input.element == INT64 {
             return self.network.owned(&shape, values);
         }
         let narrow: std::result::Result<Vec<i32>, _> = values.into_iter().map(i32::try_from).collect();
@@ -413,12 +415,12 @@ mod tests {
         let combined = means("pixel_values", FLOAT, &[-1, 3, -1, -1]).with_input("input_ids", INT64, &[-1, -1]);
         let more = means("pixel_values", FLOAT, &[-1, 3, -1, -1]).with_input("pixel_mask", FLOAT, &[-1, -1]);
         for (model, said) in [
-            (means("images", FLOAT, &[-1, 3, -1, -1]), "takes `images`, and only pixel_values can be given"),
+            (means("images", FLOAT, &[-1, 3, -1, -1]), "has no input `pixel_values`; it takes `images` [?, 3, ?, ?]"),
             (means("pixel_values", INT32, &[-1, 3, -1, -1]), "not float32 or float16"),
-            (means("pixel_values", FLOAT, &[-1, 224, 224, 3]), "is not batch × 3 channels"),
+            (means("pixel_values", FLOAT, &[-1, 224, 224, 3]), "is not batch × 3 channels × height × width"),
             (means("pixel_values", FLOAT, &[-1, 3, 336, 336]), "takes images of 336 × 336, and the preprocessing makes 1 × 2"),
             (combined, "is one network for images and texts"),
-            (more, "takes `pixel_mask`"),
+            (more, "takes `pixel_mask` [?, ?] besides `pixel_values`"),
         ] {
             let error = image(&model, "").unwrap_err();
             assert!(error.to_string().contains(said) && error.to_string().contains("model.onnx"), "{error}");
@@ -453,13 +455,15 @@ mod tests {
             assert_eq!(model.embed(&[vec![5, 6], vec![1, 2, 3]]).unwrap(), [Ok(vec![6.0]), Ok(vec![3.0])]);
         }
         let mut short = text(&greatest(INT64, &[-1, 4])).unwrap();
-        assert!(short.embed(&[vec![1; 5]]).unwrap_err().to_string().contains("takes texts of 4 tokens, and one has 5"));
+        let embedded = short.embed(&[vec![1; 5], vec![2; 4], vec![]]).unwrap();
+        let fault = |tokens| Err(VectorFault::Length { tokens, longest: 4 });
+        assert_eq!(embedded, [fault(5), Ok(vec![2.0]), fault(0)]);
     }
 
     #[test]
     fn text_inputs_that_are_not_known_are_refused_by_name() {
         let error = text(&greatest(INT64, &[-1, -1]).with_input("position_ids", INT64, &[-1, -1])).unwrap_err().to_string();
-        assert!(error.contains("text_model.onnx: takes `position_ids`"), "{error}");
+        assert!(error.contains("text_model.onnx: takes `position_ids` [?, ?] besides `input_ids`"), "{error}");
         let error = text(&greatest(FLOAT, &[-1, -1])).unwrap_err().to_string();
         assert!(error.contains("not int64 or int32"), "{error}");
     }

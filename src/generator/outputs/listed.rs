@@ -1,11 +1,13 @@
 //! Lists: what prompt stands at a place, and, in PSR's, where each image lies.
 
-use super::{Handover, Known, Reader, images, names};
+use super::{Handover, Known, Reader};
 use crate::error::{Error, Result, io_reason};
 use crate::generator::handover::{Entry, FILE};
 use crate::generator::{System, mosaic, psr, xverse};
-use crate::manifest::{Origin, Place, Problem};
+use crate::input;
+use crate::manifest::{Origin, Place, Problem, integer_of, is_integer};
 use crate::vocabulary::quote;
+use crate::watch::Stop;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -57,7 +59,7 @@ impl Reader<'_> {
             let list = parse(path).map_err(|reason| Error::request(format!("{}: {reason}", path.display()), hint))?;
             return Ok((path.to_path_buf(), list));
         }
-        let mut found = lists(self.source.folder)?;
+        let mut found = lists(self.source.folder, self.source.stop)?;
         match found.len() {
             1 => Ok(found.remove(0)),
             0 => Err(Error::request(format!("{} holds no list of prompts", self.source.folder.display()), hint)),
@@ -70,7 +72,7 @@ impl Reader<'_> {
         let model = self.model(handover.as_ref().and_then(|h| h.model.as_deref()), System::Psr);
         let lists: Vec<(PathBuf, Vec<psr::Listed>)> = match self.source.list {
             Some(_) => vec![self.list()?],
-            None => lists(self.source.folder)?,
+            None => lists(self.source.folder, self.source.stop)?,
         };
         if lists.is_empty() {
             let message = format!("{} holds no list with `instruction` and `result_path`", self.source.folder.display());
@@ -93,7 +95,7 @@ impl Reader<'_> {
                 }
             }
         }
-        for name in images(&self.source.folder.join("outputs"))? {
+        for name in self.images(&self.source.folder.join("outputs"))? {
             let path = self.source.folder.join("outputs").join(name);
             if !named.contains(&path) {
                 self.met += 1;
@@ -117,7 +119,8 @@ impl Reader<'_> {
             (None, Some(below)) if !here.exists() && below.exists() => below.clone(),
             _ => here,
         };
-        let in_path = written.split('/').rev().find_map(|part| part.strip_prefix("seed_")?.parse().ok());
+        let in_path = written.split('/').rev().find_map(|part| part.strip_prefix("seed_").filter(|digits| is_integer(digits)));
+        let in_path = in_path.map(integer_of).transpose()?;
         let told = self.source.seeds.filter(|seeds| seeds.len() == 1).map(|seeds| seeds[0]);
         let seed = entry.seed.or(told).or(in_path).ok_or("nothing says its seed: say `--seeds N`, or give the entry a `seed`")?;
         Ok((prompt_id, seed, path))
@@ -147,9 +150,9 @@ impl<'a> Texts<'a> {
 }
 
 /// Every file of a folder that is such a list.
-fn lists<T: DeserializeOwned>(folder: &Path) -> Result<Vec<(PathBuf, Vec<T>)>> {
+fn lists<T: DeserializeOwned>(folder: &Path, stop: Stop<'_>) -> Result<Vec<(PathBuf, Vec<T>)>> {
     let mut found = Vec::new();
-    for name in names(folder)?.into_iter().filter(|n| n.ends_with(".json") && n != FILE) {
+    for name in input::names(folder, stop)?.into_iter().filter(|n| n.ends_with(".json") && n != FILE) {
         let path = folder.join(name);
         if let Ok(list) = parse(&path) {
             found.push((path, list));
@@ -159,6 +162,6 @@ fn lists<T: DeserializeOwned>(folder: &Path) -> Result<Vec<(PathBuf, Vec<T>)>> {
 }
 
 fn parse<T: DeserializeOwned>(path: &Path) -> std::result::Result<Vec<T>, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| io_reason(&e))?;
+    let text = input::read_text(path, input::MAX_JSON).map_err(|e| io_reason(&e))?;
     serde_json::from_str(&text).map_err(|e| e.to_string())
 }

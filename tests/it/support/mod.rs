@@ -1,5 +1,8 @@
-//! What the tests share: data sets with prescribed cosines, drawn data sets, a small HTTP server.
+//! What the tests share: data sets with prescribed cosines, drawn data sets, a small one that the program makes, a
+//! small HTTP server.
 
+pub mod encoder_lab;
 pub mod prescribed;
 pub mod server;
 pub mod sets;
+pub mod small;

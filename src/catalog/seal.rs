@@ -1,0 +1,143 @@
+//! The seal: a digest of all rows that nothing else could vouch for. Keys, texts, labels and paths are what the
+//! user said; no checksum of a part and no score computed again would tell that one of them has changed.
+//!
+//! A writer takes the seal away in the transaction of its first change and puts it back when it ends, so a seal
+//! that is there belongs to the rows that are there, whatever became of the process.
+
+use super::{Catalog, catalog};
+use crate::error::Result;
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use std::cell::Cell;
+
+/// Derived rows, which are compared with what they were derived from, and rows on their way.
+const UNSEALED: &str = "'seal', 'image_score', 'subject_score', 'staged_vector', 'embedding_failure', \
+     'prompt_failure', 'appearance', 'window_score', 'local_score', 'subject_place', 'found_place', 'window_failure'";
+
+/// What a catalog's seal says of its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seal {
+    /// They are those that msdata wrote.
+    Whole,
+    /// They are others: another program wrote, or bytes have changed.
+    Broken,
+    /// Nothing: the last writer did not end, or is still at work.
+    Open,
+}
+
+/// What a connection has done about the seal.
+#[derive(Default)]
+pub struct Sealing {
+    opened: Cell<bool>,
+    leave: Cell<bool>,
+}
+
+impl Sealing {
+    /// That of a writer, which also seals what an earlier one left open.
+    pub fn of(db: &Connection) -> rusqlite::Result<Sealing> {
+        let opened = db.query_row("SELECT digest IS NULL FROM seal", [], |r| r.get(0))?;
+        Ok(Sealing { opened: Cell::new(opened), leave: Cell::new(false) })
+    }
+
+    /// Takes the seal away, in the transaction of the first change.
+    pub fn open(&self, db: &Connection) -> rusqlite::Result<()> {
+        if !self.opened.get() && !self.leave.get() {
+            db.execute("UPDATE seal SET digest = NULL", [])?;
+            self.opened.set(true);
+        }
+        Ok(())
+    }
+
+    /// Puts it back, if it was taken away.
+    pub fn close(&self, db: &Connection) {
+        if self.opened.get() {
+            // Best effort: an unsealed catalog is sound, it can only not be checked in this way.
+            let _ = seal(db);
+        }
+    }
+}
+
+impl Catalog {
+    /// Whether the rows are those that msdata wrote.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn check_seal(&self) -> Result<Seal> {
+        let act = "check the seal";
+        let digest: Option<[u8; 32]> = self.db.query_row("SELECT digest FROM seal", [], |r| r.get(0)).map_err(catalog(act))?;
+        Ok(match digest {
+            None => Seal::Open,
+            Some(digest) if digest == of(&self.db).map_err(catalog(act))? => Seal::Whole,
+            Some(_) => Seal::Broken,
+        })
+    }
+
+    /// Leaves the seal as it is, whatever this connection changes: a broken one is not to be made whole unasked.
+    pub fn leave_seal(&self) {
+        self.seal.leave.set(true);
+    }
+
+    /// Seals the rows as they are.
+    ///
+    /// # Errors
+    /// The disk is full or failing.
+    pub fn accept(&self) -> Result<()> {
+        seal(&self.db).map_err(catalog("seal the catalog"))
+    }
+}
+
+/// Seals the rows as they are.
+pub fn seal(db: &Connection) -> rusqlite::Result<()> {
+    db.execute("UPDATE seal SET digest = ?1", [of(db)?]).map(drop)
+}
+
+/// The digest of the rows: of each table the sum of the hashes of its rows, which no order of reading changes.
+fn of(db: &Connection) -> rusqlite::Result<[u8; 32]> {
+    let tables: Vec<String> = db
+        .prepare(&format!(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name NOT IN ({UNSEALED})
+             ORDER BY name"
+        ))?
+        .query_map([], |r| r.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut whole = blake3::Hasher::new();
+    for table in tables {
+        let mut query = db.prepare(&format!("SELECT * FROM \"{}\"", table.replace('"', "\"\"")))?;
+        let columns = query.column_count();
+        let mut rows = query.query([])?;
+        let (mut sum, mut count) = ([0_u64; 4], 0_u64);
+        let mut bytes = Vec::new();
+        while let Some(row) = rows.next()? {
+            bytes.clear();
+            for column in 0..columns {
+                value(row.get_ref(column)?, &mut bytes);
+            }
+            let hash = blake3::hash(&bytes);
+            for (lane, part) in sum.iter_mut().zip(hash.as_bytes().as_chunks::<8>().0) {
+                *lane = lane.wrapping_add(u64::from_le_bytes(*part));
+            }
+            count += 1;
+        }
+        whole.update(&(table.len() as u64).to_le_bytes()).update(table.as_bytes()).update(&count.to_le_bytes());
+        sum.iter().for_each(|lane| {
+            whole.update(&lane.to_le_bytes());
+        });
+    }
+    Ok(*whole.finalize().as_bytes())
+}
+
+/// A value, so written that no two rows are written alike.
+fn value(value: ValueRef<'_>, out: &mut Vec<u8>) {
+    let mut put = |kind: u8, bytes: &[u8]| {
+        out.push(kind);
+        out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        out.extend_from_slice(bytes);
+    };
+    match value {
+        ValueRef::Null => put(0, &[]),
+        ValueRef::Integer(n) => put(1, &n.to_le_bytes()),
+        ValueRef::Real(x) => put(2, &x.to_bits().to_le_bytes()),
+        ValueRef::Text(text) => put(3, text),
+        ValueRef::Blob(blob) => put(4, blob),
+    }
+}

@@ -1,0 +1,426 @@
+//! What is wrong with the rows of a catalog: what SQLite finds, what contradicts itself, and what is not derived
+//! from what it says.
+
+use super::vectors::Target;
+use super::{Catalog, catalog, schema};
+use crate::error::Result;
+use crate::vocabulary::ImageStatus;
+use rusqlite::{Row, params};
+use std::path::PathBuf;
+
+/// What is wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// A sentence without its full stop.
+    pub what: String,
+    /// Another, which works when followed.
+    pub then: String,
+}
+
+impl Fault {
+    pub(crate) fn new(what: impl Into<String>, then: impl Into<String>) -> Fault {
+        Fault { what: what.into(), then: then.into() }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; {}", self.what, self.then)
+    }
+}
+
+/// What to do where rows themselves are lost.
+pub(crate) const RESTORE: &str = "restore catalog.sqlite from a copy, without the catalog.sqlite-wal of the damaged one beside it; \
+                                  or make a new data set with `msdata init DIR` and ingest again";
+
+const REPAIR: &str = "`msdata verify --repair` rebuilds it";
+
+/// An image file as the catalog knows it.
+#[derive(Debug, Clone)]
+pub struct KnownFile {
+    /// Our id.
+    pub id: i64,
+    /// Absolute path.
+    pub path: PathBuf,
+    /// As last seen.
+    pub status: ImageStatus,
+    /// Size and time of change when last read.
+    pub bytes: Option<u64>,
+    /// Nanoseconds since 1970.
+    pub mtime_ns: Option<i64>,
+    /// Hash of the bytes last read.
+    pub blake3: Option<[u8; 32]>,
+    /// Format by content, upright width and height in pixels.
+    pub looks: (Option<String>, Option<u32>, Option<u32>),
+}
+
+/// Where a vector lies in its part, and the hash of what it was made from, as the catalog says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VectorSource {
+    /// Row of the part.
+    pub row: u32,
+    /// Of the image bytes or the text.
+    pub source: Option<[u8; 32]>,
+}
+
+/// Rows that contradict others.
+pub(super) struct Contradiction {
+    pub what: &'static str,
+    /// How many there are.
+    pub count: &'static str,
+    /// What takes them out and loses nothing; or, without, what to do.
+    pub remedy: std::result::Result<&'static [&'static str], &'static str>,
+    /// Only a deep verification looks.
+    pub deep: bool,
+}
+
+/// A vector that lies where its part has none, or in a part of another encoder, or in no part.
+macro_rules! astray {
+    ($table:literal, $made_here:literal) => {
+        concat!(
+            " FROM ",
+            $table,
+            " AS v WHERE NOT EXISTS (SELECT 1 FROM part p WHERE p.id = v.part AND p.encoder = v.encoder AND v.row < p.rows)
+              AND coalesce((SELECT p.provenance = 'computed' FROM part p WHERE p.id = v.part),
+                           (SELECT e.pixel_rule IS NOT NULL FROM encoder e WHERE e.id = v.encoder), 0) = ",
+            $made_here
+        )
+    };
+}
+
+/// An image score without one score for each subject of the prompt.
+macro_rules! uneven {
+    () => {
+        " FROM image_score AS s WHERE (SELECT count(*) FROM subject_score u WHERE u.generation = s.generation AND u.encoder = s.encoder)
+            <> (SELECT count(*) FROM generation g JOIN prompt_subject ps ON ps.prompt = g.prompt WHERE g.id = s.generation)"
+    };
+}
+
+/// A score of an image without a vector of its present content.
+macro_rules! baseless {
+    () => {
+        " FROM image_score AS s WHERE NOT EXISTS (
+              SELECT 1 FROM generation g JOIN image i ON i.id = g.image JOIN image_vector v ON v.image = i.id AND v.encoder = s.encoder
+              WHERE g.id = s.generation AND (v.source IS NULL OR i.blake3 IS NULL OR v.source = i.blake3))"
+    };
+}
+
+/// A row of a derived table, whose parent's key column is `$column`, without that parent. Other programs do not
+/// enforce foreign keys unless they are told to.
+macro_rules! orphaned {
+    ($table:literal, $column:literal, $parent:literal) => {
+        concat!(
+            " FROM ",
+            $table,
+            " AS v WHERE v.",
+            $column,
+            " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ",
+            $parent,
+            " p WHERE p.id = v.",
+            $column,
+            ")"
+        )
+    };
+}
+
+/// Subject scores without an image score.
+macro_rules! lone {
+    () => {
+        " FROM subject_score AS u WHERE NOT EXISTS (
+              SELECT 1 FROM image_score s WHERE s.generation = u.generation AND s.encoder = u.encoder)"
+    };
+}
+
+/// An image that is nobody's.
+macro_rules! nobodys {
+    () => {
+        " FROM image AS i WHERE NOT EXISTS (SELECT 1 FROM reference_image r WHERE r.image = i.id)
+                            AND NOT EXISTS (SELECT 1 FROM generation g WHERE g.image = i.id)"
+    };
+}
+
+/// Images that were looked through for fewer subjects than others by the same encoder.
+macro_rules! incomplete_windows {
+    () => {
+        " FROM window_score AS w
+          WHERE (SELECT count(*) FROM local_score l WHERE l.generation = w.generation AND l.encoder = w.encoder)
+             <> (SELECT max(n) FROM (SELECT count(*) AS n FROM local_score l WHERE l.encoder = w.encoder GROUP BY l.generation))"
+    };
+}
+
+pub(super) const CONTRADICTIONS: &[Contradiction] = &[
+    Contradiction {
+        what: "images were looked through for a part of the subjects only",
+        count: concat!("SELECT count(*)", incomplete_windows!()),
+        remedy: Ok(&[concat!("DELETE", incomplete_windows!())]),
+        deep: true,
+    },
+    Contradiction {
+        what: "vectors made here lie where their part has none",
+        count: concat!(
+            "SELECT (SELECT count(*)",
+            astray!("image_vector", "1"),
+            ") + (SELECT count(*)",
+            astray!("prompt_vector", "1"),
+            ")"
+        ),
+        remedy: Ok(&[concat!("DELETE", astray!("image_vector", "1")), concat!("DELETE", astray!("prompt_vector", "1"))]),
+        deep: false,
+    },
+    Contradiction {
+        what: "imported vectors lie where their part has none",
+        count: concat!(
+            "SELECT (SELECT count(*)",
+            astray!("image_vector", "0"),
+            ") + (SELECT count(*)",
+            astray!("prompt_vector", "0"),
+            ")"
+        ),
+        remedy: Err("give the embeddings again with `msdata ingest --no-embed --embeddings FILE`"),
+        deep: false,
+    },
+    Contradiction {
+        what: "vectors are of images or prompts that are not there",
+        count: concat!(
+            "SELECT (SELECT count(*)",
+            orphaned!("image_vector", "image", "image"),
+            ") + (SELECT count(*)",
+            orphaned!("prompt_vector", "prompt", "prompt"),
+            ") + (SELECT count(*)",
+            orphaned!("staged_vector", "image", "image"),
+            ") + (SELECT count(*)",
+            orphaned!("staged_vector", "prompt", "prompt"),
+            ") + (SELECT count(*)",
+            orphaned!("embedding_failure", "image", "image"),
+            ")"
+        ),
+        remedy: Ok(&[
+            concat!("DELETE", orphaned!("image_vector", "image", "image")),
+            concat!("DELETE", orphaned!("prompt_vector", "prompt", "prompt")),
+            concat!("DELETE", orphaned!("staged_vector", "image", "image")),
+            concat!("DELETE", orphaned!("staged_vector", "prompt", "prompt")),
+            concat!("DELETE", orphaned!("embedding_failure", "image", "image")),
+        ]),
+        deep: false,
+    },
+    Contradiction {
+        what: "scores are of generations that are not there",
+        count: concat!("SELECT count(*)", orphaned!("image_score", "generation", "generation")),
+        remedy: Ok(&[concat!("DELETE", orphaned!("image_score", "generation", "generation"))]),
+        deep: false,
+    },
+    Contradiction {
+        what: "subject scores belong to no image score",
+        count: concat!("SELECT count(*)", lone!()),
+        remedy: Ok(&[concat!("DELETE", lone!())]),
+        deep: false,
+    },
+    Contradiction {
+        what: "image scores do not have one subject score for each subject of the prompt",
+        count: concat!("SELECT count(*)", uneven!()),
+        remedy: Ok(&[concat!("DELETE", uneven!())]),
+        deep: false,
+    },
+    Contradiction {
+        what: "scores are of images that have no usable vector",
+        count: concat!("SELECT count(*)", baseless!()),
+        remedy: Ok(&[concat!("DELETE", baseless!())]),
+        deep: true,
+    },
+    Contradiction {
+        what: "images belong to no subject and no generation",
+        count: concat!("SELECT count(*)", nobodys!()),
+        remedy: Ok(&[concat!("DELETE", nobodys!())]),
+        deep: false,
+    },
+    Contradiction {
+        what: "subjects have no reference",
+        count: "SELECT count(*) FROM subject s WHERE NOT EXISTS (SELECT 1 FROM reference_image r WHERE r.subject = s.id)",
+        remedy: Err("give their manifest again with `msdata ingest --replace --subjects FILE`"),
+        deep: false,
+    },
+    Contradiction {
+        what: "prompts have no subject",
+        count: "SELECT count(*) FROM prompt p WHERE NOT EXISTS (SELECT 1 FROM prompt_subject ps WHERE ps.prompt = p.id)",
+        remedy: Err("give their manifest again with `msdata ingest --replace --prompts FILE`"),
+        deep: false,
+    },
+    Contradiction {
+        what: "parts have a number that would be given again",
+        count: "SELECT count(*) FROM part WHERE id > coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'part'), 0)",
+        remedy: Ok(&[
+            "DELETE FROM sqlite_sequence WHERE name = 'part'",
+            "INSERT INTO sqlite_sequence (name, seq) SELECT 'part', max(id) FROM part",
+        ]),
+        deep: false,
+    },
+];
+
+impl Catalog {
+    /// What SQLite's own check and the foreign keys find.
+    ///
+    /// # Errors
+    /// The check itself cannot run.
+    pub fn integrity_faults(&self) -> Result<Vec<Fault>> {
+        let act = "check the catalog";
+        let lines: Vec<String> = self
+            .db
+            .prepare("PRAGMA integrity_check")
+            .and_then(|mut q| q.query_map([], |r| r.get(0))?.collect())
+            .map_err(catalog(act))?;
+        let fault = |line: String| {
+            let then = if line.contains("index") { "`msdata verify --repair` makes the indices anew" } else { RESTORE };
+            Fault::new(format!("catalog.sqlite: {line}"), then)
+        };
+        let mut faults: Vec<Fault> = lines.into_iter().filter(|line| line != "ok").map(fault).collect();
+        let keys: Vec<(String, String, i64)> = self
+            .db
+            .prepare("SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2")
+            .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect())
+            .map_err(catalog(act))?;
+        for (table, parent, n) in keys {
+            // What was derived and can be taken out is among the contradictions.
+            let derived = ["image_vector", "prompt_vector", "staged_vector", "embedding_failure", "image_score", "subject_score"];
+            let named = ["part", "image", "prompt", "generation", "image_score"].contains(&parent.as_str());
+            if !(named && derived.contains(&table.as_str())) {
+                let what = format!("catalog.sqlite: {n} rows of {table} name a row of {parent} that is not there");
+                faults.push(Fault::new(what, RESTORE));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Tables, indices, views and triggers that are not as this program makes them; and, beside them, what is not
+    /// of this program and does no harm.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn schema_faults(&self) -> Result<(Vec<Fault>, Vec<String>)> {
+        let (wrong, others) = schema::faults(&self.db)?;
+        Ok((wrong.into_iter().map(|what| Fault::new(format!("catalog.sqlite: {what}"), REPAIR)).collect(), others))
+    }
+
+    /// What SQLite cannot know to be wrong: every contradiction between tables.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn contradictions(&self, deep: bool) -> Result<Vec<Fault>> {
+        let mut found = Vec::new();
+        for check in CONTRADICTIONS.iter().filter(|check| deep || !check.deep) {
+            let n: i64 = self.db.query_row(check.count, [], |r| r.get(0)).map_err(catalog("check the catalog"))?;
+            if n > 0 {
+                let then = match &check.remedy {
+                    Ok(_) => {
+                        "`msdata verify --repair` takes them out, `msdata embed` and `msdata score` make anew what is needed"
+                    }
+                    Err(then) => then,
+                };
+                found.push(Fault::new(format!("catalog.sqlite: {n} {}", check.what), then));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Image files with an id above `after`, in order of id, `limit` at most.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn known_files_after(&self, after: i64, limit: usize) -> Result<Vec<KnownFile>> {
+        const SQL: &str = "SELECT id, full_path(path), status, bytes, mtime_ns, blake3, format, width, height FROM image
+                           WHERE id > ?1 ORDER BY id LIMIT ?2";
+        self.db
+            .prepare_cached(SQL)
+            .and_then(|mut q| q.query_map(params![after, limit as i64], known_file)?.collect())
+            .map_err(catalog("read images"))
+    }
+
+    /// The vectors that lie in a part, by row.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn vector_sources(&self, part: i64) -> Result<Vec<VectorSource>> {
+        const SQL: &str = "SELECT row, source FROM image_vector WHERE part = ?1
+                           UNION ALL SELECT row, source FROM prompt_vector WHERE part = ?1 ORDER BY row";
+        self.db
+            .prepare_cached(SQL)
+            .and_then(|mut q| q.query_map([part], |r| Ok(VectorSource { row: r.get(0)?, source: r.get(1)? }))?.collect())
+            .map_err(catalog("read vectors"))
+    }
+
+    /// Prompt vectors that were made from another text than their prompt has: encoder row, prompt row, and whether
+    /// the vector was made here.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn foreign_prompt_vectors(&self) -> Result<Vec<(i64, i64, bool)>> {
+        const SQL: &str = "SELECT v.encoder, v.prompt, v.source, p.text, coalesce(pt.provenance = 'computed', 0)
+            FROM prompt_vector v JOIN prompt p ON p.id = v.prompt LEFT JOIN part pt ON pt.id = v.part";
+        let act = "read prompt vectors";
+        let mut query = self.db.prepare(SQL).map_err(catalog(act))?;
+        let mut rows = query.query([]).map_err(catalog(act))?;
+        let mut foreign = Vec::new();
+        while let Some(row) = rows.next().map_err(catalog(act))? {
+            let read = |r: &Row<'_>| -> rusqlite::Result<_> {
+                let text = r.get_ref(3)?.as_bytes()?;
+                let same = r.get_ref(2)?.as_bytes()? == blake3::hash(text).as_bytes();
+                Ok((!same).then_some((r.get(0)?, r.get(1)?, r.get(4)?)))
+            };
+            foreign.extend(read(row).map_err(catalog(act))?);
+        }
+        Ok(foreign)
+    }
+
+    /// Vectors on the stage whose image or text is another by now, or which are no vector of their encoder.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn foreign_staged(&self) -> Result<Vec<(i64, Target)>> {
+        const SQL: &str = "SELECT s.encoder, s.image, s.prompt, s.source, p.text, i.blake3, length(s.vector) = 4 * e.dimension
+            FROM staged_vector s JOIN encoder e ON e.id = s.encoder
+            LEFT JOIN image i ON i.id = s.image LEFT JOIN prompt p ON p.id = s.prompt";
+        let act = "read the stage";
+        let mut query = self.db.prepare(SQL).map_err(catalog(act))?;
+        let mut rows = query.query([]).map_err(catalog(act))?;
+        let mut foreign = Vec::new();
+        while let Some(row) = rows.next().map_err(catalog(act))? {
+            let read = |r: &Row<'_>| -> rusqlite::Result<_> {
+                let source = r.get_ref(3)?.as_bytes()?;
+                let (target, same) = match r.get::<_, Option<i64>>(1)? {
+                    Some(image) => (Target::Image(image), r.get_ref(5)?.as_bytes_or_null()? == Some(source)),
+                    None => {
+                        let text = r.get_ref(4)?.as_bytes_or_null()?;
+                        (Target::Prompt(r.get(2)?), text.is_some_and(|text| blake3::hash(text).as_bytes() == source))
+                    }
+                };
+                Ok((!(same && r.get(6)?)).then_some((r.get(0)?, target)))
+            };
+            foreign.extend(read(row).map_err(catalog(act))?);
+        }
+        Ok(foreign)
+    }
+
+    /// Vectors of images whose content is another by now: made here, and imported.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn stale_vectors(&self) -> Result<(u64, u64)> {
+        const SQL: &str =
+            "SELECT count(*) FILTER (WHERE p.provenance = 'computed'), count(*) FILTER (WHERE p.provenance = 'imported')
+            FROM image_vector v JOIN image i ON i.id = v.image JOIN part p ON p.id = v.part WHERE v.source <> i.blake3";
+        self.db
+            .query_row(SQL, [], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64)))
+            .map_err(catalog("count vectors"))
+    }
+}
+
+fn known_file(r: &Row<'_>) -> rusqlite::Result<KnownFile> {
+    Ok(KnownFile {
+        id: r.get(0)?,
+        path: PathBuf::from(r.get::<_, String>(1)?),
+        status: r.get_ref(2)?.as_str()?.parse().unwrap_or(ImageStatus::Pending),
+        bytes: r.get::<_, Option<i64>>(3)?.map(|n| n as u64),
+        mtime_ns: r.get(4)?,
+        blake3: r.get(5)?,
+        looks: (r.get(6)?, r.get(7)?, r.get(8)?),
+    })
+}

@@ -1,0 +1,32 @@
+use super::{Ended, Terminal};
+use msdata::Dataset;
+use std::path::{Path, PathBuf};
+
+/// Tell the catalog that images were moved
+///
+/// All paths below OLD begin with NEW from now on, or none. Files are read only where their size or time differs from
+/// what the catalog knows; their content must be what it knows.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  mv images /data/images && msdata relocate images /data/images")]
+pub struct Relocate {
+    /// The directory (or file) that the catalog knows
+    old: PathBuf,
+    /// Where what it held lies now
+    new: PathBuf,
+    /// Change nothing; say what would
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Relocate {
+    pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let mut data = Dataset::open_to_write(dataset)?;
+        let done = terminal.watch(|watch| data.relocate(&self.old, &self.new, self.dry_run, watch))?;
+        let would = if self.dry_run { "would be " } else { "" };
+        terminal.say(format!("{} images {would}relocated, {} of them read to be sure", done.moved, done.read));
+        if done.absent > 0 {
+            terminal.warn(format!("{} images are in neither place; `msdata ingest` notes them as missing", done.absent));
+        }
+        Ok(Ended::Done)
+    }
+}

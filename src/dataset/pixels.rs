@@ -1,0 +1,161 @@
+//! What becomes of transparent pixels, a choice of the data set, and what the user should know of the images' pixels.
+
+use super::Dataset;
+use super::embed::EmbedOptions;
+use crate::catalog::{BlankFact, Catalog, Duplicate};
+use crate::error::{Error, Result};
+use crate::image::{Appearance, Transparency, decode_on, read};
+use crate::vocabulary::{plain, quote};
+use crate::watch::Watch;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+/// Images decoded between two words to the caller.
+const BLOCK: usize = 64;
+
+impl Dataset {
+    /// What becomes of transparent pixels: chosen at the first embedding, the same for every encoder.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub fn transparency(&self) -> Result<Transparency> {
+        self.catalog.transparency()
+    }
+
+    /// What becomes of transparent pixels under these options.
+    pub(super) fn transparency_under(&self, options: &EmbedOptions) -> Result<Transparency> {
+        options.transparency.map_or_else(|| self.catalog.transparency(), Ok)
+    }
+
+    /// Whether these options ask for another choice than the one that vectors in the data set were made under.
+    pub(super) fn changes_transparency(&self, options: &EmbedOptions) -> Result<bool> {
+        if self.transparency_under(options)? == self.catalog.transparency()? {
+            return Ok(false);
+        }
+        for encoder in self.catalog.encoders()? {
+            if encoder.pixel_rule.is_some() && self.catalog.has_vectors(encoder.id)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Refuses another choice than the one that vectors in the data set were made under.
+    pub(super) fn keeps_transparency(&self, options: &EmbedOptions) -> Result<()> {
+        if !self.changes_transparency(options)? {
+            return Ok(());
+        }
+        let (now, then) = (self.transparency_under(options)?, self.catalog.transparency()?);
+        Err(Error::request(
+            format!("the vectors in the data set were made with `--transparency {then}`, and vectors of two kinds never mix"),
+            format!("`msdata embed --transparency {now}` embeds everything anew"),
+        ))
+    }
+
+    /// Makes another choice: every vector that was computed goes, with its scores, in the transaction that records it.
+    pub(super) fn change_transparency(&mut self, to: Transparency, watch: &mut Watch<'_>) -> Result<()> {
+        let then = self.catalog.transparency()?;
+        watch.warn(&format!("transparent pixels: `{to}` in place of `{then}`: everything is embedded anew"));
+        let encoders = self.catalog.encoders()?;
+        let changes = self.catalog.begin()?;
+        for encoder in encoders.iter().filter(|e| e.pixel_rule.is_some()) {
+            changes.clear_encoder(encoder.id)?;
+        }
+        changes.set_transparency(to)?;
+        let unused = changes.drop_unused_parts()?;
+        changes.commit()?;
+        self.store.remove(&unused)
+    }
+
+    /// Warns of images in which there is nothing to see, and of those whose hidden pixels decide.
+    pub(super) fn warn_of_pixels(&self, watch: &mut Watch<'_>) -> Result<()> {
+        if let Some(Duplicate { groups, example }) = self.catalog.blank_images()? {
+            let images = if groups == 1 { "1 image is blank" } else { &format!("{groups} images are blank") };
+            watch.warn(&format!("{images} (one colour, or nothing visible), the first {}", plain(&example)));
+        }
+        if self.catalog.transparency()? == Transparency::Drop
+            && let Some(Duplicate { groups, example }) = self.catalog.translucent_images()?
+        {
+            let images = if groups == 1 { "1 image has" } else { &format!("{groups} images have") };
+            watch.warn(&format!(
+                "{images} transparent pixels, whose hidden colours count as if they were seen, the first {}; \
+                 `msdata embed --transparency white` lays them on white",
+                plain(&example)
+            ));
+        }
+        Ok(())
+    }
+
+    /// Decodes what nobody has decoded yet, and records what it looks like; how many files that were.
+    pub(super) fn look_at_pixels(&mut self, watch: &mut Watch<'_>) -> Result<u64> {
+        let unseen = self.catalog.unseen_contents()?;
+        let transparency = self.catalog.transparency()?;
+        let mut done = 0;
+        for block in unseen.chunks(BLOCK) {
+            watch.check()?;
+            let seen: Vec<_> = block.par_iter().map(|(content, path)| appearance(path, content, transparency)).collect();
+            let changes = self.catalog.begin()?;
+            for ((content, _), appearance) in block.iter().zip(seen) {
+                if let Some(appearance) = appearance {
+                    changes.record_appearance(content, appearance)?;
+                }
+            }
+            changes.commit()?;
+            done += block.len() as u64;
+            watch.report("pixels", done, Some(unseen.len() as u64));
+        }
+        Ok(done)
+    }
+
+    /// Rows of the generations whose images are blank; those that nobody has decoded yet are decoded.
+    pub(super) fn find_blank(&self, watch: &mut Watch<'_>) -> Result<HashSet<i64>> {
+        let facts = self.catalog.blank_facts()?;
+        let transparency = self.catalog.transparency()?;
+        let mut contents: HashMap<[u8; 32], &Path> = HashMap::new();
+        for fact in facts.iter().filter(|fact| fact.blank.is_none()) {
+            contents.entry(fact.blake3).or_insert(&fact.path);
+        }
+        let contents: Vec<([u8; 32], &Path)> = contents.into_iter().collect();
+        let mut seen: HashMap<[u8; 32], bool> = HashMap::with_capacity(contents.len());
+        for block in contents.chunks(BLOCK) {
+            watch.check()?;
+            // A file that is another by now, or cannot be read, is for `verify`.
+            let blank = |(content, path): &([u8; 32], &Path)| Some((*content, appearance(path, content, transparency)?.blank));
+            seen.par_extend(block.par_iter().filter_map(blank));
+            watch.report("images not looked at before", seen.len() as u64, Some(contents.len() as u64));
+        }
+        let is_blank = |fact: &&BlankFact| fact.blank.or_else(|| seen.get(&fact.blake3).copied()) == Some(true);
+        Ok(facts.iter().filter(is_blank).map(|fact| fact.generation).collect())
+    }
+}
+
+/// Compares what is recorded of pixels with the pixels; gives the faults.
+pub(super) fn verify(catalog: &Catalog, watch: &mut Watch<'_>) -> Result<Vec<String>> {
+    let recorded = catalog.appearances()?;
+    let transparency = catalog.transparency()?;
+    let mut wrong = Vec::new();
+    for (n, block) in recorded.chunks(BLOCK).enumerate() {
+        watch.check()?;
+        wrong.par_extend(block.par_iter().filter_map(|(content, path, recorded)| {
+            // A file that is another by now is told of already.
+            (appearance(path, content, transparency)? != *recorded).then_some(path)
+        }));
+        watch.report("pixels", (n * BLOCK + block.len()) as u64, Some(recorded.len() as u64));
+    }
+    let first = wrong.first().map(|path| {
+        format!(
+            "what is recorded of the pixels of {} images is not what they are, the first {}; `msdata embed --retry-failed` \
+             looks at them again",
+            wrong.len(),
+            quote(&path.display().to_string())
+        )
+    });
+    Ok(first.into_iter().collect())
+}
+
+/// What the pixels of a file are like, if it still has this content and can be read.
+pub(super) fn appearance(path: &Path, content: &[u8; 32], transparency: Transparency) -> Option<Appearance> {
+    let bytes = read(path).ok()?;
+    (blake3::hash(&bytes).as_bytes() == content).then(|| decode_on(&bytes, transparency).ok())?.map(|d| d.appearance)
+}

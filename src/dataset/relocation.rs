@@ -1,0 +1,175 @@
+//! Images that were moved: the same files under another directory.
+
+use super::Dataset;
+use crate::catalog::PlacedImage;
+use crate::error::{Error, Result};
+use crate::image::probe;
+use crate::manifest::{FileState, state_of};
+use crate::vocabulary::{Probe, quote};
+use crate::watch::Watch;
+use rayon::prelude::*;
+use std::path::{Component, Path, PathBuf};
+
+/// Images looked at between two words to the caller.
+const BLOCK: usize = 4096;
+
+/// Files of one sort that are named one by one.
+const NAMED: usize = 10;
+
+/// What relocating did, or would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Relocation {
+    /// Images whose path begins with another directory now.
+    pub moved: u64,
+    /// Those that had to be read, because size or time is not what the catalog knows: the content is the same.
+    pub read: u64,
+    /// Those that are in neither place.
+    pub absent: u64,
+}
+
+/// What was found of an image in its new place.
+enum Found {
+    /// Size and time as the catalog knows them, or nothing is known of it yet.
+    Same,
+    /// Another size or time; the bytes as the catalog knows them.
+    SameBytes(Box<Probe>),
+    /// Other bytes.
+    Other,
+    /// Not there, but where it was before.
+    Behind,
+    /// In neither place.
+    Absent,
+}
+
+impl Dataset {
+    /// Tells the catalog that the images below `old` are below `new` now (or the one file `old` is `new`), all or
+    /// nothing. A file is read only where its size or time is not what the catalog knows. With `dry_run` nothing
+    /// changes.
+    ///
+    /// # Errors
+    /// No image lies below `old`; a file has other content in its new place, is only in its old one, or none is in
+    /// the new one; or the caller wants to stop.
+    pub fn relocate(&mut self, old: &Path, new: &Path, dry_run: bool, watch: &mut Watch<'_>) -> Result<Relocation> {
+        let images = self.catalog.placed_images()?;
+        let old = below(&images, old)?;
+        let target = new.canonicalize().map_err(Error::io("resolve", new))?;
+        let chosen: Vec<(&PlacedImage, PathBuf)> = images
+            .iter()
+            .filter_map(|image| {
+                let rest = image.path.strip_prefix(&old).ok()?;
+                // Joining nothing would put a slash at the end of a file's name.
+                Some((image, if rest.as_os_str().is_empty() { target.clone() } else { target.join(rest) }))
+            })
+            .collect();
+        let mut found = Vec::with_capacity(chosen.len());
+        for block in chosen.chunks(BLOCK) {
+            watch.check()?;
+            found.par_extend(block.par_iter().map(|(image, path)| look(image, path)));
+            watch.report("images", found.len() as u64, Some(chosen.len() as u64));
+        }
+        let all = || chosen.iter().map(|(image, path)| (image.path.as_path(), path.as_path())).zip(&found);
+        let other: Vec<&Path> = all().filter(|(_, f)| matches!(f, Found::Other)).map(|((_, path), _)| path).collect();
+        let behind: Vec<&Path> = all().filter(|(_, f)| matches!(f, Found::Behind)).map(|((path, _), _)| path).collect();
+        let absent = found.iter().filter(|f| matches!(f, Found::Absent)).count();
+        let mut faults = Vec::new();
+        if !other.is_empty() {
+            faults.push(format!("{} other content than the catalog knows: {}", files(other.len(), "has", "have"), names(&other)));
+        }
+        if !behind.is_empty() {
+            faults.push(format!(
+                "{} not in the new place, but still in the old one: {}",
+                files(behind.len(), "is", "are"),
+                names(&behind)
+            ));
+        }
+        if !faults.is_empty() {
+            let hint = "move what is still to be moved; `msdata ingest --replace` takes other content; nothing was changed";
+            return Err(Error::request(faults.join("\n"), hint));
+        }
+        if absent == chosen.len() {
+            return Err(Error::request(
+                format!("none of the {} images below {} is below {}", chosen.len(), old.display(), target.display()),
+                "give the directory that holds now what the first one held",
+            ));
+        }
+        let count = |which: fn(&Found) -> bool| found.iter().filter(|f| which(f)).count() as u64;
+        let relocation =
+            Relocation { moved: chosen.len() as u64, read: count(|f| matches!(f, Found::SameBytes(_))), absent: absent as u64 };
+        if dry_run {
+            return Ok(relocation);
+        }
+        let changes = self.catalog.begin()?;
+        for ((image, path), found) in chosen.iter().zip(&found) {
+            let path = path.to_str().ok_or_else(|| {
+                Error::request(
+                    format!("{} is not UTF-8, which the catalog cannot keep", path.display()),
+                    "choose another directory",
+                )
+            })?;
+            changes.relocate(image.id, path)?;
+            if let Found::SameBytes(probe) = found {
+                changes.record_probe(image.id, probe)?;
+            }
+        }
+        changes.commit()?;
+        Ok(relocation)
+    }
+}
+
+fn look(image: &PlacedImage, path: &Path) -> Found {
+    match state_of(path) {
+        FileState::There { bytes, mtime_ns } if (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns)) => Found::Same,
+        FileState::There { .. } => match image.blake3 {
+            None => Found::Same,
+            Some(known) => match probe(path) {
+                found if found.blake3 == Some(known) => Found::SameBytes(Box::new(found)),
+                _ => Found::Other,
+            },
+        },
+        _ if path != image.path && matches!(state_of(&image.path), FileState::There { .. }) => Found::Behind,
+        _ => Found::Absent,
+    }
+}
+
+/// The path that images lie below, as the catalog knows it: as it is written, or with its links resolved.
+fn below(images: &[PlacedImage], old: &Path) -> Result<PathBuf> {
+    let absolute = plain(&std::path::absolute(old).map_err(Error::io("resolve", old))?);
+    let resolved = || {
+        let (parent, name) = (absolute.parent()?.canonicalize().ok()?, absolute.file_name()?);
+        Some(parent.join(name))
+    };
+    let candidates = [Some(absolute.clone()), resolved(), absolute.canonicalize().ok()];
+    let holds = |dir: &PathBuf| images.iter().any(|image| image.path.starts_with(dir));
+    if let Some(found) = candidates.into_iter().flatten().find(holds) {
+        return Ok(found);
+    }
+    let mut common = images.first().and_then(|image| image.path.parent()).map(Path::to_path_buf);
+    while let Some(dir) = common.as_ref().filter(|dir| !images.iter().all(|image| image.path.starts_with(dir))) {
+        common = dir.parent().map(Path::to_path_buf);
+    }
+    let hint =
+        common.map_or("the data set has no images".to_owned(), |dir| format!("all its images lie below {}", dir.display()));
+    Err(Error::request(format!("no image lies below {}", absolute.display()), hint))
+}
+
+/// `.` and `..` taken out by their names alone.
+fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut out, part| {
+        match part {
+            Component::ParentDir => drop(out.pop()),
+            Component::CurDir => {}
+            other => out.push(other),
+        }
+        out
+    })
+}
+
+fn files(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 file {one}") } else { format!("{n} files {many}") }
+}
+
+fn names(paths: &[&Path]) -> String {
+    let shown: Vec<String> = paths.iter().take(NAMED).map(|path| quote(&path.display().to_string())).collect();
+    let more = paths.len().saturating_sub(NAMED);
+    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}

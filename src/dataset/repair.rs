@@ -1,0 +1,135 @@
+//! Repairs that lose nothing: what can be made anew is taken out, so that the next command makes it anew.
+
+use super::verification::{foreign_rows, is_of_a_part, part_fault, wrong_scores};
+use super::{CATALOG, Dataset, catalog_of, lock};
+use crate::catalog::{Catalog, Seal};
+use crate::error::Result;
+use crate::vocabulary::Provenance;
+use crate::watch::Watch;
+use std::path::Path;
+
+/// What a repair may do beyond what loses nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RepairOptions {
+    /// Take out imported vectors too, where their part is lost: nobody but the user can give them again.
+    pub drop_imported: bool,
+}
+
+impl Dataset {
+    /// Opens the data set in `dir`, puts right what can be, and says what that was: views and triggers as the
+    /// schema has them, indices anew, left-overs removed, computed vectors of damaged parts, and scores that are
+    /// not what their vectors give, taken out. Image files and the user's rows are not touched, and a part that is
+    /// damaged keeps its bytes under another name.
+    ///
+    /// # Errors
+    /// There is no data set, another process is writing, rows themselves are damaged, or the disk is full.
+    pub fn repair(dir: &Path, options: RepairOptions, watch: &mut Watch<'_>) -> Result<Vec<String>> {
+        let path = catalog_of(dir)?;
+        let held = lock(dir)?;
+        let mut done: Vec<String> =
+            Catalog::rebuild_schema(&path)?.into_iter().map(|what| format!("{CATALOG}: {what}")).collect();
+        drop(held);
+        let mut data = Dataset::open_to_write(dir)?;
+        data.rebuild(options, &mut done, watch)?;
+        Ok(done)
+    }
+
+    /// Takes the rows of the catalog as they are, whoever wrote them.
+    ///
+    /// # Errors
+    /// The disk is full or failing.
+    pub fn accept(&mut self) -> Result<()> {
+        self.catalog.accept()
+    }
+
+    fn rebuild(&mut self, options: RepairOptions, done: &mut Vec<String>, watch: &mut Watch<'_>) -> Result<()> {
+        if self.catalog.check_seal()? == Seal::Broken {
+            self.catalog.leave_seal();
+        }
+        if self.catalog.integrity_faults()?.iter().any(|fault| fault.what.contains("index")) {
+            self.catalog.rebuild_indices()?;
+            done.push(format!("{CATALOG}: its indices are made anew"));
+        }
+        let changes = self.catalog.begin()?;
+        done.extend(changes.drop_contradictions()?.into_iter().map(|what| format!("{CATALOG}: {what}")));
+        changes.commit()?;
+        self.drop_damaged_parts(options, done, watch)?;
+        self.drop_foreign_texts(options, done)?;
+        self.drop_wrong_scores(done, watch)?;
+        let changes = self.catalog.begin()?;
+        let unused = changes.drop_unused_parts()?;
+        changes.commit()?;
+        self.store.remove(&unused)
+    }
+
+    fn drop_damaged_parts(&mut self, options: RepairOptions, done: &mut Vec<String>, watch: &mut Watch<'_>) -> Result<()> {
+        let encoders = self.catalog.encoders()?;
+        for part in self.catalog.parts()? {
+            watch.check()?;
+            if part.provenance == Provenance::Imported && !options.drop_imported {
+                continue;
+            }
+            let dimension = encoders.iter().find(|e| e.id == part.encoder).map_or(0, |e| e.dimension);
+            let Some(fault) = part_fault(&self.catalog, &self.store, &part, dimension, true)? else { continue };
+            // Where the file is what was written, the catalog is wrong about some of its vectors only.
+            let foreign = match self.store.open_checked(part.id, dimension) {
+                Ok(reader) if reader.rows() == part.rows => Some(foreign_rows(&self.catalog, &part, &reader)?),
+                _ => None,
+            };
+            let changes = self.catalog.begin()?;
+            match foreign {
+                Some(rows) if !rows.is_empty() => {
+                    changes.forget_rows(part.id, &rows)?;
+                    changes.commit()?;
+                    done.push(format!("{fault}: those vectors are taken out"));
+                }
+                _ => {
+                    let vectors = changes.forget_part(part.id)?;
+                    changes.commit()?;
+                    self.store.set_aside(part.id)?;
+                    done.push(format!("{fault}: its {vectors} vectors are taken out"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_foreign_texts(&mut self, options: RepairOptions, done: &mut Vec<String>) -> Result<()> {
+        let texts = self.catalog.foreign_prompt_vectors()?;
+        let texts: Vec<_> = texts.into_iter().filter(|(.., computed)| *computed || options.drop_imported).collect();
+        let staged = self.catalog.foreign_staged()?;
+        let changes = self.catalog.begin()?;
+        for (encoder, prompt, _) in &texts {
+            changes.forget_prompt_vector(*encoder, *prompt)?;
+        }
+        for (encoder, target) in &staged {
+            changes.forget_staged(*encoder, *target)?;
+        }
+        changes.commit()?;
+        if !texts.is_empty() {
+            done.push(format!("{} vectors of prompts that were made from another text are taken out", texts.len()));
+        }
+        if !staged.is_empty() {
+            done.push(format!("{} finished vectors of content that has changed are taken out", staged.len()));
+        }
+        Ok(())
+    }
+
+    fn drop_wrong_scores(&mut self, done: &mut Vec<String>, watch: &mut Watch<'_>) -> Result<()> {
+        for encoder in self.catalog.encoders()? {
+            let wrong = match wrong_scores(&self.catalog, &self.store, &encoder, |_| true, watch) {
+                Ok((wrong, _)) => wrong,
+                // An imported part that is damaged stays, and so do the scores that were made from it.
+                Err(e) if is_of_a_part(&e) => continue,
+                Err(e) => return Err(e),
+            };
+            if !wrong.is_empty() {
+                let changes = self.catalog.begin()?;
+                changes.forget_scores(encoder.id, &wrong)?;
+                changes.commit()?;
+                done.push(format!("{} scores by {} are taken out; `msdata score` makes them anew", wrong.len(), encoder.name));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! Files and directories that others hand in: nothing but a regular file is opened, nothing is read without a bound,
+//! no walk goes round in circles, and all of it stops when the user asks.
+
+use crate::error::{Error, Result};
+use crate::watch::Stop;
+use std::collections::HashMap;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Largest file of settings (`msdata.toml`), in bytes.
+pub const MAX_SETTINGS: u64 = 1 << 20;
+
+/// Largest JSON file that is read as a whole (lists of prompts, configurations), in bytes.
+pub const MAX_JSON: u64 = 64 << 20;
+
+/// Largest `tokenizer.json`, in bytes. Those of large vocabularies have some 40 MB.
+pub const MAX_TOKENIZER: u64 = 256 << 20;
+
+/// Most names in a tree that is walked.
+const MOST_ENTRIES: usize = 20_000_000;
+
+/// Directories below each other; a path of more cannot be opened anyway.
+const DEEPEST: usize = 100;
+
+/// How often a walk goes through the same directory, which links can give many names.
+const MOST_ALIASES: u32 = 64;
+
+/// Opens a regular file to read. A pipe, a device or a socket is refused and never waited for.
+///
+/// # Errors
+/// The system's; it is a directory, or not a regular file.
+pub fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Opening a pipe would wait for its other end; no effect on regular files.
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    }
+    regular(options.open(path)?)
+}
+
+/// The file, if it is a regular one.
+///
+/// # Errors
+/// It is a directory, or not a regular file.
+pub fn regular(file: File) -> io::Result<File> {
+    let meta = file.metadata()?;
+    if meta.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !meta.is_file() {
+        let reason = format!("it is {}, not a regular file", kind_of(&meta));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    Ok(file)
+}
+
+/// What a file that is not a regular one is, in words.
+pub fn kind_of(meta: &Metadata) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = meta.file_type();
+        if kind.is_fifo() {
+            return "a pipe";
+        } else if kind.is_socket() {
+            return "a socket";
+        } else if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+    }
+    if meta.is_dir() { "a directory" } else { "something else" }
+}
+
+/// All bytes of a regular file.
+///
+/// # Errors
+/// As [`open`]; it has more than `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let too_large = || {
+        let limit = if limit < 1 << 20 { format!("{limit} bytes") } else { format!("{} MiB", limit >> 20) };
+        io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit}"))
+    };
+    let length = file.metadata()?.len();
+    if length > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// A regular file as text.
+///
+/// # Errors
+/// As [`read`]; it is not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
+    String::from_utf8(read(path, limit)?).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
+}
+
+/// A reader that fails once the caller wants to stop.
+pub struct Stoppable<'w, R> {
+    /// What is read.
+    pub inner: R,
+    /// The wish to stop.
+    pub stop: Stop<'w>,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_wanted() {
+            // Not of the kind `Interrupted`: readers try that again.
+            return Err(io::Error::other("interrupted"));
+        }
+        self.inner.read(buffer)
+    }
+}
+
+/// The paths below a directory of all files in it, with `/`, in order. Hidden files and what lies in hidden
+/// directories are left out; links are followed, but not back to a directory that holds them. A directory that is
+/// not there holds nothing.
+///
+/// # Errors
+/// A directory cannot be read, a name is not UTF-8, the tree is too deep or too large, or the caller wants to stop.
+pub fn files_below(root: &Path, stop: Stop<'_>) -> Result<Walk> {
+    let mut walk = Walk { files: Vec::new(), circles: Vec::new() };
+    let mut visits: HashMap<PathBuf, u32> = HashMap::new();
+    let mut pending = vec![(String::new(), Vec::new())];
+    let mut met = 0;
+    while let Some((below, mut above)) = pending.pop() {
+        let dir = root.join(&below);
+        let real = match dir.canonicalize() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && below.is_empty() => break,
+            real => real.map_err(Error::io("read", &dir))?,
+        };
+        if above.contains(&real) {
+            walk.circles.push(below);
+            continue;
+        }
+        let visit = visits.entry(real.clone()).or_default();
+        *visit += 1;
+        if *visit > MOST_ALIASES || above.len() >= DEEPEST {
+            let what = match above.len() >= DEEPEST {
+                true => format!("{} lies more than {DEEPEST} directories deep", dir.display()),
+                false => format!("links give {} more than {MOST_ALIASES} names in {}", real.display(), root.display()),
+            };
+            return Err(Error::request(what, "give the directory with the images itself, or remove the links"));
+        }
+        above.push(real);
+        for name in names(&dir, stop)? {
+            met += 1;
+            if met > MOST_ENTRIES {
+                let hint = "give the directory with the images itself";
+                return Err(Error::request(format!("{} holds more than {MOST_ENTRIES} files", root.display()), hint));
+            }
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            if root.join(&path).is_dir() { pending.push((path, above.clone())) } else { walk.files.push(path) }
+        }
+    }
+    walk.files.sort();
+    walk.circles.sort();
+    Ok(walk)
+}
+
+/// What a walk through a tree found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walk {
+    /// Files, by their paths in the tree.
+    pub files: Vec<String>,
+    /// Links back to a directory that holds them, which were not followed.
+    pub circles: Vec<String>,
+}
+
+/// The names of what a directory holds, in order, but for hidden ones; nothing if it is not there.
+///
+/// # Errors
+/// It cannot be read, a name is not UTF-8, or the caller wants to stop.
+pub fn names(dir: &Path, stop: Stop<'_>) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io("read", dir))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        stop.check()?;
+        let name = entry.map_err(Error::io("read", dir))?.file_name();
+        let name = name.to_str().ok_or_else(|| {
+            let hint = "rename it: the catalog keeps paths as UTF-8 text";
+            Error::request(format!("{} holds a name that is not UTF-8: {}", dir.display(), name.to_string_lossy()), hint)
+        })?;
+        if !name.starts_with('.') {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        std::fs::write(&path, "abc").unwrap();
+        assert_eq!(read_text(&path, 3).unwrap(), "abc");
+        assert_eq!(read(&path, 2).unwrap_err().to_string(), "it is larger than 2 bytes");
+        assert_eq!(read(dir.path(), 9).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        std::fs::write(&path, [0xff]).unwrap();
+        assert!(read_text(&path, 3).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_and_pipes_are_never_read() {
+        let refused = |path: &Path| read(path, 1 << 20).unwrap_err().to_string();
+        assert_eq!(refused(Path::new("/dev/zero")), "it is a device, not a regular file");
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(refused(&pipe), "it is a pipe, not a regular file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_walk_ends_whatever_the_links() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("m")).unwrap();
+        std::fs::write(at("m/1.png"), "").unwrap();
+        std::os::unix::fs::symlink(".", at("a")).unwrap();
+        std::os::unix::fs::symlink(".", at("b")).unwrap();
+        std::os::unix::fs::symlink("m", at("n")).unwrap();
+        let walk = files_below(dir.path(), Stop::default()).unwrap();
+        assert_eq!(walk, Walk { files: vec!["m/1.png".into(), "n/1.png".into()], circles: vec!["a".into(), "b".into()] });
+        // No circle, yet 2^20 ways through it.
+        let ladder = tempfile::tempdir().unwrap();
+        for i in 0..20 {
+            std::fs::create_dir(ladder.path().join(format!("d{i}"))).unwrap();
+            for name in ["x", "y"] {
+                let next = format!("../d{}", (i + 1).min(19));
+                std::os::unix::fs::symlink(next, ladder.path().join(format!("d{i}/{name}"))).unwrap();
+            }
+        }
+        let error = files_below(ladder.path(), Stop::default()).unwrap_err().to_string();
+        assert!(error.contains("more than 64 names"), "{error}");
+    }
+}

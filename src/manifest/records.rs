@@ -1,0 +1,430 @@
+//! The records of a manifest's text, each with the physical line it begins in: lines of JSON, elements of a JSON
+//! array, records of CSV. No record, and nothing between two, is longer than [`MAX_RECORD`].
+
+use crate::error::io_reason;
+use crate::input::{self, Stoppable};
+use crate::watch::Stop;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+/// Longest record of a manifest, in bytes: what is longer is not a row, and must not fill the memory.
+const MAX_RECORD: usize = 16 << 20;
+
+/// Why there is no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The line it would begin in.
+    pub line: u64,
+    /// What is wrong.
+    pub reason: String,
+    /// Whether nothing can be read after it.
+    pub last: bool,
+}
+
+/// A record, or why there is none, or the end.
+pub type Next<T> = Option<Result<(u64, T), Fault>>;
+
+/// A manifest's text: decompressed, without its byte order mark.
+pub struct Text<'w> {
+    input: BufReader<Bounded<'w>>,
+    /// Line ends met.
+    lines: u64,
+    /// Whether the last byte was a carriage return: a newline after it ends no further line.
+    after_cr: bool,
+}
+
+/// Why a manifest cannot be opened.
+pub enum Opened {
+    /// The system says so.
+    Io(io::Error),
+    /// It is something else, in a sentence.
+    Not(String),
+}
+
+impl<'w> Text<'w> {
+    /// Opens `path`, whose file name is `name` in lower case; also that name without `.gz` or `.zst`.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not text.
+    pub fn open<'n>(path: &Path, name: &'n str, stop: Stop<'w>) -> Result<(&'n str, Text<'w>), Opened> {
+        let file = input::open(path).map_err(Opened::Io)?;
+        let mut raw = BufReader::with_capacity(1 << 16, Stoppable { inner: file, stop });
+        let head = raw.fill_buf().map_err(Opened::Io)?;
+        let foreign = foreign(head);
+        let (stem, text): (&str, Box<dyn Read + 'w>) = if let Some(stem) = name.strip_suffix(".gz") {
+            (stem, Box::new(flate2::bufread::MultiGzDecoder::new(raw)))
+        } else if let Some(stem) = name.strip_suffix(".zst") {
+            (stem, Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(Opened::Io)?))
+        } else if let Some(what) = foreign {
+            return Err(Opened::Not(what.into()));
+        } else {
+            (name, Box::new(raw))
+        };
+        let bounded = Bounded { inner: Stoppable { inner: text, stop }, since: 0 };
+        let mut input = BufReader::with_capacity(1 << 16, bounded);
+        let head = input.fill_buf().map_err(Opened::Io)?;
+        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+            return Err(Opened::Not("UTF-16 text; save it as UTF-8".into()));
+        }
+        if head.starts_with(b"\xef\xbb\xbf") {
+            input.consume(3);
+        }
+        Ok((stem, Text { input, lines: 0, after_cr: false }))
+    }
+
+    /// The first byte that is not white space, if it comes soon.
+    pub fn first_byte(&mut self) -> Option<u8> {
+        self.input.fill_buf().ok()?.iter().copied().find(|b| !b.is_ascii_whitespace())
+    }
+
+    /// A new record begins: it may be [`MAX_RECORD`] long.
+    fn begin(&mut self) {
+        self.input.get_mut().since = 0;
+    }
+
+    /// The next byte, which is taken; its line end is counted.
+    fn byte(&mut self) -> io::Result<Option<u8>> {
+        let Some(&byte) = self.input.fill_buf()?.first() else { return Ok(None) };
+        self.input.consume(1);
+        self.lines += u64::from(byte == b'\r' || byte == b'\n' && !self.after_cr);
+        self.after_cr = byte == b'\r';
+        Ok(Some(byte))
+    }
+
+    fn fault(&self, line: u64, e: &io::Error, too_long: &str) -> Fault {
+        let reason = match e.kind() {
+            io::ErrorKind::FileTooLarge => too_long.to_owned(),
+            _ => io_reason(e),
+        };
+        Fault { line, reason, last: true }
+    }
+}
+
+/// What bytes that begin a file are, if they are known not to be a manifest's.
+fn foreign(head: &[u8]) -> Option<&'static str> {
+    const KNOWN: [(&[u8], &str); 9] = [
+        (&[0x1f, 0x8b], "gz data, but the name does not end in .gz; rename it"),
+        (&[0x28, 0xb5, 0x2f, 0xfd], "zst data, but the name does not end in .zst; rename it"),
+        (b"PK\x03\x04", "a zip archive or an Excel workbook; save its table as CSV (UTF-8)"),
+        (b"\xd0\xcf\x11\xe0", "an Excel workbook; save its table as CSV (UTF-8)"),
+        (b"PAR1", "a Parquet file; write it as JSON Lines or CSV"),
+        (b"ARROW1", "an Arrow file; write it as JSON Lines or CSV"),
+        (b"BZh", "bzip2 data; a manifest is plain, .gz or .zst"),
+        (b"\xfd7zXZ", "xz data; a manifest is plain, .gz or .zst"),
+        (b"SQLite format 3\0", "an SQLite database; write its table as JSON Lines or CSV"),
+    ];
+    KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| *what)
+}
+
+/// Fails once a record grows beyond [`MAX_RECORD`], before anyone holds all of it.
+struct Bounded<'w> {
+    inner: Stoppable<'w, Box<dyn Read + 'w>>,
+    since: usize,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.since += n;
+        if self.since > MAX_RECORD { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(n) }
+    }
+}
+
+/// The lines of a text that are not blank, without their ends.
+pub struct Lines<'w> {
+    text: Text<'w>,
+    line: u64,
+}
+
+impl<'w> Lines<'w> {
+    pub fn new(text: Text<'w>) -> Lines<'w> {
+        Lines { text, line: 0 }
+    }
+
+    pub fn next(&mut self) -> Next<Vec<u8>> {
+        self.text.begin();
+        loop {
+            let mut bytes = Vec::new();
+            self.line += 1;
+            match self.text.input.read_until(b'\n', &mut bytes) {
+                Err(e) => {
+                    let what = if bytes.len() > MAX_RECORD / 2 { "the line is longer than" } else { "blank lines of more than" };
+                    return Some(Err(self.text.fault(self.line, &e, &format!("{what} {} MiB", MAX_RECORD >> 20))));
+                }
+                Ok(0) => return None,
+                Ok(_) if bytes.trim_ascii().is_empty() => {}
+                Ok(_) => return Some(Ok((self.line, bytes))),
+            }
+        }
+    }
+}
+
+/// The elements of a JSON array, unread.
+pub struct Elements<'w> {
+    text: Text<'w>,
+    state: Array,
+}
+
+enum Array {
+    Before,
+    Within,
+    Ended,
+}
+
+impl<'w> Elements<'w> {
+    /// Of a text whose [`Text::first_byte`] is `[`.
+    pub fn new(text: Text<'w>) -> Elements<'w> {
+        Elements { text, state: Array::Before }
+    }
+
+    pub fn next(&mut self) -> Next<Vec<u8>> {
+        self.text.begin();
+        let mut line = self.text.lines + 1;
+        match self.element(&mut line) {
+            Err(e) => {
+                let reason = format!("the element of the array that begins here is longer than {} MiB", MAX_RECORD >> 20);
+                Some(Err(self.text.fault(line, &e, &reason)))
+            }
+            Ok(next) => next,
+        }
+    }
+
+    /// `begins` becomes the line that the element begins in.
+    fn element(&mut self, begins: &mut u64) -> io::Result<Next<Vec<u8>>> {
+        if matches!(self.state, Array::Before) {
+            while self.text.byte()?.is_some_and(|b| b != b'[') {}
+            self.state = Array::Within;
+            if self.skip_space()? == Some(b']') {
+                self.text.byte()?;
+                self.state = Array::Ended;
+            }
+        }
+        let first = self.skip_space()?;
+        let line = self.text.lines + 1;
+        *begins = line;
+        let last = |reason: &str| Ok(Some(Err(Fault { line, reason: reason.into(), last: true })));
+        if matches!(self.state, Array::Ended) {
+            return if first.is_none() { Ok(None) } else { last("text after the end of the array; a manifest is one array") };
+        }
+        let (mut bytes, mut depth, mut quoted, mut escaped) = (Vec::new(), 0_u64, false, false);
+        loop {
+            let Some(byte) = self.text.byte()? else {
+                return last("the array is not closed: the file is cut short");
+            };
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                _ if quoted => {}
+                b'{' | b'[' => depth += 1,
+                b',' | b']' if depth == 0 => {
+                    if byte == b']' {
+                        self.state = Array::Ended;
+                    }
+                    if bytes.trim_ascii().is_empty() {
+                        return Ok(Some(Err(Fault { line, reason: "the array has an empty element here".into(), last: false })));
+                    }
+                    return Ok(Some(Ok((line, bytes))));
+                }
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            bytes.push(byte);
+        }
+    }
+
+    /// Takes white space; what comes after it is left.
+    fn skip_space(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            match self.text.input.fill_buf()?.first().copied() {
+                Some(byte) if byte.is_ascii_whitespace() => drop(self.text.byte()?),
+                other => return Ok(other),
+            }
+        }
+    }
+}
+
+/// The records of a CSV that are not blank.
+pub struct Records<'w> {
+    text: Text<'w>,
+    separator: u8,
+}
+
+/// The cells of one record.
+#[derive(Debug, Default)]
+pub struct Cells {
+    bytes: Vec<u8>,
+    /// Where each cell ends.
+    ends: Vec<usize>,
+    /// The line it ends in.
+    pub last_line: u64,
+}
+
+impl Cells {
+    /// As text.
+    ///
+    /// # Errors
+    /// It is not UTF-8.
+    pub fn texts(&self) -> Result<Vec<&str>, String> {
+        let mut start = 0;
+        let cell = |end: &usize| {
+            let bytes = &self.bytes[start..*end];
+            start = *end;
+            std::str::from_utf8(bytes).map_err(|_| "not valid UTF-8".to_owned())
+        };
+        self.ends.iter().map(cell).collect()
+    }
+
+    fn end_cell(&mut self) {
+        self.ends.push(self.bytes.len());
+    }
+}
+
+/// Where in a cell a byte stands.
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    Start,
+    Plain,
+    Quoted,
+    /// After a quote in a quoted cell: its end, or the first of two.
+    Quote,
+}
+
+impl<'w> Records<'w> {
+    pub fn new(text: Text<'w>, separator: u8) -> Records<'w> {
+        Records { text, separator }
+    }
+
+    /// What stands between the cells.
+    pub fn separator(&self) -> char {
+        self.separator.into()
+    }
+
+    /// Takes another separator for the records to come.
+    pub fn separate_by(&mut self, separator: u8) {
+        self.separator = separator;
+    }
+
+    pub fn next(&mut self) -> Next<Cells> {
+        self.text.begin();
+        let mut line = self.text.lines + 1;
+        match self.record(&mut line) {
+            Err(e) => {
+                let reason =
+                    format!("the record that begins here is longer than {} MiB: is a quote left open?", MAX_RECORD >> 20);
+                Some(Err(self.text.fault(line, &e, &reason)))
+            }
+            Ok(next) => next,
+        }
+    }
+
+    /// `line` becomes the one that the record begins in.
+    fn record(&mut self, line: &mut u64) -> io::Result<Next<Cells>> {
+        let (mut cells, mut at, mut fault) = (Cells::default(), At::Start, None);
+        loop {
+            let before = self.text.lines;
+            let Some(byte) = self.text.byte()? else {
+                if at == At::Quoted {
+                    let reason = "the record that begins here has a quote that is never closed".into();
+                    return Ok(Some(Err(Fault { line: *line, reason, last: true })));
+                }
+                if at == At::Start && cells.ends.is_empty() {
+                    return Ok(None);
+                }
+                break;
+            };
+            if at == At::Start && cells.ends.is_empty() {
+                *line = before + 1;
+            }
+            let ends_line = byte == b'\n' || byte == b'\r';
+            at = match at {
+                At::Quoted if byte == b'"' => At::Quote,
+                At::Quoted => {
+                    cells.bytes.push(byte);
+                    At::Quoted
+                }
+                At::Start if ends_line && cells.ends.is_empty() => At::Start, // a blank line
+                _ if ends_line => {
+                    cells.last_line = before + 1;
+                    break;
+                }
+                _ if byte == self.separator => {
+                    cells.end_cell();
+                    At::Start
+                }
+                At::Start if byte == b'"' => At::Quoted,
+                At::Quote if byte == b'"' => {
+                    cells.bytes.push(byte);
+                    At::Quoted
+                }
+                state => {
+                    if state == At::Quote {
+                        fault = Some("text follows a closing quote; inside quotes, a quote is written twice".to_owned());
+                    }
+                    cells.bytes.push(byte);
+                    At::Plain
+                }
+            };
+        }
+        cells.end_cell();
+        cells.last_line = cells.last_line.max(*line);
+        let line = *line;
+        Ok(Some(match fault {
+            Some(reason) => Err(Fault { line, reason, last: false }),
+            None => Ok((line, cells)),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> Text<'static> {
+        let inner: Box<dyn Read> = Box::new(io::Cursor::new(bytes.to_vec()));
+        let bounded = Bounded { inner: Stoppable { inner, stop: Stop::default() }, since: 0 };
+        Text { input: BufReader::with_capacity(7, bounded), lines: 0, after_cr: false }
+    }
+
+    fn csv(bytes: &[u8]) -> Vec<Result<(u64, String), (u64, String)>> {
+        let mut records = Records::new(text(bytes), b',');
+        std::iter::from_fn(|| records.next())
+            .map(|next| next.map(|(line, cells)| (line, cells.texts().unwrap().join("|"))).map_err(|f| (f.line, f.reason)))
+            .collect()
+    }
+
+    #[test]
+    fn records_and_the_lines_they_begin_in() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["a,b", "", "\"x\"\"y\",\"1", "2\"", ",", "last,5\" disk"].join(end);
+            let quoted = format!("x\"y|1{end}2");
+            let expected = [(1, "a|b"), (3, quoted.as_str()), (5, "|"), (6, "last|5\" disk")];
+            assert_eq!(csv(text.as_bytes()), expected.map(|(line, cells)| Ok((line, cells.to_owned()))), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn quotes_that_make_no_sense() {
+        let said = csv(b"a,b\r\n\"x\"y,1\r\nz,2\r\n");
+        assert_eq!(said[1].as_ref().unwrap_err().0, 2);
+        assert_eq!(said[2], Ok((3, "z|2".into())));
+        let said = csv(b"a,b\n1,\"open\n2,3\n");
+        assert_eq!(said[1], Err((2, "the record that begins here has a quote that is never closed".into())));
+    }
+
+    #[test]
+    fn elements_of_an_array() {
+        let all = |bytes: &[u8]| {
+            let mut elements = Elements::new(text(bytes));
+            let next =
+                |n: Result<(u64, Vec<u8>), Fault>| n.map(|(line, b)| (line, String::from_utf8(b).unwrap().trim().to_owned()));
+            std::iter::from_fn(|| elements.next()).take(9).map(|n| next(n).map_err(|f| (f.line, f.last))).collect::<Vec<_>>()
+        };
+        let ok = |line, text: &str| Ok((line, text.to_owned()));
+        assert_eq!(all(b"\n[\n {\"a\": \"],\\\"\"},\r\n [1, 2]\n]\n"), [ok(3, "{\"a\": \"],\\\"\"}"), ok(4, "[1, 2]")]);
+        assert_eq!(all(b" [ ] "), []);
+        assert_eq!(all(b"[1,]"), [ok(1, "1"), Err((1, false))]);
+        assert_eq!(all(b"[1]\n2")[1], Err((2, true)));
+        assert_eq!(all(b"[1, {")[..2], [ok(1, "1"), Err((1, true))]);
+    }
+}
