@@ -285,18 +285,6 @@ impl Dataset {
                 changes.renew_encoder(row.id, &described.fingerprint, dimension)?;
                 row.id
             }
-            Some(row)
-                if row.fingerprint != described.fingerprint
-                    && let Some(transparency) = described.other_transparency(&row.fingerprint) =>
-            {
-                return Err(Error::request(
-                    format!(
-                        "the imported vectors of encoder {} were made with another `--transparency`",
-                        quote(row.name.as_str())
-                    ),
-                    format!("`--transparency {transparency}` goes on with them"),
-                ));
-            }
             _ => changes.encoder(&described.name, &described.fingerprint, dimension)?,
         };
         changes.describe_encoder(id, described.location.as_deref(), PIXEL_RULE)?;
@@ -338,7 +326,15 @@ fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Op
 /// It is another; unless it may be, and its vectors can be made anew, as imported ones cannot.
 pub(super) fn fit(row: Option<&EncoderRow>, held: bool, encoder: &Described, if_changed: IfChanged) -> Result<()> {
     let Some(row) = row.filter(|row| row.fingerprint != encoder.fingerprint) else { return Ok(()) };
-    let Some(rule) = row.pixel_rule else { return Err(other_encoder(row, &encoder.fingerprint)) };
+    let Some(rule) = row.pixel_rule else {
+        return Err(match encoder.other_transparency(&row.fingerprint) {
+            Some(transparency) => Error::request(
+                format!("the imported vectors of encoder {} were made with another `--transparency`", quote(row.name.as_str())),
+                format!("`--transparency {transparency}` goes on with them"),
+            ),
+            None => other_encoder(row, &encoder.fingerprint),
+        });
+    };
     if if_changed == IfChanged::Refuse && held {
         let name = quote(row.name.as_str());
         let word = encoder.location.as_deref().map_or_else(|| encoder.name.to_string(), shell_word);

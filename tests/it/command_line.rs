@@ -282,12 +282,13 @@ fn comparisons_in_every_format() {
         assert_eq!((output.status.code(), err(&output)), (Some(0), ""), "{arguments:?}");
         out(&output).to_owned()
     };
+    // The interval is a bound (Clopper and Pearson): 2 · 0.025^(1/15) − 1.
     // MOSAIC is at 0.35 everywhere, PSR at 0.45: of 15 prompts all differ the same way, 2 of 2¹⁵ sign patterns.
     let json: serde_json::Value = serde_json::from_str(&compare(&["MOSAIC", "PSR", "--format", "json"])).unwrap();
     let rows = json.as_array().unwrap();
     assert_eq!(rows.len(), 4 * 5, "three thresholds and a similarity, five subject counts");
     let first = serde_json::json!({"measure": "scr@0.4", "a": "MOSAIC", "b": "PSR", "subject_count": 2, "pairs": 45, "prompts": 15,
-        "only_a": 0, "only_b": 0, "mean_a": 1.0, "mean_b": 0.0, "difference": 1.0, "low": 1.0, "high": 1.0,
+        "only_a": 0, "only_b": 0, "mean_a": 1.0, "mean_b": 0.0, "difference": 1.0, "low": 0.563961278178932, "high": 1.0,
         "p": 2.0_f64.powi(-14), "p_holm": 5.0 * 2.0_f64.powi(-14)});
     assert_eq!(rows[0], first);
     let columns: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
@@ -296,7 +297,7 @@ fn comparisons_in_every_format() {
             .starts_with(&columns.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(","))
     );
     let table = compare(&["MOSAIC", "PSR", "--measure", "scr@0.4", "--whole"]);
-    assert!(table.contains("scr@0.4 %  MOSAIC  PSR    225       75  100.0     0.0   100.0 [100.0, 100.0]*  0.0001"), "{table}");
+    assert!(table.contains("scr@0.4 %  MOSAIC  PSR    225       75  100.0     0.0   100.0 [90.4, 100.0]*  5.3e-23"), "{table}");
     assert_eq!(compare(&["--all", "--whole", "--format", "jsonl"]).lines().count(), 3 * 4);
     let board = compare(&["--leaderboard", "--format", "csv"]);
     assert!(

@@ -268,7 +268,7 @@ fn an_image_that_an_encoder_cannot_take_is_named_every_time() {
         let run = lab.ingest(data, &[]);
         assert_eq!(run.status.code(), Some(3), "{}", err(&run));
         assert!(
-            err(&run).contains("  builtin-texture: generation M p0 1: ") && err(&run).contains("1×10000000"),
+            err(&run).contains("  builtin-texture: generation `M p0 1`: ") && err(&run).contains("1×10000000"),
             "{}",
             err(&run)
         );
@@ -276,7 +276,7 @@ fn an_image_that_an_encoder_cannot_take_is_named_every_time() {
     fs::remove_file(lab.path("input/g1_0.png")).unwrap();
     for command in ["embed", "score"] {
         let run = lab.run(&["-d", "data", command]);
-        let named = command == "score" || err(&run).contains("generation M p0 1: ");
+        let named = command == "score" || err(&run).contains("generation `M p0 1`: ");
         assert!(run.status.code() == Some(3) && named, "{}", err(&run));
         assert!(err(&run).contains("  generation M p1 0: ") && err(&run).contains("no such file"), "{}", err(&run));
     }
