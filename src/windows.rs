@@ -85,20 +85,15 @@ mod tests {
         let full = windows(512, 512, Pattern::Full);
         assert_eq!(full.len(), 83);
         // k = 2: side 256 at 0, 128, 256; row by row.
-        assert_eq!(full[..4].iter().map(|w| (w.x, w.y, w.side)).collect::<Vec<_>>(), [
-            (0, 0, 256),
-            (128, 0, 256),
-            (256, 0, 256),
-            (0, 128, 256)
-        ]);
+        assert_eq!(
+            full[..4].iter().map(|w| (w.x, w.y, w.side)).collect::<Vec<_>>(),
+            [(0, 0, 256), (128, 0, 256), (256, 0, 256), (0, 128, 256)]
+        );
         // k = 3: side 170 at ⌊i · 342 / 4⌋.
-        assert_eq!(full[9..14].iter().map(|w| (w.x, w.y, w.side)).collect::<Vec<_>>(), [
-            (0, 0, 170),
-            (85, 0, 170),
-            (171, 0, 170),
-            (256, 0, 170),
-            (342, 0, 170)
-        ]);
+        assert_eq!(
+            full[9..14].iter().map(|w| (w.x, w.y, w.side)).collect::<Vec<_>>(),
+            [(0, 0, 170), (85, 0, 170), (171, 0, 170), (256, 0, 170), (342, 0, 170)]
+        );
         assert_eq!(full[82], Square { x: 384, y: 384, side: 128 });
     }
 
@@ -106,17 +101,10 @@ mod tests {
     fn longer_axes_are_covered_to_their_ends() {
         // 100 × 40: k = 2 gives side 20, columns at ⌊i · 80 / 2⌋, rows at ⌊i · 20 / 2⌋.
         let wide = windows(100, 40, Pattern::Fast);
-        assert_eq!(wide[..9].iter().map(|w| (w.x, w.y)).collect::<Vec<_>>(), [
-            (0, 0),
-            (40, 0),
-            (80, 0),
-            (0, 10),
-            (40, 10),
-            (80, 10),
-            (0, 20),
-            (40, 20),
-            (80, 20)
-        ]);
+        assert_eq!(
+            wide[..9].iter().map(|w| (w.x, w.y)).collect::<Vec<_>>(),
+            [(0, 0), (40, 0), (80, 0), (0, 10), (40, 10), (80, 10), (0, 20), (40, 20), (80, 20)]
+        );
         // k = 3: side 13, columns at ⌊i · 87 / 4⌋, rows at ⌊i · 27 / 4⌋.
         assert_eq!([wide[10], wide[14], wide[33]], [(21, 0), (0, 6), (87, 27)].map(|(x, y)| Square { x, y, side: 13 }));
         let huge = windows(u32::MAX, u32::MAX, Pattern::Fine);

@@ -58,9 +58,9 @@ pub use scores::{Candidate, ReferenceVector, Score, Which};
 pub use seal::Seal;
 pub use soundness::{Fault, KnownFile, VectorSource};
 pub use sql::QueryRows;
-pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};
 pub(crate) use vectors::other_encoder;
 pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Place, Target, VectorKey};
+pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};
 
 use crate::error::{Error, Result, shell_word};
 use rusqlite::config::DbConfig;

@@ -180,7 +180,8 @@ impl Catalog {
             )
             .and_then(|mut q| {
                 q.query_map([encoder], |r| {
-                    let place = SubjectPlace { ordinal: r.get(1)?, local: r.get(2)?, resembles: r.get(3)?, window: square(r, 4)? };
+                    let place =
+                        SubjectPlace { ordinal: r.get(1)?, local: r.get(2)?, resembles: r.get(3)?, window: square(r, 4)? };
                     Ok((r.get(0)?, place))
                 })?
                 .collect()

@@ -115,7 +115,8 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
     }
     for (name, pattern, LookedThrough { images, windows, failed }) in &summary.windows {
         let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
-        terminal.say(format!("  {}: looked through {images} images, {windows} windows ({pattern}){failed}", plain(name.as_str())));
+        terminal
+            .say(format!("  {}: looked through {images} images, {windows} windows ({pattern}){failed}", plain(name.as_str())));
     }
     if summary.failed > 0 {
         terminal.say(format!(

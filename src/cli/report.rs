@@ -97,6 +97,7 @@ impl Report {
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
         warn_of_identity(&report.identity, terminal);
         report.remarks.iter().for_each(|remark| terminal.warn(remark));
+        report.notes.iter().for_each(|note| terminal.say(note));
         for (encoder, prompts) in &report.cut_prompts {
             terminal.warn(format!(
                 "{prompts} prompts are longer than {encoder} takes and were cut: their CLIP-T is of a part of the text"

@@ -212,6 +212,12 @@ impl Dataset {
                 ));
             }
             summary.encoders.push((described.name.clone(), done));
+            if let WindowChoice::Pattern(pattern) = options.windows {
+                // What was found in other windows goes first: it would count as done.
+                let changes = self.catalog.begin()?;
+                changes.set_window_pattern(row.id, pattern)?;
+                changes.commit()?;
+            }
             let known = self.catalog.window_pattern(row.id)?;
             let images = self.catalog.count_to_look_through(row.id)?;
             if images > 0

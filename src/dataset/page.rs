@@ -6,7 +6,8 @@ use crate::catalog::FileFact;
 use crate::error::Result;
 use crate::image::{Door, Transparency};
 use crate::page::{
-    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlace, PagePlaces, PagePrompt, PageSubject, PageWritten, Picture,
+    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlace, PagePlaces, PagePrompt, PageSubject,
+    PageWritten, Picture,
 };
 use crate::plot::{self, Cast};
 use crate::report::{ALPHA, Key};
@@ -121,7 +122,9 @@ impl Dataset {
                 clip_t: clip_t.get(&fact.id).copied(),
                 places: fact.size.and_then(|size| {
                     let subjects = prompts[fact.prompt as usize].subjects.len();
-                    places.get(&fact.id).map(|places| PagePlaces { size, subjects: (0..subjects).map(|o| places.get(&o).cloned()).collect() })
+                    places
+                        .get(&fact.id)
+                        .map(|places| PagePlaces { size, subjects: (0..subjects).map(|o| places.get(&o).cloned()).collect() })
                 }),
             });
         }

@@ -153,7 +153,8 @@ pub fn look_through(
         }
         drop(deliver);
         let place = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-        let mut run = Run { catalog, row, needs: &needs, pool: &pool, ids: &ids, place, waiting: VecDeque::new(), done: &mut done };
+        let mut run =
+            Run { catalog, row, needs: &needs, pool: &pool, ids: &ids, place, waiting: VecDeque::new(), done: &mut done };
         let queue = Queue { give, delivered }; // the threads end with the queue
         run.images(encoder, &reading.preprocessing, threads + 1, total, &queue, watch)
     });
@@ -282,7 +283,9 @@ impl Run<'_> {
                 self.run(encoder, &mut batch)?;
                 self.finish(watch, total)?;
                 if changed > 0 {
-                    watch.warn(&format!("{example} changed while it was read; run again to look through it ({changed} such images in all)"));
+                    watch.warn(&format!(
+                        "{example} changed while it was read; run again to look through it ({changed} such images in all)"
+                    ));
                 }
                 return Ok(());
             }

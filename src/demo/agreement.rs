@@ -1,10 +1,10 @@
 //! How well the scores tell what was really drawn.
 
+use crate::Dataset;
 use crate::catalog::QueryRows;
 use crate::error::{Error, Result};
 use crate::score::{identification, pearson};
 use crate::table::Cell;
-use crate::Dataset;
 
 /// What was drawn of every requested subject, beside what the encoder saw: a row for each subject of each image.
 const TRUTH: &str = "\
@@ -44,7 +44,8 @@ pub fn agreement(data: &mut Dataset) -> Result<(Option<Agreement>, Option<Agreem
             rows.iter().filter(|(known, ..)| known == fate).filter_map(|(_, _, values)| values[which]).collect()
         };
         let (kept, replaced, bled) = (with("kept"), with("replaced"), with("bled"));
-        let strengths: Vec<f64> = rows.iter().filter(|(_, _, v)| v[which].is_some()).filter_map(|(_, percent, _)| *percent).collect();
+        let strengths: Vec<f64> =
+            rows.iter().filter(|(_, _, v)| v[which].is_some()).filter_map(|(_, percent, _)| *percent).collect();
         Some(Agreement {
             kept_over_replaced: identification(&kept, &replaced)?.auc,
             kept_over_bled: identification(&kept, &bled)?.auc,

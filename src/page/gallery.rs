@@ -1,11 +1,11 @@
 //! Every image with what was asked of it. The whole is data for the script, which shows what is asked for; the
 //! worst of it stands in the page for those who read without.
 
-use super::{PageData, PagePlace};
-use crate::windows::Square;
 use super::pictures::{Shelf, Shown};
 use super::sections::bar;
 use super::text::{json, shown};
+use super::{PageData, PagePlace};
+use crate::windows::Square;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, PreEscaped, html};

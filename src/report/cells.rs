@@ -5,9 +5,9 @@
 
 use super::ceiling::Ceilings;
 use super::identity::identity_encoder;
+use super::keys::Keys;
 use super::local::Locals;
 use super::local_cells::LocalCells;
-use super::keys::Keys;
 use super::remarks::remarks;
 use super::units::{Scores, Units};
 use super::{CellControls, Control, Facts, Intervals, Key, KeyValue, Named, Report, ReportOptions, Row, Thresholds};
@@ -46,10 +46,10 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
     };
     let cells = group(&units, &Keys::new(facts), &options.by)
         .map_err(|e| Error::Damaged(format!("the report's grouping failed: {e}")))?;
-    let mut remarks = remarks(facts, &scores, identity_at, &units, &cells, &options.by);
+    let remarks = remarks(facts, &scores, identity_at, &units, &cells, &options.by);
     let locals = Locals::new(facts, options.alpha);
     let of_cells = locals.as_ref().map(|locals| LocalCells::new(locals, &units, &cells, options));
-    remarks.extend(locals.iter().flat_map(|locals| locals.remarks(identity, options.alpha)));
+    let notes = locals.iter().flat_map(|locals| locals.notes(identity, options.alpha)).collect();
     let generations = facts.generations.iter().filter(|g| reported(g.model)).count() as u64;
     let rows: Vec<Row> = cells
         .into_iter()
@@ -75,6 +75,7 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
         generations_waiting: 0,
         cut_prompts: facts.cut_prompts.clone(),
         remarks,
+        notes,
     })
 }
 

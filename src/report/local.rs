@@ -49,7 +49,8 @@ impl<'f> Locals<'f> {
         let local = facts.local.as_ref()?;
         let width = local.pool.len();
         let place_in_pool: HashMap<usize, u32> = local.pool.iter().copied().zip(0..).collect();
-        let kinds: Vec<Option<u8>> = local.pool.iter().map(|subject| facts.subjects[*subject].kind.map(|kind| kind as u8)).collect();
+        let kinds: Vec<Option<u8>> =
+            local.pool.iter().map(|subject| facts.subjects[*subject].kind.map(|kind| kind as u8)).collect();
         let mut locals = Locals {
             facts,
             local,
@@ -191,7 +192,7 @@ impl<'f> Locals<'f> {
     }
 
     /// What a reader should know of the verdicts: how large the nulls are and whose, or why there is none.
-    pub(super) fn remarks(&self, encoder: &str, alpha: f64) -> Vec<String> {
+    pub(super) fn notes(&self, encoder: &str, alpha: f64) -> Vec<String> {
         let mut said = Vec::new();
         for (question, name) in [(Question::Present, "cSCR"), (Question::Identified, "cSCR within kind")] {
             let (mut own, mut pooled) = (Range::default(), Range::default());
@@ -206,7 +207,8 @@ impl<'f> Locals<'f> {
                     Err(why) => without = without.or(Some(why)),
                 }
             }
-            let parts: Vec<String> = [own.say("the model's own"), pooled.say("all models' together")].into_iter().flatten().collect();
+            let parts: Vec<String> =
+                [own.say("the model's own"), pooled.say("all models' together")].into_iter().flatten().collect();
             if !parts.is_empty() {
                 said.push(format!(
                     "{name}@{alpha} by {encoder}, {} windows: values in the null of a subject: {}",
@@ -227,7 +229,8 @@ impl<'f> Locals<'f> {
 pub fn verdicts(facts: &Facts, alpha: f64) -> HashMap<i64, Vec<Option<bool>>> {
     let Some(locals) = Locals::new(facts, alpha) else { return HashMap::new() };
     let verdict = |presence: &Presence| presence.verdict(Question::Present, alpha).ok();
-    let of = |(generation, known): (&usize, &Vec<Presence>)| (facts.generations[*generation].id, known.iter().map(verdict).collect());
+    let of =
+        |(generation, known): (&usize, &Vec<Presence>)| (facts.generations[*generation].id, known.iter().map(verdict).collect());
     locals.generations.iter().zip(&locals.known).map(of).collect()
 }
 
@@ -242,7 +245,9 @@ impl Range {
     }
 
     fn say(&self, whose: &str) -> Option<String> {
-        self.0.map(|[least, most]| if least == most { format!("{least} of {whose}") } else { format!("{least} to {most} of {whose}") })
+        self.0.map(
+            |[least, most]| if least == most { format!("{least} of {whose}") } else { format!("{least} to {most} of {whose}") },
+        )
     }
 }
 

@@ -42,8 +42,8 @@ pub use cells::build;
 pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
 pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
-pub use local::{LocalFacts, verdicts};
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
+pub use local::{LocalFacts, verdicts};
 pub use present::Measure;
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use thresholds::Thresholds;
@@ -159,6 +159,9 @@ pub struct Report {
     /// What to know of the cells before comparing them, as sentences.
     #[serde(skip)]
     pub remarks: Vec<String>,
+    /// How large the nulls are that verdicts on presence rest on, and whose; or why there is no verdict.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 fn thresholds_as_list<S: Serializer>(t: &Thresholds, s: S) -> Result<S::Ok, S::Error> {

@@ -273,11 +273,13 @@ impl Report {
         }
         if let Some(local) = &first.local {
             measures.push(plain("local", Better::Higher, Part::Local));
-            for (name, part, of) in
-                [("cSCR", Part::Cscr, &local.cscr), ("cSCR in kind", Part::CscrKind, &local.cscr_kind)]
-            {
-                measures.extend(of.iter().enumerate().map(|(at, (alpha, _))| {
-                    Measure { name: format!("{name}@{alpha}"), better: Better::Lower, part, at, percent: true }
+            for (name, part, of) in [("cSCR", Part::Cscr, &local.cscr), ("cSCR in kind", Part::CscrKind, &local.cscr_kind)] {
+                measures.extend(of.iter().enumerate().map(|(at, (alpha, _))| Measure {
+                    name: format!("{name}@{alpha}"),
+                    better: Better::Lower,
+                    part,
+                    at,
+                    percent: true,
                 }));
             }
             if local.beyond_words.is_some() {

@@ -4,9 +4,9 @@
 //! which the model's local similarity is the greater says whether the *reference* was followed, not the word: 0.5
 //! means that the references brought nothing.
 
-use super::sign_flip::sign_flip;
 use super::interval::{Clustered, Confidence, intervals};
 use super::mean;
+use super::sign_flip::sign_flip;
 use std::collections::BTreeMap;
 
 /// One requested subject in one generation.

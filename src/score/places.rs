@@ -55,8 +55,8 @@ pub fn most_similar(row: &[f64]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::windows::{Pattern, windows};
     use super::*;
+    use crate::windows::{Pattern, windows};
 
     /// A row of windows of side 30, each sharing half with the next.
     fn row(count: u32) -> Places {

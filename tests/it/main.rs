@@ -34,3 +34,4 @@ mod support;
 mod sweep;
 #[cfg(unix)]
 mod tools;
+mod windows;
