@@ -14,6 +14,8 @@ mod documentation;
 mod durability;
 mod embedding;
 mod encoder_directories;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod fuzz;
 mod generators;
 mod hub;
