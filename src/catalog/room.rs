@@ -15,7 +15,8 @@ const INDEX: u64 = 64 << 10;
 /// Bytes of log that one piece of the index is for: 4096 pages of 4096 bytes.
 const LOG_OF_INDEX: u64 = 16 << 20;
 
-/// Whether the disk may be too full for the index.
+/// Whether the disk may be too full for the index. Told by Unix alone.
+#[cfg(unix)]
 fn is_tight(path: &Path) -> bool {
     use rustix::fs::{StatVfsMountFlags, statvfs};
     let log = fs::metadata(beside(path, "-wal")).map_or(0, |meta| meta.len());
@@ -23,6 +24,11 @@ fn is_tight(path: &Path) -> bool {
     let room = statvfs(directory(path));
     // A place that is only read is always full; some file systems do not count.
     room.is_ok_and(|s| !s.f_flag.contains(StatVfsMountFlags::RDONLY) && s.f_blocks > 0 && s.f_bavail * s.f_frsize < needed)
+}
+
+#[cfg(not(unix))]
+fn is_tight(_: &Path) -> bool {
+    false
 }
 
 /// Refuses to write where the index has no room.
@@ -72,11 +78,13 @@ fn copied(path: &Path, dir: &Path, flags: OpenFlags) -> Result<Connection> {
 }
 
 fn temporary_directory() -> Result<PathBuf> {
-    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     let mut number = 0;
     loop {
         let dir = std::env::temp_dir().join(format!("msdata-{}-{number}", std::process::id()));
-        match fs::DirBuilder::new().mode(0o700).create(&dir) {
+        match builder.create(&dir) {
             Ok(()) => return Ok(dir),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
             Err(e) => return Err(Error::io("make", &dir)(e)),

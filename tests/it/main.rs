@@ -20,6 +20,8 @@ mod fuzz;
 mod generators;
 mod hub;
 mod interop;
+#[cfg(target_os = "linux")]
+mod kills;
 mod outside_text;
 mod page;
 mod paper;
