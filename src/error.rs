@@ -148,6 +148,10 @@ impl Error {
     pub(crate) fn parquet(path: &Path) -> impl Fn(parquet::errors::ParquetError) -> Error + '_ {
         move |e| match io_kind(&e) {
             Some(kind @ std::io::ErrorKind::StorageFull) => Error::io("write", path)(kind.into()),
+            // The end of its writer keeps nothing of the system's error but the words.
+            _ if e.to_string().contains("No space left on device") => {
+                Error::io("write", path)(std::io::ErrorKind::StorageFull.into())
+            }
             _ => Error::Parquet { path: path.to_path_buf(), reason: e.to_string() },
         }
     }

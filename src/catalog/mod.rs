@@ -20,6 +20,7 @@
 //! | `sql` | the user's own queries |
 //! | `soundness` | what is wrong with the rows, each with what to do |
 //! | `repair` | what can be taken out and made anew |
+//! | `room` | room on the disk for the index of the log |
 //! | `seal` | the digest of the rows that nothing else could vouch for |
 //!
 //! Promises: the file is in WAL mode with `synchronous=FULL`, so a committed transaction survives a
@@ -36,6 +37,7 @@ mod queue;
 mod removal;
 mod repair;
 mod results;
+mod room;
 mod roots;
 mod schema;
 mod scores;
@@ -101,6 +103,7 @@ impl Catalog {
         db.pragma_update(None, "synchronous", "full").map_err(catalog(act))?;
         schema::create(&mut db, rule)?;
         seal::seal(&db).map_err(catalog(act))?;
+        room::check(path)?;
         use_log(&db)?;
         db.close().map_err(|(_, e)| catalog(act)(e))?;
         let left = ["-journal", "-wal"].map(|suffix| beside(path, suffix)).into_iter().find(|file| has_content(file));
@@ -115,9 +118,24 @@ impl Catalog {
     /// # Errors
     /// It is no catalog, a newer one, or cannot be read.
     pub fn open_to_read(path: &Path) -> Result<Catalog> {
+        Self::read(path, false)
+    }
+
+    /// As [`Catalog::open_to_read`], for one who holds the data set's lock.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_to_read_alone(path: &Path) -> Result<Catalog> {
+        Self::read(path, true)
+    }
+
+    fn read(path: &Path, alone: bool) -> Result<Catalog> {
         let act = "open the catalog";
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut db = Connection::open_with_flags(path, flags).map_err(catalog(act))?;
+        let mut db = match room::open_copy(path, flags, alone)? {
+            Some(copy) => copy,
+            None => Connection::open_with_flags(path, flags).map_err(catalog(act))?,
+        };
         if let Err(e) = db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
             // In WAL mode even a reader writes, beside the file. Where nobody can write, nobody changes the
             // file either, and it can be read as it is; unless a writer's log still holds a part of it.
@@ -145,6 +163,7 @@ impl Catalog {
     /// As [`Catalog::open_to_read`].
     pub fn open_to_write(path: &Path) -> Result<Catalog> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        room::check(path)?;
         let mut db = Connection::open_with_flags(path, flags).map_err(catalog("open the catalog"))?;
         schema::version(&db, path)?; // before anything is set in a file that may be another's
         configure(&db)?;
@@ -263,6 +282,12 @@ fn catalog(action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
         if full {
             let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Error::Io { action: "write", path: "catalog.sqlite".into(), source };
+        }
+        if matches!(e.sqlite_error_code(), Some(ErrorCode::SystemIoFailure)) {
+            return Error::request(
+                format!("catalog: cannot {action}: {e}"),
+                "the disk is full or failing, or files may not grow that far (`ulimit -f`): put that right and run the same command again",
+            );
         }
         Error::Catalog { action, source: Box::new(e) }
     }

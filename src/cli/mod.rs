@@ -104,6 +104,7 @@ enum Ended {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    signals::end_well_on_a_full_disk();
     let cli = Cli::try_parse().unwrap_or_else(|e| refused(&e));
     let terminal = Terminal::new(cli.quiet, cli.progress);
     match run(cli, &terminal) {

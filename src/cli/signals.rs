@@ -34,6 +34,26 @@ pub fn asked(patient: bool) -> &'static Asked {
     &ASKED
 }
 
+/// Tells SIGBUS as an error. The system sends it where a mapped file (the index of the catalog's log) cannot be filled
+/// or read, and takes no other answer than the end of the process.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+pub fn end_well_on_a_full_disk() {
+    const TEXT: &[u8] =
+        b"error: a file of the data set that is mapped into memory cannot be written or read: the disk is full or failing\n\
+        hint: make room on the disk and run the same command again; what was finished is kept\n";
+    let tell = || {
+        let _ = rustix::io::write(std::io::stderr(), TEXT);
+        signal_hook::low_level::exit(1);
+    };
+    // SAFETY: in a signal's handler only what POSIX calls async-signal-safe may run; this is write(2), with neither
+    // allocation nor lock, and _exit(2).
+    let _ = unsafe { signal_hook::low_level::register(signal_hook::consts::SIGBUS, tell) };
+}
+
+#[cfg(not(unix))]
+pub fn end_well_on_a_full_disk() {}
+
 impl Asked {
     /// The work is done: a signal that comes now ends the process.
     pub fn ended(&self) {

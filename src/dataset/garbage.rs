@@ -56,7 +56,7 @@ impl Dataset {
         let path = catalog_of(dir)?;
         // Nobody writes while this looks: nothing of theirs can be among it.
         let lock = lock(dir)?;
-        let data = Dataset::opened(dir, Catalog::open_to_read(&path)?, None, Some(lock))?;
+        let data = Dataset::opened(dir, Catalog::open_to_read_alone(&path)?, None, Some(lock))?;
         let (found, _held) = data.garbage()?;
         if remove {
             for garbage in found.iter().filter(|garbage| garbage.kind != GarbageKind::Part) {

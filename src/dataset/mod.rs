@@ -96,7 +96,7 @@ const NAMED: usize = 10;
 const CATALOG: &str = "catalog.sqlite";
 const EMBEDDINGS: &str = "embeddings";
 /// Held by whoever writes; empty. Hidden, because it is no part of the data.
-const LOCK: &str = ".lock";
+pub(crate) const LOCK: &str = ".lock";
 
 /// An open data set: the directory with `catalog.sqlite` and `embeddings/`.
 pub struct Dataset {

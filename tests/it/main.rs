@@ -14,10 +14,14 @@ mod documentation;
 mod durability;
 mod embedding;
 mod encoder_directories;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod fuzz;
 mod generators;
 mod hub;
 mod interop;
+#[cfg(target_os = "linux")]
+mod kills;
 mod outside_text;
 mod page;
 mod paper;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The commands that are swept, in order.
-const STEPS: [&[&str]; 4] = [&["init"], &INGEST, &["report", "--format", "csv", "--out", "t.csv"], &["export", "tables"]];
+pub(super) const STEPS: [&[&str]; 4] =
+    [&["init"], &INGEST, &["report", "--format", "csv", "--out", "t.csv"], &["export", "tables"]];
 
 const OPERATIONS: [&str; 5] = ["write", "fsync", "rename", "open", "unlink"];
 const ACTIONS: [&str; 4] = ["KILL", "ENOSPC", "EIO", "SHORT"];
 
 /// Runs the steps from `first` on, as one who goes on after a fault does.
-fn resume(dir: &Path, first: usize) -> std::result::Result<(), String> {
+pub(super) fn resume(dir: &Path, first: usize) -> std::result::Result<(), String> {
     for (n, step) in STEPS.iter().enumerate().skip(first) {
         if n == 0 && dir.join("data/catalog.sqlite").exists() || n == 3 && dir.join("tables").exists() {
             continue;
@@ -26,7 +27,7 @@ fn resume(dir: &Path, first: usize) -> std::result::Result<(), String> {
 }
 
 /// All that the steps gave: the digest, the report, the tables.
-fn result(dir: &Path) -> Vec<(String, Vec<u8>)> {
+pub(super) fn result(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = vec![("digest".to_owned(), ok(dir, &["digest"]).into_bytes())];
     found.push(("t.csv".into(), fs::read(dir.join("t.csv")).unwrap_or_default()));
     let tables = tree(&dir.join("tables"))
