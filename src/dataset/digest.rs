@@ -34,6 +34,9 @@ pub struct Digest {
     pub tables: Vec<TableDigest>,
 }
 
+/// Subject, local similarity, largest plain cosine, window.
+type LocalRow<'a> = (&'a str, f64, f64, [u32; 3]);
+
 /// A table on its way.
 struct Rows {
     table: &'static str,
@@ -116,7 +119,7 @@ impl Dataset {
             for score in self.catalog.subject_scores(encoder.id)? {
                 similarities.entry(score.generation).or_default().push((score.ordinal, score.similarity));
             }
-            let mut locals: HashMap<i64, Vec<(&str, f64, f64, [u32; 3])>> = HashMap::new();
+            let mut locals: HashMap<i64, Vec<LocalRow<'_>>> = HashMap::new();
             self.catalog.each_local_score(encoder.id, |generation, l| {
                 let window = [l.window.x, l.window.y, l.window.side];
                 let subject = ids.get(&l.subject).copied().unwrap_or_default();

@@ -64,6 +64,9 @@ pub(super) struct Arena<'a> {
 /// Where images of two models meet: prompt, seed and, where images are not compared whole, place in the prompt.
 type Line = (u32, i64, u32);
 
+/// A cell's keys, and its contrast for each pair of models.
+type CellContrasts = (Vec<(Key, KeyValue)>, Vec<Option<Contrast>>);
+
 /// One model's units, and its cells by the codes of their keys.
 pub(super) struct Side<'a> {
     facts: &'a Facts,
@@ -204,7 +207,7 @@ impl<'a> Arena<'a> {
             .into_par_iter()
             .map(|model| (model, &self.sides[&model], self.sides[&model].values(self, measure.kind)))
             .collect();
-        let mut of_cells: Vec<(Vec<(Key, KeyValue)>, Vec<Option<Contrast>>)> = Vec::new(); // each by pair
+        let mut of_cells: Vec<CellContrasts> = Vec::new();
         for (codes, lines) in &self.lines {
             let here = values.par_iter().filter(|(_, side, _)| side.cells.contains_key(codes));
             let column = |side: &Side<'_>, values: &[Option<f64>]| -> Vec<Option<f64>> {
