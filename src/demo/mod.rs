@@ -19,7 +19,7 @@ mod scene;
 mod shape;
 
 use crate::bench::Shape;
-use crate::dataset::{BenchOptions, EmbedOptions};
+use crate::dataset::{BenchOptions, EmbedOptions, WindowChoice};
 use crate::durable::write_directory;
 use crate::encoder::{Home, Runtime};
 use crate::error::{Error, Result};
@@ -28,6 +28,7 @@ use crate::manifest::Prompt;
 use crate::page::{PageOptions, PageOutput};
 use crate::report::{Report, Thresholds};
 use crate::watch::Watch;
+use crate::windows::Pattern;
 use crate::{Dataset, IngestOptions, ReportOptions};
 pub use agreement::Agreement;
 use cast::CAST;
@@ -89,9 +90,12 @@ pub fn make(dir: &Path, options: &DemoOptions, watch: &mut Watch<'_>) -> Result<
     let bench =
         BenchOptions { shape, seeds: options.seeds.clone(), out: Some(dir.join("prompts.jsonl")), ..BenchOptions::default() };
     let prompts = data.bench_build(&bench, watch)?.prompts;
-    let generations = draw_generations(dir, &prompts, options, watch)?;
-    let embed = Some(EmbedOptions::default());
-    data.ingest(&IngestOptions { generations: vec![generations], embed, ..IngestOptions::default() }, watch)?;
+    let [first, all] = draw_generations(dir, &prompts, options, watch)?;
+    // Looking through every image takes minutes without optimisation; those of one seed say as much.
+    for (manifest, windows) in [(first, WindowChoice::Pattern(Pattern::Fast)), (all, WindowChoice::None)] {
+        let embed = Some(EmbedOptions { windows, ..EmbedOptions::default() });
+        data.ingest(&IngestOptions { generations: vec![manifest], embed, ..IngestOptions::default() }, watch)?;
+    }
     let thresholds: Thresholds = THRESHOLDS.parse().map_err(Error::Damaged)?;
     let report = data.report(&ReportOptions { thresholds: thresholds.clone(), controls: true, ..ReportOptions::default() })?;
     let title = Some("A demonstration".to_owned());
@@ -114,8 +118,8 @@ fn draw_cast(dir: &Path) -> Result<&'static str> {
     Ok("subjects.jsonl")
 }
 
-/// Writes every image of every generator and their manifest; the manifest's path.
-fn draw_generations(dir: &Path, prompts: &[Prompt], options: &DemoOptions, watch: &mut Watch<'_>) -> Result<PathBuf> {
+/// Writes every image of every generator, and the manifests of the first seed and of all; the manifests' paths.
+fn draw_generations(dir: &Path, prompts: &[Prompt], options: &DemoOptions, watch: &mut Watch<'_>) -> Result<[PathBuf; 2]> {
     let mut lines = Vec::new();
     for (done, prompt) in (1..).zip(prompts) {
         watch.check()?;
@@ -125,9 +129,12 @@ fn draw_generations(dir: &Path, prompts: &[Prompt], options: &DemoOptions, watch
         lines.extend(drawn.collect::<Result<Vec<_>>>()?);
         watch.report("prompts", done, Some(prompts.len() as u64));
     }
-    let manifest = dir.join("generations.jsonl");
-    write_manifest(&manifest, &lines)?;
-    Ok(manifest)
+    let manifests = [dir.join("generations-first-seed.jsonl"), dir.join("generations.jsonl")];
+    let first: Vec<Value> =
+        lines.iter().filter(|line| line["seed"].as_i64() == options.seeds.first().copied()).cloned().collect();
+    write_manifest(&manifests[0], &first)?;
+    write_manifest(&manifests[1], &lines)?;
+    Ok(manifests)
 }
 
 /// Draws one image; its line of the manifest. The generators put everyone in the same spots, so that little else differs

@@ -301,7 +301,11 @@ fn comparisons_in_every_format() {
     assert_eq!(compare(&["--all", "--whole", "--format", "jsonl"]).lines().count(), 3 * 4);
     let board = compare(&["--leaderboard", "--format", "csv"]);
     assert!(
-        board.starts_with("subject_count,rank,model,groups,images,mean,low,high\n2,1,PSR,a,45,0.0,0.0,0.0\n2,2,MOSAIC,b,45,1.0,"),
+        // PSR against the two others: 1 better on every prompt; each of those against PSR and one that is as good: −½.
+        board.starts_with(
+            "subject_count,rank,model,groups,margin,images,mean,low,high\n2,1,PSR,a,1.0,45,0.0,0.0,0.218\
+             "
+        ) && board.contains("\n2,2,MOSAIC,b,-0.5,45,1.0,"),
         "{board}"
     );
     for wrong in [&["MOSAIC"][..], &[], &["A", "B", "--all"], &["--all", "--leaderboard"], &["A", "B", "--whole", "--by", "seed"]]

