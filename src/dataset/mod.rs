@@ -108,7 +108,7 @@ pub struct Dataset {
     /// Held while this value may need the parts that its catalog names.
     _hold: Option<Hold>,
     /// Held while this value may write.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// What to take out with [`Dataset::remove`].
@@ -194,7 +194,7 @@ impl Dataset {
         Ok(data)
     }
 
-    fn opened(dir: &Path, catalog: Catalog, hold: Option<Hold>, lock: Option<File>) -> Result<Dataset> {
+    fn opened(dir: &Path, catalog: Catalog, hold: Option<Hold>, lock: Option<Lock>) -> Result<Dataset> {
         let dir = dir.canonicalize().map_err(Error::io("resolve", dir))?;
         let store = Store::new(dir.join(EMBEDDINGS), &catalog.parts()?);
         let door = Door::default().with(catalog.roots()?);
@@ -437,11 +437,21 @@ fn remove_catalog(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn lock(dir: &Path) -> Result<File> {
+/// The right to write, given back when it is dropped: at once, also where a process that was being started at that
+/// moment still holds a copy of the open file.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(dir: &Path) -> Result<Lock> {
     let path = dir.join(LOCK);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("write", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(Error::Locked(dir.to_path_buf())),
         Err(TryLockError::Error(e)) => Err(Error::io("lock", &path)(e)),
     }
