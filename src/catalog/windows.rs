@@ -89,7 +89,7 @@ impl Catalog {
     /// SQLite's.
     pub fn images_to_look_through(&self, encoder: i64, after: i64, limit: usize) -> Result<Vec<ImageTask>> {
         self.db
-            .prepare_cached(&format!("SELECT i.id, i.path, i.blake3 {TO_LOOK_THROUGH} ORDER BY i.id LIMIT ?3"))
+            .prepare_cached(&format!("SELECT i.id, full_path(i.path), i.blake3 {TO_LOOK_THROUGH} ORDER BY i.id LIMIT ?3"))
             .and_then(|mut q| {
                 q.query_map(params![encoder, after, limit as i64], |r| {
                     Ok(ImageTask { image: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), source: r.get(2)? })
