@@ -8,14 +8,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Largest file of settings (`msdata.toml`), in bytes.
-pub const MAX_SETTINGS: u64 = 1 << 20;
-
 /// Largest JSON file that is read as a whole (lists of prompts, configurations), in bytes.
 pub const MAX_JSON: u64 = 64 << 20;
-
-/// Largest `tokenizer.json`, in bytes. Those of large vocabularies have some 40 MB.
-pub const MAX_TOKENIZER: u64 = 256 << 20;
 
 /// Most names in a tree that is walked.
 const MOST_ENTRIES: usize = 20_000_000;

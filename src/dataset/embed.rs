@@ -58,7 +58,9 @@ pub struct EmbedSummary {
 impl EmbedSummary {
     /// Whether an image is not embedded, because it cannot be, or because it changed while it was read.
     pub fn lacks_images(&self) -> bool {
-        self.failed > 0 || self.encoders.iter().any(|(_, done)| done.failed + done.changed > 0)
+        self.failed > 0
+            || self.encoders.iter().any(|(_, done)| done.failed + done.changed > 0)
+            || self.windows.iter().any(|(_, _, done)| done.failed > 0)
     }
 }
 
