@@ -342,7 +342,7 @@ fn what_is_known_of_a_model_outlives_its_last_generation() {
     assert_eq!((tally.done, tally.open), (0, 6), "what was made is gone, so it is to be made");
     drop(catalog);
     ingest_with_warnings(&mut small.open(), &small.files.options());
-    assert_eq!(small.catalog().models().unwrap(), [("A".to_owned(), true)], "it is a control still");
+    assert_eq!(small.catalog().models().unwrap(), [("A".parse().unwrap(), true)], "it is a control still");
     // Taken out as a whole, it is said what went.
     let removed = small.open().remove(&Removal::Model(model)).unwrap();
     assert_eq!((removed.generations, removed.jobs, removed.control), (4, 6, true));
