@@ -22,6 +22,7 @@ mod hub;
 mod interop;
 #[cfg(target_os = "linux")]
 mod kills;
+mod module_order;
 mod outside_text;
 mod page;
 mod paper;
@@ -31,6 +32,7 @@ mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod snapshots;
 mod soundness;
 mod staleness;
 mod support;
@@ -38,4 +40,5 @@ mod support;
 mod sweep;
 #[cfg(unix)]
 mod tools;
+mod upgrade;
 mod windows;
