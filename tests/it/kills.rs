@@ -1,6 +1,7 @@
 //! The small pipeline, killed at random times by one process and by two, and cut off from power.
 
-use crate::support::small::{msdata, ok, stderr, write};
+use crate::support::lab::{err, msdata, ok};
+use crate::support::small::write;
 use crate::sweep::{STEPS, result, resume};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs;
@@ -65,7 +66,7 @@ fn clean(dir: &Path) -> (Results, Duration) {
 fn check(dir: &Path, clean: &Results, when: &str) {
     if dir.join("data/catalog.sqlite").exists() {
         let verified = msdata(dir, &["verify", "--deep"]).output().unwrap();
-        let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &stderr(&verified);
+        let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &err(&verified);
         assert!(verified.status.success(), "{when}: {told}");
     }
     let files = clean.iter().skip(1).filter(|(name, _)| name == "t.csv" || dir.join("tables").exists());

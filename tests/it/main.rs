@@ -18,6 +18,8 @@ mod full_disk;
 mod fuzz;
 mod generators;
 mod hub;
+mod image_files;
+mod ingestion;
 mod interop;
 #[cfg(target_os = "linux")]
 mod kills;

@@ -1,6 +1,6 @@
 //! A catalog of schema version 1, frozen in `schema_1.sql`, becomes what a new one is, with its rows.
 
-use crate::support::small;
+use crate::support::lab::{err, msdata, ok, refused};
 use msdata::catalog::{Catalog, PathRule};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -110,12 +110,12 @@ fn readers_say_what_upgrades_and_it_does() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir_all(dir.path().join("data/embeddings")).unwrap();
     old_catalog(&dir.path().join("data/catalog.sqlite"));
-    let refused = small::refused(dir.path(), &["report"]);
-    assert!(refused.contains("data/catalog.sqlite has the older schema version 1"), "{refused}");
-    assert!(refused.contains("`msdata score`"), "{refused}");
-    let score = small::msdata(dir.path(), &["score"]).output().unwrap();
-    assert_eq!(score.status.code(), Some(3), "{}", small::stderr(&score)); // three images cannot be used
-    let report = small::ok(dir.path(), &["report", "--by", "model", "--format", "csv"]);
+    let said = refused(dir.path(), &["report"]);
+    assert!(said.contains("data/catalog.sqlite has the older schema version 1"), "{said}");
+    assert!(said.contains("`msdata score`"), "{said}");
+    let score = msdata(dir.path(), &["score"]).output().unwrap();
+    assert_eq!(score.status.code(), Some(3), "{}", err(&score)); // three images cannot be used
+    let report = ok(dir.path(), &["report", "--by", "model", "--format", "csv"]);
     let cells: Vec<Vec<&str>> = report.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(cells[0][..6], ["model", "images", "subjects", "missing", "clip_t_dinov2-small", "similarity_dinov2-small"]);
     assert_eq!(cells[1][..6], ["A", "1", "2", "2", "0.25", "0.5"]);

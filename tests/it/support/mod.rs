@@ -2,6 +2,8 @@
 //! small HTTP server.
 
 pub mod encoder_lab;
+pub mod lab;
+pub mod pictures;
 pub mod prescribed;
 pub mod server;
 pub mod sets;
