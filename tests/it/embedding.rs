@@ -1,7 +1,7 @@
 //! Images to vectors, from the command line: what is embedded, what is not done twice, what happens to
 //! files that cannot be used, to a killed run, to a changed model. With the built-in encoder.
 
-use crate::support::lab::{Lab, contents, err};
+use crate::support::lab::{Lab, contents, err, shared};
 use crate::support::pictures::picture;
 use msdata::encoder::Home;
 use serde_json::json;
@@ -86,7 +86,7 @@ fn images_that_cannot_be_used_are_kept_with_their_reason_and_tried_again() {
     assert!(err(&run).contains("5 images, 1 failed"), "the head of the spoiled image is whole: {}", err(&run));
     let reasons = lab.sql("SELECT prompt_id, seed, status, reason FROM generations WHERE status <> 'ok' ORDER BY 1, 2");
     let reasons = reasons.join("\n");
-    assert!(reasons.contains("p0,1,unreadable,a broken PNG file"), "{reasons}");
+    assert!(reasons.contains("p0,1,unreadable,\"a broken PNG file"), "{reasons}");
     assert!(reasons.contains("p1,0,missing,no such file") && reasons.contains("p1,1,unreadable,\"not an image"), "{reasons}");
     let report = lab.run(&["-d", "data", "report", "--by", "model", "--format", "jsonl"]);
     assert!(String::from_utf8_lossy(&report.stdout).contains(r#""images":3,"subjects":6,"missing":3"#));
@@ -226,12 +226,7 @@ fn progress_for_job_logs_is_a_line_of_json() {
 /// The parity fixtures' CLIP: a text network with a real tokenizer.
 #[test]
 fn prompts_are_embedded_and_cut_ones_are_flagged() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let clip = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join("parity/encoders/clip_tiny");
-    if !clip.exists() {
-        eprintln!("skipped: {} is not there", clip.display());
-        return;
-    }
+    let Some(clip) = shared("parity/encoders/clip_tiny") else { return };
     let lab = Lab::with_images(2);
     let long = "a red ball beside a blue cup, ".repeat(20);
     let prompts = fs::read_to_string(lab.path("input/prompts.jsonl")).unwrap().replacen("Two things.", &long, 1);

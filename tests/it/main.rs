@@ -17,6 +17,7 @@ mod encoder_directories;
 mod full_disk;
 mod fuzz;
 mod generators;
+mod hostile;
 mod hub;
 mod image_files;
 mod ingestion;

@@ -6,26 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Uses of a later module that are still to be removed: the file, and the module that it uses.
-const EXCEPTIONS: &[(&str, &str)] = &[
-    // The hub's faults are told with advice of their own.
-    ("error.rs", "encoder"),
-    // Bad rows are listed by the error.
-    ("error.rs", "manifest"),
-    // What becomes of transparent pixels and what a picture looks like are rows of the catalog.
-    ("catalog/appearance.rs", "image"),
-    // A copy of the catalog is read only while nobody holds the data set's lock.
-    ("catalog/room.rs", "dataset"),
-];
-
 /// Modules whose order a table states.
 struct Room {
     /// Where they lie: nothing for the crate's root.
     path: Vec<String>,
     /// The modules of the table, in order.
     order: Vec<String>,
-    /// Modules that are for all others to use, and use only each other and the first of the table.
-    beside: Vec<String>,
+    /// The modules that there are.
+    declared: BTreeSet<String>,
     /// Which module a name is from that the room itself gives out.
     names: BTreeMap<String, String>,
 }
@@ -33,12 +21,10 @@ struct Room {
 impl Room {
     fn read(file: &str, path: &[&str]) -> Room {
         let text = fs::read_to_string(root().join(file)).unwrap();
-        let docs: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("//!")).collect();
-        let name = Regex::new(r"^ \| \[?`(\w+)`").unwrap();
-        let order = docs.iter().filter_map(|line| Some(name.captures(line)?[1].to_owned())).collect();
-        let after = docs.join("\n").split_once("Beside them").map_or(String::new(), |(_, after)| after.to_owned());
-        let sentence = after.split("\n\n").next().unwrap_or_default();
-        let beside = Regex::new(r"\[`(\w+)`\]").unwrap().captures_iter(sentence).map(|c| c[1].to_owned()).collect();
+        let row = Regex::new(r"(?m)^//! \| \[?`(\w+)`").unwrap();
+        let order = row.captures_iter(&text).map(|row| row[1].to_owned()).collect();
+        let module = Regex::new(r"(?m)^(?:pub )?mod (\w+);").unwrap();
+        let declared = module.captures_iter(&text).map(|module| module[1].to_owned()).collect();
         let mut names = BTreeMap::new();
         for tree in text.split("\npub use ").skip(1) {
             let mut found = Vec::new();
@@ -47,24 +33,19 @@ impl Room {
                 names.insert(path[path.len() - 1].clone(), path[0].clone());
             }
         }
-        Room { path: path.iter().map(|s| (*s).to_owned()).collect(), order, beside, names }
+        Room { path: path.iter().map(|s| (*s).to_owned()).collect(), order, declared, names }
     }
 
-    /// The module of this room that a path is in.
-    fn module_of(&self, path: &[String]) -> Option<&str> {
+    /// The place in the table of the module that a path is in.
+    fn place(&self, path: &[String]) -> Option<usize> {
         let name = path.strip_prefix(&self.path[..])?.first()?;
         let name = self.names.get(name).unwrap_or(name);
-        self.order.iter().chain(&self.beside).find(|module| *module == name).map(String::as_str)
+        self.order.iter().position(|module| module == name)
     }
+}
 
-    fn may_use(&self, user: &str, used: &str) -> bool {
-        let place = |module| self.order.iter().position(|m| m == module);
-        match (place(user), place(used)) {
-            (_, None) => true, // beside
-            (None, Some(used)) => used == 0,
-            (Some(user), Some(used)) => used <= user,
-        }
-    }
+fn rooms() -> [Room; 2] {
+    [Room::read("lib.rs", &[]), Room::read("ops/mod.rs", &["ops"])]
 }
 
 fn root() -> PathBuf {
@@ -165,76 +146,39 @@ fn uses(code: &str, module: &[String]) -> Vec<(usize, Vec<String>)> {
 
 #[test]
 fn modules_use_only_those_before_them() {
-    let rooms = [Room::read("lib.rs", &[]), Room::read("ops/mod.rs", &["ops"])];
-    let files: Vec<PathBuf> = sources(&root()).into_iter().filter(|file| !file.starts_with(root().join("cli"))).collect();
-    let read: Vec<(Vec<String>, String, Vec<String>)> = files
-        .iter()
-        .map(|file| {
-            let (code, tests) = code(&fs::read_to_string(file).unwrap());
-            (module_path(file), code, tests)
+    let rooms = rooms();
+    // The command line is another crate.
+    let files = sources(&root()).into_iter().filter(|file| !file.starts_with(root().join("cli")));
+    let read: Vec<_> = files.map(|file| (module_path(&file), code(&fs::read_to_string(&file).unwrap()), file)).collect();
+    let is_test = |module: &[String]| {
+        read.iter().any(|(parent, (_, tests), _)| {
+            module.split_last().is_some_and(|(name, above)| above == &parent[..] && tests.contains(name))
         })
-        .collect();
-    let tests: BTreeSet<Vec<String>> =
-        read.iter().flat_map(|(module, _, tests)| tests.iter().map(|test| [&module[..], &[test.clone()]].concat())).collect();
-
-    let (mut wrong, mut excused, mut edges) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    let mut seen = 0;
-    for (file, (module, code, _)) in files.iter().zip(&read) {
-        if tests.contains(module) || module == &["lib"] || module == &["main"] {
-            continue;
-        }
+    };
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (module, (code, _), file) in read.iter().filter(|(module, ..)| !is_test(module)) {
         for (line, path) in uses(code, module) {
             for room in &rooms {
-                let (Some(user), Some(used)) = (room.module_of(module), room.module_of(&path)) else { continue };
-                if user == used || module == &room.path {
-                    continue;
-                }
-                seen += 1;
-                let file = file.strip_prefix(root()).unwrap().display();
-                if let Some(at) = EXCEPTIONS.iter().position(|(place, name)| *place == file.to_string() && *name == used) {
-                    excused.insert(at);
-                } else if !room.may_use(user, used) {
-                    wrong.push(format!(
-                        "src/{file}:{line}: `{user}` uses `{used}`, which may not be used there ({})",
-                        path.join("::")
-                    ));
-                } else if room.path.is_empty() {
-                    edges.insert((user.to_owned(), used.to_owned()));
+                let (Some(user), Some(used)) = (room.place(module), room.place(&path)) else { continue };
+                seen += usize::from(user != used);
+                if user < used {
+                    let file = file.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display();
+                    let [user, used] = [user, used].map(|place| &room.order[place]);
+                    wrong.push(format!("{file}:{line}: `{user}` uses `{used}`, which comes after it ({})", path.join("::")));
                 }
             }
         }
     }
-    assert!(seen > 300, "{seen} uses of other modules were found; is the source read as it is written?");
-    wrong.dedup();
+    assert!(seen > 300, "{seen} uses of other modules were found: is the source read as it is written?");
     assert!(wrong.is_empty(), "{} uses against the order of the modules:\n{}", wrong.len(), wrong.join("\n"));
-    let stale: Vec<_> = (0..EXCEPTIONS.len()).filter(|at| !excused.contains(at)).map(|at| EXCEPTIONS[at]).collect();
-    assert!(stale.is_empty(), "these exceptions are needed no longer: {stale:?}");
-
-    // No circle among those beside the table, either: what uses nothing goes, and then what used only that.
-    loop {
-        let users: BTreeSet<String> = edges.iter().map(|(user, _)| user.clone()).collect();
-        let before = edges.len();
-        edges.retain(|(_, used)| users.contains(used));
-        if edges.len() == before {
-            break;
-        }
-    }
-    assert!(edges.is_empty(), "modules that use each other in a circle, and what leads there: {edges:?}");
 }
 
 #[test]
-fn every_module_is_in_the_table() {
-    let room = Room::read("lib.rs", &[]);
-    let text = fs::read_to_string(root().join("lib.rs")).unwrap();
-    let declared: BTreeSet<&str> = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    let listed: Vec<&str> = room.order.iter().chain(&room.beside).map(String::as_str).collect();
-    assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), declared);
-    assert_eq!(listed.len(), declared.len(), "a module is listed twice: {listed:?}");
-
-    let room = Room::read("ops/mod.rs", &["ops"]);
-    let text = fs::read_to_string(root().join("ops/mod.rs")).unwrap();
-    let declared: BTreeSet<&str> = text.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
-    assert_eq!(room.order.iter().map(String::as_str).collect::<BTreeSet<_>>(), declared);
+fn every_module_is_in_its_table_once() {
+    for Room { path, order, declared, .. } in rooms() {
+        assert_eq!(order.iter().cloned().collect::<BTreeSet<_>>(), declared, "{path:?}");
+        assert_eq!(order.len(), declared.len(), "{order:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! State that could outlive what it was made from: vectors on their way, scores, jobs, flags, what is known of files.
 
 use crate::embedding::own_encoder;
-use crate::support::lab::{Lab, err};
+use crate::support::lab::{Lab, err, shared};
 use crate::support::pictures::picture;
 use crate::support::prescribed::{Image, Prescribed, Prompt, Written, ingest, ingest_with_warnings, tiny_image};
 use msdata::catalog::{Catalog, StagedVector, Target, VectorKey};
@@ -143,12 +143,7 @@ fn a_vector_on_its_way_does_not_outlive_its_text_or_its_image() {
 /// The parity fixtures' CLIP: a text network with a real tokenizer.
 #[test]
 fn clip_t_is_of_the_text_that_the_prompt_has() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let clip = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join("parity/encoders/clip_tiny");
-    if !clip.exists() {
-        eprintln!("skipped: {} is not there", clip.display());
-        return;
-    }
+    let Some(clip) = shared("parity/encoders/clip_tiny") else { return };
     let lab = Lab::with_images(1);
     let clip = clip.to_str().unwrap();
     assert_eq!(lab.ingest("data", &["--no-embed"]).status.code(), Some(0));

@@ -1,6 +1,7 @@
 //! Bits that flip, and readers beside a writer.
 
-use super::{files, number, python, rewrite};
+use super::{files, python, rewrite};
+use crate::support::chance::{Draw, number};
 use crate::support::lab::{Lab, err, out};
 use msdata::Dataset;
 use std::fs;
@@ -8,18 +9,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-/// Numbers that differ from run to run of the test only where `MSDATA_SEED` says so.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}
 
 /// One bit at a time, in a part, an image or the catalog after VACUUM. `MSDATA_FLIPS=200` flips more.
 #[test]
@@ -39,7 +28,7 @@ fn a_flipped_bit_is_found_or_has_no_effect() {
         .into_iter()
         .chain([files(&lab.path("input/images"))[4].clone()])
         .collect();
-    let mut draw = Draw(0x9e37_79b9_7f4a_7c15 ^ number("MSDATA_SEED", 1));
+    let mut draw = Draw::new();
     let (mut found, mut without_effect) = (0, 0);
     for n in 0..number("MSDATA_FLIPS", 40) {
         let path = &targets[n as usize % targets.len()];

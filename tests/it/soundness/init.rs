@@ -1,6 +1,6 @@
 //! `init` makes a data set or leaves none.
 
-use super::number;
+use crate::support::chance::number;
 use crate::support::lab::{Lab, err, out};
 use msdata::Dataset;
 use msdata::dataset::Removal;

@@ -160,7 +160,3 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 fn python() -> String {
     std::env::var("MSDATA_PYTHON").unwrap_or_else(|_| "python3".into())
 }
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(otherwise)
-}

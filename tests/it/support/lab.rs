@@ -1,6 +1,9 @@
 //! The program as the tests run it, and a directory to run it in.
 
+use msdata::Dataset;
+use msdata::catalog::QueryRows;
 use msdata::encoder::Home;
+use msdata::table::Cell;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,6 +50,17 @@ pub fn rows(dir: &Path, data: &str, query: &str) -> Vec<String> {
     ok(dir, &["-d", data, "sql", query, "--format", "csv"]).lines().skip(1).map(str::to_owned).collect()
 }
 
+/// The rows that a query of an open data set gives.
+pub fn cells(data: &mut Dataset, query: &str) -> Vec<Vec<Cell>> {
+    let mut found = Vec::new();
+    let mut row = |cells: &[Cell]| {
+        found.push(cells.to_vec());
+        Ok(())
+    };
+    data.query(query, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    found
+}
+
 /// Every file below `dir` with its bytes, by path relative to it.
 pub fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -71,6 +85,17 @@ pub fn python() -> Option<String> {
         eprintln!("skipped: MSDATA_PYTHON is not set; `make test` sets it");
     }
     python
+}
+
+/// A part of the data that lies beside the checkout or in `MSDATA_SHARED`, if it is there.
+pub fn shared(part: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let path = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join(part);
+    if !path.exists() {
+        eprintln!("skipped: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
 }
 
 /// A directory with the input of a data set, and the program to run in it.
@@ -101,7 +126,8 @@ impl Lab {
     pub fn manifests(&self, directory: &str, subjects: &[Value], prompts: &[Value], generations: &[Value]) {
         for (name, rows) in [("subjects", subjects), ("prompts", prompts), ("generations", generations)] {
             let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
-            self.write(&format!("{directory}/{name}.jsonl"), text);
+            let place = self.path(directory).join(name).with_extension("jsonl");
+            fs::write(place, text).unwrap();
         }
     }
 
