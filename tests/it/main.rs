@@ -1,4 +1,7 @@
 //! Every integration test, in one program: one module a topic, and what they share in `support`.
+//!
+//! Help, reports and errors are compared word for word with the files in `snapshots`. After a change of a text,
+//! `INSTA_UPDATE=always cargo test --locked --test it snapshots::` writes them anew; look at them with `git diff`.
 
 #![allow(clippy::unwrap_used)]
 
