@@ -195,9 +195,7 @@ fn sql_reads_and_only_reads() {
 fn a_closed_pipe_is_no_error() {
     let dir = ingested("dinov2-small");
     let query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n";
-    let mut child = msdata(dir.path(), &["-d", "data", "sql", query, "--format", "csv"])
-        .spawn()
-        .unwrap();
+    let mut child = msdata(dir.path(), &["-d", "data", "sql", query, "--format", "csv"]).spawn().unwrap();
     let mut first = [0; 4];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap(); // and closed here
     let output = child.wait_with_output().unwrap();
