@@ -5,7 +5,7 @@ VENV := target/venv
 # What the tests open exported tables with. Pinned, so that a test that passed yesterday passes today.
 PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 pillow==13.0.0 numpy==2.4.6 onnxruntime==1.31.1 onnx==1.23.2
 
-.PHONY: help demo test fuzz test-browser browser check setup onnxruntime format lint docs bench install clean
+.PHONY: help demo test fuzz test-browser browser check setup onnxruntime format lint docs audit bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ lint:
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
+
+audit: ## licences and advisories (cargo-deny) and spelling (typos); both tools must be installed
+	cargo deny --locked check --config .cargo/deny.toml
+	typos --config .config/typos.toml
 
 bench: setup ## what is measured in docs/performance.md; some minutes
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench catalog --bench embedding --bench coverage --bench duplicates
