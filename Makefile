@@ -1,4 +1,4 @@
-# The two commands of the README are `make demo` and `make test`; `make help` lists the rest.
+# The two main commands are `make demo` and `make test`; `make help` lists the rest.
 
 PYTHON ?= python3
 VENV := target/venv
@@ -18,7 +18,7 @@ demo: onnxruntime ## the main job: draw a stress test, embed, score and report i
 test: setup ## every test, with doc tests and the exported tables opened by DuckDB, pandas, pyarrow, Polars
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked
 
-fuzz: ## the readers under mutated input, four minutes a target (tests/fuzz has them for cargo fuzz, too)
+fuzz: ## feed mutated input to the readers, four minutes per target (tests/fuzz has the same targets for cargo fuzz)
 	MSDATA_FUZZ_SECONDS=240 cargo test --locked --test it -- --nocapture fuzz::
 
 test-browser: browser ## the report page in Chromium: keyboard, mouse, accessibility, hostile data
@@ -52,7 +52,7 @@ audit: ## licences and advisories (cargo-deny) and spelling (typos); both tools 
 	cargo deny --locked check --config .cargo/deny.toml
 	typos --config .config/typos.toml
 
-bench: setup ## what is measured in docs/performance.md; some minutes
+bench: setup ## the measurements of docs/performance.md; takes some minutes
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench catalog --bench embedding --bench coverage --bench duplicates
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench embedding -- memory
 
