@@ -6,7 +6,7 @@
 //! | module | noun | does |
 //! |---|---|---|
 //! | [`vocabulary`] | ids, closed sets | the words of the contract |
-//! | [`windows`](mod@windows) | [`windows::Square`] | squares laid over an image, to look for subjects in |
+//! | [`windows`](mod@windows) | [`windows::Rectangle`] | parts of an image, to look for subjects in |
 //! | [`manifest`] | rows of manifests | reads what users and generators write |
 //! | [`catalog`] | [`catalog::Catalog`] | the SQLite file: what is there, where its vectors lie, what was scored |
 //! | [`image`] | image files | hash, format, size; pixels, and the tensors that networks take |
