@@ -17,9 +17,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use msdata::dataset::{EmbedOptions, IngestOptions};
 use msdata::encoder::{Batch, Described, Device, Encoder, Home, Options, Runtime};
 use msdata::image::{decode, read};
+use msdata::ops::{EmbedOptions, IngestOptions};
 use msdata::{Dataset, Watch};
 use std::collections::HashSet;
 use std::fmt::Write as _;

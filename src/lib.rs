@@ -18,7 +18,8 @@
 //! | [`bench`](mod@bench) | [`bench::Bench`] | a stress test of one's own, and what is wrong with any |
 //! | [`plot`] | [`plot::Figure`] | reports into figures, SVG and PNG |
 //! | [`page`] | [`page::PageData`] | facts, reports and figures into one HTML page |
-//! | [`dataset`] | [`Dataset`] | the façade: one method for each command |
+//! | [`dataset`] | [`Dataset`] | the handle: made, opened, locked, queried |
+//! | [`ops`] | options, summaries | what one does with a data set: a file or folder for each use case |
 //! | [`demo`] | characters, scenes | the whole tool on drawn input |
 //!
 //! Beside them: [`error`], [`durable`] (files and directories whole or not at all), [`input`] (files of others,
@@ -54,6 +55,7 @@ pub mod generator;
 pub mod image;
 pub mod input;
 pub mod manifest;
+pub mod ops;
 pub mod page;
 pub mod plot;
 pub mod report;
@@ -63,7 +65,8 @@ pub mod vocabulary;
 pub mod watch;
 pub mod windows;
 
-pub use dataset::{Dataset, IngestOptions, IngestSummary, Removed, Verification};
+pub use dataset::{Dataset, Removal, Removed};
 pub use error::{Error, Result};
+pub use ops::{IngestOptions, IngestSummary, Verification};
 pub use report::{Report, ReportOptions};
 pub use watch::{Progress, Stop, Watch};

@@ -52,7 +52,7 @@ pub(super) fn open_copy(path: &Path, flags: OpenFlags, alone: bool) -> Result<Op
         return Ok(None);
     }
     // Held until the copy is made, so that no writer comes in between.
-    let lock = File::open(directory(path).join(crate::dataset::LOCK));
+    let lock = File::open(directory(path).join(crate::dataset::layout::LOCK));
     if !alone && !lock.as_ref().is_ok_and(|lock| lock.try_lock().is_ok()) {
         return Ok(None);
     }

@@ -1,8 +1,8 @@
 use super::report::{deliver, warn_of_identity};
 use super::{Ended, Terminal};
 use msdata::Dataset;
-use msdata::dataset::{AuditOptions, FlagKind};
 use msdata::durable::check_target;
+use msdata::ops::{AuditOptions, FlagKind};
 use msdata::table::Format;
 use std::path::{Path, PathBuf};
 

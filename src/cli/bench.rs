@@ -1,8 +1,8 @@
 use super::{Ended, Terminal, findings};
 use msdata::Dataset;
 use msdata::bench::{MAX_TOKENS, Shape, TokenCounter};
-use msdata::dataset::{BenchOptions, BenchSummary, Counts};
 use msdata::generator::System;
+use msdata::ops::{BenchOptions, BenchSummary, Counts};
 use msdata::table::{Cell, Format, Head, TableWriter};
 use msdata::vocabulary::{ModelName, SceneType, SubjectId, SubjectKind, plain};
 use std::io::BufWriter;

@@ -1,9 +1,9 @@
 use super::ingest::name_unusable;
 use super::{Ended, Terminal};
 use msdata::Dataset;
-use msdata::dataset::{EmbedOptions, EmbedSummary, Embedded, LookedThrough, WindowChoice};
 use msdata::encoder::{Batch, Device};
 use msdata::image::Transparency;
+use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, LookedThrough, WindowChoice};
 use msdata::vocabulary::plain;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 use super::embed::{self, Embedding};
 use super::{Ended, Terminal};
 use msdata::catalog::Tally;
-use msdata::dataset::{Counts, OutputOptions, SourceFormat};
 use msdata::generator::Grid;
+use msdata::ops::{Counts, OutputOptions, SourceFormat};
 use msdata::vocabulary::{ModelName, plain};
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 use super::{Ended, Terminal};
 use msdata::Dataset;
-use msdata::dataset::FigureOptions;
 use msdata::durable::{check_target, write_whole};
+use msdata::ops::FigureOptions;
 use msdata::plot::{COLUMN, Kind};
 use msdata::report::Thresholds;
 use std::io::Write;

@@ -1,8 +1,8 @@
 use super::embed::{self, Embedding};
 use super::{Ended, Terminal, ingest};
 use msdata::Dataset;
-use msdata::dataset::{Command, RunOptions};
 use msdata::generator::Template;
+use msdata::ops::{Command, RunOptions};
 use msdata::vocabulary::{ModelName, plain};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 use super::{Ended, Terminal};
-use msdata::dataset::{Depth, RepairOptions};
+use msdata::ops::{Depth, RepairOptions};
 use msdata::vocabulary::plain;
 use msdata::{Dataset, Error, Verification};
 use std::io::Write;

@@ -19,12 +19,12 @@ mod scene;
 mod shape;
 
 use crate::bench::Shape;
-use crate::dataset::{BenchOptions, EmbedOptions, WindowChoice};
 use crate::durable::write_directory;
 use crate::encoder::{Home, Runtime};
 use crate::error::{Error, Result};
 use crate::image::{Rgb, png};
 use crate::manifest::Prompt;
+use crate::ops::{BenchOptions, EmbedOptions, WindowChoice};
 use crate::page::{PageOptions, PageOutput};
 use crate::report::{Report, Thresholds};
 use crate::watch::Watch;

@@ -3,8 +3,8 @@
 
 use crate::support::prescribed::{self, Prescribed, Prompt, ingest, ingest_with_warnings};
 use msdata::catalog::VectorKey;
-use msdata::dataset::{AuditOptions, Flag, FlagKind};
 use msdata::embeddings::ExportWriter;
+use msdata::ops::{AuditOptions, Flag, FlagKind};
 use msdata::report::{CompareOptions, Key, KeyValue};
 use msdata::{Dataset, ReportOptions, Watch};
 use std::fs;

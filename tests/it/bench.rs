@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 use msdata::bench::{Check, Shape};
-use msdata::dataset::BenchOptions;
+use msdata::ops::BenchOptions;
 use msdata::vocabulary::SubjectId;
 use msdata::{Dataset, IngestOptions, Watch};
 use std::fs;

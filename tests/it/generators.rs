@@ -1,9 +1,9 @@
 //! Out to generators and back: folders exported, images put where each generator would put them, read back.
 
 use msdata::catalog::QueryRows;
-use msdata::dataset::{EmbedOptions, OutputOptions, SourceFormat};
 use msdata::generator::{Grid, System};
 use msdata::image::{Rgb, decode, png};
+use msdata::ops::{EmbedOptions, OutputOptions, SourceFormat};
 use msdata::table::Cell;
 use msdata::{Dataset, Error, IngestOptions, ReportOptions, Watch};
 use serde_json::{Value, json};

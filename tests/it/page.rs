@@ -2,7 +2,7 @@
 //! over. How the page works in a browser: tests/browser.
 
 use crate::support::sets::Set;
-use msdata::dataset::FigureOptions;
+use msdata::ops::FigureOptions;
 use msdata::page::{PageOptions, PageOutput, PageWritten};
 use msdata::plot::Kind;
 use msdata::{Dataset, Watch};

@@ -2,9 +2,9 @@
 //! said of each, and by whom. On images that the tests make.
 
 use msdata::Watch;
-use msdata::dataset::{AuditOptions, FlagKind};
 use msdata::encoder::Home;
 use msdata::image::{Transparency, decode, decode_on, probe};
+use msdata::ops::{AuditOptions, FlagKind};
 use msdata::vocabulary::{ImageStatus, Outcome};
 use std::fs;
 use std::io::Cursor;

@@ -265,12 +265,12 @@ fn a_reader_stops_when_it_is_asked_to() {
         assert!(matches!(error, Error::Interrupted), "{error}");
     };
     interrupted(&mut data, &IngestOptions { prompts: vec![place.at("more.jsonl")], ..IngestOptions::default() });
-    let outputs = msdata::dataset::OutputOptions {
+    let outputs = msdata::ops::OutputOptions {
         layout: Some("{prompt_id}/{seed}.png".parse().unwrap()),
         model: Some("m".parse().unwrap()),
         ..Default::default()
     };
-    let from = vec![(msdata::dataset::SourceFormat::Layout, place.at("t"))];
+    let from = vec![(msdata::ops::SourceFormat::Layout, place.at("t"))];
     interrupted(&mut data, &IngestOptions { from, outputs, ..IngestOptions::default() });
 }
 

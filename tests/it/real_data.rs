@@ -4,8 +4,8 @@
 use crate::support::prescribed::{self, ingest_with_warnings};
 use msdata::bench::{Check, MAX_TOKENS, TokenCounter};
 use msdata::catalog::QueryRows;
-use msdata::dataset::{AuditOptions, BenchOptions, EmbedOptions, FlagKind, SourceFormat};
 use msdata::encoder::Tokenizer;
+use msdata::ops::{AuditOptions, BenchOptions, EmbedOptions, FlagKind, SourceFormat};
 use msdata::report::{CompareOptions, Key, KeyValue};
 use msdata::score::Confidence;
 use msdata::table::Cell;

@@ -3,9 +3,10 @@
 
 use crate::support::prescribed::{Image, Prescribed, Prompt, Written};
 use msdata::catalog::VectorKey;
-use msdata::dataset::{Depth, Removal, RepairOptions};
+use msdata::dataset::Removal;
 use msdata::embeddings::ExportWriter;
 use msdata::encoder::Home;
+use msdata::ops::{Depth, RepairOptions};
 use msdata::{Dataset, Error, ReportOptions, Verification, Watch};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,8 +4,9 @@
 use crate::embedding::{Lab, err, own_encoder, picture};
 use crate::support::prescribed::{Image, Prescribed, Prompt, Written, ingest, ingest_with_warnings, tiny_image};
 use msdata::catalog::{Catalog, StagedVector, Target, VectorKey};
-use msdata::dataset::{EmbedOptions, EmbedSummary, Removal};
+use msdata::dataset::Removal;
 use msdata::embeddings::ExportWriter;
+use msdata::ops::{EmbedOptions, EmbedSummary};
 use msdata::{Dataset, Error, IngestOptions, ReportOptions, Watch};
 use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};

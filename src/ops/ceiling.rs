@@ -1,21 +1,20 @@
 //! The ceiling: for every prompt its own references pasted together, and each alone, as images of two control
 //! models, which are embedded and scored like any other.
 
-use super::embed::{EmbedOptions, EmbedSummary, IfChanged};
-use super::{Dataset, inspection};
 use crate::catalog::{FirstReference, PromptFact, SubjectFact, Tally};
+use crate::dataset::layout::CONTROLS;
+use crate::dataset::{Dataset, commit};
 use crate::durable::write_whole;
 use crate::error::{Error, Result};
 use crate::image::{Door, Grid, Rgb, Transparency, alone, composite, decode, decode_on, png, probe, read, taken_out, tile};
 use crate::manifest::{Generation, ImagePath, Region, state_of};
+use crate::ops::embed::{EmbedOptions, EmbedSummary, IfChanged};
+use crate::ops::scan;
 use crate::vocabulary::{COMPOSITE, CROP, ModelName, PromptId, quote};
 use crate::watch::Watch;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-
-/// The directory of the composites in a data set.
-pub(super) const CONTROLS: &str = "controls";
 
 /// Pictures between two words to the caller.
 const BLOCK: usize = 64;
@@ -48,7 +47,7 @@ impl Dataset {
     /// References that cannot be used are no error: see [`ControlsSummary::lacking`].
     pub fn make_controls(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<ControlsSummary> {
         let (home, encoders) = self.ready(options, false)?;
-        inspection::inspect(&mut self.catalog, &self.door, watch)?;
+        scan::inspect(&mut self.catalog, &self.door, watch)?;
         let (subjects, prompts) = (self.catalog.subjects()?, self.catalog.prompts()?);
         let references = self.catalog.first_references()?.into_iter().map(|r| (r.subject, r)).collect();
         let mut made = Made {
@@ -83,9 +82,7 @@ impl Dataset {
         changes.drop_surplus_crops()?;
         changes.set_control(&composite)?;
         changes.set_control(&crop)?;
-        let unused = changes.drop_unused_parts()?;
-        changes.commit()?;
-        self.store.remove(&unused)?;
+        commit(changes, &self.store)?;
 
         let mut summary = ControlsSummary {
             composites: whole.len() as u64,
@@ -93,7 +90,7 @@ impl Dataset {
             written: made.written,
             ..ControlsSummary::default()
         };
-        inspection::inspect(&mut self.catalog, &self.door, watch)?;
+        scan::inspect(&mut self.catalog, &self.door, watch)?;
         summary.embedded = self.embed_by(&encoders, options, &home, IfChanged::Refuse, watch)?;
         summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
@@ -274,7 +271,7 @@ fn file_stem(id: &str) -> String {
 }
 
 /// Whether a file's name is that of a picture made here.
-pub(super) fn is_control(name: &str) -> bool {
+pub(crate) fn is_control(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".png") else { return false };
     let is_hash = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit());
     // A crop's name ends in its side.

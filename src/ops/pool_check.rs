@@ -1,13 +1,13 @@
 //! What is wrong with the pool's references: files, pixels, and vectors where there are some.
 
-use super::Dataset;
-use super::scoring::Needs;
 use crate::bench::{Check, Finding};
 use crate::catalog::SubjectFact;
+use crate::dataset::Dataset;
 use crate::encoder::BUILTIN;
 use crate::error::{Error, Result, io_reason};
 use crate::image::quality::{ALIKE, BLANK, BLURRED, Quality, SMALL};
 use crate::image::{Appearance, Door, Transparency, decode_on};
+use crate::ops::score::Needs;
 use crate::score::{Reference, cosine, mean};
 use crate::vocabulary::plain;
 use crate::watch::Watch;
@@ -83,7 +83,7 @@ impl Dataset {
 }
 
 /// A reference that was looked at.
-pub(super) struct Looked<'a> {
+pub(crate) struct Looked<'a> {
     subject: &'a SubjectFact,
     index: usize,
     blake3: Option<blake3::Hash>,
@@ -93,7 +93,7 @@ pub(super) struct Looked<'a> {
 }
 
 /// Reads every reference, on all cores.
-pub(super) fn look<'a>(
+pub(crate) fn look<'a>(
     subjects: &'a [SubjectFact],
     door: &Door,
     transparency: Transparency,
@@ -154,7 +154,7 @@ impl Looked<'_> {
 }
 
 /// References with the same bytes as an earlier one, or that look like it.
-pub(super) fn duplicates(looked: &[Looked<'_>]) -> Vec<Finding> {
+pub(crate) fn duplicates(looked: &[Looked<'_>]) -> Vec<Finding> {
     let pair = |check, a: &Looked<'_>, b: &Looked<'_>, says: String| {
         Finding::new(check, &a.subject.subject_id, format!("{} {says} {}, {}", a.name(), b.subject.subject_id, b.name()))
     };

@@ -1,7 +1,7 @@
 //! Images that were moved: the same files under another directory.
 
-use super::Dataset;
 use crate::catalog::PlacedImage;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::image::probe;
 use crate::manifest::{FileState, state_of};

@@ -2,6 +2,7 @@
 //! order of their keys, so that the same data set gives the same bytes, however it was filled.
 
 use crate::catalog::{Catalog, EncoderRow, GenerationFact, KeyedVector, Place, PromptFact};
+use crate::dataset::Dataset;
 use crate::durable::{sync_dir, write_directory};
 use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
 use crate::error::{Error, Result};
@@ -23,6 +24,16 @@ const GATHER_BYTES: usize = 64 << 20;
 
 /// Bytes of vectors after which a new file is begun.
 const FILE_BYTES: usize = 1 << 30;
+
+impl Dataset {
+    /// Writes the exported tables into `dir`, which must be new or empty. They come whole or not at all.
+    ///
+    /// # Errors
+    /// `dir` holds something, the disk is full, a part is damaged, or the caller wants to stop.
+    pub fn export(&self, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
+        export(&self.catalog, &self.store, dir, watch)
+    }
+}
 
 /// Writes every table into `dir`, which must be new or empty.
 pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {

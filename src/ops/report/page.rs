@@ -1,10 +1,10 @@
 //! What the page shows, gathered from the catalog and its reports.
 
-use super::Dataset;
-use super::figures::{FigureOptions, HEAT_MAP_ROWS};
 use crate::catalog::FileFact;
+use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::image::{Door, Transparency};
+use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS};
 use crate::page::{
     Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlace, PagePlaces, PagePrompt, PageSubject,
     PageWritten, Picture,

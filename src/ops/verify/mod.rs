@@ -1,12 +1,15 @@
 //! Every row, every file, every checksum: what is wrong and what to do about it.
 
-use super::pixels;
-use super::scoring::{Blocks, Needs, score_block};
+pub(crate) mod repair;
+
 use crate::catalog::{Catalog, EncoderRow, Fault, KnownFile, PartRow, Score, Seal, Which};
+use crate::dataset::Dataset;
 use crate::embeddings::{PartReader, Store};
 use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::manifest::{FileState, state_of};
+use crate::ops::embed::pixels;
+use crate::ops::score::{Blocks, Needs, score_block};
 use crate::vocabulary::{ImageStatus, Outcome, Probe, Provenance, quote};
 use crate::watch::Watch;
 use rayon::prelude::*;
@@ -68,6 +71,24 @@ impl Chance {
             Depth::Sample(share) => (self.random.hash_one(what) as f64) < share * 2.0_f64.powi(64),
             Depth::Deep => true,
         }
+    }
+}
+
+impl Dataset {
+    /// Checks the catalog, every part and every image file; with `deep` also every checksum and score.
+    ///
+    /// # Errors
+    /// The catalog cannot be read at all. What is wrong otherwise is in the [`Verification`].
+    pub fn verify(&self, deep: bool, watch: &mut Watch<'_>) -> Result<Verification> {
+        self.verify_by(if deep { Depth::Deep } else { Depth::Quick }, watch)
+    }
+
+    /// Checks as thoroughly as `depth` says.
+    ///
+    /// # Errors
+    /// As [`Dataset::verify`].
+    pub fn verify_by(&self, depth: Depth, watch: &mut Watch<'_>) -> Result<Verification> {
+        verify(&self.catalog, &self.store, &self.door, depth, watch)
     }
 }
 
@@ -164,7 +185,7 @@ const GIVE_AGAIN: &str = "give them again with `msdata ingest --no-embed --embed
                           `msdata verify --repair --drop-imported` take them out";
 
 /// What is wrong with a part, or nothing. `read`: also its bytes.
-pub(super) fn part_fault(
+pub(crate) fn part_fault(
     catalog: &Catalog,
     store: &Store,
     part: &PartRow,
@@ -199,7 +220,7 @@ pub(super) fn part_fault(
 }
 
 /// Rows of a part whose vector was made from other content than the catalog says.
-pub(super) fn foreign_rows(catalog: &Catalog, part: &PartRow, reader: &PartReader) -> Result<Vec<u32>> {
+pub(crate) fn foreign_rows(catalog: &Catalog, part: &PartRow, reader: &PartReader) -> Result<Vec<u32>> {
     let sources = reader.sources()?;
     let differs = |row: u32, said: Option<[u8; 32]>| match sources.get(row as usize) {
         // An imported vector of an image that was not yet seen knows no source; the catalog learnt it later.
@@ -345,7 +366,7 @@ fn ingest_again(rehash: bool) -> &'static str {
 }
 
 /// Scores by an encoder that are not what its vectors give, by generation row.
-pub(super) fn wrong_scores(
+pub(crate) fn wrong_scores(
     catalog: &Catalog,
     store: &Store,
     encoder: &EncoderRow,
@@ -381,7 +402,7 @@ fn unscored(catalog: &Catalog, store: &Store, encoder: &EncoderRow) -> Result<u6
 }
 
 /// Whether a part cannot be read, or lacks what the catalog says.
-pub(super) fn is_of_a_part(e: &Error) -> bool {
+pub(crate) fn is_of_a_part(e: &Error) -> bool {
     matches!(e, Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })
 }
 

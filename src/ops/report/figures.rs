@@ -1,6 +1,6 @@
 //! Figures of the data set: which report each is drawn from, and why there is none.
 
-use super::Dataset;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::plot::{self, Cast, Figure, Kind};
 use crate::report::{Key, Report, ReportOptions, Thresholds};
@@ -16,15 +16,15 @@ pub struct FigureOptions {
 }
 
 /// Subjects of a heat map at most: what a column of a page holds.
-pub(super) const HEAT_MAP_ROWS: usize = 50;
+pub(crate) const HEAT_MAP_ROWS: usize = 50;
 
 impl FigureOptions {
     /// The place of the threshold at which SCR is drawn.
-    pub(super) fn middle(&self) -> usize {
+    pub(crate) fn middle(&self) -> usize {
         (self.thresholds.values().len() - 1) / 2
     }
 
-    pub(super) fn report(&self, data: &Dataset, by: &[Key]) -> Result<Report> {
+    pub(crate) fn report(&self, data: &Dataset, by: &[Key]) -> Result<Report> {
         let options = ReportOptions {
             by: by.to_vec(),
             thresholds: self.thresholds.clone(),
@@ -38,7 +38,7 @@ impl FigureOptions {
     }
 
     /// SCR by model at a hundred thresholds and those of the tables.
-    pub(super) fn curve(&self, data: &Dataset) -> Result<Report> {
+    pub(crate) fn curve(&self, data: &Dataset) -> Result<Report> {
         let fine =
             format!("0:1:0.01,{}", self.thresholds).parse().map_err(|e: String| Error::request(e, "give other thresholds"))?;
         FigureOptions { thresholds: fine, identity: self.identity.clone() }.report(data, &[Key::Model])
@@ -80,7 +80,7 @@ impl Dataset {
     }
 
     /// Each subject's id with its id and label as figures show them.
-    pub(super) fn subject_labels(&self) -> Result<Vec<(String, String)>> {
+    pub(crate) fn subject_labels(&self) -> Result<Vec<(String, String)>> {
         let named = |s: crate::catalog::SubjectFact| {
             let label = if s.label == s.subject_id { s.label } else { format!("{} {}", s.subject_id, s.label) };
             (s.subject_id, label)

@@ -1,23 +1,26 @@
 //! The order in which things come in: rows and vectors together or not at all, then a look at the image
 //! files, then the scores.
 
-use super::embed::{EmbedOptions, IfChanged, fit};
-use super::intake::Intake;
-use super::summary::{Counts, IngestSummary};
-use super::vectors::VectorIntake;
-use super::{Dataset, inspection};
+pub(crate) mod rows;
+pub(crate) mod summary;
+mod vectors;
+
 use crate::catalog::{Duplicate, Gap};
+use crate::dataset::layout::TILES;
+use crate::dataset::{Dataset, commit};
 use crate::encoder::Described;
 use crate::error::{Error, Result};
 use crate::generator::{self, Grid, Known, Layout, Outputs, Source, System};
 use crate::image::Door;
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
+use crate::ops::embed::{EmbedOptions, IfChanged, fit};
+use crate::ops::ingest::rows::Intake;
+use crate::ops::ingest::summary::{Counts, IngestSummary};
+use crate::ops::ingest::vectors::VectorIntake;
+use crate::ops::scan;
 use crate::vocabulary::{ModelName, closed_set, plain, quote};
 use crate::watch::{Stop, Watch};
 use std::path::{Path, PathBuf};
-
-/// Where the images of grids are kept, in the data set's directory.
-const TILES: &str = "tiles";
 
 closed_set! {
     /// A generator's own layout, for `--from`.
@@ -103,8 +106,8 @@ impl Dataset {
             return Ok(summary);
         }
         let found = match options.rehash {
-            true => inspection::rehash(&mut self.catalog, &self.door, watch)?,
-            false => inspection::inspect(&mut self.catalog, &self.door, watch)?,
+            true => scan::rehash(&mut self.catalog, &self.door, watch)?,
+            false => scan::inspect(&mut self.catalog, &self.door, watch)?,
         };
         summary.images_read = found.read;
         if found.changed > 0 || summary.generations != unchanged(&summary.generations) {
@@ -200,10 +203,8 @@ impl Dataset {
             }
         }
         vectors.publish()?;
-        let unused = changes.drop_unused_parts()?;
-        changes.commit()?;
+        commit(changes, &self.store)?;
         self.door = door;
-        self.store.remove(&unused)?;
         Ok(summary)
     }
 

@@ -1,15 +1,20 @@
 //! A generator driven over what is still missing: a queue in the catalog, processes beside each other, every finished
 //! image taken in at once.
 
-use super::ingest::IngestOptions;
-use super::summary::IngestSummary;
-use super::{Dataset, EmbedOptions, inspection};
+pub(crate) mod export;
+
 use crate::catalog::{JobEnd, JobRow, JobStart, JobState, JobTally, Put};
+use crate::dataset::Dataset;
+use crate::dataset::layout::{GENERATED, LOGS};
 use crate::durable::{into_place, write_whole};
 use crate::error::{Error, Result};
 use crate::generator::{Attempt, Case, Draft, Filled, Job, Stop, Template, attempt, place, safe_name, tail};
 use crate::image;
 use crate::manifest::{Generation, ImagePath, state_of};
+use crate::ops::embed::EmbedOptions;
+use crate::ops::ingest::IngestOptions;
+use crate::ops::ingest::summary::IngestSummary;
+use crate::ops::scan;
 use crate::vocabulary::{ModelName, PromptId};
 use crate::watch::Watch;
 use serde_json::{Map, Value, json};
@@ -87,7 +92,7 @@ impl Dataset {
             return Err(Error::request("the data set has no prompts", hint));
         }
         let seeds = self.seeds_or(options.seeds.as_deref())?;
-        inspection::inspect(&mut self.catalog, &self.door, watch)?; // an image that was deleted is to be made again
+        scan::inspect(&mut self.catalog, &self.door, watch)?; // an image that was deleted is to be made again
         let changes = self.catalog.begin()?;
         changes.plan_jobs(&options.model, &seeds)?;
         changes.commit()?;
@@ -122,9 +127,9 @@ impl Places {
         let model = safe_name(options.model.as_str());
         let images = match &options.output {
             Some(output) => std::path::absolute(output).map_err(Error::io("resolve", output))?,
-            None => dir.join("generated"),
+            None => dir.join(GENERATED),
         };
-        Ok(Places { images: images.join(&model), logs: dir.join("logs").join(model) })
+        Ok(Places { images: images.join(&model), logs: dir.join(LOGS).join(model) })
     }
 }
 

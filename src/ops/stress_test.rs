@@ -1,17 +1,18 @@
 //! A stress test of one's own, made of the catalog's subjects or of a directory of images, and registered with its
 //! seeds: all of it or nothing. And the check of any set of prompts.
 
-use super::curation::{duplicates, look};
-use super::intake::Intake;
-use super::summary::Counts;
-use super::{Dataset, inspection};
 use crate::bench::lint::{Draft, balance_of_used, distinct_sets, lint};
 use crate::bench::{self, Balance, Candidate, Finding, Shape};
 use crate::catalog::{PromptFact, SubjectFact};
+use crate::dataset::Dataset;
 use crate::durable::{check_target, write_whole};
 use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::manifest::{ImageFolder, Located, Manifest, Origin, Place, Problem, Prompt, RowKind, Subject, nearest, suggestion};
+use crate::ops::ingest::rows::Intake;
+use crate::ops::ingest::summary::Counts;
+use crate::ops::pool_check::{duplicates, look};
+use crate::ops::scan;
 use crate::vocabulary::{Outcome, SubjectId, SubjectKind, quote};
 use crate::watch::Watch;
 use rayon::prelude::*;
@@ -118,7 +119,7 @@ impl Dataset {
             }
             changes.commit()?;
             if of_images {
-                inspection::inspect(&mut self.catalog, &self.door, watch)?;
+                scan::inspect(&mut self.catalog, &self.door, watch)?;
             }
         }
         Ok(BenchSummary {
@@ -238,7 +239,7 @@ impl Member {
 }
 
 /// A subject of the catalog as a stress test sees it.
-pub(super) fn candidate(fact: &SubjectFact) -> Result<Candidate> {
+pub(crate) fn candidate(fact: &SubjectFact) -> Result<Candidate> {
     let id = SubjectId::new(fact.subject_id.as_str()).map_err(|e| Error::Damaged(format!("a subject's id {e}")))?;
     Ok(Candidate { id, label: fact.label.clone(), kind: fact.kind })
 }

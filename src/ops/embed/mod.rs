@@ -1,12 +1,17 @@
 //! Which encoders embed, on what, and in which order.
 
-use super::embedding::{Embedded, embed};
-use super::windows::{LookedThrough, WindowChoice, choose, look_through};
-use super::{Dataset, NAMED, inspection};
+pub(crate) mod pipeline;
+pub(crate) mod pixels;
+pub(crate) mod windows;
+
 use crate::catalog::{EncoderRow, Tally, other_encoder};
+use crate::dataset::{Dataset, NAMED, commit};
 use crate::encoder::{BUILTIN, Batch, Described, Device, Encoder, Home, Options, Runtime};
 use crate::error::{Error, Result, shell_word};
 use crate::image::{PIXEL_RULE, Transparency};
+use crate::ops::embed::pipeline::{Embedded, embed};
+use crate::ops::embed::windows::{LookedThrough, WindowChoice, choose, look_through};
+use crate::ops::scan;
 use crate::vocabulary::{EncoderName, plain, quote};
 use crate::watch::Watch;
 use crate::windows::Pattern;
@@ -66,7 +71,7 @@ impl EmbedSummary {
 
 /// What to do when an encoder's model is not the one that made the vectors in the data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IfChanged {
+pub(crate) enum IfChanged {
     /// An error.
     Refuse,
     /// Its vectors are taken out, and everything is embedded anew.
@@ -94,7 +99,7 @@ impl Dataset {
             changes.forget_appearances()?;
             changes.commit()?;
         }
-        inspection::inspect(&mut self.catalog, &self.door, watch)?;
+        scan::inspect(&mut self.catalog, &self.door, watch)?;
         let mut summary = self.embed_by(&encoders, options, &home, IfChanged::Renew, watch)?;
         if self.look_at_pixels(watch)? > 0 {
             self.warn_of_pixels(watch)?;
@@ -106,13 +111,13 @@ impl Dataset {
     }
 
     /// As [`Dataset::ready_if`], where no encoder may have changed.
-    pub(super) fn ready(&self, options: &EmbedOptions, imports: bool) -> Result<(Home, Vec<Described>)> {
+    pub(crate) fn ready(&self, options: &EmbedOptions, imports: bool) -> Result<(Home, Vec<Described>)> {
         self.ready_if(options, imports, IfChanged::Refuse)
     }
 
     /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
     /// loaded, and an encoder that is not the data set's, is said before anything is written.
-    pub(super) fn ready_if(
+    pub(crate) fn ready_if(
         &self,
         options: &EmbedOptions,
         imports: bool,
@@ -186,7 +191,7 @@ impl Dataset {
         Ok(found)
     }
 
-    pub(super) fn embed_by(
+    pub(crate) fn embed_by(
         &mut self,
         encoders: &[Described],
         options: &EmbedOptions,
@@ -324,9 +329,7 @@ impl Dataset {
             _ => changes.encoder(&described.name, &described.fingerprint, dimension)?,
         };
         changes.describe_encoder(id, described.location.as_deref(), PIXEL_RULE)?;
-        let unused = changes.drop_unused_parts()?;
-        changes.commit()?;
-        self.store.remove(&unused)?;
+        commit(changes, &self.store)?;
         let rows = self.catalog.encoders()?;
         rows.into_iter().find(|row| row.id == id).ok_or_else(|| Error::Damaged("an encoder's row is gone".into()))
     }
@@ -360,7 +363,7 @@ fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Op
 ///
 /// # Errors
 /// It is another; unless it may be, and its vectors can be made anew, as imported ones cannot.
-pub(super) fn fit(row: Option<&EncoderRow>, held: bool, encoder: &Described, if_changed: IfChanged) -> Result<()> {
+pub(crate) fn fit(row: Option<&EncoderRow>, held: bool, encoder: &Described, if_changed: IfChanged) -> Result<()> {
     let Some(row) = row.filter(|row| row.fingerprint != encoder.fingerprint) else { return Ok(()) };
     let Some(rule) = row.pixel_rule else {
         return Err(match encoder.other_transparency(&row.fingerprint) {

@@ -1,9 +1,10 @@
 //! Repairs that lose nothing: what can be made anew is taken out, so that the next command makes it anew.
 
-use super::verification::{foreign_rows, is_of_a_part, part_fault, wrong_scores};
-use super::{CATALOG, Dataset, catalog_of, lock};
 use crate::catalog::{Catalog, Seal};
+use crate::dataset::layout::CATALOG;
+use crate::dataset::{Dataset, Lock, catalog_of, commit};
 use crate::error::Result;
+use crate::ops::verify::{foreign_rows, is_of_a_part, part_fault, wrong_scores};
 use crate::vocabulary::Provenance;
 use crate::watch::Watch;
 use std::path::Path;
@@ -25,7 +26,7 @@ impl Dataset {
     /// There is no data set, another process is writing, rows themselves are damaged, or the disk is full.
     pub fn repair(dir: &Path, options: RepairOptions, watch: &mut Watch<'_>) -> Result<Vec<String>> {
         let path = catalog_of(dir)?;
-        let held = lock(dir)?;
+        let held = Lock::take(dir)?;
         let mut done: Vec<String> =
             Catalog::rebuild_schema(&path)?.into_iter().map(|what| format!("{CATALOG}: {what}")).collect();
         drop(held);
@@ -57,9 +58,7 @@ impl Dataset {
         self.drop_foreign_texts(options, done)?;
         self.drop_wrong_scores(done, watch)?;
         let changes = self.catalog.begin()?;
-        let unused = changes.drop_unused_parts()?;
-        changes.commit()?;
-        self.store.remove(&unused)
+        commit(changes, &self.store)
     }
 
     fn drop_damaged_parts(&mut self, options: RepairOptions, done: &mut Vec<String>, watch: &mut Watch<'_>) -> Result<()> {

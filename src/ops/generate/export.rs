@@ -1,6 +1,6 @@
 //! The stress test as generators are told it: prompts with their subjects, and seeds.
 
-use super::Dataset;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::generator::{Asked, Case, Exported, System, write};
 use crate::vocabulary::ModelName;
@@ -29,7 +29,7 @@ impl Dataset {
     }
 
     /// Every prompt with all that a generator is told of it, by id.
-    pub(super) fn cases(&self) -> Result<Vec<Case>> {
+    pub(crate) fn cases(&self) -> Result<Vec<Case>> {
         let subjects = self.catalog.subjects()?;
         let asked = |place: &usize| {
             let s = &subjects[*place];
@@ -51,7 +51,7 @@ impl Dataset {
     }
 
     /// The seeds given, else those of the stress test, else those that generations have; ascending.
-    pub(super) fn seeds_or(&self, given: Option<&[i64]>) -> Result<Vec<i64>> {
+    pub(crate) fn seeds_or(&self, given: Option<&[i64]>) -> Result<Vec<i64>> {
         let mut seeds = match given {
             Some(given) => given.to_vec(),
             None => self.catalog.seeds()?,

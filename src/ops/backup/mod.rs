@@ -1,11 +1,14 @@
 //! The data set as one file, copied while it may be in use.
 
-use super::archive::{Archive, MARK, MARK_AT};
-use super::{CATALOG, Dataset, EMBEDDINGS};
+mod archive;
+
 use crate::catalog::PartRow;
+use crate::dataset::Dataset;
+use crate::dataset::layout::{CATALOG, EMBEDDINGS};
 use crate::durable::{Temporary, check_target, write_through};
 use crate::error::{Error, Result};
 use crate::manifest::{FileState, state_of};
+use crate::ops::backup::archive::{Archive, MARK, MARK_AT};
 use crate::watch::Watch;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

@@ -1,10 +1,10 @@
 //! What becomes of transparent pixels, a choice of the data set, and what the user should know of the images' pixels.
 
-use super::Dataset;
-use super::embed::EmbedOptions;
 use crate::catalog::{BlankFact, Catalog, Duplicate};
+use crate::dataset::{Dataset, commit};
 use crate::error::{Error, Result};
 use crate::image::{Appearance, Transparency, decode_on, read};
+use crate::ops::embed::EmbedOptions;
 use crate::vocabulary::{plain, quote};
 use crate::watch::Watch;
 use rayon::prelude::*;
@@ -24,12 +24,12 @@ impl Dataset {
     }
 
     /// What becomes of transparent pixels under these options.
-    pub(super) fn transparency_under(&self, options: &EmbedOptions) -> Result<Transparency> {
+    pub(crate) fn transparency_under(&self, options: &EmbedOptions) -> Result<Transparency> {
         options.transparency.map_or_else(|| self.catalog.transparency(), Ok)
     }
 
     /// Whether these options ask for another choice than the one that vectors in the data set were made under.
-    pub(super) fn changes_transparency(&self, options: &EmbedOptions) -> Result<bool> {
+    pub(crate) fn changes_transparency(&self, options: &EmbedOptions) -> Result<bool> {
         if self.transparency_under(options)? == self.catalog.transparency()? {
             return Ok(false);
         }
@@ -42,7 +42,7 @@ impl Dataset {
     }
 
     /// Refuses another choice than the one that vectors in the data set were made under.
-    pub(super) fn keeps_transparency(&self, options: &EmbedOptions) -> Result<()> {
+    pub(crate) fn keeps_transparency(&self, options: &EmbedOptions) -> Result<()> {
         if !self.changes_transparency(options)? {
             return Ok(());
         }
@@ -54,7 +54,7 @@ impl Dataset {
     }
 
     /// Makes another choice: every vector that was computed goes, with its scores, in the transaction that records it.
-    pub(super) fn change_transparency(&mut self, to: Transparency, watch: &mut Watch<'_>) -> Result<()> {
+    pub(crate) fn change_transparency(&mut self, to: Transparency, watch: &mut Watch<'_>) -> Result<()> {
         let then = self.catalog.transparency()?;
         watch.warn(&format!("transparent pixels: `{to}` in place of `{then}`: everything is embedded anew"));
         let encoders = self.catalog.encoders()?;
@@ -63,13 +63,11 @@ impl Dataset {
             changes.clear_encoder(encoder.id)?;
         }
         changes.set_transparency(to)?;
-        let unused = changes.drop_unused_parts()?;
-        changes.commit()?;
-        self.store.remove(&unused)
+        commit(changes, &self.store)
     }
 
     /// Warns of images in which there is nothing to see, and of those whose hidden pixels decide.
-    pub(super) fn warn_of_pixels(&self, watch: &mut Watch<'_>) -> Result<()> {
+    pub(crate) fn warn_of_pixels(&self, watch: &mut Watch<'_>) -> Result<()> {
         if let Some(Duplicate { groups, example }) = self.catalog.blank_images()? {
             let images = if groups == 1 { "1 image is blank" } else { &format!("{groups} images are blank") };
             watch.warn(&format!("{images} (one colour, or nothing visible), the first {}", plain(&example)));
@@ -88,7 +86,7 @@ impl Dataset {
     }
 
     /// Decodes what nobody has decoded yet, and records what it looks like; how many files that were.
-    pub(super) fn look_at_pixels(&mut self, watch: &mut Watch<'_>) -> Result<u64> {
+    pub(crate) fn look_at_pixels(&mut self, watch: &mut Watch<'_>) -> Result<u64> {
         let unseen = self.catalog.unseen_contents()?;
         let transparency = self.catalog.transparency()?;
         let mut done = 0;
@@ -109,7 +107,7 @@ impl Dataset {
     }
 
     /// Rows of the generations whose images are blank; those that nobody has decoded yet are decoded.
-    pub(super) fn find_blank(&self, watch: &mut Watch<'_>) -> Result<HashSet<i64>> {
+    pub(crate) fn find_blank(&self, watch: &mut Watch<'_>) -> Result<HashSet<i64>> {
         let facts = self.catalog.blank_facts()?;
         let transparency = self.catalog.transparency()?;
         let mut contents: HashMap<[u8; 32], &Path> = HashMap::new();
@@ -131,7 +129,7 @@ impl Dataset {
 }
 
 /// Compares what is recorded of pixels with the pixels; gives the faults.
-pub(super) fn verify(catalog: &Catalog, watch: &mut Watch<'_>) -> Result<Vec<String>> {
+pub(crate) fn verify(catalog: &Catalog, watch: &mut Watch<'_>) -> Result<Vec<String>> {
     let recorded = catalog.appearances()?;
     let transparency = catalog.transparency()?;
     let mut wrong = Vec::new();
@@ -155,7 +153,7 @@ pub(super) fn verify(catalog: &Catalog, watch: &mut Watch<'_>) -> Result<Vec<Str
 }
 
 /// What the pixels of a file are like, if it still has this content and can be read.
-pub(super) fn appearance(path: &Path, content: &[u8; 32], transparency: Transparency) -> Option<Appearance> {
+pub(crate) fn appearance(path: &Path, content: &[u8; 32], transparency: Transparency) -> Option<Appearance> {
     let bytes = read(path).ok()?;
     (blake3::hash(&bytes).as_bytes() == content).then(|| decode_on(&bytes, transparency).ok())?.map(|d| d.appearance)
 }

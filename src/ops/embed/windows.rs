@@ -4,12 +4,12 @@
 
 mod dense;
 
-use super::scoring::Needs;
 use crate::catalog::{Catalog, EncoderRow, FoundPlace, ImageTask, LocalScore, SubjectPlace, WindowScore};
 use crate::embeddings::Store;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Preprocessing, Rgb, Transparency, Window, decode_on};
+use crate::ops::score::Needs;
 use crate::score::{Local, Places, Pool, Reference, most_similar};
 use crate::vocabulary::{plain, quote};
 use crate::watch::Watch;

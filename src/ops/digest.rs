@@ -4,8 +4,8 @@
 //! the data set's over the tables' names and hashes. What is in no row: paths, times, row ids, how vectors are
 //! divided into parts, reasons of failures (they are the system's words), `meta`, the queue and its logs.
 
-use super::Dataset;
 use crate::catalog::{KeyedVector, VectorKey};
+use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::watch::Watch;
 use serde::Serialize;

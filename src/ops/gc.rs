@@ -1,12 +1,13 @@
 //! What lies in a data set's directory and nobody needs: left-overs of interrupted runs, pictures of prompts that
 //! are gone.
 
-use super::composites::{CONTROLS, is_control};
-use super::{Dataset, catalog_of, lock};
 use crate::catalog::Catalog;
+use crate::dataset::layout::{CONTROLS, TORN};
+use crate::dataset::{Dataset, Lock, catalog_of};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::generator::left_over;
+use crate::ops::ceiling::is_control;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -55,7 +56,7 @@ impl Dataset {
     pub fn collect_garbage(dir: &Path, remove: bool) -> Result<Vec<Garbage>> {
         let path = catalog_of(dir)?;
         // Nobody writes while this looks: nothing of theirs can be among it.
-        let lock = lock(dir)?;
+        let lock = Lock::take(dir)?;
         let data = Dataset::opened(dir, Catalog::open_to_read_alone(&path)?, None, Some(lock))?;
         let (found, _held) = data.garbage()?;
         if remove {
@@ -109,9 +110,6 @@ impl Dataset {
         Ok((found, held))
     }
 }
-
-/// What an `init` that was killed leaves.
-const TORN: [&str; 4] = ["catalog.sqlite.tmp", "catalog.sqlite.tmp-wal", "catalog.sqlite.tmp-shm", "catalog.sqlite.tmp-journal"];
 
 fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     let read = fs::read_dir(dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());

@@ -2,6 +2,7 @@
 //! references and prompts that it needs, however many there are in all.
 
 use crate::catalog::{Candidate, Catalog, EncoderRow, Place, Score, Which};
+use crate::dataset::Dataset;
 use crate::embeddings::Store;
 use crate::error::Result;
 use crate::score::{Reference, mean, score_generation};
@@ -14,6 +15,16 @@ const BLOCK_BYTES: usize = 16 << 20;
 
 /// Most generations in a block.
 const BLOCK_ROWS: usize = 4096;
+
+impl Dataset {
+    /// Scores what is embedded and not scored; how many (generation, encoder) pairs that were.
+    ///
+    /// # Errors
+    /// A part is damaged, the disk is full, or the caller wants to stop (what was scored is kept).
+    pub fn score(&mut self, watch: &mut Watch<'_>) -> Result<u64> {
+        score(&mut self.catalog, &self.store, watch)
+    }
+}
 
 /// Scores every generation that has all it needs; how many (generation, encoder) pairs that were.
 pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Result<u64> {

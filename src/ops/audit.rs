@@ -1,10 +1,10 @@
 //! Images to look at before a table is believed: those that CLIP takes for good and that have lost everybody, those
 //! that copy a reference, those that are there twice, and those in which there is nothing to see.
 
-use super::Dataset;
-use super::scoring::{Blocks, Needs};
 use crate::catalog::{Content, EncoderRow, Which};
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::ops::score::{Blocks, Needs};
 use crate::report::{Facts, blind_spot, is_clip};
 use crate::score::{Reference, cosine, near_duplicates, score_generation};
 use crate::table::{Cell, Format, Head, TableWriter};

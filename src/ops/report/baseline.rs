@@ -1,9 +1,9 @@
 //! Controls that need no new images: each scored generation against the whole pool, block by block.
 
-use super::scoring::{Blocks, Needs};
 use crate::catalog::{Candidate, Catalog, EncoderRow, Which};
 use crate::embeddings::Store;
 use crate::error::Result;
+use crate::ops::score::{Blocks, Needs};
 use crate::report::{Control, ControlsOf};
 use crate::score::{Reference, identification, mean, score_generation, subject_collapse_rate};
 use rayon::prelude::*;

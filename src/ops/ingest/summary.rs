@@ -1,7 +1,7 @@
 //! What an ingest did.
 
-use super::embed::EmbedSummary;
 use crate::catalog::{Change, Tally};
+use crate::ops::embed::EmbedSummary;
 
 /// What became of the rows of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,7 +17,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(super) fn count(&mut self, change: Change) {
+    pub(crate) fn count(&mut self, change: Change) {
         match change {
             Change::Added => self.added += 1,
             Change::Unchanged => self.unchanged += 1,

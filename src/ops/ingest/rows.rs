@@ -1,10 +1,10 @@
 //! Rows of manifests on their way into the catalog: every bad one is kept for the list of problems.
 
-use super::summary::IngestSummary;
 use crate::catalog::{Change, Changes, Entry, Put};
 use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::manifest::{Generation, Located, Manifest, Problem, Prompt, RowKind, Subject, suggestion};
+use crate::ops::ingest::summary::IngestSummary;
 use crate::vocabulary::quote;
 use crate::watch::{Stop, Watch};
 use std::collections::HashMap;

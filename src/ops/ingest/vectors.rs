@@ -1,12 +1,12 @@
 //! Rows of embeddings files on their way into parts. Everything is checked, and the parts are written
 //! under temporary names, before anything is registered.
 
-use super::intake::MOST_PROBLEMS;
-use super::summary::Counts;
 use crate::catalog::{Change, Changes, NewVector, PartRow, Place, Target, VectorKey};
 use crate::embeddings::{Import, ImportRow, PartWriter, Store};
 use crate::error::{Error, Result};
 use crate::manifest::{Origin, Problem};
+use crate::ops::ingest::rows::MOST_PROBLEMS;
+use crate::ops::ingest::summary::Counts;
 use crate::vocabulary::{EncoderName, Provenance, quote};
 use crate::watch::Watch;
 use std::collections::HashMap;

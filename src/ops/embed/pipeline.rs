@@ -3,6 +3,7 @@
 //! enough has gathered. Memory holds a few batches, however many images there are.
 
 use crate::catalog::{Catalog, Changes, EncoderRow, ImageTask, NewVector, PartRow, StagedVector, Target};
+use crate::dataset::commit;
 use crate::embeddings::{PartWriter, Store};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
@@ -375,7 +376,5 @@ fn flush(catalog: &mut Catalog, store: &Store, row: &EncoderRow) -> Result<()> {
         changes
             .put_part(&PartRow { id: part, encoder: row.id, provenance: Provenance::Computed, rows, bytes, blake3 }, &vectors)?;
     }
-    let unused = changes.drop_unused_parts()?;
-    changes.commit()?;
-    store.remove(&unused)
+    commit(changes, store)
 }

@@ -1,0 +1,32 @@
+//! One process writes at a time.
+
+use super::layout::LOCK;
+use crate::error::{Error, Result};
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+/// The right to write, given back when it is dropped: at once, also where a process that was being started at that
+/// moment still holds a copy of the open file.
+pub struct Lock(File);
+
+impl Lock {
+    /// Takes it for the data set in `dir`.
+    ///
+    /// # Errors
+    /// Another process has it, or the lock file cannot be written.
+    pub fn take(dir: &Path) -> Result<Lock> {
+        let path = dir.join(LOCK);
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("write", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked(dir.to_path_buf())),
+            Err(TryLockError::Error(e)) => Err(Error::io("lock", &path)(e)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}

@@ -1,0 +1,32 @@
+//! Two models on the same prompts and seeds; all of them, ranked.
+
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::report::{CompareOptions, Comparisons, Facts, Leaderboard};
+use crate::vocabulary::ModelName;
+
+impl Dataset {
+    /// Two models on the same prompts and seeds; or, without names, every pair of models under test.
+    ///
+    /// # Errors
+    /// There is no such model or measure, or nothing says which encoder decides collapse.
+    pub fn compare(&self, models: Option<[&ModelName; 2]>, options: &CompareOptions) -> Result<Comparisons> {
+        crate::report::compare(&self.facts_to_compare(options)?, models, options)
+    }
+
+    /// The models under test, best first, with those grouped that cannot be told apart.
+    ///
+    /// # Errors
+    /// As [`Dataset::compare`].
+    pub fn leaderboard(&self, options: &CompareOptions) -> Result<Leaderboard> {
+        crate::report::leaderboard(&self.facts_to_compare(options)?, options)
+    }
+
+    fn facts_to_compare(&self, options: &CompareOptions) -> Result<Facts> {
+        let (encoders, identity) = self.encoders_and_identity(options.identity.as_deref())?;
+        let all = options.by.iter().any(|key| key.is_of_subjects());
+        let mut facts = self.facts(encoders, |name| all || name == identity)?;
+        facts.local = self.local_facts(&facts, &identity)?;
+        Ok(facts)
+    }
+}

@@ -1,0 +1,59 @@
+//! What one does with a data set: one file or folder for each use case, as methods of [`Dataset`](crate::Dataset).
+//!
+//! A use case may use those before it in this table, and none after:
+//!
+//! | module | does | noun |
+//! |---|---|---|
+//! | `scan` | looks at image files on all cores | |
+//! | `score` | scores what is embedded, block by block | |
+//! | `embed` | pixels, texts and windows into vectors | [`EmbedOptions`], [`EmbedSummary`] |
+//! | `ingest` | manifests and embeddings files into the catalog, together or not at all | [`IngestOptions`], [`IngestSummary`] |
+//! | `ceiling` | pastes references together, as control models | [`ControlsSummary`] |
+//! | `pool_check` | finds what is wrong with the references | [`PoolCheck`] |
+//! | `stress_test` | makes prompts of subjects; checks prompts | [`BenchOptions`], [`BenchSummary`], [`BenchCheck`] |
+//! | `generate` | tells a generator the stress test; drives it over what is missing | [`RunOptions`], [`RunSummary`] |
+//! | `report` | scores into tables, figures and the page | [`FigureOptions`] |
+//! | `compare` | two models, or all of them | |
+//! | `audit` | finds images to look at before a table is believed | [`Audit`] |
+//! | `export` | writes the Parquet tables | |
+//! | `verify` | checks every row, file and checksum; repairs | [`Verification`], [`RepairOptions`] |
+//! | `digest` | one hash of all results | [`Digest`] |
+//! | `relocate` | follows images that were moved | [`Relocation`] |
+//! | `backup` | writes the data set as one file | [`BackedUp`] |
+//! | `gc` | finds files that nobody needs | [`Garbage`] |
+
+mod audit;
+mod backup;
+mod ceiling;
+mod compare;
+mod digest;
+mod embed;
+mod export;
+mod gc;
+mod generate;
+mod ingest;
+mod pool_check;
+mod relocate;
+mod report;
+mod scan;
+mod score;
+mod stress_test;
+mod verify;
+
+pub use audit::{Audit, AuditOptions, Flag, FlagKind, ImageKey};
+pub use backup::BackedUp;
+pub use ceiling::ControlsSummary;
+pub use digest::{Digest, TableDigest};
+pub use embed::pipeline::Embedded;
+pub use embed::windows::{LookedThrough, WindowChoice};
+pub use embed::{EmbedOptions, EmbedSummary};
+pub use gc::{Garbage, GarbageKind};
+pub use generate::{Command, RunOptions, RunSummary};
+pub use ingest::summary::{Counts, IngestSummary};
+pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
+pub use pool_check::PoolCheck;
+pub use relocate::Relocation;
+pub use report::figures::FigureOptions;
+pub use stress_test::{BenchCheck, BenchOptions, BenchSummary};
+pub use verify::repair::RepairOptions;
+pub use verify::{Depth, Verification};
