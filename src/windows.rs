@@ -14,7 +14,7 @@ closed_set! {
         Fast = "fast",
         /// Crops, k = 2 to 4: 83 windows. The first 34 are those of `fast`.
         Full = "full",
-        /// Crops, k = 2 to 6: 285 windows. The first 83 are those of `full`.
+        /// Crops, k = 2, 4, 5, 6, of which the finer ones lie apart: 109 windows. See [`windows`].
         Fine = "fine",
         /// Means of the cells of a spatial output, k = 2 to 4: 83 windows. Here the side is the k-th part of each side
         /// of the output.
@@ -34,7 +34,18 @@ impl Pattern {
 
     /// How many windows an image has: the same for every size.
     pub fn count(self) -> usize {
-        (2..=self.finest()).map(|k| (2 * k - 1).pow(2) as usize).sum()
+        (2..=self.finest()).map(|k| self.grid(k).count()).sum()
+    }
+
+    /// The positions that the windows of a size take, of 2k − 1 along each axis: row and column, row by row.
+    fn grid(self, k: u64) -> impl Iterator<Item = (u64, u64)> {
+        let takes = move |row: u64, column: u64| match (self, k) {
+            (Pattern::Fine, 3) => false,
+            (Pattern::Fine, 4 | 6) => (row + column) % 2 == 1,
+            (Pattern::Fine, 5) => row % 2 == 1 && column % 2 == 1,
+            _ => true,
+        };
+        (0..2 * k - 1).flat_map(move |row| (0..2 * k - 1).map(move |column| (row, column))).filter(move |at| takes(at.0, at.1))
     }
 }
 
@@ -65,6 +76,10 @@ impl Rectangle {
 /// s = ⌊min(width, height) / k⌋, and 2k − 1 positions lie along each axis at ⌊i · (length − s) / (2k − 2)⌋, so that
 /// neighbours on the shorter axis share half their area.
 ///
+/// `fine` leaves out what says next to nothing new: all of k = 3, of k = 4 and k = 6 every other position, as the squares of
+/// one colour on a chessboard (those at whose row and column, counted from 0, one is odd), and of k = 5 all at which
+/// not both are odd.
+///
 /// Every image has [`Pattern::count`] windows. Where the shorter side has fewer than k pixels the windows are single
 /// pixels, some of them more than once; an image of no pixels has no windows. Dense windows lie on cells, not on
 /// pixels: see [`cell_windows`]; of `dense` these are the crops of `full`.
@@ -78,10 +93,12 @@ pub fn windows(width: u32, height: u32, pattern: Pattern) -> Vec<Rectangle> {
         let side = (shorter / k as u32).max(1);
         // Never more than `length`, so that it fits.
         let position = |i: u64, length: u32| (i * u64::from(length - side) / (2 * k - 2)) as u32;
-        for row in 0..2 * k - 1 {
-            let y = position(row, height);
-            windows.extend((0..2 * k - 1).map(|column| Rectangle { x: position(column, width), y, width: side, height: side }));
-        }
+        windows.extend(pattern.grid(k).map(|(row, column)| Rectangle {
+            x: position(column, width),
+            y: position(row, height),
+            width: side,
+            height: side,
+        }));
     }
     windows
 }
@@ -99,14 +116,12 @@ pub fn cell_windows(columns: u32, rows: u32) -> Vec<Rectangle> {
     for k in 2..=Pattern::Dense.finest() as u32 {
         let side = |length: u32| rounded(length, k).max(1);
         let position = |i: u32, length: u32| rounded(i * (length - side(length)), 2 * k - 2);
-        for (row, column) in (0..2 * k - 1).flat_map(|row| (0..2 * k - 1).map(move |column| (row, column))) {
-            windows.push(Rectangle {
-                x: position(column, columns),
-                y: position(row, rows),
-                width: side(columns),
-                height: side(rows),
-            });
-        }
+        windows.extend(Pattern::Dense.grid(k.into()).map(|(row, column)| Rectangle {
+            x: position(column as u32, columns),
+            y: position(row as u32, rows),
+            width: side(columns),
+            height: side(rows),
+        }));
     }
     windows
 }
@@ -166,16 +181,24 @@ mod tests {
         // k = 3: side 13, columns at ⌊i · 87 / 4⌋, rows at ⌊i · 27 / 4⌋.
         assert_eq!([wide[10], wide[14], wide[33]], [square(21, 0, 13), square(0, 6, 13), square(87, 27, 13)]);
         let huge = windows(u32::MAX, u32::MAX, Pattern::Fine);
-        let last = huge[huge.len() - 1];
-        assert_eq!(last, square(u32::MAX - u32::MAX / 6, u32::MAX - u32::MAX / 6, u32::MAX / 6));
+        let (last, side) = (huge[huge.len() - 1], u32::MAX / 6);
+        let next_to_last = (9 * u64::from(u32::MAX - side) / 10) as u32;
+        assert_eq!(last, Rectangle { x: next_to_last, ..square(0, u32::MAX - side, side) });
     }
 
     #[test]
-    fn coarser_patterns_are_the_beginning_of_finer_ones() {
+    fn patterns() {
         let [fast, full, fine] = [Pattern::Fast, Pattern::Full, Pattern::Fine].map(|p| windows(640, 427, p));
-        assert_eq!((fast.len(), full.len(), fine.len()), (34, 83, 285));
-        assert_eq!((&full[..34], &fine[..83]), (&fast[..], &full[..]));
-        assert_eq!(Pattern::ALL.iter().map(|p| p.count()).collect::<Vec<_>>(), [34, 83, 285, 83]);
+        assert_eq!((fast.len(), full.len(), fine.len()), (34, 83, 109));
+        assert_eq!(full[..34], fast[..]);
+        assert_eq!(Pattern::ALL.iter().map(|p| p.count()).collect::<Vec<_>>(), [34, 83, 109, 83]);
+        // Of `fine` by hand: 9 of k = 2, 24 of k = 4, 16 of k = 5, 60 of k = 6.
+        let sides = |side: u32| fine.iter().filter(|w| w.width == side).collect::<Vec<_>>();
+        assert_eq!((fine[..9].to_vec(), sides(142)), (full[..9].to_vec(), vec![]));
+        assert_eq!([106, 85, 71].map(|side| sides(side).len()), [24, 16, 60]);
+        let fourths = windows(512, 512, Pattern::Fine)[9..].iter().take(6).map(|w| (w.x, w.y)).collect::<Vec<_>>();
+        assert_eq!(fourths, [(64, 0), (192, 0), (320, 0), (0, 64), (128, 64), (256, 64)]);
+        assert_eq!(windows(500, 500, Pattern::Fine)[33], square(50, 50, 100));
         assert_eq!(("full".parse(), Pattern::Fine.to_string()), (Ok(Pattern::Full), "fine".to_owned()));
     }
 
@@ -183,7 +206,7 @@ mod tests {
     fn tiny_images_have_windows_of_a_pixel() {
         for (width, height) in [(1, 1), (1, 9), (3, 2), (5, 5)] {
             let all = windows(width, height, Pattern::Fine);
-            assert_eq!(all.len(), 285);
+            assert_eq!(all.len(), 109);
             for w in all {
                 assert!(
                     w.width >= 1 && w.height >= 1 && w.x + w.width <= width && w.y + w.height <= height,

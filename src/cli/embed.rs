@@ -4,7 +4,7 @@ use msdata::Dataset;
 use msdata::encoder::{Batch, Device};
 use msdata::image::Transparency;
 use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, LookedThrough, WindowChoice};
-use msdata::vocabulary::plain;
+use msdata::text::plain;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub struct Embedding {
     /// The library of ONNX Runtime, or its directory [default: found; see `msdata embed --help`]
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
-    /// Where in the images to look for each subject: none, fast (34 windows of an image), full (83), fine (285), dense
+    /// Where in the images to look for each subject: none, fast (34 windows of an image), full (83), fine (109, smaller ones among them), dense
     /// (83 by one pass of an encoder with a spatial output), or auto: those looked through before, else full on a GPU
     /// and fast on a CPU that does it in ten minutes
     #[arg(long, value_name = "WINDOWS", default_value = "auto")]
@@ -70,7 +70,7 @@ Examples:
   msdata embed --encoder paper --device cuda
   msdata embed --encoder ../my-encoder --batch 16
   msdata embed --retry-failed")]
-pub struct Embed {
+pub struct EmbedArgs {
     #[command(flatten)]
     embedding: Embedding,
     /// Try again what could not be read or embedded before
@@ -78,7 +78,7 @@ pub struct Embed {
     retry_failed: bool,
 }
 
-impl Embed {
+impl EmbedArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let options = self.embedding.options(self.retry_failed);
         let mut data = Dataset::open_to_write(dataset)?;

@@ -7,12 +7,14 @@ pub(crate) mod windows;
 use crate::catalog::{EncoderRow, Tally, other_encoder};
 use crate::dataset::{Dataset, NAMED, commit};
 use crate::encoder::{BUILTIN, Batch, Described, Device, Encoder, Home, Options, Runtime};
-use crate::error::{Error, Result, shell_word};
+use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Transparency};
 use crate::ops::embed::pipeline::{Embedded, embed};
 use crate::ops::embed::windows::{LookedThrough, WindowChoice, choose, look_through};
 use crate::ops::scan;
-use crate::vocabulary::{EncoderName, plain, quote};
+use crate::text::shell_word;
+use crate::text::{plain, quote};
+use crate::vocabulary::EncoderName;
 use crate::watch::Watch;
 use crate::windows::Pattern;
 use std::num::NonZeroUsize;
@@ -214,7 +216,7 @@ impl Dataset {
             {
                 continue;
             }
-            let Opened { mut encoder, threads, on_gpu, said } = open(described, options, home)?;
+            let OpenedEncoder { mut encoder, threads, on_gpu, said } = open(described, options, home)?;
             let before = row.as_ref().map_or(Ok(None), |row| self.catalog.window_pattern(row.id))?;
             if options.windows == WindowChoice::Pattern(Pattern::Dense) && before != Some(Pattern::Dense) {
                 // What cannot run must not cost what was found in other windows.
@@ -336,7 +338,7 @@ impl Dataset {
 }
 
 /// An encoder ready to embed.
-struct Opened {
+struct OpenedEncoder {
     encoder: Encoder,
     threads: usize,
     on_gpu: bool,
@@ -344,7 +346,7 @@ struct Opened {
     said: String,
 }
 
-fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Opened> {
+fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<OpenedEncoder> {
     let runtime = Runtime::load(home, options.library.as_deref())?;
     let choice = runtime.choose(options.device)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -356,7 +358,7 @@ fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Op
     let batch = options.batch.unwrap_or(batch);
     let encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
     let on_gpu = matches!(choice.device, Device::Cuda(_));
-    Ok(Opened { encoder, threads, on_gpu, said: choice.said })
+    Ok(OpenedEncoder { encoder, threads, on_gpu, said: choice.said })
 }
 
 /// Checks that an encoder is the one of its name in the data set, `row`; `held` says whether that has vectors.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Preprocessing, Rgb, Transparency, Window, decode_on};
 use crate::ops::score::Needs;
 use crate::score::{Local, Places, Pool, Reference, most_similar};
-use crate::vocabulary::{plain, quote};
+use crate::text::{plain, quote};
 use crate::watch::Watch;
 use crate::windows::{DENSE_SIDE, Pattern, Rectangle, windows};
 use half::f16;
@@ -145,10 +145,15 @@ pub fn look_through(
     let references: Vec<Vec<&[f32]>> = references.iter().map(|all| all.iter().map(Vec::as_slice).collect()).collect();
     let Some(pool) = Pool::new(&references) else { return Ok(done) };
     let size = if dense { [DENSE_SIDE; 2] } else { encoder.size() };
-    let reading =
-        Reading { door, transparency: encoder.transparency(), preprocessing: encoder.preprocessing().clone(), size, pattern };
+    let reading = WindowReading {
+        door,
+        transparency: encoder.transparency(),
+        preprocessing: encoder.preprocessing().clone(),
+        size,
+        pattern,
+    };
     let (give, take) = channel::<ImageTask>();
-    let (deliver, delivered) = channel::<Prepared>();
+    let (deliver, delivered) = channel::<PreparedCrops>();
     let take = Mutex::new(take);
     let outcome = thread::scope(|scope| {
         for _ in 0..threads.max(1) {
@@ -157,7 +162,7 @@ pub fn look_through(
         }
         drop(deliver);
         let place = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-        let mut run = Run {
+        let mut run = WindowRun {
             catalog,
             row,
             needs: &needs,
@@ -170,22 +175,22 @@ pub fn look_through(
             waiting: VecDeque::new(),
             done: &mut done,
         };
-        let queue = Queue { give, delivered }; // the threads end with the queue
+        let queue = WindowQueue { give, delivered }; // the threads end with the queue
         run.images(encoder, &reading.preprocessing, threads + 1, total, &queue, watch)
     });
     outcome.map(|()| done)
 }
 
 /// Both ends of the queue that the main thread holds.
-struct Queue {
+struct WindowQueue {
     give: Sender<ImageTask>,
-    delivered: Receiver<Prepared>,
+    delivered: Receiver<PreparedCrops>,
 }
 
 /// An image made ready for the network, or why it could not be.
-struct Prepared {
+struct PreparedCrops {
     task: ImageTask,
-    cut: std::result::Result<Cut, Refusal>,
+    cut: std::result::Result<Cut, WindowRefusal>,
 }
 
 /// The parts of an image that go through the network, and the pixels of each as it takes them, 8-bit, one after another.
@@ -195,7 +200,7 @@ struct Cut {
 }
 
 /// Why an image has no windows.
-enum Refusal {
+enum WindowRefusal {
     /// It is not the file that the catalog knows, or not there: `ingest` looks at it again.
     Changed,
     /// It cannot be used.
@@ -203,7 +208,7 @@ enum Refusal {
 }
 
 /// How files become windows.
-struct Reading<'a> {
+struct WindowReading<'a> {
     door: &'a Door,
     transparency: Transparency,
     preprocessing: Preprocessing,
@@ -213,7 +218,7 @@ struct Reading<'a> {
 }
 
 /// Reads, decodes and cuts until there are no more tasks.
-fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &Reading<'_>, deliver: &Sender<Prepared>) {
+fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &WindowReading<'_>, deliver: &Sender<PreparedCrops>) {
     loop {
         let task = match take.lock() {
             Ok(take) => take.recv(),
@@ -221,36 +226,34 @@ fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &Reading<'_>, deliver: &S
         };
         let Ok(task) = task else { return };
         let cut = cut(&task, reading);
-        if deliver.send(Prepared { task, cut }).is_err() {
+        if deliver.send(PreparedCrops { task, cut }).is_err() {
             return;
         }
     }
 }
 
-fn cut(task: &ImageTask, reading: &Reading<'_>) -> std::result::Result<Cut, Refusal> {
-    let Reading { door, transparency, preprocessing, size, pattern } = reading;
+fn cut(task: &ImageTask, reading: &WindowReading<'_>) -> std::result::Result<Cut, WindowRefusal> {
+    let WindowReading { door, transparency, preprocessing, size, pattern } = reading;
     let rgb = decoded(task, door, *transparency)?;
     let parts = match pattern {
         Pattern::Dense => vec![Rectangle { x: 0, y: 0, width: rgb.width, height: rgb.height }],
         crops => windows(rgb.width, rgb.height, *crops),
     };
-    let mut pixels = Vec::with_capacity(parts.len() * 3 * size[0] as usize * size[1] as usize);
-    for Rectangle { x, y, width, height } in &parts {
-        pixels.extend(preprocessing.squash(&rgb, Window { x: *x, y: *y, width: *width, height: *height }, *size));
-    }
+    let of_pixels = |Rectangle { x, y, width, height }: &Rectangle| Window { x: *x, y: *y, width: *width, height: *height };
+    let pixels = preprocessing.squash(&rgb, &parts.iter().map(of_pixels).collect::<Vec<_>>(), *size);
     Ok(Cut { parts, pixels })
 }
 
 /// The pixels of the file that the catalog knows.
-fn decoded(task: &ImageTask, door: &Door, transparency: Transparency) -> std::result::Result<Rgb, Refusal> {
+fn decoded(task: &ImageTask, door: &Door, transparency: Transparency) -> std::result::Result<Rgb, WindowRefusal> {
     let bytes = door.read(&task.path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Refusal::Changed,
-        _ => Refusal::Unfit(io_reason(&e)),
+        std::io::ErrorKind::NotFound => WindowRefusal::Changed,
+        _ => WindowRefusal::Unfit(io_reason(&e)),
     })?;
     if *blake3::hash(&bytes).as_bytes() != task.source {
-        return Err(Refusal::Changed);
+        return Err(WindowRefusal::Changed);
     }
-    decode_on(&bytes, transparency).map(|pixels| pixels.rgb).map_err(|fault| Refusal::Unfit(fault.reason))
+    decode_on(&bytes, transparency).map(|pixels| pixels.rgb).map_err(|fault| WindowRefusal::Unfit(fault.reason))
 }
 
 /// An image some of whose windows are through the network.
@@ -265,7 +268,7 @@ struct Waiting {
 }
 
 /// The main thread's side of a run.
-struct Run<'a> {
+struct WindowRun<'a> {
     catalog: &'a mut Catalog,
     row: &'a EncoderRow,
     needs: &'a Needs,
@@ -284,14 +287,14 @@ struct Run<'a> {
     done: &'a mut LookedThrough,
 }
 
-impl Run<'_> {
+impl WindowRun<'_> {
     fn images(
         &mut self,
         encoder: &mut Encoder,
         preprocessing: &Preprocessing,
         under_way: usize,
         total: u64,
-        queue: &Queue,
+        queue: &WindowQueue,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
         let (mut tasks, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
@@ -319,7 +322,7 @@ impl Run<'_> {
                 }
                 return Ok(());
             }
-            let Ok(Prepared { task, cut }) = queue.delivered.recv() else {
+            let Ok(PreparedCrops { task, cut }) = queue.delivered.recv() else {
                 return Err(Error::Damaged("a decoding thread ended before its time".into()));
             };
             received += 1;
@@ -337,14 +340,14 @@ impl Run<'_> {
                     }
                     self.finish(watch, total)?;
                 }
-                Err(Refusal::Changed) => {
+                Err(WindowRefusal::Changed) => {
                     if changed == 0 {
                         example = quote(&task.path.display().to_string());
                     }
                     changed += 1;
                     self.done.failed += 1;
                 }
-                Err(Refusal::Unfit(reason)) => self.fail(&task, &plain(&reason))?,
+                Err(WindowRefusal::Unfit(reason)) => self.fail(&task, &plain(&reason))?,
             }
         }
     }

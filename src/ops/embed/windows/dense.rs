@@ -1,12 +1,12 @@
 //! Dense windows: one pass over an image squashed to a square gives all of them, as means of the cells of a spatial
 //! output. References are prepared as the encoder prepares any image, and are the mean of all their cells.
 
-use super::{LookedThrough, Refusal, Run, decoded};
+use super::{LookedThrough, WindowRefusal, WindowRun, decoded};
 use crate::catalog::{Catalog, EncoderRow, ImageTask};
 use crate::encoder::{Cells, Encoder};
 use crate::error::{Error, Result};
 use crate::image::Door;
-use crate::vocabulary::{plain, quote};
+use crate::text::{plain, quote};
 use crate::watch::Watch;
 use crate::windows::{DENSE_SIDE, Rectangle, cell_windows, pixels_of};
 use rayon::prelude::*;
@@ -29,7 +29,7 @@ pub(super) fn references(
     for some in tasks.chunks(encoder.batch()) {
         watch.check()?;
         let (preprocessing, transparency) = (encoder.preprocessing().clone(), encoder.transparency());
-        let tensor = |task| preprocessing.tensor(&decoded(task, door, transparency)?).map_err(Refusal::Unfit);
+        let tensor = |task| preprocessing.tensor(&decoded(task, door, transparency)?).map_err(WindowRefusal::Unfit);
         let tensors: Vec<_> = some.par_iter().map(|task| (task, tensor(task))).collect();
         let mut fail = |task: &ImageTask, reason: &str| {
             if failed == 0 {
@@ -44,8 +44,8 @@ pub(super) fn references(
                     read.push(task);
                     pixels.extend(tensor);
                 }
-                Err(Refusal::Changed) => fail(task, "it changed while it was read; run again"),
-                Err(Refusal::Unfit(reason)) => fail(task, &reason),
+                Err(WindowRefusal::Changed) => fail(task, "it changed while it was read; run again"),
+                Err(WindowRefusal::Unfit(reason)) => fail(task, &reason),
             }
         }
         let cells = encoder.cells(&pixels, encoder.size())?;
@@ -73,7 +73,7 @@ fn useful(vector: &[f32]) -> bool {
     vector.iter().all(|x| x.is_finite()) && vector.iter().any(|x| *x != 0.0)
 }
 
-impl Run<'_> {
+impl WindowRun<'_> {
     /// Runs the network; its cells belong to the images that are not through it yet, in their order.
     pub(super) fn run_dense(&mut self, encoder: &mut Encoder, batch: &mut Vec<f32>) -> Result<()> {
         let cells = encoder.cells(batch, [DENSE_SIDE; 2])?;
