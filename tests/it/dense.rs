@@ -5,7 +5,8 @@ use crate::support::encoder_lab::{images, sample};
 use sample::{FLOAT, node};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// References of each subject: the first has two.
 const REFERENCES: [&[(&str, [u32; 2])]; 4] =
@@ -136,6 +137,28 @@ fn the_same_bytes_whatever_the_threads_and_however_they_came_about() {
         embed(&lab, "slow", &["--windows", "dense"]);
     }
     assert_eq!(digest(&lab, "slow"), once);
+}
+
+#[test]
+fn killed_and_resumed_it_finds_the_same() {
+    let Some(lab) = lab() else { return };
+    let words = ["embed", "--encoder", "./vit", "--encoder", "./map", "--windows", "dense"];
+    ingest(&lab, "killed", &["subjects.jsonl"]);
+    let begun = Instant::now();
+    embed(&lab, "data", &["--windows", "dense"]);
+    let whole = begun.elapsed();
+    let mut killed = 0;
+    for sixth in 1..=5 {
+        let mut child = lab.command(&[&["-d", "killed"], &words[..]].concat()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole * sixth / 6);
+        killed += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(killed > 0, "none was killed at work");
+    embed(&lab, "killed", &["--windows", "dense"]);
+    assert_eq!(digest(&lab, "killed"), digest(&lab, "data"));
+    ok(&lab, &["-d", "killed", "verify", "--deep"]);
 }
 
 #[test]
