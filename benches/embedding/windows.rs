@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Pictures drawn.
-const PICTURES: usize = 12;
+const PICTURES: usize = 6;
 /// Subjects of the pool.
 const POOL: usize = 30;
 

@@ -81,7 +81,7 @@ impl WindowRun<'_> {
         if cells.iter().any(|cells| cells.dimension != self.dimension) {
             return Err(Error::Damaged("the references of dense windows have another dimension than the encoder".into()));
         }
-        let found: Vec<_> = cells.par_iter().map(|cells| windows_of(cells)).collect();
+        let found: Vec<_> = cells.par_iter().map(windows_of).collect();
         let images = self.waiting.iter_mut().filter(|image| image.vectors.is_empty());
         for (image, ((windows, vectors), cells)) in images.zip(found.into_iter().zip(&cells)) {
             if !vectors.chunks_exact(cells.dimension).all(useful) {
