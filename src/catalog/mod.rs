@@ -32,6 +32,7 @@ mod appearance;
 mod dense;
 mod embedding;
 mod entries;
+mod ids;
 mod images;
 mod paths;
 mod queue;

@@ -1,7 +1,8 @@
 //! Dense windows, by random networks made by dense.py, held to what it computes of them with Pillow and NumPy alone.
 
-use crate::support::encoder_lab::{Lab, err, picture, plain_processor, python};
-use crate::support::encoder_lab::{images, sample};
+use crate::support::encoder_lab::{images, plain_processor, sample};
+use crate::support::lab::{Lab, err, out, python};
+use crate::support::pictures::picture;
 use sample::{FLOAT, node};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -26,8 +27,8 @@ fn script(arguments: &[&Path], command: &str) -> Option<String> {
 /// Pictures, their manifests, a data set of them without vectors, and the encoders `vit` and `map`; `None` without
 /// Python.
 fn lab() -> Option<Lab> {
-    let lab = Lab::new();
-    script(&[lab.dir.path()], "make")?;
+    let lab = Lab::empty();
+    script(&[lab.dir()], "make")?;
     let [mut subjects, mut prompts, mut generations] = [const { String::new() }; 3];
     for (at, references) in REFERENCES.iter().enumerate() {
         let names: Vec<&str> = references.iter().map(|(name, _)| *name).collect();
@@ -52,7 +53,7 @@ fn lab() -> Option<Lab> {
 
 /// Blots of colour, so that one part of a picture is unlike another.
 fn smooth(width: u32, height: u32, number: u32) -> image::RgbImage {
-    let blots = picture(5, 4, number);
+    let blots = picture(number, 5, 4);
     image::imageops::resize(&blots, width, height, image::imageops::FilterType::Triangle)
 }
 
@@ -67,8 +68,11 @@ fn ingest(lab: &Lab, data: &str, subjects: &[&str]) {
 fn ok(lab: &Lab, arguments: &[&str]) -> (String, String) {
     let output = lab.run(arguments);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", err(&output));
-    let said = err(&output);
-    (String::from_utf8(output.stdout).unwrap(), said)
+    (out(&output), err(&output))
+}
+
+fn sql(lab: &Lab, query: &str) -> String {
+    lab.sql(query).join("\n")
 }
 
 fn embed(lab: &Lab, data: &str, more: &[&str]) -> String {
@@ -86,8 +90,8 @@ fn dense_windows_are_those_of_numpy() {
     assert!(said.contains("vit: looked through 5 images, 415 windows (dense)"), "{said}");
     let names: Vec<Vec<&str>> = REFERENCES.iter().map(|all| all.iter().map(|(name, _)| *name).collect()).collect();
     lab.write("work.json", json!({"subjects": names, "images": IMAGES.map(|(name, _)| name)}).to_string());
-    let expected: Vec<Value> = serde_json::from_str(&script(&[lab.dir.path()], "expect").unwrap()).unwrap();
-    let rows = lab.sql(
+    let expected: Vec<Value> = serde_json::from_str(&script(&[lab.dir()], "expect").unwrap()).unwrap();
+    let rows = sql(&lab, 
         "SELECT encoder, prompt_id, subject_id, local, uncentred, x, y, width, height FROM local_scores
          WHERE windows = 'dense' ORDER BY encoder DESC, prompt_id, subject_id",
     );
@@ -112,7 +116,7 @@ fn dense_windows_are_those_of_numpy() {
     assert!(worst < 1e-5, "{worst}");
     assert!(places > 30, "{places} of {} places have no rival", rows.len());
     // Local similarities that all are alike would prove little.
-    let spread = lab.sql("SELECT max(local) - min(local) > 0.3 FROM local_scores GROUP BY encoder");
+    let spread = sql(&lab, "SELECT max(local) - min(local) > 0.3 FROM local_scores GROUP BY encoder");
     assert_eq!(spread, "1\n1");
     ok(&lab, &["-d", "data", "verify", "--deep"]);
 }
@@ -149,7 +153,7 @@ fn killed_and_resumed_it_finds_the_same() {
     let whole = begun.elapsed();
     let mut killed = 0;
     for sixth in 1..=5 {
-        let mut child = lab.command(&[&["-d", "killed"], &words[..]].concat()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = lab.command(&[&["-d", "killed"], &words[..]].concat()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(whole * sixth / 6);
         killed += u32::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
@@ -166,12 +170,12 @@ fn references_of_dense_windows_follow_their_images() {
     let Some(lab) = lab() else { return };
     embed(&lab, "data", &["--windows", "dense"]);
     let kept = "SELECT count(*) FROM dense_reference";
-    assert_eq!(lab.sql(kept), "10", "five references by two encoders");
+    assert_eq!(sql(&lab, kept), "10", "five references by two encoders");
     // Another subject changes the pool; what is found then is what a new data set finds. `auto` goes on with dense.
     smooth(50, 50, 77).save(lab.path("r4.png")).unwrap();
     lab.write("more.jsonl", r#"{"subject_id": "s4", "label": "thing", "references": ["r4.png"]}"#);
     ok(&lab, &["-d", "data", "ingest", "--no-embed", "--subjects", "more.jsonl"]);
-    assert_eq!(lab.sql("SELECT count(*) FROM local_scores"), "0", "nothing stale is left");
+    assert_eq!(sql(&lab, "SELECT count(*) FROM local_scores"), "0", "nothing stale is left");
     embed(&lab, "data", &[]);
     let fresh = |name: &str| {
         ingest(&lab, name, &["subjects.jsonl", "more.jsonl"]);
@@ -182,7 +186,7 @@ fn references_of_dense_windows_follow_their_images() {
     // Other bytes in the place of a reference.
     smooth(70, 40, 78).save(lab.path("r1.png")).unwrap();
     embed(&lab, "data", &[]);
-    assert_eq!((lab.sql(kept), digest(&lab, "data")), ("12".into(), fresh("other")));
+    assert_eq!((sql(&lab, kept), digest(&lab, "data")), ("12".into(), fresh("other")));
     // An unchanged run does nothing.
     let said = embed(&lab, "data", &[]);
     assert!(said.contains("nothing was left to embed"), "{said}");
@@ -190,7 +194,7 @@ fn references_of_dense_windows_follow_their_images() {
     lab.write("r4.png", "no picture");
     let output = lab.run(&["-d", "data", "embed", "--encoder", "./vit", "--encoder", "./map"]);
     assert_eq!(output.status.code(), Some(3), "{}", err(&output));
-    assert_eq!(lab.sql("SELECT count(DISTINCT subject_id) FROM local_scores"), "4");
+    assert_eq!(sql(&lab, "SELECT count(DISTINCT subject_id) FROM local_scores"), "4");
 }
 
 #[test]
@@ -200,23 +204,23 @@ fn dense_windows_and_crops_are_never_mixed() {
     assert!(!said.contains("goes"), "{said}");
     let said = embed(&lab, "data", &["--windows", "dense"]);
     assert!(said.contains("encoder vit: what was found in fast windows goes"), "{said}");
-    assert_eq!(lab.sql("SELECT DISTINCT encoder, windows FROM local_scores ORDER BY 1"), "map,dense\nvit,dense");
+    assert_eq!(sql(&lab, "SELECT DISTINCT encoder, windows FROM local_scores ORDER BY 1"), "map,dense\nvit,dense");
     let said = embed(&lab, "data", &["--windows", "fast"]);
     assert!(said.contains("encoder map: what was found in dense windows goes"), "{said}");
-    assert_eq!(lab.sql("SELECT DISTINCT windows FROM local_scores"), "fast");
-    assert_eq!(lab.sql("SELECT count(*) FROM dense_reference"), "0");
+    assert_eq!(sql(&lab, "SELECT DISTINCT windows FROM local_scores"), "fast");
+    assert_eq!(sql(&lab, "SELECT count(*) FROM dense_reference"), "0");
     // What cannot run does not cost what is there.
     lab.write("vit/msdata.toml", "spatial = \"last_hidden_state\"\nprefix_tokens = 2\n");
     lab.write("other/preprocessor_config.json", std::fs::read(lab.path("vit/preprocessor_config.json")).unwrap());
     let output = lab.run(&["-d", "data", "embed", "--encoder", "./vit", "--windows", "dense"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("787 tokens") && err(&output).contains("`prefix_tokens = 3`"), "{}", err(&output));
-    assert_eq!(lab.sql("SELECT DISTINCT windows FROM local_scores"), "fast");
+    assert_eq!(sql(&lab, "SELECT DISTINCT windows FROM local_scores"), "fast");
 }
 
 #[test]
 fn an_encoder_that_has_no_cells_is_told_what_to_add() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     let refused = |encoder: &str| {
         let output = lab.run(&["-d", "data", "embed", "--encoder", encoder, "--windows", "dense"]);
         assert_eq!(output.status.code(), Some(1), "{}", err(&output));
@@ -235,12 +239,12 @@ fn an_encoder_that_has_no_cells_is_told_what_to_add() {
     lab.write("net/preprocessor_config.json", plain_processor().to_string());
     lab.write("net/model.onnx", images("pixel_values", "image_embeds").bytes());
     lab.works("./net");
-    let before = lab.sql("SELECT count(*), min(windows) FROM local_scores");
+    let before = sql(&lab, "SELECT count(*), min(windows) FROM local_scores");
     let said = refused("./net");
     assert!(said.contains("names no spatial output") && said.contains("export it with its patch tokens"), "{said}");
     let said = refused("builtin-texture");
     assert!(said.contains("names no spatial output") && said.contains("`--windows full`"), "{said}");
-    assert_eq!(lab.sql("SELECT count(*), min(windows) FROM local_scores"), before);
+    assert_eq!(sql(&lab, "SELECT count(*), min(windows) FROM local_scores"), before);
     // Following what is said leads on.
     lab.write("map/preprocessor_config.json", plain_processor().to_string());
     lab.write("map/model.onnx", map(-1));
