@@ -91,7 +91,8 @@ fn dense_windows_are_those_of_numpy() {
     let names: Vec<Vec<&str>> = REFERENCES.iter().map(|all| all.iter().map(|(name, _)| *name).collect()).collect();
     lab.write("work.json", json!({"subjects": names, "images": IMAGES.map(|(name, _)| name)}).to_string());
     let expected: Vec<Value> = serde_json::from_str(&script(&[lab.dir()], "expect").unwrap()).unwrap();
-    let rows = sql(&lab, 
+    let rows = sql(
+        &lab,
         "SELECT encoder, prompt_id, subject_id, local, uncentred, x, y, width, height FROM local_scores
          WHERE windows = 'dense' ORDER BY encoder DESC, prompt_id, subject_id",
     );
@@ -153,7 +154,8 @@ fn killed_and_resumed_it_finds_the_same() {
     let whole = begun.elapsed();
     let mut killed = 0;
     for sixth in 1..=5 {
-        let mut child = lab.command(&[&["-d", "killed"], &words[..]].concat()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            lab.command(&[&["-d", "killed"], &words[..]].concat()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(whole * sixth / 6);
         killed += u32::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
