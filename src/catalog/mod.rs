@@ -15,6 +15,7 @@
 //! | `snapshot` | what a report and an export read |
 //! | `results` | what a digest and a backup read beside them |
 //! | `windows` | local similarities |
+//! | `dense` | the references of dense windows |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
@@ -28,6 +29,7 @@
 //! enforced. No other module of the library speaks to SQLite.
 
 mod appearance;
+mod dense;
 mod embedding;
 mod entries;
 mod ids;
