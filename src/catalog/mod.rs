@@ -15,6 +15,7 @@
 //! | `facts` | what a report and an export read |
 //! | `results` | what a digest and a backup read beside them |
 //! | `windows` | local similarities |
+//! | `instrument` | whether an encoder tells the pool's subjects apart |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
@@ -32,6 +33,7 @@ mod embedding;
 mod entries;
 mod facts;
 mod images;
+mod instrument;
 mod paths;
 mod queue;
 mod removal;
@@ -53,6 +55,7 @@ pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, Entry, Put};
 pub use facts::{FileFact, FirstReference, GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
 pub use images::{Content, Duplicate, ImageRow, Tally};
+pub use instrument::InstrumentFigure;
 pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removal;

@@ -7,8 +7,9 @@ use crate::score::{
     Evidence, Identification, NoVerdict, OWN_NULL, Presence, Question, Request, Requests, Unit, calibrated_collapse_rate,
     identification, mean, presence,
 };
+use crate::vocabulary::SubjectKind;
 use crate::windows::Pattern;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The local similarities by the encoder that decides collapse.
 #[derive(Debug, Clone)]
@@ -232,6 +233,44 @@ pub fn verdicts(facts: &Facts, alpha: f64) -> HashMap<i64, Vec<Option<bool>>> {
     let of =
         |(generation, known): (&usize, &Vec<Presence>)| (facts.generations[*generation].id, known.iter().map(verdict).collect());
     locals.generations.iter().zip(&locals.known).map(of).collect()
+}
+
+/// How well one model's images tell the subjects that they were asked for from others of their kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KindAuc {
+    /// The model.
+    pub model: String,
+    /// The kind.
+    pub kind: SubjectKind,
+    /// Images that were looked through, that asked for subjects of the kind and not for all of them.
+    pub images: usize,
+    /// Mean over them of the share of pairs, one asked for and one not, in which the one asked for has the larger local
+    /// similarity, ties half; 0.5 is chance.
+    pub auc: f64,
+}
+
+/// Of every kind and every model under test; nothing where no images were looked through.
+pub fn auc_in_kind(facts: &Facts) -> Vec<KindAuc> {
+    let Some(locals) = Locals::new(facts, super::ALPHA) else { return Vec::new() };
+    let kinds: Vec<Option<SubjectKind>> = locals.local.pool.iter().map(|subject| facts.subjects[*subject].kind).collect();
+    let mut found: BTreeMap<(SubjectKind, u32), Vec<f64>> = BTreeMap::new();
+    for (at, request) in locals.requests.iter().enumerate().filter(|(_, request)| !facts.models[request.model as usize].1) {
+        for kind in SubjectKind::ALL {
+            let of_kind = || (0..).zip(locals.row(at)).filter(|(subject, _)| kinds[*subject as usize] == Some(*kind));
+            let (asked, others): (Vec<_>, Vec<_>) = of_kind().partition(|(subject, _)| request.subjects.contains(subject));
+            let values = |side: Vec<(u32, &f32)>| side.into_iter().map(|(_, value)| f64::from(*value)).collect::<Vec<f64>>();
+            if let Some(told) = identification(&values(asked), &values(others)) {
+                found.entry((*kind, request.model)).or_default().push(told.auc);
+            }
+        }
+    }
+    let row = |((kind, model), aucs): ((SubjectKind, u32), Vec<f64>)| KindAuc {
+        model: facts.models[model as usize].0.clone(),
+        kind,
+        images: aucs.len(),
+        auc: mean(&aucs),
+    };
+    found.into_iter().map(row).collect()
 }
 
 /// The smallest and the largest of some numbers.

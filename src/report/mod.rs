@@ -43,7 +43,7 @@ pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
 pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
-pub use local::{LocalFacts, verdicts};
+pub use local::{KindAuc, LocalFacts, auc_in_kind, verdicts};
 pub use present::Measure;
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use thresholds::Thresholds;

@@ -308,15 +308,15 @@ impl Dataset {
 }
 
 /// An encoder ready to embed.
-struct Opened {
-    encoder: Encoder,
+pub(crate) struct Opened {
+    pub(crate) encoder: Encoder,
     threads: usize,
     on_gpu: bool,
     /// What it runs on, as a sentence.
     said: String,
 }
 
-fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Opened> {
+pub(crate) fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Opened> {
     let runtime = Runtime::load(home, options.library.as_deref())?;
     let choice = runtime.choose(options.device)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
