@@ -12,7 +12,7 @@
 //! | `paths` | absolute or relative: how their paths are kept |
 //! | `vectors` | encoders, parts, and where each vector lies |
 //! | `scores` | what is to be scored, and the scores |
-//! | `facts` | what a report and an export read |
+//! | `snapshot` | what a report and an export read |
 //! | `results` | what a digest and a backup read beside them |
 //! | `windows` | local similarities |
 //! | `instrument` | whether an encoder tells the pool's subjects apart |
@@ -31,7 +31,6 @@
 mod appearance;
 mod embedding;
 mod entries;
-mod facts;
 mod images;
 mod instrument;
 mod paths;
@@ -45,29 +44,32 @@ mod schema;
 mod scores;
 mod seal;
 mod seeds;
+mod snapshot;
 mod soundness;
 mod sql;
 mod vectors;
 mod windows;
 
-pub use appearance::BlankFact;
+pub use appearance::BlankImage;
 pub use embedding::{ImageTask, PromptTask, StagedVector};
-pub use entries::{Change, Conflict, ContentOf, Entry, Put};
-pub use facts::{FileFact, FirstReference, GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
+pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use instrument::InstrumentFigure;
 pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
-pub use removal::Removal;
-pub use scores::{Candidate, ReferenceVector, Score, Which};
+pub use removal::Removed;
+pub use scores::{ReferenceVector, Score, ScoringTask, Which};
 pub use seal::Seal;
-pub use soundness::{Fault, KnownFile, VectorSource};
+pub use snapshot::{FileRow, FirstReference, GenerationRow, ImageDetails, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};
+pub use soundness::{CatalogFault, KnownFile, VectorSource};
 pub use sql::QueryRows;
 pub(crate) use vectors::other_encoder;
-pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Place, Target, VectorKey};
+pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Target, VectorKey, VectorPlace};
 pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};
 
-use crate::error::{Error, Result, shell_word};
+use crate::text::shell_word;
+
+use crate::error::{Error, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use seal::Sealing;

@@ -1,7 +1,7 @@
 use super::{Ended, Terminal};
 use msdata::demo::{self, DemoOptions};
 use msdata::table::Format;
-use msdata::vocabulary::plain;
+use msdata::text::plain;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// reports it. Nothing is downloaded. What was done to every subject is in the generations' `meta`.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  msdata demo demo")]
-pub struct Demo {
+pub struct DemoArgs {
     /// Where; must be new or empty
     dir: PathBuf,
 }
@@ -23,14 +23,14 @@ SELECT g.model, t.value ->> 'fate' AS fate, count(*) AS subjects, avg(s.similari
 FROM generations g, json_each(g.meta, '$.subjects') t JOIN subject_scores s USING (model, prompt_id, seed)
 WHERE s.ordinal = t.key GROUP BY 1, 2";
 
-impl Demo {
+impl DemoArgs {
     pub fn run(self, terminal: &Terminal) -> anyhow::Result<Ended> {
         terminal.say("drawing, embedding and scoring; one to two minutes");
         let made = terminal.watch(|watch| demo::make(&self.dir, &DemoOptions::default(), watch))?;
         let mut out = stdout().lock();
         writeln!(out, "Simulated: drawn characters, and three generators that are programs with known faults.\n")?;
         made.report.write(&mut out, Format::Table)?;
-        let dir = msdata::error::shell_word(&self.dir);
+        let dir = msdata::text::shell_word(&self.dir);
         if let (Some(image), Some(windows)) = (made.by_image, made.by_windows) {
             writeln!(
                 out,

@@ -4,7 +4,7 @@ use msdata::Dataset;
 use msdata::encoder::{Batch, Device};
 use msdata::image::Transparency;
 use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, LookedThrough, WindowChoice};
-use msdata::vocabulary::plain;
+use msdata::text::plain;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +69,7 @@ Examples:
   msdata embed --encoder paper --device cuda
   msdata embed --encoder ../my-encoder --batch 16
   msdata embed --retry-failed")]
-pub struct Embed {
+pub struct EmbedArgs {
     #[command(flatten)]
     embedding: Embedding,
     /// Try again what could not be read or embedded before
@@ -77,7 +77,7 @@ pub struct Embed {
     retry_failed: bool,
 }
 
-impl Embed {
+impl EmbedArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let options = self.embedding.options(self.retry_failed);
         let mut data = Dataset::open_to_write(dataset)?;

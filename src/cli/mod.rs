@@ -30,7 +30,7 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 use msdata::Error;
-use msdata::vocabulary::plain_lines;
+use msdata::text::plain_lines;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,7 +52,7 @@ struct Cli {
     #[arg(long, global = true, value_name = "STYLE", default_value = "auto")]
     progress: Style,
     #[command(subcommand)]
-    verb: Verb,
+    verb: Command,
 }
 
 const EXAMPLES: &str = "\
@@ -64,29 +64,29 @@ Examples:
   msdata report --by model,scene_type --format md";
 
 #[derive(Subcommand)]
-enum Verb {
-    Init(init::Init),
-    Ingest(ingest::Ingest),
-    Embed(embed::Embed),
-    Score(score::Score),
-    Report(report::Report),
-    Plot(plot::Plot),
-    Compare(compare::Compare),
-    Controls(controls::Controls),
-    Audit(audit::Audit),
-    Sql(sql::Sql),
-    Export(export::Export),
-    Bench(bench::Bench),
-    Run(run::Run),
-    Verify(verify::Verify),
-    Remove(remove::Remove),
-    Relocate(relocate::Relocate),
-    Digest(digest::Digest),
-    Backup(backup::Backup),
-    Gc(gc::Gc),
-    Subjects(subjects::Subjects),
-    Encoders(encoders::Encoders),
-    Demo(demo::Demo),
+enum Command {
+    Init(init::InitArgs),
+    Ingest(ingest::IngestArgs),
+    Embed(embed::EmbedArgs),
+    Score(score::ScoreArgs),
+    Report(report::ReportArgs),
+    Plot(plot::PlotArgs),
+    Compare(compare::CompareArgs),
+    Controls(controls::ControlsArgs),
+    Audit(audit::AuditArgs),
+    Sql(sql::SqlArgs),
+    Export(export::ExportArgs),
+    Bench(bench::BenchArgs),
+    Run(run::RunArgs),
+    Verify(verify::VerifyArgs),
+    Remove(remove::RemoveArgs),
+    Relocate(relocate::RelocateArgs),
+    Digest(digest::DigestArgs),
+    Backup(backup::BackupArgs),
+    Gc(gc::GcArgs),
+    Subjects(subjects::SubjectsArgs),
+    Encoders(encoders::EncodersArgs),
+    Demo(demo::DemoArgs),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -118,30 +118,30 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
     let dir = cli.dataset.as_path();
     match cli.verb {
-        Verb::Init(verb) => verb.run(dir, terminal),
-        Verb::Ingest(verb) => verb.run(dir, terminal),
-        Verb::Embed(verb) => verb.run(dir, terminal),
-        Verb::Score(verb) => verb.run(dir, terminal),
-        Verb::Report(verb) => verb.run(dir, terminal),
-        Verb::Plot(verb) => verb.run(dir, terminal),
-        Verb::Compare(verb) => verb.run(dir, terminal),
-        Verb::Audit(verb) => verb.run(dir, terminal),
-        Verb::Controls(verb) => verb.run(dir, terminal),
-        Verb::Sql(verb) => verb.run(dir),
-        Verb::Export(verb) => verb.run(dir, terminal),
-        Verb::Bench(verb) => verb.run(dir, terminal),
-        Verb::Run(verb) => verb.run(dir, terminal),
-        Verb::Verify(verb) => verb.run(dir, terminal),
-        Verb::Remove(verb) => verb.run(dir, terminal),
-        Verb::Relocate(verb) => verb.run(dir, terminal),
-        Verb::Digest(verb) => verb.run(dir, terminal),
-        Verb::Backup(verb) => verb.run(dir, terminal),
-        Verb::Gc(verb) => verb.run(dir, terminal),
-        Verb::Subjects(verb) => verb.run(dir, terminal),
-        Verb::Encoders(verb) => verb.run(terminal),
-        Verb::Demo(verb) => verb.run(terminal),
-        Verb::Completions(verb) => verb.run(),
-        Verb::Man(verb) => verb.run(),
+        Command::Init(verb) => verb.run(dir, terminal),
+        Command::Ingest(verb) => verb.run(dir, terminal),
+        Command::Embed(verb) => verb.run(dir, terminal),
+        Command::Score(verb) => verb.run(dir, terminal),
+        Command::Report(verb) => verb.run(dir, terminal),
+        Command::Plot(verb) => verb.run(dir, terminal),
+        Command::Compare(verb) => verb.run(dir, terminal),
+        Command::Audit(verb) => verb.run(dir, terminal),
+        Command::Controls(verb) => verb.run(dir, terminal),
+        Command::Sql(verb) => verb.run(dir),
+        Command::Export(verb) => verb.run(dir, terminal),
+        Command::Bench(verb) => verb.run(dir, terminal),
+        Command::Run(verb) => verb.run(dir, terminal),
+        Command::Verify(verb) => verb.run(dir, terminal),
+        Command::Remove(verb) => verb.run(dir, terminal),
+        Command::Relocate(verb) => verb.run(dir, terminal),
+        Command::Digest(verb) => verb.run(dir, terminal),
+        Command::Backup(verb) => verb.run(dir, terminal),
+        Command::Gc(verb) => verb.run(dir, terminal),
+        Command::Subjects(verb) => verb.run(dir, terminal),
+        Command::Encoders(verb) => verb.run(terminal),
+        Command::Demo(verb) => verb.run(terminal),
+        Command::Completions(verb) => verb.run(),
+        Command::Man(verb) => verb.run(),
     }
 }
 
@@ -164,7 +164,7 @@ fn failed(e: &anyhow::Error) -> ExitCode {
     let error = e.downcast_ref::<Error>();
     match error {
         Some(Error::Manifest(problems)) => {
-            let rows: u64 = problems.iter().map(msdata::manifest::Problem::rows).sum();
+            let rows: u64 = problems.iter().map(msdata::problem::Problem::rows).sum();
             let rows = if rows == 1 { "1 bad row".to_owned() } else { format!("{rows} bad rows") };
             say("error: ", &format!("{rows}; nothing was written"));
             problems.iter().for_each(|p| say("", &p.to_string()));

@@ -2,8 +2,9 @@ use super::embed::{self, Embedding};
 use super::{Ended, Terminal, ingest};
 use msdata::Dataset;
 use msdata::generator::Template;
-use msdata::ops::{Command, RunOptions};
-use msdata::vocabulary::{ModelName, plain};
+use msdata::ops::{GeneratorCommand, RunOptions};
+use msdata::text::plain;
+use msdata::vocabulary::ModelName;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +25,7 @@ Examples:
   msdata run --model MyModel --command 'python make.py --prompt {prompt} --refs {references} --seed {seed} --out {output}'
   msdata run --model MyModel --batch-command 'python make_all.py {jobs}' --timeout 36000 --meta weights=v2
   msdata sql \"SELECT prompt_id, seed, attempts, tail FROM jobs WHERE state = 'failed'\"")]
-pub struct Run {
+pub struct RunArgs {
     /// What the images are filed under
     #[arg(long, value_name = "NAME")]
     model: ModelName,
@@ -62,11 +63,11 @@ pub struct Run {
     no_embed: bool,
 }
 
-impl Run {
+impl RunArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let command = match (&self.command, &self.batch_command) {
-            (Some(command), _) => Command::One(Template::for_one(command, self.shell)?),
-            (None, command) => Command::Many(Template::for_many(command.as_deref().unwrap_or_default(), self.shell)?),
+            (Some(command), _) => GeneratorCommand::One(Template::for_one(command, self.shell)?),
+            (None, command) => GeneratorCommand::Many(Template::for_many(command.as_deref().unwrap_or_default(), self.shell)?),
         };
         let timeout = match self.timeout.map(Duration::try_from_secs_f64).transpose() {
             Ok(timeout) => timeout,

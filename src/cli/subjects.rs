@@ -1,29 +1,30 @@
 use super::{Ended, Terminal, findings};
 use clap::ValueEnum;
-use msdata::bench::{Check as Kind, Finding};
 use msdata::ops::{InstrumentCheck, SidesFrom, TOLD_APART};
+use msdata::stress_test::{Check as Kind, Finding};
 use msdata::table::{Cell, Format, Head, TableWriter};
-use msdata::vocabulary::{SubjectKind, plain};
+use msdata::text::plain;
+use msdata::vocabulary::SubjectKind;
 use msdata::{Dataset, Error};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Look after the pool of subjects
 #[derive(clap::Args)]
-pub struct Subjects {
+pub struct SubjectsArgs {
     #[command(subcommand)]
-    action: Action,
+    action: SubjectsCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Action {
-    Check(Check),
+enum SubjectsCommand {
+    Check(CheckSubjectsArgs),
 }
 
-impl Subjects {
+impl SubjectsArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         match self.action {
-            Action::Check(action) => action.run(dataset, terminal),
+            SubjectsCommand::Check(action) => action.run(dataset, terminal),
         }
     }
 }
@@ -44,7 +45,7 @@ Examples:
   msdata subjects check --format csv > findings.csv
   msdata subjects check --only instrument --format csv
   msdata subjects check --encoder dinov2-small --keep")]
-struct Check {
+struct CheckSubjectsArgs {
     /// table, json, jsonl, csv, md or latex. What programs read holds the findings, unless --only says otherwise
     #[arg(long, default_value = "table")]
     format: Format,
@@ -67,7 +68,7 @@ enum Half {
     Instrument,
 }
 
-impl Check {
+impl CheckSubjectsArgs {
     fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let data = Dataset::open_to_read(dataset)?;
         let pool = match self.only {

@@ -32,7 +32,7 @@ const HASHED_BYTES: usize = 8 << 20;
 
 /// A part being written, under a temporary name.
 pub struct PartWriter {
-    writer: ArrowWriter<Hashed>,
+    writer: ArrowWriter<HashedWriter>,
     temporary: PathBuf,
     dimension: usize,
     vectors: Vec<f32>,
@@ -68,7 +68,7 @@ impl PartWriter {
             .set_data_page_size_limit(PAGE_BYTES)
             .set_write_batch_size((PAGE_BYTES / (4 * dimension)).max(1))
             .build();
-        let hashed = Hashed { file, hasher: blake3::Hasher::new(), bytes: 0 };
+        let hashed = HashedWriter { file, hasher: blake3::Hasher::new(), bytes: 0 };
         let writer =
             ArrowWriter::try_new(hashed, part_schema(dimension), Some(properties)).map_err(Error::parquet(&temporary))?;
         Ok(PartWriter { writer, temporary, dimension, vectors: Vec::new(), sources: Vec::new(), rows: 0 })
@@ -135,13 +135,13 @@ pub(super) fn row_group_rows(dimension: usize) -> usize {
 }
 
 /// Counts and hashes what is written through it.
-struct Hashed {
+struct HashedWriter {
     file: File,
     hasher: blake3::Hasher,
     bytes: u64,
 }
 
-impl Write for Hashed {
+impl Write for HashedWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let n = self.file.write(data)?;
         self.hasher.update(&data[..n]);

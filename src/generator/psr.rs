@@ -1,7 +1,7 @@
 //! PSR: lists of PSRBench, at most four subjects a prompt; `result_path` says where each image lies.
 
+use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
 use super::folder::{Brief, Delivery, left_out_section, lines};
-use super::handover::{Batch, Entry, Handover};
 use super::{Case, LeftOut};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ const MOST_SUBJECTS: usize = 4;
 
 /// An entry of a list, as far as it is read back.
 #[derive(Deserialize)]
-pub struct Listed {
+pub struct PsrList {
     /// The prompt's text.
     pub instruction: String,
     /// Where the image lies.
@@ -21,7 +21,7 @@ pub struct Listed {
 }
 
 #[derive(Serialize)]
-struct Sample<'a> {
+struct PsrSample<'a> {
     instruction: &'a str,
     /// Its evaluation reads this name, its README the other.
     input_path: Vec<String>,
@@ -46,7 +46,7 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
         let samples = fit.iter().enumerate().map(|(place, case)| {
             let paths: Vec<String> = case.subjects.iter().map(|s| brief.reference(&s.subject_id, 0)).collect();
             let category = |(n, label): (usize, &String)| (format!("category{}", n + 1), Value::from(label.as_str()));
-            Sample {
+            PsrSample {
                 instruction: &case.text,
                 input_path: paths.clone(),
                 input_paths: paths,
@@ -57,10 +57,13 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
             }
         });
         files.push((format!("psr_seed_{seed}.json"), lines(&samples.collect::<Vec<_>>())));
-        batches.push(Batch { folder, seeds: vec![*seed] });
+        batches.push(ManifestBatch { folder, seeds: vec![*seed] });
     }
-    let entry =
-        |(place, case): (usize, &&Case)| Entry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name: name(place) };
+    let entry = |(place, case): (usize, &&Case)| ManifestEntry {
+        prompt_id: case.prompt_id.clone(),
+        text: case.text.clone(),
+        name: name(place),
+    };
     let prompts = fit.iter().enumerate().map(entry).collect();
     let readme = include_str!("psr.md")
         .replace("{folder}", &brief.folder())
@@ -68,5 +71,5 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
         .replace("{left_out}", &left_out_section(&left_out));
     files.push(("README.md".to_owned(), readme));
     let directories = batches.iter().map(|b| b.folder.clone()).collect();
-    Delivery { files, directories, handover: Handover::new(brief.system, brief.model, batches, prompts, left_out) }
+    Delivery { files, directories, manifest: ExportManifest::new(brief.system, brief.model, batches, prompts, left_out) }
 }

@@ -5,7 +5,9 @@
 //! `human`, `humans`, `people`, `animal`, `animals`, `object` or `objects` hold subjects of that kind. The
 //! `subject_id` is the path below the directory, without extension.
 
-use super::{ImagePath, Located, Origin, Problem, Resolver, Subject};
+use crate::problem::{Origin, Problem};
+
+use super::{ImagePath, Located, Resolver, Subject};
 use crate::error::{Error, Result};
 use crate::vocabulary::{SubjectId, SubjectKind};
 use crate::watch::Stop;
@@ -28,7 +30,7 @@ impl ImageFolder {
     /// # Errors
     /// It, or a directory in it, cannot be read, or the caller wants to stop.
     pub fn read(root: &Path, stop: Stop<'_>) -> Result<ImageFolder> {
-        let mut reader = Reader {
+        let mut reader = FolderReader {
             root,
             stop,
             resolver: Resolver::for_directory(root, None)?,
@@ -36,7 +38,7 @@ impl ImageFolder {
             folder: ImageFolder { subjects: vec![], problems: vec![], warnings: vec![] },
         };
         reader.read(root, None)?;
-        let Reader { mut folder, others, .. } = reader;
+        let FolderReader { mut folder, others, .. } = reader;
         if let Some(first) = others.first() {
             let reason = match others.len() {
                 1 => "is no image by its name, and was left out".to_owned(),
@@ -55,7 +57,7 @@ impl ImageFolder {
     }
 }
 
-struct Reader<'a> {
+struct FolderReader<'a> {
     root: &'a Path,
     stop: Stop<'a>,
     resolver: Resolver,
@@ -64,7 +66,7 @@ struct Reader<'a> {
     folder: ImageFolder,
 }
 
-impl Reader<'_> {
+impl FolderReader<'_> {
     /// Files and folders of subjects.
     fn read(&mut self, dir: &Path, kind: Option<SubjectKind>) -> Result<()> {
         for path in entries(dir)? {

@@ -1,15 +1,16 @@
 //! Can the encoder tell the pool's subjects apart at all? Each reference, mirrored, made small and recompressed, against
 //! every subject of its kind.
 
-use crate::catalog::{InstrumentFigure, SubjectFact};
+use crate::catalog::{InstrumentFigure, SubjectRow};
 use crate::dataset::Dataset;
 use crate::encoder::Encoder;
-use crate::error::{Error, Result, io_reason, shell_word};
+use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Preprocessing, Rgb, Transparency, decode_on, mirrored, recompressed, shrunk};
 use crate::ops::embed::{EmbedOptions, open};
 use crate::report::{KindAuc, auc_in_kind};
 use crate::score::{Pool, Trial};
-use crate::vocabulary::{SubjectKind, plain, quote};
+use crate::text::{plain, quote, shell_word};
+use crate::vocabulary::SubjectKind;
 use crate::watch::Watch;
 use rayon::prelude::*;
 use std::path::Path;
@@ -109,15 +110,15 @@ impl Dataset {
         let pictures = self.pictures(&subjects, &variants, &mut encoder, watch)?;
         let usable: Vec<bool> = pictures.iter().map(Option::is_some).collect();
         let figures = figures(&subjects, &pictures, &variants);
-        let mut facts = self.facts(encoders, |_| false)?;
-        facts.local = self.local_facts(&facts, &name)?;
+        let mut snapshot = self.snapshot(encoders, |_| false)?;
+        snapshot.local = self.local_snapshot(&snapshot, &name)?;
         Ok(InstrumentCheck {
             encoder: name,
             sides,
             sides_from,
             figures,
             left_out: usable.iter().filter(|is| !**is).count(),
-            generations: auc_in_kind(&facts),
+            generations: auc_in_kind(&snapshot),
         })
     }
 
@@ -153,7 +154,7 @@ impl Dataset {
     /// made.
     fn pictures(
         &self,
-        subjects: &[SubjectFact],
+        subjects: &[SubjectRow],
         variants: &[Variant],
         encoder: &mut Encoder,
         watch: &mut Watch<'_>,
@@ -266,8 +267,8 @@ impl Variant {
 }
 
 /// How well each variant is told, by kind and in the whole pool.
-fn figures(subjects: &[SubjectFact], pictures: &[Option<Vec<Pictures>>], variants: &[Variant]) -> Vec<InstrumentFigure> {
-    let usable: Vec<(&SubjectFact, &Vec<Pictures>)> =
+fn figures(subjects: &[SubjectRow], pictures: &[Option<Vec<Pictures>>], variants: &[Variant]) -> Vec<InstrumentFigure> {
+    let usable: Vec<(&SubjectRow, &Vec<Pictures>)> =
         subjects.iter().zip(pictures).filter_map(|(subject, pictures)| Some((subject, pictures.as_ref()?))).collect();
     let references: Vec<Vec<&[f32]>> =
         usable.iter().map(|(_, pictures)| pictures.iter().map(|of_reference| of_reference[0].as_slice()).collect()).collect();

@@ -3,7 +3,9 @@
 //! Redirects are followed by hand, because the hub says what it knows of a file (commit, SHA-256, size) on
 //! the first answer, and the file itself may come from another host, which must not see the token.
 
-use super::{HubFault, Patience};
+use crate::error::HubFault;
+
+use super::Patience;
 use crate::encoder::home::Home;
 use crate::error::{Error, Result};
 use crate::watch::Watch;
@@ -16,6 +18,15 @@ use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT
 use ureq::http::{Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
+/// What became of a request.
+fn fault_of(error: ureq::Error) -> HubFault {
+    use ureq::Error as E;
+    match error {
+        E::Io(_) | E::Timeout(_) | E::HostNotFound | E::ConnectionFailed | E::BodyStalled => HubFault::Broken(error.into()),
+        _ => HubFault::Failed(error.into()),
+    }
+}
+
 /// The hub answers with one or two; a loop is one without end.
 const MOST_REDIRECTS: usize = 5;
 /// A stop is noticed between two reads of this size, and within this time of a pause.
@@ -24,7 +35,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 /// What the hub says of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Declared {
+pub(super) struct DeclaredFile {
     /// The commit that its revision stands for (`X-Repo-Commit`).
     pub commit: Option<String>,
     /// SHA-256 of a large file (`X-Linked-Etag`); of small ones the hub tells only a git hash.
@@ -55,9 +66,9 @@ impl<'h> Client<'h> {
     }
 
     /// Asks the hub what it knows of a file.
-    pub fn look(&self, url: &str, watch: &mut Watch) -> Result<Declared> {
+    pub fn look(&self, url: &str, watch: &mut Watch) -> Result<DeclaredFile> {
         self.persist(watch, |_| {
-            let mut declared = Declared::default();
+            let mut declared = DeclaredFile::default();
             self.follow(url, true, None, |response| {
                 let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
                 let commit = header("x-repo-commit").map(str::to_owned);
@@ -151,7 +162,7 @@ impl<'h> Client<'h> {
             if let Some(token) = self.home.token.as_ref().filter(|_| ours) {
                 request = request.header(AUTHORIZATION, format!("Bearer {token}"));
             }
-            let response = request.call().map_err(|e| fail(HubFault::of(e)))?;
+            let response = request.call().map_err(|e| fail(fault_of(e)))?;
             if enough(&response) {
                 return Ok(response);
             }

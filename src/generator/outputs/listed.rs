@@ -1,32 +1,33 @@
 //! Lists: what prompt stands at a place, and, in PSR's, where each image lies.
 
-use super::{Handover, Known, Reader};
+use super::{ExportManifest, Known, OutputReader};
 use crate::error::{Error, Result, io_reason};
-use crate::generator::handover::{Entry, FILE};
+use crate::generator::export_manifest::{FILE, ManifestEntry};
 use crate::generator::{System, mosaic, psr, xverse};
 use crate::input;
-use crate::manifest::{Origin, Place, Problem, integer_of, is_integer};
-use crate::vocabulary::quote;
+use crate::manifest::{integer_of, is_integer};
+use crate::problem::{Origin, Position, Problem};
+use crate::text::quote;
 use crate::watch::Stop;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-impl Reader<'_> {
+impl OutputReader<'_> {
     /// The prompts of the generator's list, by what the names of files begin with; those that are in the data set.
-    pub fn entries(&mut self, system: System) -> Result<BTreeMap<u64, Entry>> {
+    pub fn entries(&mut self, system: System) -> Result<BTreeMap<u64, ManifestEntry>> {
         let texts = Texts::new(self.known);
         let (path, prompts): (PathBuf, Vec<(u64, String)>) = if system == System::Xverse {
-            let (path, list) = self.list::<xverse::Listed>()?;
+            let (path, list) = self.list::<xverse::XverseList>()?;
             (path, (0..).zip(list.into_iter().map(|l| l.prompt)).collect())
         } else {
-            let (path, list) = self.list::<mosaic::Listed>()?;
+            let (path, list) = self.list::<mosaic::MosaicList>()?;
             (path, list.into_iter().map(|l| (l.index, l.prompt)).collect())
         };
         let total = prompts.len();
         let mut entries = BTreeMap::new();
         for (place, text) in prompts {
-            let origin = Origin { file: path.as_path().into(), place: Place::Entry(place + 1) };
+            let origin = Origin { file: path.as_path().into(), place: Position::Entry(place + 1) };
             match texts.id(&text) {
                 Ok(Some(id)) => {
                     let name = if system == System::Xverse {
@@ -34,7 +35,7 @@ impl Reader<'_> {
                     } else {
                         format!("{place}_….jpg")
                     };
-                    if entries.insert(place, Entry { prompt_id: id.to_owned(), text, name }).is_some() {
+                    if entries.insert(place, ManifestEntry { prompt_id: id.to_owned(), text, name }).is_some() {
                         self.outputs.problems.push(Problem { origin, reason: format!("index {place} stands twice") });
                     }
                 }
@@ -68,9 +69,9 @@ impl Reader<'_> {
     }
 
     /// PSR's lists, each entry with the place of its image.
-    pub fn listed(&mut self, handover: Option<Handover>) -> Result<()> {
-        let model = self.model(handover.as_ref().and_then(|h| h.model.as_deref()), System::Psr);
-        let lists: Vec<(PathBuf, Vec<psr::Listed>)> = match self.source.list {
+    pub fn listed(&mut self, manifest: Option<ExportManifest>) -> Result<()> {
+        let model = self.model(manifest.as_ref().and_then(|h| h.model.as_deref()), System::Psr);
+        let lists: Vec<(PathBuf, Vec<psr::PsrList>)> = match self.source.list {
             Some(_) => vec![self.list()?],
             None => lists(self.source.folder, self.source.stop)?,
         };
@@ -83,7 +84,7 @@ impl Reader<'_> {
         let mut named = BTreeSet::new();
         for (list, entries) in lists {
             for (place, entry) in (1..).zip(entries) {
-                let origin = Origin { file: list.as_path().into(), place: Place::Entry(place) };
+                let origin = Origin { file: list.as_path().into(), place: Position::Entry(place) };
                 match self.listed_entry(&entry, &texts) {
                     Ok((prompt_id, seed, path)) => {
                         let there = path.exists();
@@ -105,7 +106,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn listed_entry<'t>(&self, entry: &psr::Listed, texts: &Texts<'t>) -> std::result::Result<(&'t str, i64, PathBuf), String> {
+    fn listed_entry<'t>(&self, entry: &psr::PsrList, texts: &Texts<'t>) -> std::result::Result<(&'t str, i64, PathBuf), String> {
         let prompt_id =
             texts.id(&entry.instruction)?.ok_or_else(|| format!("no prompt of the data set is {}", quote(&entry.instruction)))?;
         let written = entry.result_path.as_deref().ok_or("it has no `result_path`, which says where its image lies")?;

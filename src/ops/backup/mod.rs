@@ -4,10 +4,10 @@ mod archive;
 
 use crate::catalog::PartRow;
 use crate::dataset::Dataset;
-use crate::dataset::layout::{CATALOG, EMBEDDINGS};
 use crate::durable::{Temporary, check_target, write_through};
 use crate::error::{Error, Result};
-use crate::manifest::{FileState, state_of};
+use crate::input::{FileState, state_of};
+use crate::layout::{CATALOG, EMBEDDINGS};
 use crate::ops::backup::archive::{Archive, MARK, MARK_AT};
 use crate::watch::Watch;
 use std::fs::{self, File};
@@ -86,7 +86,7 @@ impl Dataset {
             io::ErrorKind::NotFound => Error::Damaged(format!("the part {} is gone", path.display())),
             _ => Error::io("read", &path)(e),
         })?;
-        let mut hashed = Hashed { from: file, hasher: blake3::Hasher::new() };
+        let mut hashed = HashedReader { from: file, hasher: blake3::Hasher::new() };
         let entry = format!("{name}/{EMBEDDINGS}/{}", path.file_name().unwrap_or_default().to_string_lossy());
         let copied = archive.file(&entry, part.bytes, mtime(&path), &mut hashed)?;
         if !copied || *hashed.hasher.finalize().as_bytes() != part.blake3 {
@@ -199,12 +199,12 @@ impl Write for Counted<'_> {
     }
 }
 
-struct Hashed {
+struct HashedReader {
     from: File,
     hasher: blake3::Hasher,
 }
 
-impl Read for Hashed {
+impl Read for HashedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.from.read(buffer)?;
         self.hasher.update(&buffer[..n]);

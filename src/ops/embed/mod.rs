@@ -7,12 +7,14 @@ pub(crate) mod windows;
 use crate::catalog::{EncoderRow, Tally, other_encoder};
 use crate::dataset::{Dataset, NAMED, commit};
 use crate::encoder::{BUILTIN, Batch, Described, Device, Encoder, Home, Options, Runtime};
-use crate::error::{Error, Result, shell_word};
+use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Transparency};
 use crate::ops::embed::pipeline::{Embedded, embed};
 use crate::ops::embed::windows::{LookedThrough, WindowChoice, choose, look_through};
 use crate::ops::scan;
-use crate::vocabulary::{EncoderName, plain, quote};
+use crate::text::shell_word;
+use crate::text::{plain, quote};
+use crate::vocabulary::EncoderName;
 use crate::watch::Watch;
 use crate::windows::Pattern;
 use std::num::NonZeroUsize;
@@ -208,7 +210,7 @@ impl Dataset {
             {
                 continue;
             }
-            let Opened { mut encoder, threads, on_gpu, said } = open(described, options, home)?;
+            let OpenedEncoder { mut encoder, threads, on_gpu, said } = open(described, options, home)?;
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
             let done = embed(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, threads, watch)?;
             if done.cut > 0 {
@@ -308,7 +310,7 @@ impl Dataset {
 }
 
 /// An encoder ready to embed.
-pub(crate) struct Opened {
+pub(crate) struct OpenedEncoder {
     pub(crate) encoder: Encoder,
     threads: usize,
     on_gpu: bool,
@@ -316,7 +318,7 @@ pub(crate) struct Opened {
     said: String,
 }
 
-pub(crate) fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Opened> {
+pub(crate) fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<OpenedEncoder> {
     let runtime = Runtime::load(home, options.library.as_deref())?;
     let choice = runtime.choose(options.device)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -328,7 +330,7 @@ pub(crate) fn open(described: &Described, options: &EmbedOptions, home: &Home) -
     let batch = options.batch.unwrap_or(batch);
     let encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
     let on_gpu = matches!(choice.device, Device::Cuda(_));
-    Ok(Opened { encoder, threads, on_gpu, said: choice.said })
+    Ok(OpenedEncoder { encoder, threads, on_gpu, said: choice.said })
 }
 
 /// Checks that an encoder is the one of its name in the data set, `row`; `held` says whether that has vectors.
