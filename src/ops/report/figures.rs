@@ -3,7 +3,7 @@
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::plot::{self, Figure, Kind, ModelStyles};
-use crate::report::{Key, Report, ReportOptions, Thresholds};
+use crate::report::{ALPHA, Key, Report, ReportOptions, Thresholds, cscr_by_alpha};
 use crate::score::Confidence;
 
 /// What a figure is drawn from.
@@ -32,7 +32,7 @@ impl FigureOptions {
             confidence: Some(Confidence::default()),
             controls: !by.contains(&Key::SubjectId),
             curve: false,
-            alpha: crate::report::ALPHA,
+            alpha: ALPHA,
         };
         data.report(&options)
     }
@@ -42,6 +42,15 @@ impl FigureOptions {
         let fine =
             format!("0:1:0.01,{}", self.thresholds).parse().map_err(|e: String| Error::request(e, "give other thresholds"))?;
         FigureOptions { thresholds: fine, identity: self.identity.clone() }.report(data, &[Key::Model])
+    }
+
+    /// Calibrated SCR of each model at the levels up to one half, in hundredths.
+    pub(crate) fn cscr_curve(&self, data: &Dataset) -> Result<Vec<(String, Vec<(f64, f64)>)>> {
+        let (encoders, identity) = data.encoders_and_identity(self.identity.as_deref())?;
+        let mut snapshot = data.snapshot(encoders, |_| false)?;
+        snapshot.local = data.local_snapshot(&snapshot, &identity)?;
+        let alphas: Vec<f64> = (1..=50).map(|hundredth| f64::from(hundredth) / 100.0).collect();
+        Ok(cscr_by_alpha(&snapshot, &alphas))
     }
 }
 
@@ -65,11 +74,19 @@ impl Dataset {
                 };
                 plot::heat_map(&options.report(self, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS)
             }
+            Kind::Cscr => plot::cscr(&options.report(self, &[Key::Model, Key::SubjectCount])?, &styles, ALPHA),
+            Kind::CscrScene => plot::cscr_scene(&options.report(self, &[Key::Model, Key::SceneType])?, &styles, ALPHA),
+            Kind::CscrCurve => plot::cscr_curve(&options.cscr_curve(self)?, &styles, ALPHA),
         };
         figure.ok_or_else(|| match kind {
             Kind::Tradeoff => Error::request(
                 "the data set has no CLIP-T: no encoder embedded both the images and the prompts",
                 "embed with a CLIP encoder: `msdata embed --encoder clip-vit-large-patch14`",
+            ),
+            Kind::Cscr | Kind::CscrScene | Kind::CscrCurve => Error::request(
+                "no subject has a verdict on its being present: no image was looked through for each subject, or too few that did \
+                 not ask for it",
+                "`msdata embed --windows full` looks through them; `msdata report` says what is missing",
             ),
             Kind::Radar => Error::request(
                 "a radar needs three measures or more, and the data set has fewer encoders than that",

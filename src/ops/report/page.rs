@@ -6,11 +6,11 @@ use crate::error::Result;
 use crate::image::{Door, Transparency};
 use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS};
 use crate::page::{
-    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlace, PagePlaces, PagePrompt, PageSubject,
+    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlaces, PagePrompt, PageSubject, PageWindows,
     PageWritten, Picture,
 };
 use crate::plot::{self, ModelStyles};
-use crate::report::{ALPHA, Key};
+use crate::report::{ALPHA, Key, Report, Seen, auc_in_kind, confusions, seen};
 use crate::vocabulary::ImageStatus;
 use crate::watch::Watch;
 use serde::Serialize;
@@ -44,6 +44,7 @@ impl Dataset {
             radar: plot::radar(&by_model, &styles),
             profile: plot::profile(&by_model, &styles),
             heat_map: plot::heat_map(&drawn.report(self, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS),
+            ..self.figures_by_windows(&drawn, &by_count, &styles)?
         };
         let mut shown = self.shown(&by_model.identity, &styles)?;
         shown.pictures.name();
@@ -63,9 +64,26 @@ impl Dataset {
             generations: shown.generations,
             generations_left_out: shown.left_out,
             pictures: shown.pictures.all,
-            by_model,
             by_count,
             figures,
+            windows: PageWindows { notes: by_model.notes.clone(), ..shown.windows },
+            by_model,
+        })
+    }
+
+    /// The figures that need windows; none of them where no image was looked through.
+    fn figures_by_windows(&self, drawn: &FigureOptions, by_count: &Report, styles: &ModelStyles) -> Result<Figures> {
+        if by_count.rows.iter().all(|row| row.local.is_none()) {
+            return Ok(Figures::default());
+        }
+        let cells = drawn.report(self, &[Key::Model, Key::SubjectCount, Key::SceneType])?;
+        let by_scene = drawn.report(self, &[Key::Model, Key::SceneType])?;
+        Ok(Figures {
+            cscr: plot::cscr(by_count, styles, ALPHA),
+            cscr_scene: plot::cscr_scene(&by_scene, styles, ALPHA),
+            cscr_curve: plot::cscr_curve(&drawn.cscr_curve(self)?, styles, ALPHA),
+            presence: plot::presence_by_cell(&cells, styles),
+            ..Figures::default()
         })
     }
 
@@ -100,10 +118,7 @@ impl Dataset {
                 clip_t.entry(score.generation).or_insert(value);
             }
         }
-        let places = match encoders.iter().find(|(_, name)| name == identity) {
-            Some((encoder, _)) => self.places(*encoder, identity)?,
-            None => HashMap::new(),
-        };
+        let (mut places, windows) = self.looked_through(identity)?;
         let models = self.catalog.models()?;
         let model_places: HashMap<&str, usize> = styles.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
         let place_of = |model: u32| model_places.get(models[model as usize].0.as_str()).copied();
@@ -120,36 +135,36 @@ impl Dataset {
                 picture: pictures.add(&file),
                 similarities: similarities.remove(&fact.id),
                 clip_t: clip_t.get(&fact.id).copied(),
-                places: fact.size.and_then(|size| {
-                    let subjects = prompts[fact.prompt as usize].subjects.len();
-                    places
-                        .get(&fact.id)
-                        .map(|places| PagePlaces { size, subjects: (0..subjects).map(|o| places.get(&o).cloned()).collect() })
-                }),
+                places: fact.size.and_then(|size| Some(PagePlaces { size, seen: places.remove(&fact.id)? })),
             });
         }
         let left_out = snapshot.len() - generations.len();
-        Ok(ShownRows { subjects, prompts, generations, pictures, left_out })
+        Ok(ShownRows { subjects, prompts, generations, pictures, windows, left_out })
     }
 
-    /// The place of each requested subject by generation row and position in the prompt.
-    fn places(&self, encoder: i64, identity: &str) -> Result<HashMap<i64, HashMap<usize, PagePlace>>> {
+    /// What the windows of the identity encoder say: of each image, by its generation's row, and of the whole.
+    fn looked_through(&self, identity: &str) -> Result<(HashMap<i64, Seen>, PageWindows)> {
         let (encoders, _) = self.encoders_and_identity(Some(identity))?;
+        let Some((encoder, _)) = encoders.iter().find(|(_, name)| name == identity).cloned() else {
+            return Ok((HashMap::new(), PageWindows::default()));
+        };
+        let instrument = self.catalog.instrument_figures(encoder)?;
         let mut snapshot = self.snapshot(encoders, |_| false)?;
         snapshot.local = self.local_snapshot(&snapshot, identity)?;
-        let verdicts = crate::report::verdicts(&snapshot, ALPHA);
-        let mut places: HashMap<i64, HashMap<usize, PagePlace>> = HashMap::new();
-        // An image that was looked through and in which nobody has a place is known to have none.
-        for generation in verdicts.keys() {
-            places.entry(*generation).or_default();
-        }
-        for (generation, place) in self.catalog.subject_places(encoder)? {
-            let ordinal = place.ordinal as usize;
-            let present = verdicts.get(&generation).and_then(|verdicts| verdicts.get(ordinal).copied().flatten());
-            let place = PagePlace { window: place.window, local: place.local, present };
-            places.entry(generation).or_default().insert(ordinal, place);
-        }
-        Ok(places)
+        let Some(local) = &snapshot.local else {
+            return Ok((HashMap::new(), PageWindows { instrument, ..PageWindows::default() }));
+        };
+        let pattern = Some(local.pattern);
+        let places = self.catalog.subject_places(encoder)?;
+        let found = self.catalog.found_places(encoder)?;
+        let windows = PageWindows {
+            pattern,
+            confusions: confusions(&snapshot, &places),
+            in_kind: auc_in_kind(&snapshot),
+            instrument,
+            notes: Vec::new(),
+        };
+        Ok((seen(&snapshot, &places, &found, ALPHA), windows))
     }
 
     /// What the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and encoders, and the
@@ -207,6 +222,7 @@ struct ShownRows {
     prompts: Vec<PagePrompt>,
     generations: Vec<PageGeneration>,
     pictures: Pictures,
+    windows: PageWindows,
     left_out: usize,
 }
 
