@@ -7,6 +7,7 @@ use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Preprocessing, Rgb, Transparency, decode_on, mirrored, recompressed, shrunk};
 use crate::ops::embed::{EmbedOptions, open};
+use crate::ops::report::snapshot::Reading as SnapshotReading;
 use crate::report::{KindAuc, auc_in_kind};
 use crate::score::{Pool, Trial};
 use crate::text::{plain, quote, shell_word};
@@ -84,7 +85,8 @@ impl Dataset {
     /// # Errors
     /// There is no such encoder, it is not on this machine, its vectors were imported, or the caller wants to stop.
     pub fn instrument_check(&self, wanted: Option<&str>, watch: &mut Watch<'_>) -> Result<InstrumentCheck> {
-        let (encoders, name) = self.encoders_and_identity(wanted)?;
+        let snapshot = self.snapshot(wanted, &SnapshotReading::default())?;
+        let name = snapshot.identity.clone();
         let rows = self.catalog.encoders()?;
         let row = rows.iter().find(|row| row.name.as_str() == name).filter(|row| row.pixel_rule.is_some());
         let Some(row) = row else {
@@ -105,19 +107,15 @@ impl Dataset {
         };
         let mut encoder = open(described, &options, &home)?.encoder;
         let (sides, sides_from) = self.sides(row.id)?;
-        let subjects = self.catalog.subjects()?;
         let variants = Variant::all(sides);
-        let pictures = self.pictures(&subjects, &variants, &mut encoder, watch)?;
-        let usable: Vec<bool> = pictures.iter().map(Option::is_some).collect();
-        let figures = figures(&subjects, &pictures, &variants);
-        let mut snapshot = self.snapshot(encoders, |_| false)?;
-        snapshot.local = self.local_snapshot(&snapshot, &name)?;
+        let pictures = self.pictures(&snapshot.subjects, &variants, &mut encoder, watch)?;
+        let figures = figures(&snapshot.subjects, &pictures, &variants);
         Ok(InstrumentCheck {
             encoder: name,
             sides,
             sides_from,
             figures,
-            left_out: usable.iter().filter(|is| !**is).count(),
+            left_out: pictures.iter().filter(|of_subject| of_subject.is_none()).count(),
             generations: auc_in_kind(&snapshot),
         })
     }
@@ -163,7 +161,7 @@ impl Dataset {
             subjects.iter().enumerate().flat_map(|(at, s)| s.references.iter().map(move |path| (at, path.as_str()))).collect();
         let mut found: Vec<Option<Vec<Pictures>>> = subjects.iter().map(|s| (!s.references.is_empty()).then(Vec::new)).collect();
         let numbers = encoder.numbers();
-        let reading = Reading {
+        let reader = ReferenceReader {
             door: &self.door,
             transparency: encoder.transparency(),
             preprocessing: encoder.preprocessing().clone(),
@@ -173,7 +171,7 @@ impl Dataset {
         let mut done = 0;
         for block in all.chunks(PER_CORE * rayon::current_num_threads()) {
             watch.check()?;
-            let tensors: Vec<Option<Vec<f32>>> = block.par_iter().map(|(_, path)| reading.tensors(path).ok()).collect();
+            let tensors: Vec<Option<Vec<f32>>> = block.par_iter().map(|(_, path)| reader.tensors(path).ok()).collect();
             let flat: Vec<f32> = tensors.iter().flatten().flatten().copied().collect();
             let mut vectors = Vec::with_capacity(flat.len() / numbers);
             for batch in flat.chunks(encoder.batch() * numbers) {
@@ -200,7 +198,7 @@ impl Dataset {
 }
 
 /// How files become what the network takes.
-struct Reading<'a> {
+struct ReferenceReader<'a> {
     door: &'a Door,
     transparency: Transparency,
     preprocessing: Preprocessing,
@@ -209,7 +207,7 @@ struct Reading<'a> {
     variants: &'a [Variant],
 }
 
-impl Reading<'_> {
+impl ReferenceReader<'_> {
     /// The network's input of a reference as it is and of each variant, one after another.
     fn tensors(&self, path: &str) -> std::result::Result<Vec<f32>, String> {
         let bytes = self.door.read(Path::new(path)).map_err(|e| io_reason(&e))?;

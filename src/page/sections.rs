@@ -45,7 +45,7 @@ pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
         add("where", "Who is there", "Who is there, by windows".into(), places::figures(data));
     }
     if let Some(body) = places::found(data) {
-        add("found", "Requested and found", "Requested and found".into(), body);
+        add("confusion", "Requested and found", "Requested and found".into(), body);
     }
     if let Some(body) = places::instrument(data) {
         add("instrument", "The instrument", "Can the encoder tell them apart?".into(), body);

@@ -11,6 +11,9 @@ use crate::vocabulary::SubjectKind;
 use crate::windows::Pattern;
 use std::collections::{BTreeMap, HashMap};
 
+/// Images that asked for a subject and show it, from which it is known how clearly it is seen where it is.
+const FEWEST_SHOWN: usize = 5;
+
 /// The local similarities by the encoder that decides collapse.
 #[derive(Debug, Clone)]
 pub struct LocalSnapshot {
@@ -88,7 +91,7 @@ impl<'f> Locals<'f> {
         }
         locals.known = presence(locals.requests());
         locals.nulls = Nulls::new(&locals, alpha);
-        locals.copies = locals.count_copies();
+        locals.copies = locals.count_copies(alpha);
         for request in locals.of_text_only().collect::<Vec<_>>() {
             for (ordinal, subject) in locals.requests[request].subjects.iter().enumerate() {
                 let value = locals.of_subject(request, ordinal) as f32;
@@ -172,6 +175,26 @@ impl<'f> Locals<'f> {
         }
     }
 
+    /// How clearly each subject of the pool is seen where it is: its median local similarity in the images of models under
+    /// test that asked for it and in which it is present. `None`: these are too few to say.
+    pub(super) fn clearly(&self, alpha: f64) -> Vec<Option<f32>> {
+        let mut shown: Vec<Vec<f32>> = vec![Vec::new(); self.kinds.len()];
+        for (at, request) in
+            self.requests.iter().enumerate().filter(|(_, request)| !self.snapshot.models[request.model as usize].1)
+        {
+            for (presence, subject) in self.known[at].iter().zip(&request.subjects) {
+                if presence.verdict(Question::Present, alpha) == Ok(true) {
+                    shown[*subject as usize].push(self.row(at)[*subject as usize]);
+                }
+            }
+        }
+        let median = |mut values: Vec<f32>| {
+            values.sort_unstable_by(f32::total_cmp);
+            (values.len() >= FEWEST_SHOWN).then(|| values[values.len() / 2])
+        };
+        shown.into_iter().map(median).collect()
+    }
+
     /// The generation of a request.
     pub(super) fn generation(&self, request: usize) -> &GenerationRow {
         &self.snapshot.generations[self.generations[request]]
@@ -238,9 +261,11 @@ impl<'f> Locals<'f> {
         (0..units.generation.len()).map(|at| value(self.unit(units.generation[at], ordinal(at))?)).collect()
     }
 
-    /// In how many separate places each requested subject is: those that resemble it more than anybody else and in which
-    /// its similarity alone would make it present.
-    fn count_copies(&self) -> Vec<Vec<u32>> {
+    /// In how many separate places each requested subject is: those that resemble it more than anybody else, the best of
+    /// them if it is present, and each other in which it is seen as clearly as where it is (see [`Locals::clearly`]; where
+    /// that is not known, so clearly that it is present). The other end of a large subject seldom is.
+    fn count_copies(&self, alpha: f64) -> Vec<Vec<u32>> {
+        let clear = self.clearly(alpha);
         let mut copies: Vec<Vec<u32>> = self.requests.iter().map(|request| vec![0; request.subjects.len()]).collect();
         let place: HashMap<i64, usize> =
             self.generations.iter().enumerate().map(|(at, generation)| (self.snapshot.generations[*generation].id, at)).collect();
@@ -249,7 +274,9 @@ impl<'f> Locals<'f> {
             let request = &self.requests[*at];
             let Some(ordinal) = request.subjects.iter().position(|asked| *asked as usize == *subject) else { continue };
             let floor = self.nulls.of(request.model, *subject).floor;
-            copies[*at][ordinal] += u32::from(floor.is_some_and(|floor| *cosine > floor));
+            let is_first = copies[*at][ordinal] == 0;
+            let least = if is_first { floor } else { clear[*subject].or(floor) };
+            copies[*at][ordinal] += u32::from(least.is_some_and(|least| *cosine > least || (!is_first && *cosine == least)));
         }
         copies
     }

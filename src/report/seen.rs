@@ -8,9 +8,6 @@ use crate::score::{Question, calibrated_collapse_rate, mean};
 use crate::windows::Square;
 use std::collections::{BTreeMap, HashMap};
 
-/// Images that asked for a subject and show it, from which it is known how clearly it is seen where it is.
-const FEWEST_SHOWN: usize = 5;
-
 /// One image, as its windows say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
@@ -75,7 +72,10 @@ pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, 
         let subjects = request.subjects.iter().enumerate().map(subject).collect();
         images.insert(generation, Seen { subjects, extras: Vec::new() });
     }
-    let clear = clearly(snapshot, &locals, alpha);
+    let clear: HashMap<usize, f64> = (0..)
+        .zip(locals.clearly(alpha))
+        .filter_map(|(subject, least)| Some((locals.subject(subject), f64::from(least?))))
+        .collect();
     let rows: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
     let asked: HashMap<i64, &Vec<usize>> =
         snapshot.generations.iter().map(|g| (g.id, &snapshot.prompts[g.prompt as usize].subjects)).collect();
@@ -92,28 +92,6 @@ pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, 
         }
     }
     images
-}
-
-/// Of each subject, as a place among the snapshot's, its median local similarity in the images of models under test
-/// that asked for it and in which it is present; of those with enough such images.
-fn clearly(snapshot: &Snapshot, locals: &Locals<'_>, alpha: f64) -> HashMap<usize, f64> {
-    let mut shown: HashMap<usize, Vec<f64>> = HashMap::new();
-    for (at, request) in locals.requests().generations.iter().enumerate() {
-        if snapshot.models[request.model as usize].1 {
-            continue;
-        }
-        for (ordinal, subject) in request.subjects.iter().enumerate() {
-            if locals.known()[at][ordinal].verdict(Question::Present, alpha) == Ok(true) {
-                shown.entry(locals.subject(*subject)).or_default().push(locals.of_subject(at, ordinal));
-            }
-        }
-    }
-    shown.retain(|_, values| values.len() >= FEWEST_SHOWN);
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    shown.into_iter().map(|(subject, values)| (subject, median(values))).collect()
 }
 
 /// Whether two windows share over a third of the smaller.
