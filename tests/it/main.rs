@@ -30,6 +30,7 @@ mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod seen;
 mod soundness;
 mod staleness;
 mod stress_test;
