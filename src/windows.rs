@@ -46,6 +46,12 @@ pub struct Square {
 }
 
 impl Square {
+    /// Whether the two have a pixel in common.
+    pub fn overlaps(self, other: Square) -> bool {
+        let meet = |a: u32, b: u32| a < b + other.side && b < a + self.side;
+        meet(self.x, other.x) && meet(self.y, other.y)
+    }
+
     /// It as a box: x, y, width, height.
     pub fn to_box(self) -> [f64; 4] {
         [self.x, self.y, self.side, self.side].map(f64::from)
@@ -119,6 +125,14 @@ mod tests {
         assert_eq!((&full[..34], &fine[..83]), (&fast[..], &full[..]));
         assert_eq!(Pattern::ALL.iter().map(|p| p.count()).collect::<Vec<_>>(), [34, 83, 285]);
         assert_eq!(("full".parse(), Pattern::Fine.to_string()), (Ok(Pattern::Full), "fine".to_owned()));
+    }
+
+    #[test]
+    fn windows_that_touch_do_not_overlap() {
+        let square = |x, y, side| Square { x, y, side };
+        assert!(!square(0, 0, 10).overlaps(square(10, 0, 5)) && !square(10, 0, 5).overlaps(square(0, 0, 10)));
+        assert!(square(0, 0, 10).overlaps(square(9, 9, 5)) && square(0, 0, 10).overlaps(square(3, 3, 2)));
+        assert!(!square(0, 0, 10).overlaps(square(3, 12, 5)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::score::{
     identification, mean, presence,
 };
 use crate::vocabulary::SubjectKind;
-use crate::windows::Pattern;
+use crate::windows::{Pattern, Square};
 use std::collections::{BTreeMap, HashMap};
 
 /// Images that asked for a subject and show it, from which it is known how clearly it is seen where it is.
@@ -25,8 +25,9 @@ pub struct LocalSnapshot {
     pub rows: HashMap<i64, usize>,
     /// Of each generation that was looked through its local similarity with each subject of the pool.
     pub similarities: Vec<f32>,
-    /// Separate places that resemble a subject most: generation row, place in the pool, pool-centred cosine.
-    pub found: Vec<(i64, usize, f32)>,
+    /// Places that resemble a subject most: generation row, place in the pool, pool-centred cosine, window; of each
+    /// generation and subject the best first.
+    pub found: Vec<(i64, usize, f32, Square)>,
     /// Of each model whether it was given the prompt and no reference.
     pub text_only: Vec<bool>,
 }
@@ -262,23 +263,32 @@ impl<'f> Locals<'f> {
     }
 
     /// In how many separate places each requested subject is: those that resemble it more than anybody else, the best of
-    /// them if it is present, and each other in which it is seen as clearly as where it is (see [`Locals::clearly`]; where
-    /// that is not known, so clearly that it is present). The other end of a large subject seldom is.
+    /// them if it is present, and each other that overlaps none of these and in which it is seen as clearly as where it is
+    /// (see [`Locals::clearly`]; where that is not known, so clearly that it is present).
     fn count_copies(&self, alpha: f64) -> Vec<Vec<u32>> {
         let clear = self.clearly(alpha);
-        let mut copies: Vec<Vec<u32>> = self.requests.iter().map(|request| vec![0; request.subjects.len()]).collect();
-        let place: HashMap<i64, usize> =
+        let mut places: Vec<Vec<Vec<Square>>> =
+            self.requests.iter().map(|request| vec![Vec::new(); request.subjects.len()]).collect();
+        let request_of: HashMap<i64, usize> =
             self.generations.iter().enumerate().map(|(at, generation)| (self.snapshot.generations[*generation].id, at)).collect();
-        for (generation, subject, cosine) in &self.local.found {
-            let Some(at) = place.get(generation) else { continue };
+        for (generation, subject, cosine, window) in &self.local.found {
+            let Some(at) = request_of.get(generation) else { continue };
             let request = &self.requests[*at];
             let Some(ordinal) = request.subjects.iter().position(|asked| *asked as usize == *subject) else { continue };
-            let floor = self.nulls.of(request.model, *subject).floor;
-            let is_first = copies[*at][ordinal] == 0;
-            let least = if is_first { floor } else { clear[*subject].or(floor) };
-            copies[*at][ordinal] += u32::from(least.is_some_and(|least| *cosine > least || (!is_first && *cosine == least)));
+            let counted = &mut places[*at][ordinal];
+            let Some(floor) = self.nulls.of(request.model, *subject).floor else { continue };
+            let counts = match counted.is_empty() {
+                true => *cosine > floor,
+                false => {
+                    clear[*subject].map_or(*cosine > floor, |clear| *cosine >= clear)
+                        && !counted.iter().any(|other| other.overlaps(*window))
+                }
+            };
+            if counts {
+                counted.push(*window);
+            }
         }
-        copies
+        places.into_iter().map(|of_request| of_request.into_iter().map(|counted| counted.len() as u32).collect()).collect()
     }
 
     /// Why no requested subject has a verdict on its being present; `None`: some have one.
