@@ -119,7 +119,7 @@ fn what_goes_beyond_words_can_be_compared_and_what_is_undecided_is_counted() {
 #[test]
 fn the_instrument_is_checked_by_kind() {
     let lab = many();
-    lab.ingest(&["--windows", "fast"]);
+    lab.ingest(&["--windows", "none"]);
     let check = lab.ok(&["subjects", "check", "--only", "instrument", "--format", "json"]);
     let rows: Value = serde_json::from_str(&check).unwrap();
     let rows = rows.as_array().unwrap();
@@ -148,7 +148,7 @@ fn the_instrument_is_checked_by_kind() {
 #[test]
 fn what_is_kept_of_the_instrument_goes_when_references_change() {
     let lab = many();
-    lab.ingest(&["--windows", "fast"]);
+    lab.ingest(&["--windows", "none"]);
     let kept = |lab: &Lab| lab.sql("SELECT count(*) FROM instrument_check");
     lab.run(&["subjects", "check"]);
     assert!(kept(&lab).ends_with("\n0\n"), "unasked nothing is written");
