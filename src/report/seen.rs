@@ -72,17 +72,15 @@ pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, 
         let subjects = request.subjects.iter().enumerate().map(subject).collect();
         images.insert(generation, Seen { subjects, extras: Vec::new() });
     }
-    let clear: HashMap<usize, f64> = (0..)
-        .zip(locals.clearly(alpha))
-        .filter_map(|(subject, least)| Some((locals.subject(subject), f64::from(least?))))
-        .collect();
+    let clear: HashMap<usize, f32> =
+        (0..).zip(locals.clearly(alpha)).filter_map(|(subject, least)| Some((locals.subject(subject), least?))).collect();
     let rows: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
     let asked: HashMap<i64, &Vec<usize>> =
         snapshot.generations.iter().map(|g| (g.id, &snapshot.prompts[g.prompt as usize].subjects)).collect();
     for (generation, place) in found {
         let (Some(image), Some(subject)) = (images.get_mut(generation), rows.get(&place.subject)) else { continue };
         let unasked = !asked.get(generation).is_some_and(|asked| asked.contains(subject));
-        let clear = clear.get(subject).is_some_and(|least| place.local >= *least);
+        let clear = clear.get(subject).is_some_and(|least| place.local as f32 >= *least);
         let known = image.extras.last().is_some_and(|extra| extra.subject == *subject);
         // What somebody has who was asked for and is there is theirs.
         let taken =
