@@ -19,9 +19,11 @@ mod gallery;
 mod pictures;
 mod places;
 mod sections;
+mod size;
 mod text;
 
 pub use pictures::{Picture, THUMBNAIL, VIEW};
+pub use size::size;
 
 use crate::catalog::InstrumentFigure;
 use crate::durable::{check_target, hold_directory, make_directory, write_whole};

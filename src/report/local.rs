@@ -373,7 +373,7 @@ pub fn auc_in_kind(snapshot: &Snapshot) -> Vec<KindAuc> {
         }
     }
     let row = |((kind, model), aucs): ((SubjectKind, u32), Vec<f64>)| KindAuc {
-        model: snapshot.models[model as usize].0.clone(),
+        model: snapshot.models[model as usize].0.to_string(),
         kind,
         images: aucs.len(),
         auc: mean(&aucs),

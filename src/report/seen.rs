@@ -5,6 +5,7 @@ use super::Snapshot;
 use super::local::{Locals, Null};
 use crate::catalog::{FoundPlace, SubjectPlace};
 use crate::score::{Question, calibrated_collapse_rate, mean};
+use crate::vocabulary::ModelName;
 use crate::windows::Square;
 use std::collections::{BTreeMap, HashMap};
 
@@ -118,14 +119,14 @@ pub fn confusions(snapshot: &Snapshot, places: &[(i64, SubjectPlace)]) -> Vec<Co
             *counts.entry((locals.subject(*subject), found)).or_default() += 1;
         }
     }
-    let model = |(model, counts): (u32, _)| Confusion { model: snapshot.models[model as usize].0.clone(), counts };
+    let model = |(model, counts): (u32, _)| Confusion { model: snapshot.models[model as usize].0.to_string(), counts };
     of_models.into_iter().map(model).collect()
 }
 
 /// cSCR of each model at several levels: the mean over its images that have a verdict at that level.
 pub fn cscr_by_alpha(snapshot: &Snapshot, alphas: &[f64]) -> Vec<(String, Vec<(f64, f64)>)> {
     let Some(locals) = Locals::new(snapshot, super::ALPHA) else { return Vec::new() };
-    let of_model = |(model, (name, _)): (usize, &(String, bool))| {
+    let of_model = |(model, (name, _)): (usize, &(ModelName, bool))| {
         let known: Vec<_> = locals
             .requests()
             .generations
@@ -139,7 +140,7 @@ pub fn cscr_by_alpha(snapshot: &Snapshot, alphas: &[f64]) -> Vec<(String, Vec<(f
             (!rates.is_empty()).then(|| (*alpha, mean(&rates)))
         };
         let points: Vec<(f64, f64)> = alphas.iter().filter_map(at).collect();
-        (!points.is_empty()).then(|| (name.clone(), points))
+        (!points.is_empty()).then(|| (name.to_string(), points))
     };
     snapshot.models.iter().enumerate().filter_map(of_model).collect()
 }

@@ -32,7 +32,7 @@ impl Dataset {
     fn page_data(&self, options: &PageOptions) -> Result<PageData> {
         let drawn = FigureOptions { thresholds: options.thresholds.clone(), identity: options.identity.clone() };
         let snapshot = &self.snapshot(options.identity.as_deref(), &drawn.reading()?)?;
-        let styles = ModelStyles::new(snapshot.models.clone());
+        let styles = ModelStyles::new(&snapshot.models);
         let by_model = drawn.report(snapshot, &[Key::Model])?;
         let by_count = drawn.report(snapshot, &[Key::Model, Key::SubjectCount])?;
         let by_scene = drawn.report(snapshot, &[Key::Model, Key::SceneType])?;
@@ -80,7 +80,7 @@ impl Dataset {
         let mut subjects: Vec<PageSubject> = snapshot
             .subjects
             .iter()
-            .map(|s| PageSubject { id: s.subject_id.clone(), label: s.label.clone(), kind: s.kind, references: Vec::new() })
+            .map(|s| PageSubject { id: s.subject_id.to_string(), label: s.label.clone(), kind: s.kind, references: Vec::new() })
             .collect();
         for (subject, file) in &files.references {
             subjects[place[subject]].references.push(pictures.add(file));
@@ -89,7 +89,7 @@ impl Dataset {
             .prompts
             .iter()
             .map(|p| PagePrompt {
-                id: p.prompt_id.clone(),
+                id: p.prompt_id.to_string(),
                 text: p.text.clone(),
                 scene_type: p.scene_type,
                 subjects: p.subjects.clone(),
@@ -129,7 +129,7 @@ impl Dataset {
 
     /// What the windows of the identity encoder say: of each image, by its generation's row, and of the whole.
     fn looked_through(&self, snapshot: &Snapshot) -> Result<(HashMap<i64, Seen>, PageWindows)> {
-        let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| *name == snapshot.identity) else {
+        let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| name.as_str() == snapshot.identity) else {
             return Ok((HashMap::new(), PageWindows::default()));
         };
         let instrument = self.catalog.instrument_figures(*encoder)?;
@@ -178,7 +178,7 @@ struct Files {
 
 /// The subject scores by an encoder, by generation row and position in the prompt.
 fn scores_of<'s>(snapshot: &'s Snapshot, encoder: &str) -> Vec<&'s SubjectScoreRow> {
-    let id = snapshot.encoders.iter().find(|(_, name)| name == encoder).map(|(id, _)| *id);
+    let id = snapshot.encoders.iter().find(|(_, name)| *name == *encoder).map(|(id, _)| *id);
     let mut scores: Vec<_> = snapshot.subject_scores.iter().filter(|s| Some(s.encoder) == id).collect();
     scores.sort_unstable_by_key(|s| (s.generation, s.ordinal));
     scores
