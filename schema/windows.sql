@@ -83,6 +83,20 @@ CREATE TABLE dense_reference (
     PRIMARY KEY (encoder, source)
 ) STRICT, WITHOUT ROWID;
 
+-- Whether an encoder tells the subjects of the pool apart in pictures of which it is known whom they show: their
+-- references, mirrored, made small, recompressed.
+CREATE TABLE instrument_check (
+    encoder  INTEGER NOT NULL REFERENCES encoder (id) ON DELETE CASCADE,
+    place    INTEGER NOT NULL CHECK (place >= 0),                      -- order of the table
+    variant  TEXT    NOT NULL,                                         -- what was done to the references
+    kind     TEXT    CHECK (kind IN ('human', 'animal', 'object')),    -- NULL: the whole pool
+    subjects INTEGER NOT NULL CHECK (subjects >= 0),
+    pictures INTEGER NOT NULL CHECK (pictures >= 0),
+    top1     REAL    CHECK (top1 BETWEEN 0 AND 1),                     -- NULL: nobody to be told from
+    auc      REAL    CHECK (auc BETWEEN 0 AND 1),
+    PRIMARY KEY (encoder, place)
+) STRICT, WITHOUT ROWID;
+
 -- A generator that is given the prompt and no reference: what words alone bring about.
 ALTER TABLE model ADD COLUMN text_only INTEGER NOT NULL DEFAULT 0 CHECK (text_only IN (0, 1));
 
@@ -160,6 +174,39 @@ CREATE TRIGGER windows_of_lost_dense_reference AFTER DELETE ON dense_reference
 WHEN EXISTS (SELECT 1 FROM reference_image r JOIN image i ON i.id = r.image WHERE i.blake3 = old.source)
 BEGIN
     DELETE FROM window_score WHERE encoder = old.encoder;
+END;
+
+-- An instrument check is of the pool's references as they were.
+
+CREATE TRIGGER check_of_changed_image AFTER UPDATE OF blake3 ON image
+WHEN new.blake3 IS NOT old.blake3 AND EXISTS (SELECT 1 FROM reference_image WHERE image = new.id)
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_added_reference AFTER INSERT ON reference_image
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_lost_reference AFTER DELETE ON reference_image
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_moved_reference AFTER UPDATE ON reference_image
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_changed_kind AFTER UPDATE OF kind ON subject WHEN new.kind IS NOT old.kind
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_changed_encoder AFTER UPDATE OF fingerprint ON encoder WHEN new.fingerprint IS NOT old.fingerprint
+BEGIN
+    DELETE FROM instrument_check WHERE encoder = new.id;
 END;
 
 -- What users query.

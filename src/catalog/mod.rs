@@ -16,6 +16,7 @@
 //! | `results` | what a digest and a backup read beside them |
 //! | `windows` | local similarities |
 //! | `dense` | the references of dense windows |
+//! | `instrument` | whether an encoder tells the pool's subjects apart |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
@@ -34,6 +35,7 @@ mod embedding;
 mod entries;
 mod ids;
 mod images;
+mod instrument;
 mod paths;
 mod queue;
 mod removal;
@@ -55,6 +57,7 @@ pub use appearance::BlankImage;
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, ImageRow, Tally};
+pub use instrument::InstrumentFigure;
 pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removed;

@@ -38,6 +38,7 @@ mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod seen;
 mod snapshots;
 mod soundness;
 mod staleness;

@@ -338,15 +338,15 @@ impl Dataset {
 }
 
 /// An encoder ready to embed.
-struct OpenedEncoder {
-    encoder: Encoder,
+pub(crate) struct OpenedEncoder {
+    pub(crate) encoder: Encoder,
     threads: usize,
     on_gpu: bool,
     /// What it runs on, as a sentence.
     said: String,
 }
 
-fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<OpenedEncoder> {
+pub(crate) fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<OpenedEncoder> {
     let runtime = Runtime::load(home, options.library.as_deref())?;
     let choice = runtime.choose(options.device)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
