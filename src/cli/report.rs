@@ -145,7 +145,7 @@ impl Report {
 }
 
 /// A number, with an exponent or without, and a unit.
-fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     let upper = text.trim().to_ascii_uppercase();
     // Longest first: KB ends in B.
     const UNITS: [(&str, f64); 11] = [

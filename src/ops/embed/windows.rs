@@ -2,18 +2,18 @@
 //! whatever image they are of, and what they say of every subject of the pool is committed image by image. Memory
 //! holds the windows of a few images.
 
-use crate::catalog::{Catalog, EncoderRow, FoundPlace, ImageTask, LocalScore, SubjectPlace, WindowScore};
+use crate::catalog::{Catalog, EncoderRow, ImageTask};
 use crate::embeddings::Store;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Preprocessing, Transparency, Window, decode_on};
-use crate::ops::score::Needs;
-use crate::score::{Local, Places, Pool, Reference, most_similar};
+use crate::ops::embed::comparison::Comparison;
+use crate::ops::embed::kept::Keeper;
 use crate::vocabulary::{plain, quote};
 use crate::watch::Watch;
 use crate::windows::{Pattern, Square, windows};
 use half::f16;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -34,6 +34,10 @@ pub struct LookedThrough {
     pub windows: u64,
     /// Images that could not be looked through.
     pub failed: u64,
+    /// Of these images, how many windows' vectors found no room.
+    pub not_kept: u64,
+    /// Further images, compared anew by the windows' vectors that were kept.
+    pub compared: u64,
 }
 
 /// Which windows to look through, as the user said it.
@@ -127,15 +131,12 @@ pub fn look_through(
     changes.set_window_pattern(row.id, pattern)?;
     changes.commit()?;
     let total = catalog.count_to_look_through(row.id)?;
-    let needs = Needs::read(catalog, row)?;
-    let (ids, references): (Vec<i64>, Vec<_>) = needs.pool(store)?.into_iter().unzip();
     let mut done = LookedThrough::default();
-    if total == 0 || ids.is_empty() {
+    if total == 0 {
         return Ok(done);
     }
-    let references: Vec<Vec<&[f32]>> =
-        references.iter().map(|all: &Vec<Reference>| all.iter().map(|r| r.vector.as_slice()).collect()).collect();
-    let Some(pool) = Pool::new(&references) else { return Ok(done) };
+    let Some(comparison) = Comparison::read(catalog, store, row)? else { return Ok(done) };
+    let mut keeper = Keeper::of(catalog, row, pattern)?;
     let reading = Reading {
         door,
         transparency: encoder.transparency(),
@@ -152,12 +153,15 @@ pub fn look_through(
             scope.spawn(move || prepare(take, reading, &deliver));
         }
         drop(deliver);
-        let place = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-        let mut run =
-            Run { catalog, row, needs: &needs, pool: &pool, ids: &ids, place, waiting: VecDeque::new(), done: &mut done };
+        let keeper = &mut keeper;
+        let mut run = Run { catalog, store, row, comparison: &comparison, keeper, waiting: VecDeque::new(), done: &mut done };
         let queue = Queue { give, delivered }; // the threads end with the queue
         run.images(encoder, &reading.preprocessing, threads + 1, total, &queue, watch)
     });
+    if matches!(outcome, Ok(()) | Err(Error::Interrupted)) {
+        keeper.flush(catalog, store)?;
+    }
+    done.not_kept = keeper.refused;
     outcome.map(|()| done)
 }
 
@@ -235,7 +239,7 @@ fn cut(task: &ImageTask, reading: &Reading<'_>) -> std::result::Result<Cut, Refu
 struct Waiting {
     task: ImageTask,
     squares: Vec<Square>,
-    /// Unit vectors of the first windows, rounded to float16: they say the same whether they are kept or made again.
+    /// Unit vectors of the first windows, rounded to float16: they say the same whether they are kept or not.
     vectors: Vec<f32>,
     fault: Option<String>,
 }
@@ -243,13 +247,10 @@ struct Waiting {
 /// The main thread's side of a run.
 struct Run<'a> {
     catalog: &'a mut Catalog,
+    store: &'a Store,
     row: &'a EncoderRow,
-    needs: &'a Needs,
-    pool: &'a Pool,
-    /// Subject rows of the pool, in its order.
-    ids: &'a [i64],
-    /// Where each is in the pool.
-    place: HashMap<i64, usize>,
+    comparison: &'a Comparison,
+    keeper: &'a mut Keeper,
     waiting: VecDeque<Waiting>,
     done: &'a mut LookedThrough,
 }
@@ -359,71 +360,16 @@ impl Run<'_> {
 
     fn commit(&mut self, image: &Waiting) -> Result<()> {
         let generations = self.catalog.generations_to_look_through(self.row.id, &image.task.source)?;
-        let said = self.pool.local(&image.vectors);
-        let local = |(subject, local): (&i64, &Local)| LocalScore {
-            subject: *subject,
-            local: local.similarity,
-            uncentred: local.uncentred,
-            window: image.squares[local.window],
-        };
-        let locals: Vec<LocalScore> = self.ids.iter().zip(&said).map(local).collect();
-        let cosines = self.pool.cosines(&image.vectors);
-        let places = Places::new(&image.squares.iter().map(|square| square.to_box()).collect::<Vec<_>>());
-        let found = self.found(image, &cosines, &places);
-        let mut scores = Vec::with_capacity(generations.len());
-        for (generation, prompt) in generations {
-            let places = self.requested(prompt, image, &cosines, &places);
-            scores.push(WindowScore { generation, locals: locals.clone(), places, found: found.clone() });
-        }
+        let scores = self.comparison.scores(&generations, &image.squares, &image.vectors);
         let changes = self.catalog.begin()?;
         for score in &scores {
             changes.put_window_score(self.row.id, score)?;
         }
+        self.keeper.keep(&changes, &image.task.source, &image.squares, &image.vectors)?;
         changes.commit()?;
         self.done.images += 1;
         self.done.windows += image.squares.len() as u64;
-        Ok(())
-    }
-
-    /// The place that each subject of a prompt has to itself. A subject that is not in the pool has none.
-    fn requested(&self, prompt: i64, image: &Waiting, cosines: &[f64], places: &Places) -> Vec<SubjectPlace> {
-        let requested: Vec<(u32, usize)> =
-            (0..).zip(self.needs.requested(prompt)).filter_map(|(ordinal, id)| Some((ordinal, *self.place.get(id)?))).collect();
-        let subjects: Vec<usize> = requested.iter().map(|(_, subject)| *subject).collect();
-        let pool = self.ids.len();
-        let of = |((ordinal, subject), window): (&(u32, usize), Option<usize>)| {
-            let row = &cosines[window? * pool..][..pool];
-            Some(SubjectPlace {
-                ordinal: *ordinal,
-                local: row[*subject],
-                resembles: self.ids[most_similar(row)?],
-                window: image.squares[window?],
-            })
-        };
-        requested.iter().zip(places.assign(cosines, pool, &subjects)).filter_map(of).collect()
-    }
-
-    /// Of each subject the windows that resemble it most, the best first; one that is one place with a better one is
-    /// that place.
-    fn found(&self, image: &Waiting, cosines: &[f64], places: &Places) -> Vec<FoundPlace> {
-        let pool = self.ids.len();
-        let mut windows: Vec<(usize, usize, f64)> = cosines
-            .chunks_exact(pool)
-            .enumerate()
-            .filter_map(|(window, row)| most_similar(row).map(|subject| (subject, window, row[subject])))
-            .filter(|(_, _, cosine)| *cosine > 0.0)
-            .collect();
-        windows.sort_by(|a, b| a.0.cmp(&b.0).then(b.2.total_cmp(&a.2)).then(a.1.cmp(&b.1)));
-        let mut taken: Vec<(usize, usize)> = Vec::new();
-        let mut found = Vec::new();
-        for (subject, window, cosine) in windows {
-            if taken.iter().any(|(other, at)| *other == subject && places.one_place(*at, window)) {
-                continue;
-            }
-            taken.push((subject, window));
-            found.push(FoundPlace { subject: self.ids[subject], local: cosine, window: image.squares[window] });
-        }
-        found
+        self.keeper.flush_if_full(self.catalog, self.store)
     }
 
     fn fail(&mut self, task: &ImageTask, reason: &str) -> Result<()> {

@@ -99,8 +99,7 @@ pub fn verify(catalog: &Catalog, store: &Store, door: &Door, depth: Depth, watch
     verify_rows(catalog, depth, &mut found)?;
     let parts = catalog.parts()?;
     verify_parts(catalog, store, &parts, &chance, watch, &mut found)?;
-    let ids: Vec<i64> = parts.iter().map(|p| p.id).collect();
-    for path in store.leftovers(&ids)? {
+    for path in store.leftovers(&catalog.part_ids()?)? {
         found.notes.push(format!(
             "{} is a left-over, of an interrupted run or kept for a reader; the next command that writes removes it",
             path.display()

@@ -85,7 +85,7 @@ impl Dataset {
                 _ => {
                     let vectors = changes.forget_part(part.id)?;
                     changes.commit()?;
-                    self.store.set_aside(part.id)?;
+                    self.store.vectors().set_aside(part.id)?;
                     done.push(format!("{fault}: its {vectors} vectors are taken out"));
                 }
             }
