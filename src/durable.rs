@@ -13,7 +13,7 @@ use claim::{Holder, MARK, claim, holder};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use target::{Target, place_of_directory, stream, target};
+use target::{WriteTarget, place_of_directory, stream, target};
 
 /// Writes a file whole or not at all; makes its directory.
 ///
@@ -29,13 +29,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The path names a directory, the system's, or those of `fill`.
 pub fn write_through<T>(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
     match target(path)? {
-        Target::Stream => {
+        WriteTarget::Stream => {
             let mut stream = stream(path)?;
             let done = fill(&mut *stream)?;
             stream.flush().map_err(Error::io("write", path))?;
             Ok(done)
         }
-        Target::File(path) => {
+        WriteTarget::File(path) => {
             make_directory(directory_of(&path))?;
             let mut temporary = Temporary::beside(&path)?;
             let done = fill(&mut temporary.file)?;

@@ -15,7 +15,7 @@
 //! | [`embeddings`] | vectors in Parquet | parts, import, export |
 //! | [`score`] | similarities | pure functions of vectors |
 //! | [`report`] | [`report::Report`] | scores into tables |
-//! | [`bench`](mod@bench) | [`bench::Bench`] | a stress test of one's own, and what is wrong with any |
+//! | [`stress_test`] | [`stress_test::StressTest`] | a stress test of one's own, and what is wrong with any |
 //! | [`plot`] | [`plot::Figure`] | reports into figures, SVG and PNG |
 //! | [`page`] | [`page::PageData`] | facts, reports and figures into one HTML page |
 //! | [`dataset`] | [`Dataset`] | the handle: made, opened, locked, queried |
@@ -43,7 +43,6 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub mod bench;
 pub mod catalog;
 pub mod dataset;
 pub mod demo;
@@ -60,6 +59,7 @@ pub mod page;
 pub mod plot;
 pub mod report;
 pub mod score;
+pub mod stress_test;
 pub mod table;
 pub mod vocabulary;
 pub mod watch;

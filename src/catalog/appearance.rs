@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// A usable generation and whether its image is blank.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlankFact {
+pub struct BlankImage {
     /// Generation row.
     pub generation: i64,
     /// Its file.
@@ -70,7 +70,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn blank_facts(&self) -> Result<Vec<BlankFact>> {
+    pub fn blank_facts(&self) -> Result<Vec<BlankImage>> {
         self.db
             .prepare_cached(
                 "SELECT g.id, full_path(i.path), i.blake3, a.blank FROM generation g JOIN image i ON i.id = g.image
@@ -79,7 +79,7 @@ impl Catalog {
             .and_then(|mut q| {
                 q.query_map([], |r| {
                     let path = PathBuf::from(r.get::<_, String>(1)?);
-                    Ok(BlankFact { generation: r.get(0)?, path, blake3: r.get(2)?, blank: r.get(3)? })
+                    Ok(BlankImage { generation: r.get(0)?, path, blake3: r.get(2)?, blank: r.get(3)? })
                 })?
                 .collect()
             })

@@ -24,7 +24,7 @@ pub enum Change {
 
 /// The kinds of entry that have a key of the user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Entry {
+pub enum EntryKind {
     /// A subject.
     Subject,
     /// A prompt.
@@ -33,12 +33,12 @@ pub enum Entry {
     Generation,
 }
 
-impl std::fmt::Display for Entry {
+impl std::fmt::Display for EntryKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Entry::Subject => "subject",
-            Entry::Prompt => "prompt",
-            Entry::Generation => "generation",
+            EntryKind::Subject => "subject",
+            EntryKind::Prompt => "prompt",
+            EntryKind::Generation => "generation",
         })
     }
 }
@@ -73,7 +73,7 @@ pub enum Put {
     /// The key is there with other content.
     Conflict(i64, Conflict),
     /// It names a prompt or subject that is not there.
-    Unknown(Entry, String),
+    Unknown(EntryKind, String),
 }
 
 /// Tells the BLAKE3 of a file's bytes, if it can be read: moved files are known by their content.
@@ -177,7 +177,7 @@ impl Changes<'_> {
         for subject in &prompt.subjects {
             match self.subject_row(subject.as_str())? {
                 Some(id) => subjects.push(id),
-                None => return Ok(Put::Unknown(Entry::Subject, subject.to_string())),
+                None => return Ok(Put::Unknown(EntryKind::Subject, subject.to_string())),
             }
         }
         let known = self
@@ -242,7 +242,7 @@ impl Changes<'_> {
     pub fn put_generation(&self, generation: &Generation, replace: bool, content: ContentOf<'_>) -> Result<Put> {
         let act = "put a generation";
         let Some(prompt) = self.prompt_row(generation.prompt_id.as_str())? else {
-            return Ok(Put::Unknown(Entry::Prompt, generation.prompt_id.to_string()));
+            return Ok(Put::Unknown(EntryKind::Prompt, generation.prompt_id.to_string()));
         };
         let model = self.model_row(&generation.model)?;
         let known = self
@@ -334,11 +334,11 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn ids(&self, entry: Entry) -> Result<Vec<String>> {
+    pub fn ids(&self, entry: EntryKind) -> Result<Vec<String>> {
         let sql = match entry {
-            Entry::Subject => "SELECT subject_id FROM subject ORDER BY subject_id",
-            Entry::Prompt => "SELECT prompt_id FROM prompt ORDER BY prompt_id",
-            Entry::Generation => return Ok(Vec::new()),
+            EntryKind::Subject => "SELECT subject_id FROM subject ORDER BY subject_id",
+            EntryKind::Prompt => "SELECT prompt_id FROM prompt ORDER BY prompt_id",
+            EntryKind::Generation => return Ok(Vec::new()),
         };
         self.tx.prepare(sql).and_then(|mut q| q.query_map([], |r| r.get(0))?.collect()).map_err(catalog("read ids"))
     }
@@ -358,11 +358,11 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn last_id(&self, entry: Entry) -> Result<i64> {
+    pub fn last_id(&self, entry: EntryKind) -> Result<i64> {
         let sql = match entry {
-            Entry::Subject => "SELECT coalesce(max(id), 0) FROM subject",
-            Entry::Prompt => "SELECT coalesce(max(id), 0) FROM prompt",
-            Entry::Generation => "SELECT coalesce(max(id), 0) FROM generation",
+            EntryKind::Subject => "SELECT coalesce(max(id), 0) FROM subject",
+            EntryKind::Prompt => "SELECT coalesce(max(id), 0) FROM prompt",
+            EntryKind::Generation => "SELECT coalesce(max(id), 0) FROM generation",
         };
         self.tx.query_row(sql, [], |r| r.get(0)).map_err(catalog("read ids"))
     }

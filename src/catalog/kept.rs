@@ -1,6 +1,6 @@
 //! Windows' vectors that are kept: where they lie, by the content of the image that they are of.
 
-use super::vectors::{PartIds, PartRow, Place};
+use super::vectors::{PartIds, PartRow, VectorPlace};
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
 use crate::vocabulary::Provenance;
@@ -12,7 +12,7 @@ pub struct KeptPlace {
     /// BLAKE3 of the image's file.
     pub source: [u8; 32],
     /// The part of windows, and the row in it.
-    pub place: Place,
+    pub place: VectorPlace,
 }
 
 /// An image with kept windows `v` that some generation with it was not compared in, by encoder ?1.
@@ -23,7 +23,7 @@ const TO_COMPARE: &str = "
           AND NOT EXISTS (SELECT 1 FROM window_score s WHERE s.generation = g.id AND s.encoder = ?1))";
 
 fn kept_place(r: &rusqlite::Row<'_>) -> rusqlite::Result<KeptPlace> {
-    Ok(KeptPlace { source: r.get(0)?, place: Place { part: r.get(1)?, row: r.get(2)? } })
+    Ok(KeptPlace { source: r.get(0)?, place: VectorPlace { part: r.get(1)?, row: r.get(2)? } })
 }
 
 impl Catalog {
@@ -112,7 +112,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn windows_to_compare(&self, encoder: i64, after: Place, limit: usize) -> Result<Vec<KeptPlace>> {
+    pub fn windows_to_compare(&self, encoder: i64, after: VectorPlace, limit: usize) -> Result<Vec<KeptPlace>> {
         self.db
             .prepare_cached(&format!(
                 "SELECT v.source, v.part, v.row {TO_COMPARE} AND (v.part, v.row) > (?2, ?3) ORDER BY v.part, v.row LIMIT ?4"

@@ -12,9 +12,10 @@
 //! | `paths` | absolute or relative: how their paths are kept |
 //! | `vectors` | encoders, parts, and where each vector lies |
 //! | `scores` | what is to be scored, and the scores |
-//! | `facts` | what a report and an export read |
+//! | `snapshot` | what a report and an export read |
 //! | `results` | what a digest and a backup read beside them |
 //! | `windows` | local similarities |
+//! | `kept` | windows' vectors that are kept |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
@@ -30,7 +31,6 @@
 mod appearance;
 mod embedding;
 mod entries;
-mod facts;
 mod images;
 mod kept;
 mod paths;
@@ -44,26 +44,27 @@ mod schema;
 mod scores;
 mod seal;
 mod seeds;
+mod snapshot;
 mod soundness;
 mod sql;
 mod vectors;
 mod windows;
 
-pub use appearance::BlankFact;
+pub use appearance::BlankImage;
 pub use embedding::{ImageTask, PromptTask, StagedVector};
-pub use entries::{Change, Conflict, ContentOf, Entry, Put};
-pub use facts::{FileFact, FirstReference, GenerationFact, ImageFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
+pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use kept::KeptPlace;
 pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removal;
-pub use scores::{Candidate, ReferenceVector, Score, Which};
+pub use scores::{ReferenceVector, Score, ScoringTask, Which};
 pub use seal::Seal;
-pub use soundness::{Fault, KnownFile, VectorSource};
+pub use snapshot::{FileRow, FirstReference, GenerationRow, ImageDetails, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};
+pub use soundness::{CatalogFault, KnownFile, VectorSource};
 pub use sql::QueryRows;
 pub(crate) use vectors::other_encoder;
-pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartIds, PartRow, Place, Target, VectorKey};
+pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartIds, PartRow, Target, VectorKey, VectorPlace};
 pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};
 
 use crate::error::{Error, Result, shell_word};

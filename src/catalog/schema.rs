@@ -85,7 +85,7 @@ fn migrate(db: &mut Connection, from: i64, rule: PathRule) -> Result<()> {
 
 /// An object of a schema as SQLite keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Object {
+struct SchemaObject {
     row: i64,
     kind: String,
     name: String,
@@ -93,13 +93,13 @@ struct Object {
     sql: Option<String>,
 }
 
-impl Object {
-    fn is_same(&self, other: &Object) -> bool {
+impl SchemaObject {
+    fn is_same(&self, other: &SchemaObject) -> bool {
         (&self.kind, &self.name, &self.table, &self.sql) == (&other.kind, &other.name, &other.table, &other.sql)
     }
 
     /// Whether it is what became of `other` when some of its bytes changed.
-    fn was(&self, other: &Object) -> bool {
+    fn was(&self, other: &SchemaObject) -> bool {
         const ALIKE: f64 = 0.8;
         match (&self.sql, &other.sql) {
             (Some(a), Some(b)) => strsim::normalized_levenshtein(a, b) >= ALIKE,
@@ -108,7 +108,7 @@ impl Object {
     }
 }
 
-fn objects(db: &Connection) -> rusqlite::Result<Vec<Object>> {
+fn objects(db: &Connection) -> rusqlite::Result<Vec<SchemaObject>> {
     // Text that is no UTF-8 any more must still be comparable.
     let text = |r: &rusqlite::Row<'_>, column| -> rusqlite::Result<Option<String>> {
         Ok(match r.get_ref(column)? {
@@ -120,7 +120,7 @@ fn objects(db: &Connection) -> rusqlite::Result<Vec<Object>> {
     };
     db.prepare("SELECT rowid, type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat*' ORDER BY rowid")?
         .query_map([], |r| {
-            Ok(Object {
+            Ok(SchemaObject {
                 row: r.get(0)?,
                 kind: text(r, 1)?.unwrap_or_default(),
                 name: text(r, 2)?.unwrap_or_default(),
@@ -135,9 +135,9 @@ fn objects(db: &Connection) -> rusqlite::Result<Vec<Object>> {
 #[derive(Default)]
 struct Differences {
     /// What an object must be, and which row it is now, if any.
-    wrong: Vec<(Object, Option<i64>)>,
+    wrong: Vec<(SchemaObject, Option<i64>)>,
     /// Objects that are not ours.
-    others: Vec<Object>,
+    others: Vec<SchemaObject>,
 }
 
 fn differences(db: &Connection) -> rusqlite::Result<Differences> {
@@ -153,7 +153,7 @@ fn differences(db: &Connection) -> rusqlite::Result<Differences> {
             None => wrong.push(expected),
         }
     }
-    let mut pair = |expected: Object| {
+    let mut pair = |expected: SchemaObject| {
         let named = found.iter().position(|o| o.name == expected.name);
         let at = named.or_else(|| found.iter().position(|o| o.was(&expected)));
         (expected, at.map(|at| found.swap_remove(at).row))
@@ -192,7 +192,7 @@ pub fn rebuild(path: &Path) -> Result<Vec<String>> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(catalog(act))?;
     let (mut done, mut indices) = (Vec::new(), Vec::new());
     for (object, row) in &found.wrong {
-        let Object { kind, name, table, sql, .. } = object;
+        let SchemaObject { kind, name, table, sql, .. } = object;
         match row {
             Some(row) => tx
                 .execute(

@@ -2,7 +2,7 @@
 
 use super::embedding::text_source;
 use super::vectors::FRESH;
-use super::{Catalog, Changes, EncoderRow, Place, catalog};
+use super::{Catalog, Changes, EncoderRow, VectorPlace, catalog};
 use crate::error::Result;
 use rusqlite::params;
 
@@ -12,7 +12,7 @@ pub struct ReferenceVector {
     /// Subject row.
     pub subject: i64,
     /// Its vector.
-    pub place: Option<Place>,
+    pub place: Option<VectorPlace>,
 }
 
 /// Which of the generations with a vector.
@@ -26,17 +26,17 @@ pub enum Which {
 
 /// A generation that has a vector.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidate {
+pub struct ScoringTask {
     /// Generation row.
     pub generation: i64,
     /// Its prompt's row.
     pub prompt: i64,
     /// Its vector.
-    pub place: Place,
+    pub place: VectorPlace,
     image: i64,
 }
 
-impl Candidate {
+impl ScoringTask {
     /// Where to go on after it: its row in the part, and its image (images of the same content share a row).
     pub fn position(&self) -> (u32, i64) {
         (self.place.row, self.image)
@@ -71,7 +71,7 @@ impl Catalog {
             .and_then(|mut q| {
                 q.query_map([encoder], |r| {
                     let place = match (r.get(1)?, r.get(2)?) {
-                        (Some(part), Some(row)) => Some(Place { part, row }),
+                        (Some(part), Some(row)) => Some(VectorPlace { part, row }),
                         _ => None,
                     };
                     Ok(ReferenceVector { subject: r.get(0)?, place })
@@ -96,7 +96,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn prompt_vectors(&self, encoder: i64) -> Result<Vec<(i64, Place)>> {
+    pub fn prompt_vectors(&self, encoder: i64) -> Result<Vec<(i64, VectorPlace)>> {
         let act = "read prompt vectors";
         let mut query = self
             .db
@@ -107,7 +107,7 @@ impl Catalog {
             .map_err(catalog(act))?;
         let read = |r: &rusqlite::Row<'_>| {
             let fresh = r.get::<_, [u8; 32]>(3)? == text_source(r.get_ref(4)?.as_str()?);
-            Ok((fresh, (r.get(0)?, Place { part: r.get(1)?, row: r.get(2)? })))
+            Ok((fresh, (r.get(0)?, VectorPlace { part: r.get(1)?, row: r.get(2)? })))
         };
         let rows: Vec<_> = query.query_map([encoder], read).and_then(Iterator::collect).map_err(catalog(act))?;
         Ok(rows.into_iter().filter_map(|(fresh, vector)| fresh.then_some(vector)).collect())
@@ -125,7 +125,7 @@ impl Catalog {
         which: Which,
         after: Option<(u32, i64)>,
         limit: usize,
-    ) -> Result<Vec<Candidate>> {
+    ) -> Result<Vec<ScoringTask>> {
         let (row, image) = after.map_or((-1, 0), |(row, image)| (i64::from(row), image));
         let scored = which == Which::Scored;
         self.db
@@ -139,8 +139,8 @@ impl Catalog {
             ))
             .and_then(|mut q| {
                 q.query_map(params![encoder.id, part, row, image, scored, limit as i64], |r| {
-                    let place = Place { part: r.get(2)?, row: r.get(3)? };
-                    Ok(Candidate { generation: r.get(0)?, prompt: r.get(1)?, place, image: r.get(4)? })
+                    let place = VectorPlace { part: r.get(2)?, row: r.get(3)? };
+                    Ok(ScoringTask { generation: r.get(0)?, prompt: r.get(1)?, place, image: r.get(4)? })
                 })?
                 .collect()
             })

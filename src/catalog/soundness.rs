@@ -10,20 +10,20 @@ use std::path::PathBuf;
 
 /// What is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct CatalogFault {
     /// A sentence without its full stop.
     pub what: String,
     /// Another, which works when followed.
     pub then: String,
 }
 
-impl Fault {
-    pub(crate) fn new(what: impl Into<String>, then: impl Into<String>) -> Fault {
-        Fault { what: what.into(), then: then.into() }
+impl CatalogFault {
+    pub(crate) fn new(what: impl Into<String>, then: impl Into<String>) -> CatalogFault {
+        CatalogFault { what: what.into(), then: then.into() }
     }
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for CatalogFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}; {}", self.what, self.then)
     }
@@ -298,7 +298,7 @@ impl Catalog {
     ///
     /// # Errors
     /// The check itself cannot run.
-    pub fn integrity_faults(&self) -> Result<Vec<Fault>> {
+    pub fn integrity_faults(&self) -> Result<Vec<CatalogFault>> {
         let act = "check the catalog";
         let lines: Vec<String> = self
             .db
@@ -307,9 +307,9 @@ impl Catalog {
             .map_err(catalog(act))?;
         let fault = |line: String| {
             let then = if line.contains("index") { "`msdata verify --repair` makes the indices anew" } else { RESTORE };
-            Fault::new(format!("catalog.sqlite: {line}"), then)
+            CatalogFault::new(format!("catalog.sqlite: {line}"), then)
         };
-        let mut faults: Vec<Fault> = lines.into_iter().filter(|line| line != "ok").map(fault).collect();
+        let mut faults: Vec<CatalogFault> = lines.into_iter().filter(|line| line != "ok").map(fault).collect();
         let keys: Vec<(String, String, i64)> = self
             .db
             .prepare("SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2")
@@ -329,7 +329,7 @@ impl Catalog {
             let named = ["part", "window_part", "image", "prompt", "generation", "image_score"].contains(&parent.as_str());
             if !(named && derived.contains(&table.as_str())) {
                 let what = format!("catalog.sqlite: {n} rows of {table} name a row of {parent} that is not there");
-                faults.push(Fault::new(what, RESTORE));
+                faults.push(CatalogFault::new(what, RESTORE));
             }
         }
         Ok(faults)
@@ -340,16 +340,16 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn schema_faults(&self) -> Result<(Vec<Fault>, Vec<String>)> {
+    pub fn schema_faults(&self) -> Result<(Vec<CatalogFault>, Vec<String>)> {
         let (wrong, others) = schema::faults(&self.db)?;
-        Ok((wrong.into_iter().map(|what| Fault::new(format!("catalog.sqlite: {what}"), REPAIR)).collect(), others))
+        Ok((wrong.into_iter().map(|what| CatalogFault::new(format!("catalog.sqlite: {what}"), REPAIR)).collect(), others))
     }
 
     /// What SQLite cannot know to be wrong: every contradiction between tables.
     ///
     /// # Errors
     /// SQLite's.
-    pub fn contradictions(&self, deep: bool) -> Result<Vec<Fault>> {
+    pub fn contradictions(&self, deep: bool) -> Result<Vec<CatalogFault>> {
         let mut found = Vec::new();
         for check in CONTRADICTIONS.iter().filter(|check| deep || !check.deep) {
             let n: i64 = self.db.query_row(check.count, [], |r| r.get(0)).map_err(catalog("check the catalog"))?;
@@ -360,7 +360,7 @@ impl Catalog {
                     }
                     Err(then) => then,
                 };
-                found.push(Fault::new(format!("catalog.sqlite: {n} {}", check.what), then));
+                found.push(CatalogFault::new(format!("catalog.sqlite: {n} {}", check.what), then));
             }
         }
         Ok(found)

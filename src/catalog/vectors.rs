@@ -52,7 +52,7 @@ pub struct PartIds {
 
 /// Where a vector lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct VectorPlace {
     /// The part.
     pub part: i64,
     /// Its row, from 0.
@@ -126,7 +126,7 @@ pub struct KeyedVector {
     /// Key columns.
     pub key: VectorKey,
     /// Where it lies.
-    pub place: Place,
+    pub place: VectorPlace,
 }
 
 /// Of an image `i` and its vector `v`: is the vector of what the image holds? One that was imported before its
@@ -243,7 +243,7 @@ impl Catalog {
 
 /// A vector's key; `None` if it is of a text that its prompt no longer has.
 fn keyed(kind: usize, r: &rusqlite::Row<'_>) -> rusqlite::Result<Option<KeyedVector>> {
-    let place = Place { part: r.get(0)?, row: r.get(1)? };
+    let place = VectorPlace { part: r.get(0)?, row: r.get(1)? };
     let text = |column: usize| r.get::<_, String>(column);
     let key = match kind {
         0 => VectorKey::Reference(SubjectId::new(text(2)?).map_err(invalid(2))?, r.get(3)?),
@@ -377,7 +377,7 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn vector(&self, encoder: i64, target: Target) -> Result<Option<(Place, Option<[u8; 32]>)>> {
+    pub fn vector(&self, encoder: i64, target: Target) -> Result<Option<(VectorPlace, Option<[u8; 32]>)>> {
         let (sql, id) = match target {
             Target::Image(id) => ("SELECT part, row, source FROM image_vector WHERE encoder = ?1 AND image = ?2", id),
             Target::Prompt(id) => ("SELECT part, row, source FROM prompt_vector WHERE encoder = ?1 AND prompt = ?2", id),
@@ -385,7 +385,7 @@ impl Changes<'_> {
         self.tx
             .prepare_cached(sql)
             .and_then(|mut q| {
-                q.query_row([encoder, id], |r| Ok((Place { part: r.get(0)?, row: r.get(1)? }, r.get(2)?))).optional()
+                q.query_row([encoder, id], |r| Ok((VectorPlace { part: r.get(0)?, row: r.get(1)? }, r.get(2)?))).optional()
             })
             .map_err(catalog("look up a vector"))
     }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 Examples:
   msdata audit
   msdata audit --copy 0.9 --near 0.95 --format csv")]
-pub struct Audit {
+pub struct AuditArgs {
     /// Below it a subject is collapsed
     #[arg(long, value_name = "T", default_value = "0.4", value_parser = cosine, allow_hyphen_values = true)]
     threshold: f64,
@@ -41,7 +41,7 @@ pub struct Audit {
     out: Option<PathBuf>,
 }
 
-impl Audit {
+impl AuditArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let options = AuditOptions {
             identity: self.identity,
@@ -59,7 +59,7 @@ impl Audit {
             .map(|kind| format!("{kind} {}", audit.flags.iter().filter(|flag| flag.flag == *kind).count()))
             .collect();
         terminal.say(counts.join(", "));
-        audit.remarks.iter().for_each(|remark| terminal.warn(remark));
+        audit.warnings.iter().for_each(|warning| terminal.warn(warning));
         warn_of_identity(&audit.identity, terminal);
         Ok(Ended::Done)
     }

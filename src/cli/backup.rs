@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 Examples:
   msdata backup ../stress-test.tar && tar xf ../stress-test.tar -C /somewhere
   msdata backup /dev/stdout | zstd > ../stress-test.tar.zst")]
-pub struct Backup {
+pub struct BackupArgs {
     /// The archive
     file: PathBuf,
 }
 
-impl Backup {
+impl BackupArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let data = Dataset::open_to_read(dataset)?;
         let done = terminal.watch(|watch| data.backup(&self.file, watch))?;

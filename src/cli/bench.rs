@@ -1,8 +1,8 @@
 use super::{Ended, Terminal, findings};
 use msdata::Dataset;
-use msdata::bench::{MAX_TOKENS, Shape, TokenCounter};
 use msdata::generator::System;
-use msdata::ops::{BenchOptions, BenchSummary, Counts};
+use msdata::ops::{Counts, StressTestOptions, StressTestSummary};
+use msdata::stress_test::{Design, MAX_TOKENS, TokenCounter};
 use msdata::table::{Cell, Format, Head, TableWriter};
 use msdata::vocabulary::{ModelName, SceneType, SubjectId, SubjectKind, plain};
 use std::io::BufWriter;
@@ -10,24 +10,24 @@ use std::path::{Path, PathBuf};
 
 /// Make a stress test of one's own, and check any
 #[derive(clap::Args)]
-pub struct Bench {
+pub struct BenchArgs {
     #[command(subcommand)]
-    action: Action,
+    action: BenchCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Action {
-    Build(Build),
-    Check(Check),
-    Export(Export),
+enum BenchCommand {
+    Build(BuildArgs),
+    Check(CheckArgs),
+    Export(ExportPromptsArgs),
 }
 
-impl Bench {
+impl BenchArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         match self.action {
-            Action::Build(action) => action.run(dataset, terminal),
-            Action::Check(action) => action.run(dataset, terminal),
-            Action::Export(action) => action.run(dataset, terminal),
+            BenchCommand::Build(action) => action.run(dataset, terminal),
+            BenchCommand::Check(action) => action.run(dataset, terminal),
+            BenchCommand::Export(action) => action.run(dataset, terminal),
         }
     }
 }
@@ -42,7 +42,7 @@ Examples:
   msdata bench build --dry-run
   msdata bench build --images ../references --seeds 1,2,3,4
   msdata bench build --kinds human,animal --counts 2,4 --per-cell 10 --out prompts.jsonl")]
-struct Build {
+struct BuildArgs {
     /// Take the subjects from this directory: one file or one folder each, named after what it shows
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
@@ -84,11 +84,11 @@ struct Build {
     format: Format,
 }
 
-impl Build {
+impl BuildArgs {
     fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
-        let options = BenchOptions {
+        let options = StressTestOptions {
             images: self.images,
-            shape: Shape {
+            shape: Design {
                 counts: self.counts,
                 scenes: self.scenes,
                 per_cell: self.per_cell,
@@ -103,7 +103,7 @@ impl Build {
             dry_run: self.dry_run,
         };
         let mut data = Dataset::open_to_write(dataset)?;
-        let made = terminal.watch(|watch| data.bench_build(&options, watch))?;
+        let made = terminal.watch(|watch| data.build_stress_test(&options, watch))?;
         if options.dry_run {
             write_prompts(&made, self.format)?;
         }
@@ -121,7 +121,7 @@ impl Build {
 Examples:
   msdata bench check
   msdata bench check prompts.jsonl --format csv")]
-struct Check {
+struct CheckArgs {
     /// A prompts manifest; its subjects must be in the data set [default: the data set's prompts]
     prompts: Option<PathBuf>,
     /// table, json, jsonl, csv, md or latex
@@ -129,10 +129,10 @@ struct Check {
     format: Format,
 }
 
-impl Check {
+impl CheckArgs {
     fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let data = Dataset::open_to_read(dataset)?;
-        let found = terminal.watch(|watch| data.bench_check(self.prompts.as_deref(), watch))?;
+        let found = terminal.watch(|watch| data.check_stress_test(self.prompts.as_deref(), watch))?;
         let ended = findings::write(&found.findings, self.format)?;
         terminal.say(format!(
             "{} prompts, {} distinct sets of subjects, {} findings",
@@ -150,7 +150,7 @@ impl Check {
     }
 }
 
-fn write_prompts(made: &BenchSummary, format: Format) -> std::io::Result<()> {
+fn write_prompts(made: &StressTestSummary, format: Format) -> std::io::Result<()> {
     let head = ["prompt_id", "subjects", "tokens", "text"].map(str::to_owned).to_vec();
     let mut table = TableWriter::new(BufWriter::new(std::io::stdout().lock()), format, Head::new(head))?;
     let counter = TokenCounter::default();
@@ -166,7 +166,7 @@ fn write_prompts(made: &BenchSummary, format: Format) -> std::io::Result<()> {
     table.finish().map(drop)
 }
 
-fn say(made: &BenchSummary, options: &BenchOptions, terminal: &Terminal) {
+fn say(made: &StressTestSummary, options: &StressTestOptions, terminal: &Terminal) {
     let would = if options.dry_run { "would be " } else { "" };
     for (name, Counts { added, unchanged, moved, replaced }) in [("subjects", made.subject_rows), ("prompts", made.prompt_rows)] {
         let counts = [(added, "added"), (replaced, "replaced"), (moved, "moved")];
@@ -203,7 +203,7 @@ Examples:
   msdata bench export --for xverse to-xverse
   msdata bench export --for jsonl --model MyModel to-mymodel
   msdata ingest --from xverse to-xverse")]
-struct Export {
+struct ExportPromptsArgs {
     /// Whose way: xverse, mosaic, psr, jobs (as the runners of the stress test's authors read), jsonl (for a script)
     #[arg(long = "for", value_name = "FORMAT")]
     system: System,
@@ -217,11 +217,11 @@ struct Export {
     dir: PathBuf,
 }
 
-impl Export {
+impl ExportPromptsArgs {
     fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let data = Dataset::open_to_read(dataset)?;
         let (model, seeds) = (self.model.as_ref(), self.seeds.as_deref());
-        let done = terminal.watch(|watch| data.bench_export(self.system, &self.dir, model, seeds, watch))?;
+        let done = terminal.watch(|watch| data.export_stress_test(self.system, &self.dir, model, seeds, watch))?;
         for left_out in &done.left_out {
             terminal.warn(format!("prompt {} is left out: {}", plain(&left_out.prompt_id), left_out.reason));
         }

@@ -20,7 +20,7 @@ Examples:
   msdata compare MOSAIC PSR --whole --measure scr@0.4
   msdata compare --all --by scene_type --format csv
   msdata compare --leaderboard")]
-pub struct Compare {
+pub struct CompareArgs {
     /// The two models
     #[arg(value_names = ["MODEL_A", "MODEL_B"], num_args = 2, required_unless_present_any = ["all", "leaderboard"],
           conflicts_with_all = ["all", "leaderboard"])]
@@ -61,7 +61,7 @@ pub struct Compare {
     out: Option<PathBuf>,
 }
 
-impl Compare {
+impl CompareArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let options = CompareOptions {
             by: if self.whole { Vec::new() } else { self.by },
@@ -73,10 +73,10 @@ impl Compare {
         };
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
-        let (identity, remarks) = if self.leaderboard {
+        let (identity, warnings) = if self.leaderboard {
             let board = data.leaderboard(&options)?;
             deliver(self.out.as_deref(), |out| board.write(out, self.format))?;
-            (board.identity, board.remarks)
+            (board.identity, board.warnings)
         } else {
             let models = match &self.models[..] {
                 [a, b] => Some([a, b]),
@@ -84,10 +84,10 @@ impl Compare {
             };
             let comparisons = data.compare(models, &options)?;
             deliver(self.out.as_deref(), |out| comparisons.write(out, self.format))?;
-            (comparisons.identity, comparisons.remarks)
+            (comparisons.identity, comparisons.warnings)
         };
         warn_of_identity(&identity, terminal);
-        remarks.iter().for_each(|remark| terminal.warn(remark));
+        warnings.iter().for_each(|warning| terminal.warn(warning));
         Ok(Ended::Done)
     }
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 
 /// Images that no model made, to compare models with
 #[derive(clap::Args)]
-pub struct Controls {
+pub struct ControlsArgs {
     #[command(subcommand)]
-    verb: Verb,
+    verb: ControlsCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Verb {
-    Make(Make),
+enum ControlsCommand {
+    Make(MakeArgs),
 }
 
 /// Paste every prompt's own references together: the ceiling of its similarity
@@ -22,14 +22,14 @@ enum Verb {
 /// model stands between chance and the ceiling. Running it again makes only what has changed.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  msdata controls make && msdata report --controls")]
-struct Make {
+struct MakeArgs {
     #[command(flatten)]
     embedding: Embedding,
 }
 
-impl Controls {
+impl ControlsArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
-        let Verb::Make(make) = self.verb;
+        let ControlsCommand::Make(make) = self.verb;
         let mut data = Dataset::open_to_write(dataset)?;
         let options = make.embedding.options(false);
         let summary = terminal.watch(|watch| data.make_controls(&options, watch))?;

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// reports it. Nothing is downloaded. What was done to every subject is in the generations' `meta`.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  msdata demo demo")]
-pub struct Demo {
+pub struct DemoArgs {
     /// Where; must be new or empty
     dir: PathBuf,
 }
@@ -23,7 +23,7 @@ SELECT g.model, t.value ->> 'fate' AS fate, count(*) AS subjects, avg(s.similari
 FROM generations g, json_each(g.meta, '$.subjects') t JOIN subject_scores s USING (model, prompt_id, seed)
 WHERE s.ordinal = t.key GROUP BY 1, 2";
 
-impl Demo {
+impl DemoArgs {
     pub fn run(self, terminal: &Terminal) -> anyhow::Result<Ended> {
         terminal.say("drawing, embedding and scoring; one to two minutes");
         let made = terminal.watch(|watch| demo::make(&self.dir, &DemoOptions::default(), watch))?;

@@ -9,13 +9,13 @@ use std::path::Path;
 /// Not paths, times, reasons of failures, `meta`, the queue of `run`, or the order in which things came.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  msdata digest\n  diff <(msdata -d a digest --tables) <(msdata -d b digest --tables)")]
-pub struct Digest {
+pub struct DigestArgs {
     /// A line for each table first: where do two data sets differ?
     #[arg(long)]
     tables: bool,
 }
 
-impl Digest {
+impl DigestArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let data = Dataset::open_to_read(dataset)?;
         let digest = terminal.watch(|watch| data.digest(watch))?;

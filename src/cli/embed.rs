@@ -80,7 +80,7 @@ Examples:
   msdata embed --encoder paper --device cuda
   msdata embed --encoder ../my-encoder --batch 16
   msdata embed --retry-failed")]
-pub struct Embed {
+pub struct EmbedArgs {
     #[command(flatten)]
     embedding: Embedding,
     /// Try again what could not be read or embedded before
@@ -88,7 +88,7 @@ pub struct Embed {
     retry_failed: bool,
 }
 
-impl Embed {
+impl EmbedArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let options = self.embedding.options(self.retry_failed);
         let mut data = Dataset::open_to_write(dataset)?;

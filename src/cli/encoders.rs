@@ -1,7 +1,7 @@
 use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
 use msdata::encoder::registry::{self, NamedEncoder};
-use msdata::encoder::{BUILTIN, Described, EncoderDirectory, Home, Origin, Patience, pull};
+use msdata::encoder::{BUILTIN, Described, EncoderDirectory, EncoderOrigin, Home, Patience, pull};
 use msdata::table::{Cell, Format, Head, TableWriter};
 use msdata::vocabulary::EncoderName;
 use std::io::BufWriter;
@@ -14,13 +14,13 @@ Examples:
   msdata encoders list
   msdata encoders pull paper
   msdata encoders add ../my-encoder && msdata embed --encoder my-encoder")]
-pub struct Encoders {
+pub struct EncodersArgs {
     #[command(subcommand)]
-    verb: Verb,
+    verb: EncodersCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Verb {
+enum EncodersCommand {
     /// What is here and what could be fetched
     List {
         /// table, json, jsonl, csv, md or latex
@@ -45,12 +45,12 @@ enum Verb {
     },
 }
 
-impl Encoders {
+impl EncodersArgs {
     pub fn run(self, terminal: &Terminal) -> anyhow::Result<Ended> {
         let home = Home::from_env()?;
         match self.verb {
-            Verb::List { format } => list(&home, format)?,
-            Verb::Pull { names } => {
+            EncodersCommand::List { format } => list(&home, format)?,
+            EncodersCommand::Pull { names } => {
                 let mut wanted: Vec<&NamedEncoder> = Vec::new();
                 for word in &names {
                     for name in registry::expand(word) {
@@ -66,12 +66,12 @@ impl Encoders {
                     terminal.say(format!("{} is in {}", encoder.name, dir.display()));
                 }
             }
-            Verb::Add { dir } => {
+            EncodersCommand::Add { dir } => {
                 let described = EncoderDirectory::read(&dir)?;
                 let added = home.add(&described.name, &dir)?;
                 terminal.say(format!("{} is {}", added.name, added.path.display()));
             }
-            Verb::Path { name } => {
+            EncodersCommand::Path { name } => {
                 let dir = match home.path(&name)? {
                     Some(installed) => installed.path,
                     // Says why it is not here.
@@ -94,8 +94,8 @@ fn list(home: &Home, format: Format) -> anyhow::Result<()> {
     for encoder in &installed {
         let here = match encoder.origin {
             _ if !encoder.path.is_dir() => "added, its directory is gone",
-            Origin::Pulled => "pulled",
-            Origin::Added => "added",
+            EncoderOrigin::Pulled => "pulled",
+            EncoderOrigin::Added => "added",
         };
         table.row(&[text(encoder.name.as_str()), text(here), text(&encoder.path.display().to_string())])?;
     }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 /// subjects, prompts, generations, subject_scores, image_scores, and embeddings/ENCODER/part-*.parquet.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  msdata export tables && duckdb -c \"FROM 'tables/image_scores.parquet' LIMIT 5\"")]
-pub struct Export {
+pub struct ExportArgs {
     /// Where; must be new or empty
     dir: PathBuf,
 }
 
-impl Export {
+impl ExportArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let data = Dataset::open_to_read(dataset)?;
         terminal.watch(|watch| data.export(&self.dir, watch))?;

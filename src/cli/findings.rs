@@ -1,7 +1,7 @@
 //! The table of what a check found.
 
 use super::Ended;
-use msdata::bench::Finding;
+use msdata::stress_test::Finding;
 use msdata::table::{Cell, Format, Head, TableWriter};
 use std::io::{self, BufWriter};
 

@@ -10,13 +10,13 @@ use std::path::Path;
 /// prompts are gone. Images of generators stay, whether the catalog names them or not.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  msdata gc\n  msdata gc --yes")]
-pub struct Gc {
+pub struct GcArgs {
     /// Remove it
     #[arg(long)]
     yes: bool,
 }
 
-impl Gc {
+impl GcArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let found = Dataset::collect_garbage(dataset, self.yes)?;
         let mut out = std::io::stdout().lock();

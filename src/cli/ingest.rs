@@ -23,7 +23,7 @@ Examples:
   msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'
   msdata ingest --rehash
   msdata ingest --subjects new.jsonl --dry-run")]
-pub struct Ingest {
+pub struct IngestArgs {
     /// A subjects manifest (repeatable)
     #[arg(long, value_name = "FILE")]
     subjects: Vec<PathBuf>,
@@ -49,7 +49,7 @@ pub struct Ingest {
     #[arg(long, requires = "control")]
     text_only: bool,
     #[command(flatten)]
-    outputs: Outputs,
+    outputs: OutputArgs,
     #[command(flatten)]
     embedding: Embedding,
     /// Do not embed what is new; vectors come from --embeddings
@@ -72,7 +72,7 @@ pub struct Ingest {
 
 /// What the files of --from do not say themselves
 #[derive(clap::Args)]
-struct Outputs {
+struct OutputArgs {
     /// With --from: file the images under this model
     #[arg(long, value_name = "NAME", requires = "from")]
     model: Option<ModelName>,
@@ -90,14 +90,14 @@ struct Outputs {
     layout: Option<String>,
 }
 
-impl Ingest {
+impl IngestArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let mut from = Vec::new();
         for pair in self.from.chunks_exact(2) {
             let format: SourceFormat = pair[0].parse().unwrap_or_else(|e| usage(format!("--from: {e}")));
             from.push((format, PathBuf::from(&pair[1])));
         }
-        let Outputs { model, mut seeds, grid, list, layout } = self.outputs;
+        let OutputArgs { model, mut seeds, grid, list, layout } = self.outputs;
         if let Some(seeds) = &mut seeds {
             seeds.sort_unstable();
             seeds.dedup();

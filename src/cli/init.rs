@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Make an empty data set
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  msdata init stress-test\n  msdata init --relative stress-test")]
-pub struct Init {
+pub struct InitArgs {
     /// Where; the directory is made if it is not there [default: --dataset]
     dir: Option<PathBuf>,
     /// Keep the paths of images relative to the data set, so that a folder that holds both can be moved and shared
@@ -14,7 +14,7 @@ pub struct Init {
     relative: bool,
 }
 
-impl Init {
+impl InitArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let dir = self.dir.as_deref().unwrap_or(dataset);
         Dataset::init_with(dir, if self.relative { PathRule::Relative } else { PathRule::Absolute })?;

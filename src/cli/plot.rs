@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 Examples:
   msdata plot trend --out trend.svg
   msdata plot heatmap --format png --width 6.8 --out subjects.png")]
-pub struct Plot {
+pub struct PlotArgs {
     /// trend, scene, curve, tradeoff, radar or heatmap
     kind: Kind,
     /// svg or png [default: what the name after --out ends in, else svg]
@@ -45,7 +45,7 @@ enum Format {
     Png,
 }
 
-impl Plot {
+impl PlotArgs {
     pub fn run(self, dataset: &Path, _terminal: &Terminal) -> anyhow::Result<Ended> {
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let options = FigureOptions { thresholds: self.thresholds, identity: self.identity };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// what the catalog knows; their content must be what it knows.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  mv images /data/images && msdata relocate images /data/images")]
-pub struct Relocate {
+pub struct RelocateArgs {
     /// The directory (or file) that the catalog knows
     old: PathBuf,
     /// Where what it held lies now
@@ -18,7 +18,7 @@ pub struct Relocate {
     dry_run: bool,
 }
 
-impl Relocate {
+impl RelocateArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let mut data = Dataset::open_to_write(dataset)?;
         let done = terminal.watch(|watch| data.relocate(&self.old, &self.new, self.dry_run, watch))?;

@@ -10,7 +10,7 @@ use std::path::Path;
 /// Image files are not touched.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  msdata remove --model XVerse\n  msdata remove --generation XVerse,p1,42")]
-pub struct Remove {
+pub struct RemoveArgs {
     #[command(flatten)]
     what: What,
 }
@@ -40,7 +40,7 @@ impl What {
     }
 }
 
-impl Remove {
+impl RemoveArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let Some(what) = self.what.removal() else { return Ok(Ended::Done) };
         let Removed { subjects, prompts, generations, jobs, control } = Dataset::open_to_write(dataset)?.remove(&what)?;

@@ -22,7 +22,7 @@ Examples:
   msdata report --controls
   msdata report --by subject_id --thresholds 0.1:0.9:0.1
   msdata report --format latex --out table1.tex")]
-pub struct Report {
+pub struct ReportArgs {
     /// Group by: model, subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut (is the
     /// prompt longer than the text encoder takes?), size (of the image)
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "model,subject_count")]
@@ -78,7 +78,7 @@ pub fn alpha(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Report {
+impl ReportArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         if let Some(place) = self.html.clone() {
             return self.page(place, dataset, terminal);
@@ -96,7 +96,7 @@ impl Report {
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
         warn_of_identity(&report.identity, terminal);
-        report.remarks.iter().for_each(|remark| terminal.warn(remark));
+        report.warnings.iter().for_each(|warning| terminal.warn(warning));
         report.notes.iter().for_each(|note| terminal.say(note));
         for (encoder, prompts) in &report.cut_prompts {
             terminal.warn(format!(

@@ -24,7 +24,7 @@ Examples:
   msdata run --model MyModel --command 'python make.py --prompt {prompt} --refs {references} --seed {seed} --out {output}'
   msdata run --model MyModel --batch-command 'python make_all.py {jobs}' --timeout 36000 --meta weights=v2
   msdata sql \"SELECT prompt_id, seed, attempts, tail FROM jobs WHERE state = 'failed'\"")]
-pub struct Run {
+pub struct RunArgs {
     /// What the images are filed under
     #[arg(long, value_name = "NAME")]
     model: ModelName,
@@ -62,7 +62,7 @@ pub struct Run {
     no_embed: bool,
 }
 
-impl Run {
+impl RunArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let command = match (&self.command, &self.batch_command) {
             (Some(command), _) => Command::One(Template::for_one(command, self.shell)?),

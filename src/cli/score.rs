@@ -8,9 +8,9 @@ use std::path::Path;
 /// `ingest` and `embed` do so by themselves; this goes on where they were interrupted.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  msdata score")]
-pub struct Score {}
+pub struct ScoreArgs {}
 
-impl Score {
+impl ScoreArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let mut data = Dataset::open_to_write(dataset)?;
         let scored = terminal.watch(|watch| data.score(watch))?;

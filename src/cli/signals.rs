@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 const INTERRUPTED: i32 = 130;
 
 /// What signals have asked for.
-pub struct Asked {
+pub struct StopSignal {
     /// To stop at a safe point.
     pub stop: AtomicBool,
     /// To stop without waiting for the processes that were started.
@@ -16,7 +16,7 @@ pub struct Asked {
     working: AtomicBool,
 }
 
-static ASKED: Asked = Asked {
+static ASKED: StopSignal = StopSignal {
     stop: AtomicBool::new(false),
     hurry: AtomicBool::new(false),
     patient: AtomicBool::new(false),
@@ -25,7 +25,7 @@ static ASKED: Asked = Asked {
 
 /// Listens to SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on. `patient`: the process is not ended before its work
 /// has stopped by itself.
-pub fn asked(patient: bool) -> &'static Asked {
+pub fn asked(patient: bool) -> &'static StopSignal {
     static LISTENING: Once = Once::new();
     ASKED.patient.store(patient, SeqCst);
     ASKED.working.store(true, SeqCst);
@@ -54,7 +54,7 @@ pub fn end_well_on_a_full_disk() {
 #[cfg(not(unix))]
 pub fn end_well_on_a_full_disk() {}
 
-impl Asked {
+impl StopSignal {
     /// The work is done: a signal that comes now ends the process.
     pub fn ended(&self) {
         self.working.store(false, SeqCst);

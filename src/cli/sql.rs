@@ -15,7 +15,7 @@ use std::path::Path;
 Examples:
   msdata sql 'SELECT status, count(*) FROM generations GROUP BY status'
   msdata sql \"SELECT * FROM worst_subjects LIMIT 10\" --format csv")]
-pub struct Sql {
+pub struct SqlArgs {
     /// One SELECT statement
     query: String,
     /// table, json, jsonl, csv, md or latex
@@ -23,7 +23,7 @@ pub struct Sql {
     format: Format,
 }
 
-impl Sql {
+impl SqlArgs {
     pub fn run(self, dataset: &Path) -> anyhow::Result<Ended> {
         let mut data = Dataset::open_to_read(dataset)?;
         // Both callbacks write to one table, which begins when the columns are known.

@@ -5,20 +5,20 @@ use std::path::Path;
 
 /// Look after the pool of subjects
 #[derive(clap::Args)]
-pub struct Subjects {
+pub struct SubjectsArgs {
     #[command(subcommand)]
-    action: Action,
+    action: SubjectsCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Action {
-    Check(Check),
+enum SubjectsCommand {
+    Check(CheckSubjectsArgs),
 }
 
-impl Subjects {
+impl SubjectsArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         match self.action {
-            Action::Check(action) => action.run(dataset, terminal),
+            SubjectsCommand::Check(action) => action.run(dataset, terminal),
         }
     }
 }
@@ -33,13 +33,13 @@ impl Subjects {
 Examples:
   msdata subjects check
   msdata subjects check --format csv > findings.csv")]
-struct Check {
+struct CheckSubjectsArgs {
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
 }
 
-impl Check {
+impl CheckSubjectsArgs {
     fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let data = Dataset::open_to_read(dataset)?;
         let found = terminal.watch(|watch| data.subjects_check(watch))?;

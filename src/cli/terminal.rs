@@ -62,7 +62,7 @@ impl Terminal {
         let bar = self.bar();
         let warn = |text: &str| bar.suspend(|| self.warn(text));
         let watch = Watch::silent().on_warning(warn).until(&asked.stop).hurry(&asked.hurry);
-        let mut lines = Lines::default();
+        let mut lines = WarningLines::default();
         let outcome = match self.style {
             Style::Json => work(&mut watch.on_progress(|p| lines.show(p))),
             Style::Auto | Style::None => work(&mut watch.on_progress(|p| show(&bar, p))),
@@ -123,16 +123,16 @@ fn show(bar: &ProgressBar, p: Progress) {
 
 /// Progress as lines of JSON.
 #[derive(Default)]
-struct Lines {
+struct WarningLines {
     stage: &'static str,
     began: Option<Instant>,
     said: Option<Instant>,
 }
 
-impl Lines {
+impl WarningLines {
     fn show(&mut self, p: Progress) {
         if self.stage != p.stage {
-            *self = Lines { stage: p.stage, began: Some(Instant::now()), said: None };
+            *self = WarningLines { stage: p.stage, began: Some(Instant::now()), said: None };
         }
         let ended = p.total == Some(p.done);
         if !ended && self.said.is_some_and(|said| said.elapsed() < PACE) {

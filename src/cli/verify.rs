@@ -14,7 +14,7 @@ use std::path::Path;
 Examples:
   msdata verify --deep && cp -r . /backup/stress-test
   msdata verify --repair && msdata embed && msdata score")]
-pub struct Verify {
+pub struct VerifyArgs {
     /// Also read every part and image for its checksum, and compute every score again
     #[arg(long)]
     deep: bool,
@@ -33,7 +33,7 @@ pub struct Verify {
     accept: bool,
 }
 
-impl Verify {
+impl VerifyArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let mut out = std::io::stdout().lock();
         if self.accept {

@@ -18,15 +18,15 @@ mod generator;
 mod scene;
 mod shape;
 
-use crate::bench::Shape;
 use crate::durable::write_directory;
 use crate::encoder::{Home, Runtime};
 use crate::error::{Error, Result};
 use crate::image::{Rgb, png};
 use crate::manifest::Prompt;
-use crate::ops::{BenchOptions, EmbedOptions, WindowChoice};
+use crate::ops::{EmbedOptions, StressTestOptions, WindowChoice};
 use crate::page::{PageOptions, PageOutput};
 use crate::report::{Report, Thresholds};
+use crate::stress_test::Design;
 use crate::watch::Watch;
 use crate::windows::Pattern;
 use crate::{Dataset, IngestOptions, ReportOptions};
@@ -86,10 +86,14 @@ pub fn make(dir: &Path, options: &DemoOptions, watch: &mut Watch<'_>) -> Result<
     let subjects = write_directory(dir, draw_cast)?;
     let mut data = Dataset::init(dir)?;
     data.ingest(&IngestOptions { subjects: vec![dir.join(subjects)], ..IngestOptions::default() }, watch)?;
-    let shape = Shape { per_cell: options.per_cell, ..Shape::default() };
-    let bench =
-        BenchOptions { shape, seeds: options.seeds.clone(), out: Some(dir.join("prompts.jsonl")), ..BenchOptions::default() };
-    let prompts = data.bench_build(&bench, watch)?.prompts;
+    let shape = Design { per_cell: options.per_cell, ..Design::default() };
+    let bench = StressTestOptions {
+        shape,
+        seeds: options.seeds.clone(),
+        out: Some(dir.join("prompts.jsonl")),
+        ..StressTestOptions::default()
+    };
+    let prompts = data.build_stress_test(&bench, watch)?.prompts;
     let [first, all] = draw_generations(dir, &prompts, options, watch)?;
     // Looking through every image takes minutes without optimisation; those of one seed say as much.
     for (manifest, windows) in [(first, WindowChoice::Pattern(Pattern::Fast)), (all, WindowChoice::None)] {

@@ -37,19 +37,19 @@ impl Spot {
 }
 
 /// The sky above and at the horizon, far hills, the ground far and near. All pale: the figures are what one looks at.
-struct Place {
+struct Placement {
     sky: [Colour; 2],
     hills: Colour,
     ground: [Colour; 2],
 }
 
 /// A meadow, a beach, snow, a desert, a square at dusk.
-const PLACES: [Place; 5] = [
-    Place { sky: [0xe1eaec, 0xf2f1e8], hills: 0xdbe3d6, ground: [0xe3e8d4, 0xdbe2cb] },
-    Place { sky: [0xe5ebec, 0xf5f0e6], hills: 0xd6e2e3, ground: [0xf2ead9, 0xebe2cd] },
-    Place { sky: [0xe6e8ea, 0xf2efed], hills: 0xe0e3e5, ground: [0xf3f2ee, 0xe9eaea] },
-    Place { sky: [0xf2e6dc, 0xf5eee2], hills: 0xe8d8cc, ground: [0xede0cd, 0xe6d6c1] },
-    Place { sky: [0xe8e3e9, 0xf3ece8], hills: 0xdbd6df, ground: [0xe5e2dd, 0xddd9d6] },
+const PLACES: [Placement; 5] = [
+    Placement { sky: [0xe1eaec, 0xf2f1e8], hills: 0xdbe3d6, ground: [0xe3e8d4, 0xdbe2cb] },
+    Placement { sky: [0xe5ebec, 0xf5f0e6], hills: 0xd6e2e3, ground: [0xf2ead9, 0xebe2cd] },
+    Placement { sky: [0xe6e8ea, 0xf2efed], hills: 0xe0e3e5, ground: [0xf3f2ee, 0xe9eaea] },
+    Placement { sky: [0xf2e6dc, 0xf5eee2], hills: 0xe8d8cc, ground: [0xede0cd, 0xe6d6c1] },
+    Placement { sky: [0xe8e3e9, 0xf3ece8], hills: 0xdbd6df, ground: [0xe5e2dd, 0xddd9d6] },
 ];
 
 /// A number from `-most` to `most`; see [`roll`].

@@ -7,14 +7,14 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Where a file goes.
-pub enum Target {
+pub enum WriteTarget {
     /// To this regular file, which may be there.
     File(PathBuf),
     /// To something else, which cannot be replaced.
     Stream,
 }
 
-pub fn target(path: &Path) -> Result<Target> {
+pub fn target(path: &Path) -> Result<WriteTarget> {
     let directory = || {
         let hint = "give the name of a file in it";
         Err(Error::request(format!("{} names a directory, not a file", path.display()), hint))
@@ -26,12 +26,12 @@ pub fn target(path: &Path) -> Result<Target> {
         Ok(meta) if meta.is_dir() => directory(),
         // Through links, so that a link stays one.
         Ok(meta) if meta.is_file() && !is_descriptor(path) => {
-            path.canonicalize().map(Target::File).map_err(Error::io("resolve", path))
+            path.canonicalize().map(WriteTarget::File).map_err(Error::io("resolve", path))
         }
-        Ok(_) => Ok(Target::Stream),
+        Ok(_) => Ok(WriteTarget::Stream),
         Err(e) if e.kind() == ErrorKind::NotFound => match fs::read_link(path) {
             Ok(to) => target(&directory_of(path).join(to)),
-            Err(_) => Ok(Target::File(path.to_owned())),
+            Err(_) => Ok(WriteTarget::File(path.to_owned())),
         },
         Err(e) => Err(Error::io("write", path)(e)),
     }

@@ -150,7 +150,7 @@ impl Import {
         let path = self.path.clone();
         let batch = guarded(&path, || self.reader.next().transpose().map_err(|e| Error::parquet(&path)(e.into())))?;
         let Some(batch) = batch else { return Ok(false) };
-        let columns = guarded(&path, || Columns::new(&path, &batch))?;
+        let columns = guarded(&path, || ImportColumns::new(&path, &batch))?;
         let rows: Vec<ImportRow<'_>> = (0..batch.num_rows())
             .map(|i| ImportRow { number: self.rows_before + i as u64 + 1, content: columns.row(i) })
             .collect();
@@ -212,7 +212,7 @@ fn vector_type(t: &DataType) -> Option<(bool, Option<usize>)> {
 }
 
 /// The columns of a batch in the types that rows are made of.
-struct Columns {
+struct ImportColumns {
     encoder: StringArray,
     kind: StringArray,
     subject_id: Option<StringArray>,
@@ -220,7 +220,7 @@ struct Columns {
     model: Option<StringArray>,
     prompt_id: Option<StringArray>,
     seed: Option<Integers>,
-    vectors: Vectors,
+    vectors: ImportVectors,
 }
 
 /// A column of integers, as it was written.
@@ -261,13 +261,13 @@ impl Integers {
 }
 
 /// All numbers of a batch, and where each vector lies among them; `None`: null.
-struct Vectors {
+struct ImportVectors {
     values: Float32Array,
     spans: Vec<Option<std::ops::Range<usize>>>,
 }
 
-impl Columns {
-    fn new(path: &Path, batch: &RecordBatch) -> Result<Columns> {
+impl ImportColumns {
+    fn new(path: &Path, batch: &RecordBatch) -> Result<ImportColumns> {
         let arrow = |e: arrow::error::ArrowError| Error::parquet(path)(e.into());
         let text = |name: &str| -> Result<Option<StringArray>> {
             let Some(column) = batch.column_by_name(name) else { return Ok(None) };
@@ -276,7 +276,7 @@ impl Columns {
         let integer = |name: &str| batch.column_by_name(name).map(Integers::new).transpose().map_err(arrow);
         let missing = |name: &str| Error::Parquet { path: path.to_owned(), reason: format!("it has no column `{name}`") };
         let embedding = batch.column_by_name(EMBEDDING).ok_or_else(|| missing(EMBEDDING))?;
-        Ok(Columns {
+        Ok(ImportColumns {
             encoder: text(ENCODER)?.ok_or_else(|| missing(ENCODER))?,
             kind: text(KIND)?.ok_or_else(|| missing(KIND))?,
             subject_id: text(SUBJECT_ID)?,
@@ -284,7 +284,7 @@ impl Columns {
             model: text(MODEL)?,
             prompt_id: text(PROMPT_ID)?,
             seed: integer(SEED)?,
-            vectors: Vectors::new(embedding).map_err(arrow)?,
+            vectors: ImportVectors::new(embedding).map_err(arrow)?,
         })
     }
 
@@ -329,8 +329,8 @@ fn needed_integer(column: Option<&Integers>, i: usize, name: &str, by: &str) -> 
     integer.flatten().ok_or_else(|| format!("{by} needs `{name}`, which is null"))
 }
 
-impl Vectors {
-    fn new(column: &ArrayRef) -> std::result::Result<Vectors, arrow::error::ArrowError> {
+impl ImportVectors {
+    fn new(column: &ArrayRef) -> std::result::Result<ImportVectors, arrow::error::ArrowError> {
         let (values, spans): (ArrayRef, Vec<_>) = match column.data_type() {
             DataType::FixedSizeList(_, n) => {
                 let lists = column.as_fixed_size_list();
@@ -363,7 +363,7 @@ impl Vectors {
             None => values,
             Some(_) => values.iter().map(|v| Some(v.unwrap_or(f32::NAN))).collect(),
         };
-        Ok(Vectors { values, spans })
+        Ok(ImportVectors { values, spans })
     }
 
     fn get(&self, i: usize) -> std::result::Result<&[f32], String> {

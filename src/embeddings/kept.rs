@@ -1,7 +1,7 @@
 //! A part of windows: an immutable Parquet file of the windows' vectors of images, in float16, a row for each image.
 
 use super::columns::{SOURCE, SQUARES, WINDOWS, window_schema};
-use super::part::{FinishedPart, Hashed, blake3_of};
+use super::part::{FinishedPart, HashedWriter, blake3_of};
 use crate::error::{Error, Result};
 use crate::windows::Square;
 use arrow::array::{ArrayRef, AsArray, FixedSizeBinaryBuilder, RecordBatch};
@@ -81,7 +81,7 @@ impl KeptWindows {
 
 /// A part of windows being written, under a temporary name.
 pub struct WindowWriter {
-    writer: ArrowWriter<Hashed>,
+    writer: ArrowWriter<HashedWriter>,
     temporary: PathBuf,
     layout: Layout,
     rows: u64,
@@ -104,7 +104,8 @@ impl WindowWriter {
             .set_data_page_size_limit(1)
             .build();
         let schema = window_schema(layout.squares(), layout.vectors());
-        let writer = ArrowWriter::try_new(Hashed::new(file), schema, Some(properties)).map_err(Error::parquet(&temporary))?;
+        let writer =
+            ArrowWriter::try_new(HashedWriter::new(file), schema, Some(properties)).map_err(Error::parquet(&temporary))?;
         Ok(WindowWriter { writer, temporary, layout, rows: 0 })
     }
 

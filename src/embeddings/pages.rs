@@ -41,7 +41,7 @@ fn holds_what_it_says(mut file: &File, column: &ColumnChunkMetaData, stop: Stop<
 /// Whether each of these pages holds as much as it says, and not too much.
 fn pages_hold(mut pages: impl BufRead, compression: Compression) -> io::Result<bool> {
     while !pages.fill_buf()?.is_empty() {
-        let page = Page::read(&mut pages)?;
+        let page = ParquetPage::read(&mut pages)?;
         if page.uncompressed > MAX_PAGE {
             return Ok(false);
         }
@@ -64,7 +64,7 @@ fn pages_hold(mut pages: impl BufRead, compression: Compression) -> io::Result<b
 
 /// What the header of a page says.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Page {
+struct ParquetPage {
     uncompressed: u64,
     compressed: u64,
     /// Bytes of levels before the compressed part.
@@ -72,10 +72,10 @@ struct Page {
     is_compressed: bool,
 }
 
-impl Page {
+impl ParquetPage {
     /// Reads a header in Thrift's compact protocol. Pages of the second version have levels, which are never compressed.
-    fn read(input: &mut impl Read) -> io::Result<Page> {
-        let mut page = Page { is_compressed: true, ..Page::default() };
+    fn read(input: &mut impl Read) -> io::Result<ParquetPage> {
+        let mut page = ParquetPage { is_compressed: true, ..ParquetPage::default() };
         let mut set = |path: &[i64], value: i64| {
             let size = |value: i64| u64::try_from(value).map_err(|_| broken());
             match path {
@@ -188,14 +188,14 @@ mod tests {
     fn headers_of_both_versions() {
         // type 0, sizes 300 and 20, a data page header {1: 5, 5: {1: binary "ab"}}
         let first = [0x15, 0, 0x15, 0xd8, 0x04, 0x15, 40, 0x2c, 0x15, 10, 0x4c, 0x18, 2, b'a', b'b', 0, 0, 0];
-        let page = Page::read(&mut &first[..]).unwrap();
-        assert_eq!(page, Page { uncompressed: 300, compressed: 20, levels: 0, is_compressed: true });
+        let page = ParquetPage::read(&mut &first[..]).unwrap();
+        assert_eq!(page, ParquetPage { uncompressed: 300, compressed: 20, levels: 0, is_compressed: true });
         // type 3, sizes 300 and 20, {5: 7, 6: 2, 7: false}
         let second = [0x15, 6, 0x15, 0xd8, 0x04, 0x15, 40, 0x5c, 0x55, 14, 0x15, 4, 0x12, 0, 0];
-        let page = Page::read(&mut &second[..]).unwrap();
-        assert_eq!(page, Page { uncompressed: 300, compressed: 20, levels: 9, is_compressed: false });
-        assert!(Page::read(&mut &[0x1c; 100][..]).is_err());
-        assert!(Page::read(&mut &[0x15][..]).is_err());
+        let page = ParquetPage::read(&mut &second[..]).unwrap();
+        assert_eq!(page, ParquetPage { uncompressed: 300, compressed: 20, levels: 9, is_compressed: false });
+        assert!(ParquetPage::read(&mut &[0x1c; 100][..]).is_err());
+        assert!(ParquetPage::read(&mut &[0x15][..]).is_err());
     }
 
     #[test]

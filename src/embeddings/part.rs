@@ -32,7 +32,7 @@ const HASHED_BYTES: usize = 8 << 20;
 
 /// A part being written, under a temporary name.
 pub struct PartWriter {
-    writer: ArrowWriter<Hashed>,
+    writer: ArrowWriter<HashedWriter>,
     temporary: PathBuf,
     dimension: usize,
     vectors: Vec<f32>,
@@ -68,7 +68,7 @@ impl PartWriter {
             .set_data_page_size_limit(PAGE_BYTES)
             .set_write_batch_size((PAGE_BYTES / (4 * dimension)).max(1))
             .build();
-        let writer = ArrowWriter::try_new(Hashed::new(file), part_schema(dimension), Some(properties))
+        let writer = ArrowWriter::try_new(HashedWriter::new(file), part_schema(dimension), Some(properties))
             .map_err(Error::parquet(&temporary))?;
         Ok(PartWriter { writer, temporary, dimension, vectors: Vec::new(), sources: Vec::new(), rows: 0 })
     }
@@ -133,15 +133,15 @@ pub(super) fn row_group_rows(dimension: usize) -> usize {
 }
 
 /// Counts and hashes what is written through it.
-pub(super) struct Hashed {
+pub(super) struct HashedWriter {
     file: File,
     hasher: blake3::Hasher,
     bytes: u64,
 }
 
-impl Hashed {
-    pub(super) fn new(file: File) -> Hashed {
-        Hashed { file, hasher: blake3::Hasher::new(), bytes: 0 }
+impl HashedWriter {
+    pub(super) fn new(file: File) -> HashedWriter {
+        HashedWriter { file, hasher: blake3::Hasher::new(), bytes: 0 }
     }
 
     /// Makes what was written durable: a part of so many rows.
@@ -151,7 +151,7 @@ impl Hashed {
     }
 }
 
-impl Write for Hashed {
+impl Write for HashedWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let n = self.file.write(data)?;
         self.hasher.update(&data[..n]);

@@ -2,7 +2,7 @@
 
 use super::kept::{Layout, WindowReader, WindowWriter};
 use super::part::{FinishedPart, PartReader, PartWriter};
-use crate::catalog::{PartIds, PartRow, Place};
+use crate::catalog::{PartIds, PartRow, VectorPlace};
 use crate::durable::into_place;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
@@ -214,7 +214,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`PartReader::read`] and [`Store::open_checked`].
-    pub fn gather(&self, places: &[Place], dimension: usize) -> Result<Vec<f32>> {
+    pub fn gather(&self, places: &[VectorPlace], dimension: usize) -> Result<Vec<f32>> {
         let mut rows: HashMap<i64, Vec<u32>> = HashMap::new();
         for place in places {
             rows.entry(place.part).or_default().push(place.row);

@@ -167,14 +167,14 @@ impl EncoderDirectory {
     /// [`Error::Encoder`] with all that is wrong: no such directory, files that are missing, faults of
     /// `msdata.toml`.
     pub fn read(path: &Path) -> Result<EncoderDirectory> {
-        let (found, faults) = Found::in_directory(path)?;
+        let (found, faults) = FoundFiles::in_directory(path)?;
         all_at_once(path, faults)?;
         found.directory().ok_or_else(|| Error::encoder(path, "is not whole", "take it from where the model comes from again"))
     }
 }
 
 /// What was found in a directory, whole or not.
-pub(super) struct Found {
+pub(super) struct FoundFiles {
     pub path: PathBuf,
     name: Option<EncoderName>,
     pub image_model: Option<PathBuf>,
@@ -184,19 +184,19 @@ pub(super) struct Found {
     pub settings: Settings,
 }
 
-impl Found {
+impl FoundFiles {
     /// Looks for an encoder's files, and says all that is wrong with what it finds.
     ///
     /// # Errors
     /// There is no directory to look into.
-    pub(super) fn in_directory(path: &Path) -> Result<(Found, Vec<Error>)> {
+    pub(super) fn in_directory(path: &Path) -> Result<(FoundFiles, Vec<Error>)> {
         if !path.is_dir() {
             let reason = if path.exists() { "is not a directory" } else { "no such directory" };
             return Err(Error::encoder(path, reason, "an encoder is a directory with model.onnx and preprocessor_config.json"));
         }
         let path = &inside_repository(path)?;
         let mut faults = Vec::new();
-        let mut found = Found {
+        let mut found = FoundFiles {
             path: path.clone(),
             name: None,
             image_model: None,

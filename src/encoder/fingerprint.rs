@@ -30,7 +30,7 @@ impl EncoderDirectory {
     /// # Errors
     /// A file cannot be read, or a model is not whole.
     pub fn fingerprint(&self, preprocessing: &str, pixel_rule: u32) -> Result<Fingerprint> {
-        let mut image = Parts::new("image");
+        let mut image = FingerprintParts::new("image");
         image.model(&self.image_model)?;
         image.part("preprocessing", preprocessing.as_bytes());
         image.part("pixel rule", pixel_rule.to_string().as_bytes());
@@ -43,7 +43,7 @@ impl EncoderDirectory {
 
         let text = match &self.text {
             Some(files) => {
-                let mut text = Parts::new("text");
+                let mut text = FingerprintParts::new("text");
                 text.model(&files.model)?;
                 text.file("tokenizer", &files.tokenizer)?;
                 // Only SigLIP's texts are padded; opening a tokenizer takes a moment.
@@ -60,13 +60,13 @@ impl EncoderDirectory {
             None => None,
         };
 
-        let mut encoder = Parts::new("encoder");
+        let mut encoder = FingerprintParts::new("encoder");
         encoder.part("image", image.as_bytes());
         encoder.part("text", text.as_deref().unwrap_or_default().as_bytes());
         Ok(Fingerprint { encoder: encoder.end(), image, text })
     }
 
-    fn choice(&self, parts: &mut Parts) {
+    fn choice(&self, parts: &mut FingerprintParts) {
         parts.part("choice of the output", CHOICE_RULE.to_string().as_bytes());
         parts.part("output", self.output.as_deref().unwrap_or_default().as_bytes());
         parts.part("pooling", self.pooling.map_or("", |p| p.as_str()).as_bytes());
@@ -80,18 +80,18 @@ pub fn under(fingerprint: &str, transparency: Transparency) -> String {
     if transparency == Transparency::Drop {
         return fingerprint.to_owned();
     }
-    let mut parts = Parts::new("encoder with transparency");
+    let mut parts = FingerprintParts::new("encoder with transparency");
     parts.part("encoder", fingerprint.as_bytes());
     parts.part("transparency", transparency.as_str().as_bytes());
     parts.end()
 }
 
 /// A hash of named parts; each goes in with its length, so that no two lists of parts look alike.
-struct Parts(blake3::Hasher);
+struct FingerprintParts(blake3::Hasher);
 
-impl Parts {
-    fn new(what: &str) -> Parts {
-        let mut parts = Parts(blake3::Hasher::new());
+impl FingerprintParts {
+    fn new(what: &str) -> FingerprintParts {
+        let mut parts = FingerprintParts(blake3::Hasher::new());
         parts.part("msdata encoder fingerprint 1", what.as_bytes());
         parts
     }

@@ -45,12 +45,12 @@ pub struct Installed {
     /// Its directory.
     pub path: PathBuf,
     /// From the hub, or a directory of the user's.
-    pub origin: Origin,
+    pub origin: EncoderOrigin,
 }
 
 /// How an encoder came here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum EncoderOrigin {
     /// From the hub.
     Pulled,
     /// Registered by the user.
@@ -135,7 +135,7 @@ impl Home {
             ));
         };
         write_whole(&self.pointer(name), format!("{text}\n").as_bytes())?;
-        Ok(Installed { name: name.clone(), path, origin: Origin::Added })
+        Ok(Installed { name: name.clone(), path, origin: EncoderOrigin::Added })
     }
 
     /// Where an encoder of that name is, if it is here. What the user added goes before what was pulled.
@@ -159,11 +159,11 @@ impl Home {
         if let Some(text) = read_if_there(&pointer, MAX_POINTER)? {
             let text = String::from_utf8(text).map_err(Error::model(&pointer, "is not UTF-8"))?;
             let path = PathBuf::from(text.trim_end_matches(['\n', '\r']));
-            return Ok(Some(Installed { name: name.clone(), path, origin: Origin::Added }));
+            return Ok(Some(Installed { name: name.clone(), path, origin: EncoderOrigin::Added }));
         }
         let path = self.pulled(name.as_str());
         let complete = path.join(LOCK_FILE).is_file();
-        Ok(complete.then(|| Installed { name: name.clone(), path, origin: Origin::Pulled }))
+        Ok(complete.then(|| Installed { name: name.clone(), path, origin: EncoderOrigin::Pulled }))
     }
 
     /// Every encoder on this machine, by name; also those of the user's whose directory is gone. A pull that
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(home.path(&name).unwrap(), None);
 
         let added = home.add(&name, &mine).unwrap();
-        assert_eq!((added.origin, added.path.as_path()), (Origin::Added, mine.canonicalize().unwrap().as_path()));
+        assert_eq!((added.origin, added.path.as_path()), (EncoderOrigin::Added, mine.canonicalize().unwrap().as_path()));
         assert_eq!(home.add(&name, &mine).unwrap(), added, "twice is once");
         assert!(home.add(&name, &other).unwrap_err().to_string().contains("already"));
         assert_eq!(home.list().unwrap(), [added]);

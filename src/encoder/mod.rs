@@ -33,7 +33,7 @@ mod tokens;
 pub use builtin::BUILTIN;
 pub use directory::{EncoderDirectory, Pooling};
 pub use fingerprint::Fingerprint;
-pub use home::{Home, Installed, Origin};
+pub use home::{EncoderOrigin, Home, Installed};
 pub use hub::{HubFault, Patience, pull};
 pub use onnx::{Batch, Device, DeviceChoice, ImageModel, Options, Runtime, TextModel, Vector, VectorFault, weight_files};
 pub use tokens::{MAX_TOKENS, Tokenizer, Tokens};
@@ -41,7 +41,7 @@ pub use tokens::{MAX_TOKENS, Tokenizer, Tokens};
 use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Preprocessing, Transparency, is_siglip};
 use crate::vocabulary::{EncoderName, quote};
-use directory::{Found, all_at_once, one_error, read_json};
+use directory::{FoundFiles, all_at_once, one_error, read_json};
 use onnx::{image_fit, signature, text_fit};
 use std::path::{Path, PathBuf};
 
@@ -122,7 +122,7 @@ impl Described {
     }
 
     fn read(dir: &Path, location: Option<PathBuf>) -> Result<Described> {
-        let (found, mut faults) = Found::in_directory(dir)?;
+        let (found, mut faults) = FoundFiles::in_directory(dir)?;
         let prepared = found.preparation(&mut faults);
         found.check_networks(prepared.as_ref().map(|(_, (width, height))| [*height as usize, *width as usize]), &mut faults);
         all_at_once(dir, faults)?;
@@ -218,7 +218,7 @@ fn tokenizer(path: &Path, siglip: bool) -> Result<Tokenizer> {
     Ok(tokenizer)
 }
 
-impl Found {
+impl FoundFiles {
     /// How images are prepared, and the width and height that they get.
     fn preparation(&self, faults: &mut Vec<Error>) -> Option<(Preprocessing, (u32, u32))> {
         let path = self.preprocessor.as_ref()?;

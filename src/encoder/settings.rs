@@ -70,7 +70,7 @@ impl Settings {
         let Some(bytes) = read_if_there(path, MAX_BYTES)? else { return Ok(Settings::default()) };
         let text = std::str::from_utf8(&bytes).map_err(Error::model(path, "is not UTF-8"))?;
         let table: toml::Table = text.parse().map_err(Error::model(path, "is not TOML"))?;
-        let mut reader = Reader { table: &table, faults: Vec::new() };
+        let mut reader = SettingsReader { table: &table, faults: Vec::new() };
         reader.refuse_unknown();
         let settings = Settings {
             name: reader.text("name"),
@@ -95,12 +95,12 @@ impl Settings {
 const CROP_OFFSETS: [(&str, CropOffset); 2] = [("floor", CropOffset::Floor), ("half_even", CropOffset::HalfEven)];
 
 /// Reads values and gathers what is wrong with them.
-struct Reader<'a> {
+struct SettingsReader<'a> {
     table: &'a toml::Table,
     faults: Vec<String>,
 }
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     fn refuse_unknown(&mut self) {
         let unknown: Vec<_> = self.table.keys().filter(|key| !Settings::KEYS.contains(&key.as_str())).map(|k| quote(k)).collect();
         if !unknown.is_empty() {

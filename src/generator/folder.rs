@@ -1,7 +1,7 @@
 //! A folder to run a generator on: its list, the references under safe names, a README with the commands, and
-//! [`Handover`] for the way back.
+//! [`ExportManifest`] for the way back.
 
-use super::handover::{self, Handover};
+use super::export_manifest::{self, ExportManifest};
 use super::{Case, System, jobs, mosaic, psr, xverse};
 use crate::durable::{write_directory, write_whole};
 use crate::error::{Error, Result};
@@ -66,7 +66,7 @@ pub(super) struct Delivery {
     /// Directories that must be there before the generator writes.
     pub directories: Vec<String>,
     /// What it asks for, and what it cannot.
-    pub handover: Handover,
+    pub manifest: ExportManifest,
 }
 
 /// Writes the folder `dir`, which must be new or empty, whole or not at all. References are copied, read
@@ -101,7 +101,7 @@ pub fn write(
         System::Jobs => jobs::deliver(&brief),
         System::Jsonl => jobs::deliver_lines(&brief),
     };
-    let Handover { batches, prompts, left_out, .. } = &delivery.handover;
+    let ExportManifest { batches, prompts, left_out, .. } = &delivery.manifest;
     let seeds: usize = batches.iter().map(|b| b.seeds.len()).sum();
     let exported = Exported { prompts: prompts.len(), images: prompts.len() * seeds, left_out: left_out.clone() };
     if prompts.is_empty() {
@@ -120,7 +120,7 @@ pub fn write(
         for (name, text) in &delivery.files {
             write_whole(&partial.join(name), text.as_bytes())?;
         }
-        write_whole(&partial.join(handover::FILE), lines(&delivery.handover).as_bytes())?;
+        write_whole(&partial.join(export_manifest::FILE), lines(&delivery.manifest).as_bytes())?;
         Ok(exported)
     })
 }

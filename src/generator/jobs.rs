@@ -1,8 +1,8 @@
 //! Job lists: a line for each image to be made. The paper's runners read `jobs.jsonl` and write
 //! `results/{model}/{prompt_id}/{seed}.png`; scripts of one's own get [`Job`]s.
 
+use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
 use super::folder::{Brief, Delivery};
-use super::handover::{Batch, Entry, Handover};
 use super::{Asked, Case, safe_name};
 use crate::vocabulary::{SceneType, SubjectKind};
 use serde::Serialize;
@@ -147,12 +147,13 @@ fn finish(
     readme: &str,
     mut files: Vec<(String, String)>,
 ) -> Delivery {
-    let entry = |case: &Case| Entry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name: name(&case.prompt_id) };
-    let batches = vec![Batch { folder: folder.to_owned(), seeds: brief.seeds.to_vec() }];
+    let entry =
+        |case: &Case| ManifestEntry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name: name(&case.prompt_id) };
+    let batches = vec![ManifestBatch { folder: folder.to_owned(), seeds: brief.seeds.to_vec() }];
     let readme = readme.replace("{folder}", &brief.folder()).replace("{model}", brief.model.unwrap_or("MODEL"));
     files.push(("jobs.jsonl".to_owned(), text));
     files.push(("README.md".to_owned(), readme));
     let prompts = brief.cases.iter().map(entry).collect();
-    let handover = Handover::new(brief.system, brief.model, batches, prompts, vec![]);
-    Delivery { files, directories: vec![folder.to_owned()], handover }
+    let manifest = ExportManifest::new(brief.system, brief.model, batches, prompts, vec![]);
+    Delivery { files, directories: vec![folder.to_owned()], manifest }
 }

@@ -141,14 +141,15 @@ impl Layout {
     /// all digits that stand together.
     pub fn read(&self, path: &str, is_known: impl Fn(&str) -> bool) -> Reading {
         let mut known =
-            Search { path, is_known: &is_known, most: usize::MAX, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
+            LayoutSearch { path, is_known: &is_known, most: usize::MAX, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
         if !known.go_on(&self.tokens, 0, Spans::default()) {
             return Reading::Endless;
         }
         if !known.found.is_empty() {
             return Reading::Known(known.found.into_iter().collect());
         }
-        let mut any = Search { path, is_known: &|_: &str| true, most: 1, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
+        let mut any =
+            LayoutSearch { path, is_known: &|_: &str| true, most: 1, seen: HashSet::new(), found: BTreeSet::new(), steps: 0 };
         let whole = any.go_on(&self.tokens, 0, Spans::default());
         match any.found.pop_first() {
             Some(parts) => Reading::Unknown(parts),
@@ -166,7 +167,7 @@ struct Spans {
     seed: Option<(usize, usize)>,
 }
 
-struct Search<'a> {
+struct LayoutSearch<'a> {
     path: &'a str,
     is_known: &'a dyn Fn(&str) -> bool,
     /// Ways after which it ends.
@@ -177,7 +178,7 @@ struct Search<'a> {
     steps: u32,
 }
 
-impl Search<'_> {
+impl LayoutSearch<'_> {
     /// Reads the rest of the path from the byte `at` by these tokens; whether the search is to go on: there were not too many ways.
     fn go_on(&mut self, tokens: &[Token], at: usize, spans: Spans) -> bool {
         self.steps += 1;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | this | [`Case`]: a prompt as a generator is told it; [`System`]: a generator's way |
 //! | `folder` | [`Exported`]: a folder to run a generator on |
-//! | `handover` | [`Handover`]: `msdata-export.json`, by which that folder's images are known again |
+//! | `export_manifest` | [`ExportManifest`]: `msdata-export.json`, by which that folder's images are known again |
 //! | `xverse`, `mosaic`, `psr`, `jobs` | each system's list, names and quirks |
 //! | `outputs` | [`Outputs`]: what a generator made, as rows of a generations manifest |
 //! | `grid` | [`Grid`]: several images in one file |
@@ -16,9 +16,9 @@
 mod attempt;
 mod command;
 mod draft;
+mod export_manifest;
 mod folder;
 mod grid;
-mod handover;
 mod jobs;
 mod layout;
 mod mosaic;
@@ -29,12 +29,12 @@ mod xverse;
 pub use attempt::{Attempt, Stop, attempt, tail};
 pub use command::{Filled, Template};
 pub use draft::{Draft, left_over, place};
+pub use export_manifest::ExportManifest;
 pub use folder::{Exported, LeftOut, write};
 pub use grid::Grid;
-pub use handover::Handover;
 pub use jobs::Job;
 pub use layout::{Layout, Parts, Reading};
-pub use outputs::{Known, Outputs, Source, read, read_tree};
+pub use outputs::{Known, OutputSource, Outputs, read, read_tree};
 
 use crate::vocabulary::{SceneType, SubjectKind, closed_set};
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! MOSAIC: `example_cases.json` in, `{index}_cfg_3.5_512x512.jpg` out, and beside each a comparison sheet. Its
 //! script has one seed, and a second run overwrites the first, so each seed has a folder.
 
+use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
 use super::folder::{Brief, Delivery, lines};
-use super::handover::{Batch, Entry, Handover};
 use serde::{Deserialize, Serialize};
 
 /// The seed in its script.
@@ -31,13 +31,13 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
         let image_paths = case.subjects.iter().map(|s| brief.reference(&s.subject_id, 0)).collect();
         samples.push(Sample { index, prompt: &case.text, image_paths });
         let name = format!("{index}_cfg_3.5_512x512.jpg");
-        prompts.push(Entry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name });
+        prompts.push(ManifestEntry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name });
     }
-    let batches: Vec<Batch> =
-        brief.seeds.iter().map(|seed| Batch { folder: format!("outputs/seed_{seed}"), seeds: vec![*seed] }).collect();
+    let batches: Vec<ManifestBatch> =
+        brief.seeds.iter().map(|seed| ManifestBatch { folder: format!("outputs/seed_{seed}"), seeds: vec![*seed] }).collect();
     let seeds = brief.seeds.iter().map(i64::to_string).collect::<Vec<_>>().join(" ");
     let readme = include_str!("mosaic.md").replace("{folder}", &brief.folder()).replace("{seeds}", &seeds);
     let files = vec![("example_cases.json".to_owned(), lines(&samples)), ("README.md".to_owned(), readme)];
     let directories = batches.iter().map(|b| b.folder.clone()).collect();
-    Delivery { files, directories, handover: Handover::new(brief.system, brief.model, batches, prompts, vec![]) }
+    Delivery { files, directories, manifest: ExportManifest::new(brief.system, brief.model, batches, prompts, vec![]) }
 }

@@ -4,7 +4,7 @@
 mod listed;
 mod tiles;
 
-use super::handover::{Batch, Entry, Handover};
+use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
 use super::layout::{Layout, Parts, PromptNames, Reading};
 use super::{Grid, System, mosaic, safe_name, xverse};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// Where images are read from, and what the user says of them.
 #[derive(Debug, Clone)]
-pub struct Source<'a> {
+pub struct OutputSource<'a> {
     /// The generator's folder.
     pub folder: &'a Path,
     /// What the images are filed under; `None`: as the folder or the format says.
@@ -56,23 +56,23 @@ pub type Known<'a> = &'a [(String, String)];
 /// # Errors
 /// The folder cannot be read, is another system's, or holds no image at all. Faults of single files are in
 /// [`Outputs::problems`].
-pub fn read(system: System, source: &Source, known: Known) -> Result<Outputs> {
-    let mut reader = Reader::new(source, known)?;
-    let handover = Handover::find(source.folder, system)?;
-    if let Some(handover) = &handover {
+pub fn read(system: System, source: &OutputSource, known: Known) -> Result<Outputs> {
+    let mut reader = OutputReader::new(source, known)?;
+    let manifest = ExportManifest::find(source.folder, system)?;
+    if let Some(manifest) = &manifest {
         if source.seeds.is_some() || source.list.is_some() {
             let hint = "leave `--seeds` and `--list` out, or give the folder with the images only";
             return Err(Error::request(format!("{} says its seeds and prompts itself", source.folder.display()), hint));
         }
-        reader.check(handover);
+        reader.check(manifest);
     }
     match system {
-        System::Xverse | System::Mosaic => reader.numbered(system, handover)?,
-        System::Psr => reader.listed(handover)?,
+        System::Xverse | System::Mosaic => reader.numbered(system, manifest)?,
+        System::Psr => reader.listed(manifest)?,
         System::Jobs => {
             let results = source.folder.join("results");
             let root = if results.is_dir() { results } else { source.folder.to_path_buf() };
-            reader.tree(&"{model}/{prompt_id}/{seed}.*".parse()?, &root, handover.as_ref())?;
+            reader.tree(&"{model}/{prompt_id}/{seed}.*".parse()?, &root, manifest.as_ref())?;
         }
         System::Jsonl => {
             let hint = "say `--generations` and the folder's generations.jsonl";
@@ -86,14 +86,14 @@ pub fn read(system: System, source: &Source, known: Known) -> Result<Outputs> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_tree(layout: &Layout, source: &Source, known: Known) -> Result<Outputs> {
-    let mut reader = Reader::new(source, known)?;
+pub fn read_tree(layout: &Layout, source: &OutputSource, known: Known) -> Result<Outputs> {
+    let mut reader = OutputReader::new(source, known)?;
     reader.tree(layout, source.folder, None)?;
     reader.finish()
 }
 
-struct Reader<'a> {
-    source: &'a Source<'a>,
+struct OutputReader<'a> {
+    source: &'a OutputSource<'a>,
     known: Known<'a>,
     resolver: Resolver,
     outputs: Outputs,
@@ -103,14 +103,14 @@ struct Reader<'a> {
     met: usize,
 }
 
-impl<'a> Reader<'a> {
-    fn new(source: &'a Source, known: Known<'a>) -> Result<Reader<'a>> {
+impl<'a> OutputReader<'a> {
+    fn new(source: &'a OutputSource, known: Known<'a>) -> Result<OutputReader<'a>> {
         if !source.folder.is_dir() {
             let hint = "give the folder that the generator wrote, or the one that `msdata bench export` wrote";
             return Err(Error::request(format!("{} is no directory", source.folder.display()), hint));
         }
         let resolver = Resolver::for_directory(source.folder, source.roots)?;
-        Ok(Reader { source, known, resolver, outputs: Outputs::default(), files: HashMap::new(), met: 0 })
+        Ok(OutputReader { source, known, resolver, outputs: Outputs::default(), files: HashMap::new(), met: 0 })
     }
 
     fn problem(&mut self, file: &Path, reason: impl Into<String>) {
@@ -122,10 +122,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the prompts are still those that were exported.
-    fn check(&mut self, handover: &Handover) {
-        let path = self.source.folder.join(super::handover::FILE);
+    fn check(&mut self, manifest: &ExportManifest) {
+        let path = self.source.folder.join(super::export_manifest::FILE);
         let texts: HashMap<&str, &str> = self.known.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
-        for entry in &handover.prompts {
+        for entry in &manifest.prompts {
             let id = quote(&entry.prompt_id);
             match texts.get(entry.prompt_id.as_str()) {
                 Some(text) if *text == entry.text => {}
@@ -143,13 +143,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Files whose name begins with the place of their prompt in a list.
-    fn numbered(&mut self, system: System, handover: Option<Handover>) -> Result<()> {
+    fn numbered(&mut self, system: System, manifest: Option<ExportManifest>) -> Result<()> {
         // Which seeds XVerse made at once, only its files can say if nobody does.
-        let open = system == System::Xverse && handover.is_none() && self.source.seeds.is_none();
-        let (model, batches, entries) = match handover {
-            Some(handover) => {
-                let entries = (0..).zip(handover.prompts).collect();
-                (self.model(handover.model.as_deref(), system), handover.batches, entries)
+        let open = system == System::Xverse && manifest.is_none() && self.source.seeds.is_none();
+        let (model, batches, entries) = match manifest {
+            Some(manifest) => {
+                let entries = (0..).zip(manifest.prompts).collect();
+                (self.model(manifest.model.as_deref(), system), manifest.batches, entries)
             }
             None => (self.model(None, system), self.batches(system)?, self.entries(system)?),
         };
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The runs that a folder shows: one for each `seed_N` in it, or the folder itself.
-    fn batches(&mut self, system: System) -> Result<Vec<Batch>> {
+    fn batches(&mut self, system: System) -> Result<Vec<ManifestBatch>> {
         let mut batches = Vec::new();
         for parent in ["", "outputs"] {
             let path = self.source.folder.join(parent);
@@ -174,7 +174,8 @@ impl<'a> Reader<'a> {
                             continue;
                         }
                     };
-                    batches.push(Batch { folder: Path::new(parent).join(&name).display().to_string(), seeds: vec![seed] });
+                    batches
+                        .push(ManifestBatch { folder: Path::new(parent).join(&name).display().to_string(), seeds: vec![seed] });
                 }
             }
         }
@@ -185,7 +186,7 @@ impl<'a> Reader<'a> {
                 let reason = format!("taken for seed {seed} and those after it, the script's own; `--seeds` says otherwise");
                 self.outputs.warnings.push(Problem { origin: Origin::whole(self.source.folder), reason });
             }
-            batches.push(Batch { folder: String::new(), seeds });
+            batches.push(ManifestBatch { folder: String::new(), seeds });
         } else if self.source.seeds.is_some() {
             let hint = "leave `--seeds` out, or give one of them";
             return Err(Error::request(format!("the folders in {} name their seeds", self.source.folder.display()), hint));
@@ -200,7 +201,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A run: each file tied to its prompt, each prompt without a file missing. `open`: its seeds are a guess.
-    fn batch(&mut self, system: System, model: &str, batch: &Batch, entries: &BTreeMap<u64, Entry>, open: bool) -> Result<()> {
+    fn batch(
+        &mut self,
+        system: System,
+        model: &str,
+        batch: &ManifestBatch,
+        entries: &BTreeMap<u64, ManifestEntry>,
+        open: bool,
+    ) -> Result<()> {
         let dir = self.source.folder.join(&batch.folder);
         let mut claimed: BTreeMap<u64, (PathBuf, String)> = BTreeMap::new();
         for name in self.images(&dir)? {
@@ -287,10 +295,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A tree whose paths say everything.
-    fn tree(&mut self, layout: &Layout, root: &Path, handover: Option<&Handover>) -> Result<()> {
+    fn tree(&mut self, layout: &Layout, root: &Path, manifest: Option<&ExportManifest>) -> Result<()> {
         let known = self.known;
         let prompts = PromptNames::new(known.iter().map(|(id, _)| id.as_str()));
-        let exported = handover.and_then(|h| h.model.as_deref());
+        let exported = manifest.and_then(|h| h.model.as_deref());
         let mut models = BTreeSet::new();
         for name in self.images(root)? {
             let path = root.join(&name);
@@ -354,9 +362,9 @@ impl<'a> Reader<'a> {
             models.insert(model.clone());
             self.put(&model, prompt_id, seed, &path, Some(&path), None);
         }
-        for (handover, model) in handover.iter().flat_map(|h| models.iter().map(move |m| (h, m))) {
-            for entry in &handover.prompts {
-                for seed in handover.batches.iter().flat_map(|b| &b.seeds) {
+        for (manifest, model) in manifest.iter().flat_map(|h| models.iter().map(move |m| (h, m))) {
+            for entry in &manifest.prompts {
+                for seed in manifest.batches.iter().flat_map(|b| &b.seeds) {
                     if !self.files.contains_key(&(model.clone(), entry.prompt_id.clone(), *seed)) {
                         let path = root.join(safe_name(model)).join(entry.name.replace("{seed}", &seed.to_string()));
                         self.put(model, &entry.prompt_id, *seed, &path, None, None);

@@ -1,7 +1,7 @@
 //! PSR: lists of PSRBench, at most four subjects a prompt; `result_path` says where each image lies.
 
+use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
 use super::folder::{Brief, Delivery, left_out_section, lines};
-use super::handover::{Batch, Entry, Handover};
 use super::{Case, LeftOut};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -57,10 +57,13 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
             }
         });
         files.push((format!("psr_seed_{seed}.json"), lines(&samples.collect::<Vec<_>>())));
-        batches.push(Batch { folder, seeds: vec![*seed] });
+        batches.push(ManifestBatch { folder, seeds: vec![*seed] });
     }
-    let entry =
-        |(place, case): (usize, &&Case)| Entry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name: name(place) };
+    let entry = |(place, case): (usize, &&Case)| ManifestEntry {
+        prompt_id: case.prompt_id.clone(),
+        text: case.text.clone(),
+        name: name(place),
+    };
     let prompts = fit.iter().enumerate().map(entry).collect();
     let readme = include_str!("psr.md")
         .replace("{folder}", &brief.folder())
@@ -68,5 +71,5 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
         .replace("{left_out}", &left_out_section(&left_out));
     files.push(("README.md".to_owned(), readme));
     let directories = batches.iter().map(|b| b.folder.clone()).collect();
-    Delivery { files, directories, handover: Handover::new(brief.system, brief.model, batches, prompts, left_out) }
+    Delivery { files, directories, manifest: ExportManifest::new(brief.system, brief.model, batches, prompts, left_out) }
 }

@@ -3,8 +3,8 @@
 //! The name of an output begins with the place in the list and 40 characters of the prompt. What ties a subject
 //! to its image is a word that must occur in the subject's caption and in the prompt.
 
+use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
 use super::folder::{Brief, Delivery, left_out_section, lines};
-use super::handover::{Batch, Entry, Handover};
 use super::{Asked, Case, LeftOut};
 use crate::vocabulary::quote;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
             Ok(modulation) => {
                 let index = samples.len();
                 let name = file_name(index, &case.text);
-                prompts.push(Entry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name });
+                prompts.push(ManifestEntry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name });
                 let modulation = [modulation];
                 samples.push(Sample { index, input_images: [], position_delta: [0, -32], prompt: &case.text, modulation });
             }
@@ -85,7 +85,7 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
         .replace("{runs}", &batches.iter().map(|b| run(&brief.folder(), b)).collect::<String>())
         .replace("{left_out}", &left_out_section(&left_out));
     let files = vec![("xverse.json".to_owned(), lines(&samples)), ("README.md".to_owned(), readme)];
-    Delivery { files, directories, handover: Handover::new(brief.system, brief.model, batches, prompts, left_out) }
+    Delivery { files, directories, manifest: ExportManifest::new(brief.system, brief.model, batches, prompts, left_out) }
 }
 
 /// The name that the script gives to the file of a prompt at a place of the list.
@@ -99,18 +99,18 @@ pub fn beginning(text: &str) -> String {
 }
 
 /// Runs of the script: each makes [`TILES`] consecutive seeds.
-fn batches(seeds: &[i64]) -> Vec<Batch> {
-    let mut batches: Vec<Batch> = Vec::new();
+fn batches(seeds: &[i64]) -> Vec<ManifestBatch> {
+    let mut batches: Vec<ManifestBatch> = Vec::new();
     for seed in seeds {
         match batches.last_mut() {
             Some(batch) if seed.saturating_sub(batch.seeds[0]) < TILES => batch.seeds.push(*seed),
-            _ => batches.push(Batch { folder: format!("outputs/seed_{seed}"), seeds: vec![*seed] }),
+            _ => batches.push(ManifestBatch { folder: format!("outputs/seed_{seed}"), seeds: vec![*seed] }),
         }
     }
     batches
 }
 
-fn run(folder: &str, batch: &Batch) -> String {
+fn run(folder: &str, batch: &ManifestBatch) -> String {
     let seed = batch.seeds[0];
     format!(
         "sed 's/^model:/model:\\n  seed: {seed}/' train/config/XVerse_config_INF.yaml > {folder}/seed_{seed}.yaml\n\

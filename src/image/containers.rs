@@ -2,7 +2,7 @@
 
 use crate::image::alpha::Stored;
 use crate::image::orientation::{PngText, orientation, png_text};
-use crate::image::pixels::{Fault, MAX_PIXELS, Rgb, check_size, name};
+use crate::image::pixels::{ImageFault, MAX_PIXELS, Rgb, check_size, name};
 use crate::image::tiff;
 use crate::vocabulary::{ImageFormat, ImageStatus};
 use image::codecs::{bmp::BmpDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
@@ -17,7 +17,7 @@ const DECODER_BYTES: u64 = 64 << 20;
 const FIRST_OF_MANY: &str = "it has several frames or pages; the first is taken";
 
 /// Width and height of a PNG, WebP, BMP or TIFF file as stored, and its orientation.
-pub fn head(format: ImageFormat, bytes: &[u8]) -> Result<(u32, u32, Option<Orientation>), Fault> {
+pub fn head(format: ImageFormat, bytes: &[u8]) -> Result<(u32, u32, Option<Orientation>), ImageFault> {
     let fault = |e: ImageError| decoder_fault(format, &e);
     let cursor = Cursor::new(bytes);
     let ((width, height), orientation) = match format {
@@ -40,7 +40,7 @@ pub fn head(format: ImageFormat, bytes: &[u8]) -> Result<(u32, u32, Option<Orien
 }
 
 /// Decodes a PNG, WebP, BMP or TIFF file; the orientation of a TIFF is for [`tiff`].
-pub fn still(format: ImageFormat, bytes: &[u8]) -> Result<Stored, Fault> {
+pub fn still(format: ImageFormat, bytes: &[u8]) -> Result<Stored, ImageFault> {
     let fault = |e: ImageError| decoder_fault(format, &e);
     let cursor = Cursor::new(bytes);
     match format {
@@ -73,13 +73,13 @@ pub fn still(format: ImageFormat, bytes: &[u8]) -> Result<Stored, Fault> {
     }
 }
 
-fn png_decoder(bytes: &[u8]) -> Result<PngDecoder<Cursor<&[u8]>>, Fault> {
+fn png_decoder(bytes: &[u8]) -> Result<PngDecoder<Cursor<&[u8]>>, ImageFault> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(DECODER_BYTES);
     PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(|e| decoder_fault(ImageFormat::Png, &e))
 }
 
-fn webp_decoder(bytes: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, Fault> {
+fn webp_decoder(bytes: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, ImageFault> {
     let length = bytes.get(4..8).and_then(|b| b.first_chunk()).map_or(0, |b| u64::from(u32::from_le_bytes(*b)));
     if length + 8 > bytes.len() as u64 {
         return Err(truncated(ImageFormat::WebP));
@@ -93,32 +93,32 @@ fn webp_orientation(decoder: &mut WebPDecoder<Cursor<&[u8]>>) -> Option<Orientat
     orientation(exif.as_deref(), xmp.as_deref())
 }
 
-fn truncated(format: ImageFormat) -> Fault {
-    Fault::unreadable(format!("a broken {} file: its data ends early", name(format)))
+fn truncated(format: ImageFormat) -> ImageFault {
+    ImageFault::unreadable(format!("a broken {} file: its data ends early", name(format)))
 }
 
-fn decoder_fault(format: ImageFormat, error: &ImageError) -> Fault {
+fn decoder_fault(format: ImageFormat, error: &ImageError) -> ImageFault {
     match error {
         ImageError::Limits(_) => {
             let reason = format!("a {} file that needs more memory than an image of its size should", name(format));
-            Fault { status: ImageStatus::Oversized, reason }
+            ImageFault { status: ImageStatus::Oversized, reason }
         }
         ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => truncated(format),
         ImageError::Unsupported(e) => match e.kind() {
-            UnsupportedErrorKind::GenericFeature(what) => Fault::unsupported(format, &what),
-            _ => Fault::unsupported(format, &e.to_string()),
+            UnsupportedErrorKind::GenericFeature(what) => ImageFault::unsupported(format, &what),
+            _ => ImageFault::unsupported(format, &e.to_string()),
         },
         ImageError::Decoding(e) => {
             // The source has the reason; the error itself repeats the format.
             let reason = std::error::Error::source(e).map_or_else(|| e.to_string(), ToString::to_string);
-            Fault::unreadable(format!("a broken {} file: {reason}", name(format)))
+            ImageFault::unreadable(format!("a broken {} file: {reason}", name(format)))
         }
-        other => Fault::unreadable(format!("a broken {} file: {other}", name(format))),
+        other => ImageFault::unreadable(format!("a broken {} file: {other}", name(format))),
     }
 }
 
 /// Runs a decoder and makes its pixels 8-bit RGB, and alpha.
-fn pixels(format: ImageFormat, mut decoder: impl ImageDecoder) -> Result<Stored, Fault> {
+fn pixels(format: ImageFormat, mut decoder: impl ImageDecoder) -> Result<Stored, ImageFault> {
     let fault = |e: ImageError| decoder_fault(format, &e);
     let (width, height) = decoder.dimensions();
     check_size(name(format), width, height)?;
@@ -156,7 +156,7 @@ fn pixels(format: ImageFormat, mut decoder: impl ImageDecoder) -> Result<Stored,
             image.pixels().flat_map(|pixel| [narrow(pixel.0[0]), narrow(pixel.0[1]), narrow(pixel.0[2])]).collect()
         }
         other => {
-            return Err(Fault::unsupported(format, &format!("with {:?} samples", other.color())));
+            return Err(ImageFault::unsupported(format, &format!("with {:?} samples", other.color())));
         }
     };
     let stored = Stored::opaque(Rgb { width, height, pixels });
@@ -187,7 +187,7 @@ impl PngChunks<'_> {
 
     /// Walks over the chunks to the end mark, reading none: the decoder stops at the last pixel, but EXIF may
     /// follow.
-    fn walk(bytes: &[u8]) -> Result<PngChunks<'_>, Fault> {
+    fn walk(bytes: &[u8]) -> Result<PngChunks<'_>, ImageFault> {
         let mut found = PngChunks { exif: None, profile: None, xmp: None, animated: false };
         let mut rest = bytes.get(8..).unwrap_or_default();
         while let Some(([l3, l2, l1, l0, kind @ ..], body)) = rest.split_first_chunk::<8>() {
@@ -213,12 +213,12 @@ impl PngChunks<'_> {
 }
 
 /// Width and height of a GIF's canvas; it has no orientation.
-pub fn gif_head(bytes: &[u8]) -> Result<(u32, u32, Option<Orientation>), Fault> {
+pub fn gif_head(bytes: &[u8]) -> Result<(u32, u32, Option<Orientation>), ImageFault> {
     let decoder = gif_decoder(bytes)?;
     Ok((u32::from(decoder.width()), u32::from(decoder.height()), None))
 }
 
-fn gif_decoder(bytes: &[u8]) -> Result<gif::Decoder<&[u8]>, Fault> {
+fn gif_decoder(bytes: &[u8]) -> Result<gif::Decoder<&[u8]>, ImageFault> {
     // The size stands first, and is told of first.
     let side = |at: usize| bytes.get(at..)?.first_chunk().map(|b| u32::from(u16::from_le_bytes(*b)));
     let (Some(width), Some(height)) = (side(6), side(8)) else { return Err(truncated(ImageFormat::Gif)) };
@@ -230,21 +230,21 @@ fn gif_decoder(bytes: &[u8]) -> Result<gif::Decoder<&[u8]>, Fault> {
     options.read_info(bytes).map_err(gif_fault)
 }
 
-fn gif_fault(error: gif::DecodingError) -> Fault {
+fn gif_fault(error: gif::DecodingError) -> ImageFault {
     match error {
         gif::DecodingError::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => truncated(ImageFormat::Gif),
-        other => Fault::unreadable(format!("a broken GIF file: {other}")),
+        other => ImageFault::unreadable(format!("a broken GIF file: {other}")),
     }
 }
 
 /// Decodes the first frame of a GIF on its canvas.
-pub fn gif(bytes: &[u8]) -> Result<Stored, Fault> {
+pub fn gif(bytes: &[u8]) -> Result<Stored, ImageFault> {
     let broken = gif_fault;
     let mut decoder = gif_decoder(bytes)?;
     let (width, height) = (decoder.width(), decoder.height());
     let global = decoder.global_palette().map(<[u8]>::to_vec);
     let frame = decoder.next_frame_info().map_err(broken)?;
-    let Some(frame) = frame else { return Err(Fault::unreadable("a GIF file without a frame".into())) };
+    let Some(frame) = frame else { return Err(ImageFault::unreadable("a GIF file without a frame".into())) };
     let (left, top, frame_width, frame_height) =
         (usize::from(frame.left), usize::from(frame.top), usize::from(frame.width), usize::from(frame.height));
     let palette = frame.palette.clone().or(global);
@@ -252,7 +252,7 @@ pub fn gif(bytes: &[u8]) -> Result<Stored, Fault> {
     let clear = frame.transparent;
     let open = clear.unwrap_or(0);
     if frame_width == 0 || frame_height == 0 {
-        return Err(Fault::unreadable("a GIF file whose frame has no pixels".into()));
+        return Err(ImageFault::unreadable("a GIF file whose frame has no pixels".into()));
     }
     let mut indices = vec![0; frame_width * frame_height];
     decoder.read_into_buffer(&mut indices).map_err(broken)?;

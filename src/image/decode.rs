@@ -24,7 +24,7 @@
 //! the ground, save that Pillow clips 16-bit greys at 255.
 
 use super::alpha::{Stored, swaps_sides};
-use super::pixels::{Decoded, Fault, Rgb, Transparency, name};
+use super::pixels::{Decoded, ImageFault, Rgb, Transparency, name};
 use super::probe::read;
 use super::{containers, jpeg, tiff};
 use crate::error::io_reason;
@@ -39,7 +39,7 @@ pub const PIXEL_RULE: u32 = 2;
 ///
 /// # Errors
 /// As [`decode_on`].
-pub fn decode(bytes: &[u8]) -> Result<Decoded, Fault> {
+pub fn decode(bytes: &[u8]) -> Result<Decoded, ImageFault> {
     decode_on(bytes, Transparency::Drop)
 }
 
@@ -47,7 +47,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, Fault> {
 ///
 /// # Errors
 /// A file that is not an image, of another format or kind, broken, cut, or larger than [`super::MAX_PIXELS`].
-pub fn decode_on(bytes: &[u8], transparency: Transparency) -> Result<Decoded, Fault> {
+pub fn decode_on(bytes: &[u8], transparency: Transparency) -> Result<Decoded, ImageFault> {
     let format = format_of(bytes)?;
     let stored = guarded(format, || stored(format, bytes))?;
     let (seen, appearance) = stored.seen(transparency);
@@ -59,7 +59,7 @@ pub fn decode_on(bytes: &[u8], transparency: Transparency) -> Result<Decoded, Fa
 ///
 /// # Errors
 /// As [`decode_on`].
-pub fn layers(bytes: &[u8]) -> Result<(Rgb, Option<Vec<u8>>), Fault> {
+pub fn layers(bytes: &[u8]) -> Result<(Rgb, Option<Vec<u8>>), ImageFault> {
     let format = format_of(bytes)?;
     let stored = guarded(format, || stored(format, bytes))?.upright();
     Ok((stored.rgb, stored.alpha))
@@ -69,7 +69,7 @@ pub fn layers(bytes: &[u8]) -> Result<(Rgb, Option<Vec<u8>>), Fault> {
 ///
 /// # Errors
 /// As [`decode_on`], as far as a look at the head can tell.
-pub fn head(bytes: &[u8]) -> Result<(ImageFormat, u32, u32), Fault> {
+pub fn head(bytes: &[u8]) -> Result<(ImageFormat, u32, u32), ImageFault> {
     let format = format_of(bytes)?;
     let (width, height, orientation) = guarded(format, || match format {
         ImageFormat::Jpeg => jpeg::head(bytes),
@@ -81,9 +81,9 @@ pub fn head(bytes: &[u8]) -> Result<(ImageFormat, u32, u32), Fault> {
 
 /// What other people's decoders make of a file; they have panicked on broken files, and a broken file must not end
 /// the run.
-fn guarded<T>(format: ImageFormat, read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+fn guarded<T>(format: ImageFormat, read: impl FnOnce() -> Result<T, ImageFault>) -> Result<T, ImageFault> {
     catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(Fault::unreadable(format!("a broken {} file: its decoder gave up", name(format)))))
+        .unwrap_or_else(|_| Err(ImageFault::unreadable(format!("a broken {} file: its decoder gave up", name(format)))))
 }
 
 /// The bytes and the pixels of the image file at `path`.
@@ -100,7 +100,7 @@ pub fn load(path: &Path) -> Result<(Vec<u8>, Decoded), String> {
 ///
 /// # Errors
 /// Another format, by name where it is known.
-pub fn format_of(bytes: &[u8]) -> Result<ImageFormat, Fault> {
+pub fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImageFault> {
     let is = |at: usize, magic: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(magic));
     let other = if is(0, b"\xff\xd8") {
         return Ok(ImageFormat::Jpeg);
@@ -141,15 +141,15 @@ pub fn format_of(bytes: &[u8]) -> Result<ImageFormat, Fault> {
     } else if matches!(bytes, [b'P', b'1'..=b'7', b' ' | b'\t' | b'\r' | b'\n', ..]) {
         "PNM"
     } else if bytes.is_empty() {
-        return Err(Fault::unreadable("the file is empty".into()));
+        return Err(ImageFault::unreadable("the file is empty".into()));
     } else {
         let reason = "not an image: its content is none of JPEG, PNG, WebP, GIF, BMP, TIFF";
-        return Err(Fault::unreadable(reason.into()));
+        return Err(ImageFault::unreadable(reason.into()));
     };
-    Err(Fault::unreadable(format!("{other} images are not supported (JPEG, PNG, WebP, GIF, BMP and TIFF are)")))
+    Err(ImageFault::unreadable(format!("{other} images are not supported (JPEG, PNG, WebP, GIF, BMP and TIFF are)")))
 }
 
-fn stored(format: ImageFormat, bytes: &[u8]) -> Result<Stored, Fault> {
+fn stored(format: ImageFormat, bytes: &[u8]) -> Result<Stored, ImageFault> {
     match format {
         ImageFormat::Jpeg => jpeg::decode(bytes),
         ImageFormat::Gif => containers::gif(bytes),

@@ -5,7 +5,7 @@
 
 use super::alpha::Stored;
 use super::orientation::orientation;
-use super::pixels::{Fault, Rgb, check_size};
+use super::pixels::{ImageFault, Rgb, check_size};
 use crate::vocabulary::ImageFormat;
 use image::metadata::Orientation;
 use zune_jpeg::JpegDecoder;
@@ -22,8 +22,8 @@ const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 ///
 /// # Errors
 /// A broken file, or a kind that is not read.
-pub fn head(data: &[u8]) -> Result<(u32, u32, Option<Orientation>), Fault> {
-    let outline = Outline::walk(data, true).map_err(broken)?;
+pub fn head(data: &[u8]) -> Result<(u32, u32, Option<Orientation>), ImageFault> {
+    let outline = JpegOutline::walk(data, true).map_err(broken)?;
     let frame = outline.supported()?;
     Ok((frame.width, frame.height, outline.orientation()))
 }
@@ -32,9 +32,9 @@ pub fn head(data: &[u8]) -> Result<(u32, u32, Option<Orientation>), Fault> {
 ///
 /// # Errors
 /// A broken or cut file, or a kind that is not read.
-pub fn decode(data: &[u8]) -> Result<Stored, Fault> {
-    let outline = Outline::walk(data, false).map_err(broken)?;
-    let Frame { width, height, components, .. } = *outline.supported()?;
+pub fn decode(data: &[u8]) -> Result<Stored, ImageFault> {
+    let outline = JpegOutline::walk(data, false).map_err(broken)?;
+    let JpegFrame { width, height, components, .. } = *outline.supported()?;
     let notes = if components == 4 { vec!["its CMYK colours are converted without a profile"] } else { Vec::new() };
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
@@ -42,7 +42,7 @@ pub fn decode(data: &[u8]) -> Result<Stored, Fault> {
         .set_max_height(usize::from(u16::MAX));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
     let pixels = decoder.decode().map_err(|e| match e {
-        DecodeErrors::Unsupported(kind) => Fault::unsupported(ImageFormat::Jpeg, &format!("{kind:?}")),
+        DecodeErrors::Unsupported(kind) => ImageFault::unsupported(ImageFormat::Jpeg, &format!("{kind:?}")),
         e => broken(&e.to_string()),
     })?;
     if pixels.len() != width as usize * height as usize * 3 {
@@ -51,11 +51,11 @@ pub fn decode(data: &[u8]) -> Result<Stored, Fault> {
     Ok(Stored { orientation: outline.orientation(), notes, ..Stored::opaque(Rgb { width, height, pixels }) })
 }
 
-fn broken(why: &str) -> Fault {
-    Fault::unreadable(format!("a broken JPEG file: {why}"))
+fn broken(why: &str) -> ImageFault {
+    ImageFault::unreadable(format!("a broken JPEG file: {why}"))
 }
 
-struct Frame {
+struct JpegFrame {
     /// Which coding: the low four bits of its marker.
     coding: u8,
     /// Bits of a sample.
@@ -67,18 +67,18 @@ struct Frame {
 
 /// What the segments say.
 #[derive(Default)]
-struct Outline {
-    frame: Option<Frame>,
+struct JpegOutline {
+    frame: Option<JpegFrame>,
     adobe_transform: Option<u8>,
     exif: Option<Vec<u8>>,
     xmp: Option<Vec<u8>>,
 }
 
-impl Outline {
+impl JpegOutline {
     /// The frame, if it can be decoded.
-    fn supported(&self) -> Result<&Frame, Fault> {
+    fn supported(&self) -> Result<&JpegFrame, ImageFault> {
         let frame = self.frame.as_ref().ok_or_else(|| broken("it has no picture"))?;
-        let unsupported = |what: &str| Err(Fault::unsupported(ImageFormat::Jpeg, what));
+        let unsupported = |what: &str| Err(ImageFault::unsupported(ImageFormat::Jpeg, what));
         match frame.coding {
             0..=2 => {}
             3 => return unsupported("lossless"),
@@ -95,7 +95,7 @@ impl Outline {
         match frame.components {
             1 | 3 => Ok(frame),
             4 if self.adobe_transform == Some(2) => {
-                Err(Fault::unreadable("JPEG images in YCCK colours are not supported".into()))
+                Err(ImageFault::unreadable("JPEG images in YCCK colours are not supported".into()))
             }
             4 => Ok(frame),
             n => unsupported(&format!("with {n} colour components")),
@@ -108,8 +108,8 @@ impl Outline {
 
     /// Goes from marker to marker up to the end of the picture, or of the head: what stands behind the first scan says
     /// nothing about it.
-    fn walk(data: &[u8], only_head: bool) -> Result<Outline, &'static str> {
-        let mut outline = Outline::default();
+    fn walk(data: &[u8], only_head: bool) -> Result<JpegOutline, &'static str> {
+        let mut outline = JpegOutline::default();
         let mut scans = 0;
         let mut at = 2; // behind the start of the image
         loop {
@@ -129,7 +129,7 @@ impl Outline {
                     let [precision, h1, h0, w1, w0, components, ..] = *body else { return Err("its frame header is short") };
                     let two = |high: u8, low: u8| u32::from(high) << 8 | u32::from(low);
                     let (width, height) = (two(w1, w0), two(h1, h0));
-                    outline.frame = Some(Frame { coding: marker & 15, precision, width, height, components });
+                    outline.frame = Some(JpegFrame { coding: marker & 15, precision, width, height, components });
                 }
                 0xda if only_head => return Ok(outline),
                 0xda => scans += 1,

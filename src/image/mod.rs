@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `probe` | [`probe()`]: hash, format and size of a file, or why it cannot be used |
 //! | `door` | [`Door`]: image files opened, only in the trees that the user allows |
-//! | `pixels` | [`Rgb`], [`Transparency`], [`Appearance`], [`Fault`]: pixels, and why there are none |
+//! | `pixels` | [`Rgb`], [`Transparency`], [`Appearance`], [`ImageFault`]: pixels, and why there are none |
 //! | `decode` | [`decode_on`], [`load`]: from bytes to pixels, by the pixel rule |
 //! | `alpha` | pictures as files hold them, and what is seen of them |
 //! | `orientation` | how they are to be turned |
@@ -42,7 +42,7 @@ pub use composite::{Grid, alone, composite, taken_out, tile};
 pub use decode::{PIXEL_RULE, decode, decode_on, layers, load};
 pub use door::Door;
 pub use filter::Filter;
-pub use pixels::{Appearance, Decoded, Fault, MAX_PIXELS, Rgb, Transparency};
+pub use pixels::{Appearance, Decoded, ImageFault, MAX_PIXELS, Rgb, Transparency};
 pub use png::{png, png_with_alpha};
 pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize, Samples};
 pub use preprocessor_config::is_siglip;

@@ -55,40 +55,40 @@ pub struct Appearance {
 
 /// Why a file gives no pixels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ImageFault {
     /// Unreadable or oversized.
     pub status: ImageStatus,
     /// A sentence for the user.
     pub reason: String,
 }
 
-impl Fault {
+impl ImageFault {
     /// A sound file of a kind that is not read: `what` completes "a … that is not supported".
-    pub(crate) fn unsupported(format: ImageFormat, what: &str) -> Fault {
-        Fault::unreadable(format!("a {} file of a kind that is not supported: {what}", name(format)))
+    pub(crate) fn unsupported(format: ImageFormat, what: &str) -> ImageFault {
+        ImageFault::unreadable(format!("a {} file of a kind that is not supported: {what}", name(format)))
     }
 
-    pub(crate) fn unreadable(reason: String) -> Fault {
-        Fault { status: ImageStatus::Unreadable, reason }
+    pub(crate) fn unreadable(reason: String) -> ImageFault {
+        ImageFault { status: ImageStatus::Unreadable, reason }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ImageFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for ImageFault {}
 
 /// Refuses a size, as stored in a header, that cannot be used.
-pub(crate) fn check_size(format: &str, width: u32, height: u32) -> Result<(), Fault> {
+pub(crate) fn check_size(format: &str, width: u32, height: u32) -> Result<(), ImageFault> {
     if width == 0 || height == 0 {
-        return Err(Fault::unreadable(format!("a {format} file without pixels")));
+        return Err(ImageFault::unreadable(format!("a {format} file without pixels")));
     }
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         let reason = format!("{width}×{height} is over the limit of 100 megapixels");
-        return Err(Fault { status: ImageStatus::Oversized, reason });
+        return Err(ImageFault { status: ImageStatus::Oversized, reason });
     }
     Ok(())
 }

@@ -58,19 +58,19 @@ pub fn resize_window(rgb: &Rgb, width: u32, height: u32, filter: Filter, window:
     if filter == Filter::Nearest {
         return nearest(rgb, width, height, window);
     }
-    let across = Axis::new(rgb.width, width, filter);
-    let down = Axis::new(rgb.height, height, filter);
+    let across = ResizeAxis::new(rgb.width, width, filter);
+    let down = ResizeAxis::new(rgb.height, height, filter);
     let (columns, rows) = (across.reach(window.x, window.width), down.reach(window.y, window.height));
-    let part = Part { bytes: &rgb.pixels, stride: rgb.width as usize * 3, column: 0, row: 0 };
+    let part = WindowPart { bytes: &rgb.pixels, stride: rgb.width as usize * 3, column: 0, row: 0 };
     let lost = |from: u32, to: u32| i64::from(from) - i64::from(to);
     let vertical_first = height < rgb.height && lost(rgb.height, height) > 2 * lost(rgb.width, width);
     let pixels = if vertical_first {
         let short = vertical_pass(part, columns, &down, (window.y, window.height));
-        let part = Part { bytes: &short, stride: (columns.1 - columns.0) as usize * 3, column: columns.0, row: window.y };
+        let part = WindowPart { bytes: &short, stride: (columns.1 - columns.0) as usize * 3, column: columns.0, row: window.y };
         horizontal_pass(part, (window.y, window.y + window.height), &across, (window.x, window.width))
     } else {
         let narrow = horizontal_pass(part, rows, &across, (window.x, window.width));
-        let part = Part { bytes: &narrow, stride: window.width as usize * 3, column: window.x, row: rows.0 };
+        let part = WindowPart { bytes: &narrow, stride: window.width as usize * 3, column: window.x, row: rows.0 };
         vertical_pass(part, (window.x, window.x + window.width), &down, (window.y, window.height))
     };
     Rgb { width: window.width, height: window.height, pixels }
@@ -78,7 +78,7 @@ pub fn resize_window(rgb: &Rgb, width: u32, height: u32, filter: Filter, window:
 
 /// Rows of RGB that begin at some pixel of the whole image.
 #[derive(Clone, Copy)]
-struct Part<'a> {
+struct WindowPart<'a> {
     bytes: &'a [u8],
     /// Bytes from row to row.
     stride: usize,
@@ -88,7 +88,7 @@ struct Part<'a> {
     row: u32,
 }
 
-impl<'a> Part<'a> {
+impl<'a> WindowPart<'a> {
     /// Row `y` from column `x` on, with all that follows it.
     fn from(&self, x: u32, y: u32) -> &'a [u8] {
         &self.bytes[(y - self.row) as usize * self.stride + (x - self.column) as usize * 3..]
@@ -96,7 +96,7 @@ impl<'a> Part<'a> {
 }
 
 /// One axis of a resize: which input samples make an output sample, and with what weights.
-struct Axis {
+struct ResizeAxis {
     filter: Filter,
     input: u32,
     /// Whether it keeps its length: it is then not filtered.
@@ -107,10 +107,10 @@ struct Axis {
     stretch: f64,
 }
 
-impl Axis {
-    fn new(input: u32, output: u32, filter: Filter) -> Axis {
+impl ResizeAxis {
+    fn new(input: u32, output: u32, filter: Filter) -> ResizeAxis {
         let scale = f64::from(input) / f64::from(output);
-        Axis { filter, input, same: input == output, scale, stretch: scale.max(1.0) }
+        ResizeAxis { filter, input, same: input == output, scale, stretch: scale.max(1.0) }
     }
 
     /// Where output sample `index` looks: its centre on the input axis, the first input sample, and the one
@@ -189,13 +189,13 @@ impl Group {
 }
 
 /// An output column: the byte of the row where its first group starts, and its groups.
-struct Column {
+struct WeightColumn {
     start: usize,
     groups: std::ops::Range<usize>,
 }
 
 /// Rows `rows` of `part` (first, and one after the last), each brought to `length` output columns from `x`.
-fn horizontal_pass(part: Part, rows: (u32, u32), axis: &Axis, (x, length): (u32, u32)) -> Vec<u8> {
+fn horizontal_pass(part: WindowPart, rows: (u32, u32), axis: &ResizeAxis, (x, length): (u32, u32)) -> Vec<u8> {
     let out_stride = length as usize * 3;
     if axis.same {
         return (rows.0..rows.1).flat_map(|y| &part.from(x, y)[..out_stride]).copied().collect();
@@ -214,7 +214,7 @@ fn horizontal_pass(part: Part, rows: (u32, u32), axis: &Axis, (x, length): (u32,
             let first = axis.weights(x + done, &mut raw, &mut weights) - part.column;
             let begin = groups.len();
             groups.extend(weights.chunks(GROUP).map(Group::new));
-            columns.push(Column { start: 3 * first as usize, groups: begin..groups.len() });
+            columns.push(WeightColumn { start: 3 * first as usize, groups: begin..groups.len() });
             done += 1;
         }
         // The last group may reach past the row, with weights of zero: into the next row, or into padding.
@@ -263,7 +263,7 @@ fn weigh_row(bytes: &[u8], groups: &[Group]) -> [u8; 3] {
 const STRIP: usize = 16;
 
 /// Columns `columns` of `part` (first, and one after the last), brought to `length` output rows from `y`.
-fn vertical_pass(part: Part, columns: (u32, u32), axis: &Axis, (y, length): (u32, u32)) -> Vec<u8> {
+fn vertical_pass(part: WindowPart, columns: (u32, u32), axis: &ResizeAxis, (y, length): (u32, u32)) -> Vec<u8> {
     let out_stride = (columns.1 - columns.0) as usize * 3;
     if axis.same {
         return (y..y + length).flat_map(|y| &part.from(columns.0, y)[..out_stride]).copied().collect();

@@ -6,7 +6,7 @@
 
 use super::alpha::{Stored, unmultiply};
 use super::orientation::{of_xmp, orientation};
-use super::pixels::{Fault, MAX_PIXELS, Rgb, check_size, name};
+use super::pixels::{ImageFault, MAX_PIXELS, Rgb, check_size, name};
 use crate::vocabulary::{ImageFormat, ImageStatus};
 use image::metadata::Orientation;
 use std::io::Cursor;
@@ -14,19 +14,19 @@ use tiff::decoder::{Decoder, Limits};
 use tiff::tags::{CompressionMethod, ExtraSamples, Tag};
 use tiff::{TiffError, TiffUnsupportedError};
 
-type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
+type TiffReader<'a> = Decoder<Cursor<&'a [u8]>>;
 
 const XMP: Tag = Tag::Unknown(700);
 const REFERENCE_BLACK_WHITE: Tag = Tag::Unknown(532);
 const COEFFICIENTS: Tag = Tag::Unknown(529);
 
 /// What the directory of the first page says.
-pub struct Page {
+pub struct TiffPage {
     /// Width and height as stored.
     pub size: (u32, u32),
     /// How it is to be turned.
     pub orientation: Option<Orientation>,
-    kind: Kind,
+    kind: TiffKind,
     /// Whether colours were multiplied with their alpha.
     multiplied: bool,
     planar: bool,
@@ -34,7 +34,7 @@ pub struct Page {
 
 /// How samples are colours.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
+enum TiffKind {
     /// As the decoder gives them.
     Plain,
     /// Greys of a few bits.
@@ -51,21 +51,21 @@ enum Kind {
 ///
 /// # Errors
 /// A broken file, a kind that is not read, or a size that cannot be used.
-pub fn page(bytes: &[u8]) -> Result<Page, Fault> {
+pub fn page(bytes: &[u8]) -> Result<TiffPage, ImageFault> {
     page_of(&mut open(bytes)?)
 }
 
-fn open(bytes: &[u8]) -> Result<Reader<'_>, Fault> {
+fn open(bytes: &[u8]) -> Result<TiffReader<'_>, ImageFault> {
     let mut limits = Limits::default();
     limits.decoding_buffer_size = 16 * MAX_PIXELS as usize;
     limits.intermediate_buffer_size = 16 * MAX_PIXELS as usize;
     Ok(Decoder::new(Cursor::new(bytes)).map_err(|e| fault(&e))?.with_limits(limits))
 }
 
-fn page_of(decoder: &mut Reader<'_>) -> Result<Page, Fault> {
+fn page_of(decoder: &mut TiffReader<'_>) -> Result<TiffPage, ImageFault> {
     let size = decoder.dimensions().map_err(|e| fault(&e))?;
     check_size("TIFF", size.0, size.1)?;
-    let tag = |decoder: &mut Reader<'_>, tag: Tag| decoder.find_tag_unsigned_vec::<u16>(tag).map_err(|e| fault(&e));
+    let tag = |decoder: &mut TiffReader<'_>, tag: Tag| decoder.find_tag_unsigned_vec::<u16>(tag).map_err(|e| fault(&e));
     let mut one = |which: Tag, default: u16| Ok(tag(decoder, which)?.and_then(|v| v.first().copied()).unwrap_or(default));
     let bits = one(Tag::BitsPerSample, 1)?;
     let samples = one(Tag::SamplesPerPixel, 1)?;
@@ -91,15 +91,15 @@ fn page_of(decoder: &mut Reader<'_>) -> Result<Page, Fault> {
     let eight = bits == 8 || bits == 16;
     let inverted = photometric == 0;
     let kind = match (photometric, samples) {
-        (0 | 1, 1) if eight || bits == 1 => Kind::Plain,
-        (0 | 1, 1) if bits == 2 || bits == 4 => Kind::Grey { bits: bits as u8, inverted },
+        (0 | 1, 1) if eight || bits == 1 => TiffKind::Plain,
+        (0 | 1, 1) if bits == 2 || bits == 4 => TiffKind::Grey { bits: bits as u8, inverted },
         (0 | 1, 2..=8) if eight && compression != 7 => {
             let alpha = extra_is(ExtraSamples::AssociatedAlpha) || extra_is(ExtraSamples::UnassociatedAlpha);
-            Kind::GreyAlpha { bits: bits as u8, inverted, samples, alpha }
+            TiffKind::GreyAlpha { bits: bits as u8, inverted, samples, alpha }
         }
-        (2, 3..) if eight => Kind::Plain,
-        (3, 1) if matches!(bits, 1 | 2 | 4 | 8) && compression != 7 => Kind::Palette { bits: bits as u8 },
-        (5, 4) if eight => Kind::Plain,
+        (2, 3..) if eight => TiffKind::Plain,
+        (3, 1) if matches!(bits, 1 | 2 | 4 | 8) && compression != 7 => TiffKind::Palette { bits: bits as u8 },
+        (5, 4) if eight => TiffKind::Plain,
         (6, 3) if bits == 8 => ycbcr(decoder, compression, planar)?,
         _ => {
             let what = match photometric {
@@ -115,7 +115,7 @@ fn page_of(decoder: &mut Reader<'_>) -> Result<Page, Fault> {
             return Err(unsupported(&format!("{what} in {samples} samples of {bits} bits")));
         }
     };
-    if kind == Kind::Plain {
+    if kind == TiffKind::Plain {
         // What the decoder says of its own, before anything is read.
         decoder.colortype().map_err(|e| fault(&e))?;
     }
@@ -127,12 +127,12 @@ fn page_of(decoder: &mut Reader<'_>) -> Result<Page, Fault> {
             _ => None,
         },
     };
-    Ok(Page { size, orientation, kind, multiplied: extra_is(ExtraSamples::AssociatedAlpha), planar })
+    Ok(TiffPage { size, orientation, kind, multiplied: extra_is(ExtraSamples::AssociatedAlpha), planar })
 }
 
 /// YCbCr as it is read: over the full range, by the coefficients that everybody uses.
-fn ycbcr(decoder: &mut Reader<'_>, compression: u16, planar: bool) -> Result<Kind, Fault> {
-    let differs = |decoder: &mut Reader<'_>, tag: Tag, usual: &[f64]| match decoder.find_tag(tag) {
+fn ycbcr(decoder: &mut TiffReader<'_>, compression: u16, planar: bool) -> Result<TiffKind, ImageFault> {
+    let differs = |decoder: &mut TiffReader<'_>, tag: Tag, usual: &[f64]| match decoder.find_tag(tag) {
         Ok(Some(values)) => values.into_f64_vec().is_ok_and(|v| v.iter().zip(usual).any(|(a, b)| (a - b).abs() > 1e-3)),
         _ => false,
     };
@@ -148,53 +148,53 @@ fn ycbcr(decoder: &mut Reader<'_>, compression: u16, planar: bool) -> Result<Kin
         _ => (2, 2),
     };
     match (columns, rows) {
-        (1, 1) => Ok(Kind::YCbCr { columns: 1, rows: 1 }),
+        (1, 1) => Ok(TiffKind::YCbCr { columns: 1, rows: 1 }),
         // The JPEG decoder evens them out.
-        _ if compression == 7 => Ok(Kind::YCbCr { columns: 1, rows: 1 }),
-        (1 | 2 | 4, 1 | 2 | 4) if !planar => Ok(Kind::YCbCr { columns, rows }),
+        _ if compression == 7 => Ok(TiffKind::YCbCr { columns: 1, rows: 1 }),
+        (1 | 2 | 4, 1 | 2 | 4) if !planar => Ok(TiffKind::YCbCr { columns, rows }),
         _ => Err(unsupported(&format!("YCbCr with one colour for {columns} columns and {rows} rows"))),
     }
 }
 
-/// Decodes the first page, all but what is [`Kind::Plain`]: of that, nothing.
+/// Decodes the first page, all but what is [`TiffKind::Plain`]: of that, nothing.
 ///
 /// # Errors
 /// A broken file or a kind that is not read.
-pub fn decode(bytes: &[u8]) -> Result<(Page, Option<Stored>), Fault> {
+pub fn decode(bytes: &[u8]) -> Result<(TiffPage, Option<Stored>), ImageFault> {
     let mut decoder = open(bytes)?;
     let page = page_of(&mut decoder)?;
     let stored = match page.kind {
-        Kind::Plain => None,
-        Kind::Grey { bits, inverted } => {
+        TiffKind::Plain => None,
+        TiffKind::Grey { bits, inverted } => {
             let most = 255 / ((1_u16 << bits) - 1) as u8;
             let grey = |v: u8| if inverted { 255 - v * most } else { v * most };
             Some(page.of(page.packed(&mut decoder, bytes, bits)?.into_iter().map(|v| [grey(v); 3])))
         }
-        Kind::Palette { bits } => {
+        TiffKind::Palette { bits } => {
             let table = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(|e| fault(&e))?;
             let third = 1 << bits;
             if table.len() != 3 * third {
-                return Err(Fault::unreadable("a broken TIFF file: its palette has another number of colours".into()));
+                return Err(ImageFault::unreadable("a broken TIFF file: its palette has another number of colours".into()));
             }
             // Some writers keep 8-bit values in the table; Pillow and libtiff look for it in the same way.
             let byte = |v: u16| (v >> 8) as u8;
             let colour = |v: u8| [0, third, 2 * third].map(|channel| byte(table[channel + usize::from(v)]));
             Some(page.of(page.packed(&mut decoder, bytes, bits)?.into_iter().map(colour)))
         }
-        Kind::GreyAlpha { bits, inverted, samples, alpha } => {
+        TiffKind::GreyAlpha { bits, inverted, samples, alpha } => {
             Some(page.grey_alpha(&mut decoder, bytes, bits, inverted, samples, alpha)?)
         }
-        Kind::YCbCr { columns: 1, rows: 1 } => {
-            let samples = Samples::read(&mut decoder, 3, page.planar)?;
+        TiffKind::YCbCr { columns: 1, rows: 1 } => {
+            let samples = TiffSamples::read(&mut decoder, 3, page.planar)?;
             let colours = (0..page.pixels()).map(|at| rgb([0, 1, 2].map(|n| samples.at(at, n))));
             Some(page.of(colours))
         }
-        Kind::YCbCr { columns, rows } => Some(page.coarse(&mut decoder, bytes, columns, rows)?),
+        TiffKind::YCbCr { columns, rows } => Some(page.coarse(&mut decoder, bytes, columns, rows)?),
     };
     Ok((page, stored))
 }
 
-impl Page {
+impl TiffPage {
     /// Whether alpha is to be taken out of the colours.
     pub fn is_multiplied(&self) -> bool {
         self.multiplied
@@ -212,10 +212,10 @@ impl Page {
     }
 
     /// One value a pixel, from samples of so many bits.
-    fn packed(&self, decoder: &mut Reader<'_>, bytes: &[u8], bits: u8) -> Result<Vec<u8>, Fault> {
+    fn packed(&self, decoder: &mut TiffReader<'_>, bytes: &[u8], bits: u8) -> Result<Vec<u8>, ImageFault> {
         let (width, height) = self.size;
-        let file = as_greys(decoder, bytes, &Layout { width, height, bits: u16::from(bits), samples: 1, rows_as: 1 })?;
-        let packed = Samples::read(&mut open(&file)?, 1, false)?;
+        let file = as_greys(decoder, bytes, &TiffLayout { width, height, bits: u16::from(bits), samples: 1, rows_as: 1 })?;
+        let packed = TiffSamples::read(&mut open(&file)?, 1, false)?;
         let row = (width as usize * usize::from(bits)).div_ceil(8);
         let mask = ((1_u16 << bits) - 1) as u8;
         let value = |row: &[u8], x: usize| {
@@ -227,16 +227,16 @@ impl Page {
 
     fn grey_alpha(
         &self,
-        decoder: &mut Reader<'_>,
+        decoder: &mut TiffReader<'_>,
         bytes: &[u8],
         bits: u8,
         inverted: bool,
         samples: u16,
         alpha: bool,
-    ) -> Result<Stored, Fault> {
+    ) -> Result<Stored, ImageFault> {
         let (width, height) = self.size;
-        let file = as_greys(decoder, bytes, &Layout { width, height, bits: u16::from(bits), samples, rows_as: 1 })?;
-        let mut read = Samples::read(&mut open(&file)?, usize::from(samples), self.planar)?;
+        let file = as_greys(decoder, bytes, &TiffLayout { width, height, bits: u16::from(bits), samples, rows_as: 1 })?;
+        let mut read = TiffSamples::read(&mut open(&file)?, usize::from(samples), self.planar)?;
         if bits == 16 {
             let narrow = |v: &[u8; 2]| ((u32::from(u16::from_ne_bytes(*v)) + 128) / 257) as u8;
             read.bytes = read.bytes.as_chunks::<2>().0.iter().map(narrow).collect();
@@ -252,15 +252,15 @@ impl Page {
     }
 
     /// YCbCr in blocks: the luma of `columns` × `rows` pixels, then their chroma.
-    fn coarse(&self, decoder: &mut Reader<'_>, bytes: &[u8], columns: u16, rows: u16) -> Result<Stored, Fault> {
+    fn coarse(&self, decoder: &mut TiffReader<'_>, bytes: &[u8], columns: u16, rows: u16) -> Result<Stored, ImageFault> {
         let (columns, rows) = (usize::from(columns), usize::from(rows));
         let block = columns * rows + 2;
         let (width, height) = (self.size.0 as usize, self.size.1 as usize);
         let row = width.div_ceil(columns) * block;
         let layout =
-            Layout { width: row as u32, height: height.div_ceil(rows) as u32, bits: 8, samples: 1, rows_as: rows as u32 };
+            TiffLayout { width: row as u32, height: height.div_ceil(rows) as u32, bits: 8, samples: 1, rows_as: rows as u32 };
         let file = as_greys(decoder, bytes, &layout)?;
-        let read = Samples::read(&mut open(&file)?, 1, false)?;
+        let read = TiffSamples::read(&mut open(&file)?, 1, false)?;
         let colour = |x: usize, y: usize| {
             let block = &read.bytes[y / rows * row + x / columns * block..][..block];
             rgb([block[y % rows * columns + x % columns], block[columns * rows], block[columns * rows + 1]])
@@ -270,7 +270,7 @@ impl Page {
 }
 
 /// Samples as the decoder gives them.
-struct Samples {
+struct TiffSamples {
     bytes: Vec<u8>,
     /// Samples of a pixel that stand together.
     together: usize,
@@ -278,8 +278,8 @@ struct Samples {
     plane: usize,
 }
 
-impl Samples {
-    fn read(decoder: &mut Reader<'_>, samples: usize, planar: bool) -> Result<Samples, Fault> {
+impl TiffSamples {
+    fn read(decoder: &mut TiffReader<'_>, samples: usize, planar: bool) -> Result<TiffSamples, ImageFault> {
         let layout = decoder.image_buffer_layout().map_err(|e| fault(&e))?;
         if layout.complete_len as u64 > 16 * MAX_PIXELS {
             return Err(fault(&TiffError::LimitsExceeded));
@@ -287,7 +287,7 @@ impl Samples {
         let mut bytes = vec![0; layout.complete_len];
         decoder.read_image_bytes(&mut bytes).map_err(|e| fault(&e))?;
         let together = if planar { 1 } else { samples };
-        Ok(Samples { bytes, together, plane: layout.plane_stride.map_or(0, |n| n.get()) })
+        Ok(TiffSamples { bytes, together, plane: layout.plane_stride.map_or(0, |n| n.get()) })
     }
 
     fn at(&self, pixel: usize, sample: usize) -> u8 {
@@ -305,7 +305,7 @@ fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
 }
 
 /// A file of greys in place of what a directory says.
-struct Layout {
+struct TiffLayout {
     width: u32,
     height: u32,
     bits: u16,
@@ -315,7 +315,7 @@ struct Layout {
 }
 
 /// The file with another directory, by which the samples of its first page are greys.
-fn as_greys(decoder: &mut Reader<'_>, bytes: &[u8], layout: &Layout) -> Result<Vec<u8>, Fault> {
+fn as_greys(decoder: &mut TiffReader<'_>, bytes: &[u8], layout: &TiffLayout) -> Result<Vec<u8>, ImageFault> {
     let big = match bytes.get(..4) {
         Some(b"II*\0") => false,
         Some(b"MM\0*") => true,
@@ -376,29 +376,29 @@ fn as_greys(decoder: &mut Reader<'_>, bytes: &[u8], layout: &Layout) -> Result<V
     Ok(file)
 }
 
-fn offset(file: &[u8]) -> Result<u32, Fault> {
+fn offset(file: &[u8]) -> Result<u32, ImageFault> {
     u32::try_from(file.len()).map_err(|_| unsupported("colours of this kind in a file of 4 GiB"))
 }
 
-fn unsupported(what: &str) -> Fault {
-    Fault::unsupported(ImageFormat::Tiff, what)
+fn unsupported(what: &str) -> ImageFault {
+    ImageFault::unsupported(ImageFormat::Tiff, what)
 }
 
-fn fault(error: &TiffError) -> Fault {
+fn fault(error: &TiffError) -> ImageFault {
     match error {
         TiffError::UnsupportedError(TiffUnsupportedError::UnsupportedCompressionMethod(method)) => {
             unsupported(&format!("its compression is {method:?}"))
         }
         TiffError::UnsupportedError(what) => unsupported(&what.to_string()),
-        TiffError::LimitsExceeded => Fault {
+        TiffError::LimitsExceeded => ImageFault {
             status: ImageStatus::Oversized,
             reason: "a TIFF file that needs more memory than an image of its size should".into(),
         },
         TiffError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Fault::unreadable("a broken TIFF file: its data ends early".into())
+            ImageFault::unreadable("a broken TIFF file: its data ends early".into())
         }
-        TiffError::FormatError(e) => Fault::unreadable(format!("a broken {} file: {e}", name(ImageFormat::Tiff))),
-        other => Fault::unreadable(format!("a broken {} file: {other}", name(ImageFormat::Tiff))),
+        TiffError::FormatError(e) => ImageFault::unreadable(format!("a broken {} file: {e}", name(ImageFormat::Tiff))),
+        other => ImageFault::unreadable(format!("a broken {} file: {other}", name(ImageFormat::Tiff))),
     }
 }
 

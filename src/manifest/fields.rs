@@ -33,7 +33,7 @@ impl<'a> Fields<'a> {
                 _ => format!("not a JSON object (it starts with {})", quote(&seen.to_string())),
             });
         }
-        let Object(fields) = serde_json::from_str(line).map_err(|e| format!("not valid JSON: {}", json_reason(&e)))?;
+        let JsonObject(fields) = serde_json::from_str(line).map_err(|e| format!("not valid JSON: {}", json_reason(&e)))?;
         for (i, (name, _)) in fields.iter().enumerate() {
             if fields[..i].iter().any(|(earlier, _)| earlier == name) {
                 return Err(format!("the key {} stands twice", quote(name)));
@@ -257,24 +257,24 @@ fn json_reason(e: &serde_json::Error) -> String {
 }
 
 /// An object's entries in order, duplicates kept.
-struct Object<'a>(Vec<(Cow<'a, str>, Field<'a>)>);
+struct JsonObject<'a>(Vec<(Cow<'a, str>, Field<'a>)>);
 
-impl<'de> de::Deserialize<'de> for Object<'de> {
+impl<'de> de::Deserialize<'de> for JsonObject<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries;
         impl<'de> Visitor<'de> for Entries {
-            type Value = Object<'de>;
+            type Value = JsonObject<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<'de>, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<JsonObject<'de>, M::Error> {
                 let mut entries = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     entries.push((Cow::Owned(name), Field::Json(map.next_value::<&'de RawValue>()?)));
                 }
-                Ok(Object(entries))
+                Ok(JsonObject(entries))
             }
         }
         deserializer.deserialize_map(Entries)

@@ -1,9 +1,9 @@
 //! A manifest file: which form its rows have, and the header of a CSV.
 
 use super::fields::{Field, Fields};
-use super::records::{Elements, Fault, Lines, Next, Opened, Records, Text};
+use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Records, Text};
 use super::row::{Generation, Prompt, Row, Subject};
-use super::{Located, Origin, Place, Problem, Resolver};
+use super::{Located, Origin, Position, Problem, Resolver};
 use crate::error::{Error, Result};
 use crate::vocabulary::quote;
 use crate::watch::Stop;
@@ -24,13 +24,13 @@ pub enum RowKind {
 /// An opened manifest. Its rows are read one at a time, so its size does not matter.
 pub struct Manifest<'w> {
     file: Arc<Path>,
-    rows: Rows<'w>,
+    rows: RowSource<'w>,
     resolver: Resolver,
     warnings: Vec<Problem>,
     ended: bool,
 }
 
-enum Rows<'w> {
+enum RowSource<'w> {
     Lines { lines: Lines<'w>, unknown: Vec<String>, first: bool },
     Array { elements: Elements<'w>, unknown: Vec<String> },
     Csv { records: Records<'w>, columns: Vec<String> },
@@ -45,27 +45,28 @@ impl<'w> Manifest<'w> {
     /// The file cannot be read, or its name, header or first bytes say that it is not a manifest.
     pub fn open(path: &Path, kind: RowKind, roots: Option<&[std::path::PathBuf]>, stop: Stop<'w>) -> Result<Manifest<'w>> {
         let file: Arc<Path> = path.into();
-        let whole = |reason: String| Error::Manifest(vec![Problem { origin: origin(&file, Place::File), reason }]);
+        let whole = |reason: String| Error::Manifest(vec![Problem { origin: origin(&file, Position::File), reason }]);
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
         let (stem, mut text) = Text::open(path, &name, stop).map_err(|e| match e {
-            Opened::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
+            OpenRecords::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
                 whole("it is a directory; give the manifests in it one by one".into())
             }
-            Opened::Io(e) => Error::io("read", path)(e),
-            Opened::Not(what) => whole(what),
+            OpenRecords::Io(e) => Error::io("read", path)(e),
+            OpenRecords::Not(what) => whole(what),
         })?;
         let mut warnings = Vec::new();
         let rows = if stem.ends_with(".csv") {
             let mut records = Records::new(text, b',');
-            let columns = read_header(&mut records, kind)
-                .map_err(|f| Error::Manifest(vec![Problem { origin: origin(&file, Place::Line(f.line)), reason: f.reason }]))?;
+            let columns = read_header(&mut records, kind).map_err(|f| {
+                Error::Manifest(vec![Problem { origin: origin(&file, Position::Line(f.line)), reason: f.reason }])
+            })?;
             let unknown = columns.iter().filter(|c| !known(kind).contains(&c.as_str()));
-            warnings.extend(unknown.map(|c| unknown_column(&file, c, Place::Line(1))));
-            Rows::Csv { records, columns }
+            warnings.extend(unknown.map(|c| unknown_column(&file, c, Position::Line(1))));
+            RowSource::Csv { records, columns }
         } else if [".jsonl", ".ndjson", ".json"].iter().any(|e| stem.ends_with(e)) {
             match text.first_byte() {
-                Some(b'[') => Rows::Array { elements: Elements::new(text), unknown: Vec::new() },
-                _ => Rows::Lines { lines: Lines::new(text), unknown: Vec::new(), first: true },
+                Some(b'[') => RowSource::Array { elements: Elements::new(text), unknown: Vec::new() },
+                _ => RowSource::Lines { lines: Lines::new(text), unknown: Vec::new(), first: true },
             }
         } else {
             return Err(whole("the name ends in neither .jsonl nor .csv (.gz and .zst may follow)".into()));
@@ -91,13 +92,13 @@ impl<'w> Manifest<'w> {
 
     /// Something that is to be said about the file as a whole.
     pub fn problem(&self, reason: impl Into<String>) -> Problem {
-        Problem { origin: origin(&self.file, Place::File), reason: reason.into() }
+        Problem { origin: origin(&self.file, Position::File), reason: reason.into() }
     }
 
     /// What was odd about the file, once its rows are read.
     pub fn into_warnings(mut self) -> Vec<Problem> {
         for reason in self.resolver.remarks() {
-            self.warnings.push(Problem { origin: origin(&self.file, Place::File), reason });
+            self.warnings.push(Problem { origin: origin(&self.file, Position::File), reason });
         }
         self.warnings
     }
@@ -116,27 +117,27 @@ impl<'w> Manifest<'w> {
             for (name, _) in &fields.0 {
                 if !T::FIELDS.contains(&name.as_ref()) && !unknown.iter().any(|u| u == name) {
                     unknown.push(name.to_string());
-                    warnings.push(unknown_column(file, name, Place::Line(line)));
+                    warnings.push(unknown_column(file, name, Position::Line(line)));
                 }
             }
             make(&fields, resolver)
         };
         let made: Next<std::result::Result<T, String>> = match &mut self.rows {
-            Rows::Lines { lines, unknown, first } => {
+            RowSource::Lines { lines, unknown, first } => {
                 let was_first = std::mem::take(first);
                 lines.next().map(|next| {
                     let (line, text) = next?;
                     if was_first && text.trim_ascii() == b"{" {
                         let reason = "an object over several lines; write one object a line (`jq -c .` does), or one JSON array";
-                        return Err(Fault { line, reason: reason.into(), last: true });
+                        return Err(RecordFault { line, reason: reason.into(), last: true });
                     }
                     Ok((line, from_json(line, &text, unknown, resolver)))
                 })
             }
-            Rows::Array { elements, unknown } => {
+            RowSource::Array { elements, unknown } => {
                 elements.next().map(|next| next.map(|(line, text)| (line, from_json(line, &text, unknown, resolver))))
             }
-            Rows::Csv { records, columns } => records.next().map(|next| {
+            RowSource::Csv { records, columns } => records.next().map(|next| {
                 let (line, cells) = next?;
                 let made = cells.texts().and_then(|texts| {
                     if texts.len() != columns.len() {
@@ -152,11 +153,11 @@ impl<'w> Manifest<'w> {
             self.ended = true;
             return None;
         };
-        let problem = |line, reason| Problem { origin: origin(&self.file, Place::Line(line)), reason };
+        let problem = |line, reason| Problem { origin: origin(&self.file, Position::Line(line)), reason };
         Some(match made {
             Ok((line, Ok(row))) => {
                 self.resolver.note_departures(line);
-                Ok(Located { origin: origin(&self.file, Place::Line(line)), row })
+                Ok(Located { origin: origin(&self.file, Position::Line(line)), row })
             }
             Ok((line, Err(reason))) => Err(problem(line, reason)),
             Err(fault) => {
@@ -179,11 +180,11 @@ fn uneven(cells: usize, columns: usize, line: u64, last_line: u64, separator: ch
     reason
 }
 
-fn origin(file: &Arc<Path>, place: Place) -> Origin {
+fn origin(file: &Arc<Path>, place: Position) -> Origin {
     Origin { file: file.clone(), place }
 }
 
-fn unknown_column(file: &Arc<Path>, column: &str, place: Place) -> Problem {
+fn unknown_column(file: &Arc<Path>, column: &str, place: Position) -> Problem {
     Problem { origin: origin(file, place), reason: format!("unknown column {}, not read", quote(column)) }
 }
 
@@ -205,8 +206,8 @@ fn required(kind: RowKind) -> &'static [&'static str] {
 
 /// The first record of a CSV. Its names must be exact: a data row eaten as a header, or `Seed ` for
 /// `seed`, must not go unseen. Where it is one cell that `;` or tabs part into all the names, those separate.
-fn read_header(records: &mut Records<'_>, kind: RowKind) -> std::result::Result<Vec<String>, Fault> {
-    let fault = |line, reason| Fault { line, reason, last: true };
+fn read_header(records: &mut Records<'_>, kind: RowKind) -> std::result::Result<Vec<String>, RecordFault> {
+    let fault = |line, reason| RecordFault { line, reason, last: true };
     let (line, cells) = match records.next() {
         None => return Ok(required(kind).iter().map(|c| c.to_string()).collect()), // an empty file: no rows, nothing to misread
         Some(next) => next?,

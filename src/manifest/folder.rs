@@ -28,7 +28,7 @@ impl ImageFolder {
     /// # Errors
     /// It, or a directory in it, cannot be read, or the caller wants to stop.
     pub fn read(root: &Path, stop: Stop<'_>) -> Result<ImageFolder> {
-        let mut reader = Reader {
+        let mut reader = FolderReader {
             root,
             stop,
             resolver: Resolver::for_directory(root, None)?,
@@ -36,7 +36,7 @@ impl ImageFolder {
             folder: ImageFolder { subjects: vec![], problems: vec![], warnings: vec![] },
         };
         reader.read(root, None)?;
-        let Reader { mut folder, others, .. } = reader;
+        let FolderReader { mut folder, others, .. } = reader;
         if let Some(first) = others.first() {
             let reason = match others.len() {
                 1 => "is no image by its name, and was left out".to_owned(),
@@ -55,7 +55,7 @@ impl ImageFolder {
     }
 }
 
-struct Reader<'a> {
+struct FolderReader<'a> {
     root: &'a Path,
     stop: Stop<'a>,
     resolver: Resolver,
@@ -64,7 +64,7 @@ struct Reader<'a> {
     folder: ImageFolder,
 }
 
-impl Reader<'_> {
+impl FolderReader<'_> {
     /// Files and folders of subjects.
     fn read(&mut self, dir: &Path, kind: Option<SubjectKind>) -> Result<()> {
         for path in entries(dir)? {

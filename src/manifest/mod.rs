@@ -36,24 +36,24 @@ pub struct Origin {
     /// The manifest.
     pub file: Arc<Path>,
     /// Line in the file as it lies there (decompressed), or entry of a list.
-    pub place: Place,
+    pub place: Position,
 }
 
 impl Origin {
     /// A file as a whole.
     pub fn whole(file: &Path) -> Origin {
-        Origin { file: file.into(), place: Place::File }
+        Origin { file: file.into(), place: Position::File }
     }
 
     /// A row of a Parquet file, from 1.
     pub fn row(file: &Path, row: u64) -> Origin {
-        Origin { file: file.into(), place: Place::Row(row) }
+        Origin { file: file.into(), place: Position::Row(row) }
     }
 }
 
 /// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// The file as a whole.
     File,
     /// Physical line, 1-based.
@@ -71,10 +71,10 @@ impl fmt::Display for Origin {
         let file = self.file.display().to_string();
         f.write_str(&crate::vocabulary::plain(&file))?;
         match self.place {
-            Place::File | Place::Further(_) => Ok(()),
-            Place::Line(n) => write!(f, ":{n}"),
-            Place::Entry(n) => write!(f, ": entry {n}"),
-            Place::Row(n) => write!(f, ": row {n}"),
+            Position::File | Position::Further(_) => Ok(()),
+            Position::Line(n) => write!(f, ":{n}"),
+            Position::Entry(n) => write!(f, ": entry {n}"),
+            Position::Row(n) => write!(f, ": row {n}"),
         }
     }
 }
@@ -92,13 +92,13 @@ impl Problem {
     /// Further bad rows of a file, counted only.
     pub(crate) fn further(file: Arc<Path>, rows: u64) -> Problem {
         let reason = format!("{rows} more bad rows, not listed");
-        Problem { origin: Origin { file, place: Place::Further(rows) }, reason }
+        Problem { origin: Origin { file, place: Position::Further(rows) }, reason }
     }
 
     /// How many bad rows it stands for.
     pub fn rows(&self) -> u64 {
         match self.origin.place {
-            Place::Further(rows) => rows,
+            Position::Further(rows) => rows,
             _ => 1,
         }
     }

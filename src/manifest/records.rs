@@ -12,7 +12,7 @@ const MAX_RECORD: usize = 16 << 20;
 
 /// Why there is no record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct RecordFault {
     /// The line it would begin in.
     pub line: u64,
     /// What is wrong.
@@ -22,11 +22,11 @@ pub struct Fault {
 }
 
 /// A record, or why there is none, or the end.
-pub type Next<T> = Option<Result<(u64, T), Fault>>;
+pub type Next<T> = Option<Result<(u64, T), RecordFault>>;
 
 /// A manifest's text: decompressed, without its byte order mark.
 pub struct Text<'w> {
-    input: BufReader<Bounded<'w>>,
+    input: BufReader<BoundedReader<'w>>,
     /// Line ends met.
     lines: u64,
     /// Whether the last byte was a carriage return: a newline after it ends no further line.
@@ -34,7 +34,7 @@ pub struct Text<'w> {
 }
 
 /// Why a manifest cannot be opened.
-pub enum Opened {
+pub enum OpenRecords {
     /// The system says so.
     Io(io::Error),
     /// It is something else, in a sentence.
@@ -46,25 +46,25 @@ impl<'w> Text<'w> {
     ///
     /// # Errors
     /// It cannot be read, or is not text.
-    pub fn open<'n>(path: &Path, name: &'n str, stop: Stop<'w>) -> Result<(&'n str, Text<'w>), Opened> {
-        let file = input::open(path).map_err(Opened::Io)?;
+    pub fn open<'n>(path: &Path, name: &'n str, stop: Stop<'w>) -> Result<(&'n str, Text<'w>), OpenRecords> {
+        let file = input::open(path).map_err(OpenRecords::Io)?;
         let mut raw = BufReader::with_capacity(1 << 16, Stoppable { inner: file, stop });
-        let head = raw.fill_buf().map_err(Opened::Io)?;
+        let head = raw.fill_buf().map_err(OpenRecords::Io)?;
         let foreign = foreign(head);
         let (stem, text): (&str, Box<dyn Read + 'w>) = if let Some(stem) = name.strip_suffix(".gz") {
             (stem, Box::new(flate2::bufread::MultiGzDecoder::new(raw)))
         } else if let Some(stem) = name.strip_suffix(".zst") {
-            (stem, Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(Opened::Io)?))
+            (stem, Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(OpenRecords::Io)?))
         } else if let Some(what) = foreign {
-            return Err(Opened::Not(what.into()));
+            return Err(OpenRecords::Not(what.into()));
         } else {
             (name, Box::new(raw))
         };
-        let bounded = Bounded { inner: Stoppable { inner: text, stop }, since: 0 };
+        let bounded = BoundedReader { inner: Stoppable { inner: text, stop }, since: 0 };
         let mut input = BufReader::with_capacity(1 << 16, bounded);
-        let head = input.fill_buf().map_err(Opened::Io)?;
+        let head = input.fill_buf().map_err(OpenRecords::Io)?;
         if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-            return Err(Opened::Not("UTF-16 text; save it as UTF-8".into()));
+            return Err(OpenRecords::Not("UTF-16 text; save it as UTF-8".into()));
         }
         if head.starts_with(b"\xef\xbb\xbf") {
             input.consume(3);
@@ -91,12 +91,12 @@ impl<'w> Text<'w> {
         Ok(Some(byte))
     }
 
-    fn fault(&self, line: u64, e: &io::Error, too_long: &str) -> Fault {
+    fn fault(&self, line: u64, e: &io::Error, too_long: &str) -> RecordFault {
         let reason = match e.kind() {
             io::ErrorKind::FileTooLarge => too_long.to_owned(),
             _ => io_reason(e),
         };
-        Fault { line, reason, last: true }
+        RecordFault { line, reason, last: true }
     }
 }
 
@@ -117,12 +117,12 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
 }
 
 /// Fails once a record grows beyond [`MAX_RECORD`], before anyone holds all of it.
-struct Bounded<'w> {
+struct BoundedReader<'w> {
     inner: Stoppable<'w, Box<dyn Read + 'w>>,
     since: usize,
 }
 
-impl Read for Bounded<'_> {
+impl Read for BoundedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
         self.since += n;
@@ -202,7 +202,7 @@ impl<'w> Elements<'w> {
         let first = self.skip_space()?;
         let line = self.text.lines + 1;
         *begins = line;
-        let last = |reason: &str| Ok(Some(Err(Fault { line, reason: reason.into(), last: true })));
+        let last = |reason: &str| Ok(Some(Err(RecordFault { line, reason: reason.into(), last: true })));
         if matches!(self.state, Array::Ended) {
             return if first.is_none() { Ok(None) } else { last("text after the end of the array; a manifest is one array") };
         }
@@ -222,7 +222,11 @@ impl<'w> Elements<'w> {
                         self.state = Array::Ended;
                     }
                     if bytes.trim_ascii().is_empty() {
-                        return Ok(Some(Err(Fault { line, reason: "the array has an empty element here".into(), last: false })));
+                        return Ok(Some(Err(RecordFault {
+                            line,
+                            reason: "the array has an empty element here".into(),
+                            last: false,
+                        })));
                     }
                     return Ok(Some(Ok((line, bytes))));
                 }
@@ -326,7 +330,7 @@ impl<'w> Records<'w> {
             let Some(byte) = self.text.byte()? else {
                 if at == At::Quoted {
                     let reason = "the record that begins here has a quote that is never closed".into();
-                    return Ok(Some(Err(Fault { line: *line, reason, last: true })));
+                    return Ok(Some(Err(RecordFault { line: *line, reason, last: true })));
                 }
                 if at == At::Start && cells.ends.is_empty() {
                     return Ok(None);
@@ -370,7 +374,7 @@ impl<'w> Records<'w> {
         cells.last_line = cells.last_line.max(*line);
         let line = *line;
         Ok(Some(match fault {
-            Some(reason) => Err(Fault { line, reason, last: false }),
+            Some(reason) => Err(RecordFault { line, reason, last: false }),
             None => Ok((line, cells)),
         }))
     }
@@ -382,7 +386,7 @@ mod tests {
 
     fn text(bytes: &[u8]) -> Text<'static> {
         let inner: Box<dyn Read> = Box::new(io::Cursor::new(bytes.to_vec()));
-        let bounded = Bounded { inner: Stoppable { inner, stop: Stop::default() }, since: 0 };
+        let bounded = BoundedReader { inner: Stoppable { inner, stop: Stop::default() }, since: 0 };
         Text { input: BufReader::with_capacity(7, bounded), lines: 0, after_cr: false }
     }
 
@@ -416,8 +420,9 @@ mod tests {
     fn elements_of_an_array() {
         let all = |bytes: &[u8]| {
             let mut elements = Elements::new(text(bytes));
-            let next =
-                |n: Result<(u64, Vec<u8>), Fault>| n.map(|(line, b)| (line, String::from_utf8(b).unwrap().trim().to_owned()));
+            let next = |n: Result<(u64, Vec<u8>), RecordFault>| {
+                n.map(|(line, b)| (line, String::from_utf8(b).unwrap().trim().to_owned()))
+            };
             std::iter::from_fn(|| elements.next()).take(9).map(|n| next(n).map_err(|f| (f.line, f.last))).collect::<Vec<_>>()
         };
         let ok = |line, text: &str| Ok((line, text.to_owned()));

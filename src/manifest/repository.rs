@@ -1,7 +1,7 @@
 //! The repository of the paper's authors: `results/{model}/{prompt_id}/meta.json` ties prompts, subjects
 //! and images together; `val_dataset/prompts_50.txt` says which subjects are people, animals, objects.
 
-use super::{Generation, ImagePath, Located, Origin, Place, Problem, Prompt, Resolver, Subject};
+use super::{Generation, ImagePath, Located, Origin, Position, Problem, Prompt, Resolver, Subject};
 use crate::error::{Error, Result};
 use crate::input;
 use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind, quote};
@@ -27,7 +27,7 @@ pub struct StressTestRepo {
 
 /// One entry of a `meta.json`.
 #[derive(Deserialize)]
-struct Entry {
+struct PromptEntry {
     model: String,
     prompt_id: String,
     seed: i64,
@@ -49,8 +49,8 @@ struct EntrySubject {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum MetaFile {
-    Many(Vec<Entry>),
-    One(Box<Entry>),
+    Many(Vec<PromptEntry>),
+    One(Box<PromptEntry>),
 }
 
 impl StressTestRepo {
@@ -67,7 +67,7 @@ impl StressTestRepo {
                 "give the directory that holds `results` and `val_dataset`",
             ));
         }
-        let mut reader = Reader {
+        let mut reader = RepositoryReader {
             root,
             resolver: Resolver::for_directory(root, roots)?,
             kinds: HashMap::new(),
@@ -89,7 +89,7 @@ impl StressTestRepo {
     }
 }
 
-struct Reader<'a> {
+struct RepositoryReader<'a> {
     root: &'a Path,
     resolver: Resolver,
     kinds: HashMap<String, SubjectKind>,
@@ -98,7 +98,7 @@ struct Reader<'a> {
     repo: StressTestRepo,
 }
 
-impl Reader<'_> {
+impl RepositoryReader<'_> {
     /// The header of `prompts_50.txt`: `  People  (7):  black woman, …`.
     fn read_kinds(&mut self) {
         let path = self.root.join("val_dataset/prompts_50.txt");
@@ -138,7 +138,7 @@ impl Reader<'_> {
             Ok(entries) => {
                 let file: Arc<Path> = meta.as_path().into();
                 for (i, entry) in entries.into_iter().enumerate() {
-                    let origin = Origin { file: file.clone(), place: Place::Entry(i as u64 + 1) };
+                    let origin = Origin { file: file.clone(), place: Position::Entry(i as u64 + 1) };
                     match self.read_entry(entry, dir, &origin) {
                         Ok(path) => drop(listed.insert(path.path)),
                         Err(reason) => self.repo.problems.push(Problem { origin, reason }),
@@ -156,7 +156,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn read_entry(&mut self, entry: Entry, dir: &Path, origin: &Origin) -> std::result::Result<ImagePath, String> {
+    fn read_entry(&mut self, entry: PromptEntry, dir: &Path, origin: &Origin) -> std::result::Result<ImagePath, String> {
         let model = ModelName::new(entry.model).map_err(|e| format!("`model` {e}"))?;
         let prompt_id = PromptId::new(entry.prompt_id).map_err(|e| format!("`prompt_id` {e}"))?;
         let (_, scene) = prompt_id.as_str().split_once('_').ok_or_else(|| {
@@ -225,13 +225,13 @@ impl Reader<'_> {
     }
 }
 
-fn parse(text: &str) -> std::result::Result<Vec<Entry>, String> {
+fn parse(text: &str) -> std::result::Result<Vec<PromptEntry>, String> {
     // Untagged enums lose the reason; ask again for the form that the file has.
     match serde_json::from_str(text) {
         Ok(MetaFile::Many(entries)) => Ok(entries),
         Ok(MetaFile::One(entry)) => Ok(vec![*entry]),
-        Err(_) if text.trim_start().starts_with('[') => serde_json::from_str::<Vec<Entry>>(text).map_err(|e| e.to_string()),
-        Err(_) => serde_json::from_str::<Entry>(text).map(|e| vec![e]).map_err(|e| e.to_string()),
+        Err(_) if text.trim_start().starts_with('[') => serde_json::from_str::<Vec<PromptEntry>>(text).map_err(|e| e.to_string()),
+        Err(_) => serde_json::from_str::<PromptEntry>(text).map(|e| vec![e]).map_err(|e| e.to_string()),
     }
 }
 

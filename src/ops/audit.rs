@@ -5,7 +5,7 @@ use crate::catalog::{Content, EncoderRow, Which};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::score::{Blocks, Needs};
-use crate::report::{Facts, blind_spot, is_clip};
+use crate::report::{Snapshot, blind_spot, is_clip};
 use crate::score::{Reference, cosine, near_duplicates, score_generation};
 use crate::table::{Cell, Format, Head, TableWriter};
 use crate::vocabulary::closed_set;
@@ -60,7 +60,7 @@ pub struct Audit {
     /// By kind, then by the image's key.
     pub flags: Vec<Flag>,
     /// What could not be looked for, as sentences.
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// An image and why it is listed.
@@ -109,17 +109,18 @@ impl Dataset {
             })?],
         };
         let identity_at = place(&identity).unwrap_or(0);
-        let facts = self.facts(encoders.clone(), |name| name == identity)?;
+        let snapshot = self.snapshot(encoders.clone(), |name| name == identity)?;
         let rows = self.catalog.encoders()?;
         let row = rows.iter().find(|row| row.id == encoders[identity_at].0);
-        let mut remarks = Vec::new();
-        let mut search = Search { data: self, facts: &facts, place: HashMap::new(), flags: Vec::new() };
-        search.place = facts.generations.iter().enumerate().map(|(at, g)| (g.id, at)).collect();
+        let mut warnings = Vec::new();
+        let mut search = AuditSearch { data: self, snapshot: &snapshot, place: HashMap::new(), flags: Vec::new() };
+        search.place = snapshot.generations.iter().enumerate().map(|(at, g)| (g.id, at)).collect();
         if clips.is_empty() {
-            remarks.push("there is no CLIP encoder whose blind spot could be listed (`--clip ENCODER` names another)".to_owned());
+            warnings
+                .push("there is no CLIP encoder whose blind spot could be listed (`--clip ENCODER` names another)".to_owned());
         }
         for clip in clips {
-            for image in blind_spot(&facts, identity_at, clip, options.threshold) {
+            for image in blind_spot(&snapshot, identity_at, clip, options.threshold) {
                 search.flags.push(Flag {
                     encoder: Some(names[clip].to_owned()),
                     value: Some(image.clip_i),
@@ -130,7 +131,7 @@ impl Dataset {
         }
         let same = search.same_bytes()?;
         if let Some(row) = row {
-            remarks.extend(search.vectors(row, options, &same, watch)?);
+            warnings.extend(search.vectors(row, options, &same, watch)?);
         }
         let blank = self.find_blank(watch)?;
         let mut blank: Vec<usize> = blank.iter().filter_map(|id| search.place.get(id).copied()).collect();
@@ -140,24 +141,24 @@ impl Dataset {
         search.flags.extend(blank);
         let mut flags = search.flags;
         flags.sort_by_key(|flag| flag.flag); // stable: in the order of the keys within each kind
-        Ok(Audit { identity, flags, remarks })
+        Ok(Audit { identity, flags, warnings })
     }
 }
 
-struct Search<'a> {
+struct AuditSearch<'a> {
     data: &'a Dataset,
-    facts: &'a Facts,
+    snapshot: &'a Snapshot,
     /// Place of a generation's row among the facts.
     place: HashMap<i64, usize>,
     flags: Vec<Flag>,
 }
 
-impl Search<'_> {
+impl AuditSearch<'_> {
     fn key(&self, at: usize) -> ImageKey {
-        let generation = &self.facts.generations[at];
+        let generation = &self.snapshot.generations[at];
         ImageKey {
-            model: self.facts.models[generation.model as usize].0.clone(),
-            prompt_id: self.facts.prompts[generation.prompt as usize].prompt_id.clone(),
+            model: self.snapshot.models[generation.model as usize].0.clone(),
+            prompt_id: self.snapshot.prompts[generation.prompt as usize].prompt_id.clone(),
             seed: generation.seed,
         }
     }
@@ -167,12 +168,12 @@ impl Search<'_> {
     }
 
     fn is_control(&self, at: usize) -> bool {
-        self.facts.models[self.facts.generations[at].model as usize].1
+        self.snapshot.models[self.snapshot.generations[at].model as usize].1
     }
 
     /// Flags images with the bytes of a reference or of an image before them; gives the latter.
     fn same_bytes(&mut self) -> Result<HashSet<usize>> {
-        let subjects: HashMap<i64, &str> = self.facts.subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
+        let subjects: HashMap<i64, &str> = self.snapshot.subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
         let mut found: Vec<(usize, Flag)> = Vec::new();
         let mut repeated = HashSet::new();
         for group in self.data.catalog.same_content()?.chunk_by(|a, b| a.blake3 == b.blake3) {
@@ -212,7 +213,7 @@ impl Search<'_> {
         let pool: HashMap<i64, Vec<Reference>> = needs.pool(store)?.into_iter().collect();
         let bounds: HashMap<i64, Option<f64>> =
             pool.iter().map(|(subject, references)| (*subject, options.copy.or_else(|| closest(references)))).collect();
-        let subjects: HashMap<i64, &str> = self.facts.subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
+        let subjects: HashMap<i64, &str> = self.snapshot.subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
         let mut copies: Vec<(usize, Flag)> = Vec::new();
         let mut images: Vec<(usize, Vec<f32>)> = Vec::new();
         let mut blocks = Blocks::of(catalog, encoder, Which::Scored)?;
@@ -244,7 +245,7 @@ impl Search<'_> {
                     images.push((at, vector.to_vec()));
                 }
             }
-            watch.report("images", images.len() as u64, Some(self.facts.generations.len() as u64));
+            watch.report("images", images.len() as u64, Some(self.snapshot.generations.len() as u64));
         }
         copies.sort_by_key(|(at, _)| *at); // stable: subjects in the order of the prompt
         self.flags.extend(copies.into_iter().map(|(_, flag)| flag));

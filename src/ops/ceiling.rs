@@ -1,7 +1,7 @@
 //! The ceiling: for every prompt its own references pasted together, and each alone, as images of two control
 //! models, which are embedded and scored like any other.
 
-use crate::catalog::{FirstReference, PromptFact, SubjectFact, Tally};
+use crate::catalog::{FirstReference, PromptRow, SubjectRow, Tally};
 use crate::dataset::layout::CONTROLS;
 use crate::dataset::{Dataset, commit};
 use crate::durable::write_whole;
@@ -60,8 +60,7 @@ impl Dataset {
             written: 0,
         };
         made.crops(&prompts, watch)?;
-        let whole: Vec<&PromptFact> =
-            prompts.iter().filter(|p| p.subjects.iter().all(|s| !made.faults.contains_key(s))).collect();
+        let whole: Vec<&PromptRow> = prompts.iter().filter(|p| p.subjects.iter().all(|s| !made.faults.contains_key(s))).collect();
         made.composites(&whole, watch)?;
         let mut faults: Vec<&String> = made.faults.values().collect();
         faults.sort();
@@ -101,7 +100,7 @@ impl Dataset {
 /// The pictures on their way to the disk.
 struct Made<'a> {
     dir: PathBuf,
-    subjects: &'a [SubjectFact],
+    subjects: &'a [SubjectRow],
     door: &'a Door,
     /// Usable first references by subject row.
     references: HashMap<i64, FirstReference>,
@@ -114,7 +113,7 @@ struct Made<'a> {
 
 impl Made<'_> {
     /// Each subject alone, at every size that its prompts need.
-    fn crops(&mut self, prompts: &[PromptFact], watch: &mut Watch<'_>) -> Result<()> {
+    fn crops(&mut self, prompts: &[PromptRow], watch: &mut Watch<'_>) -> Result<()> {
         let mut sizes: HashMap<usize, BTreeSet<u32>> = HashMap::new();
         for prompt in prompts {
             let side = Grid::of(prompt.subjects.len()).tile;
@@ -169,11 +168,11 @@ impl Made<'_> {
     }
 
     /// Each prompt's subjects together, from the files of the crops, so that a crop is what the composite holds.
-    fn composites(&mut self, prompts: &[&PromptFact], watch: &mut Watch<'_>) -> Result<()> {
+    fn composites(&mut self, prompts: &[&PromptRow], watch: &mut Watch<'_>) -> Result<()> {
         let mut done = 0;
         for block in prompts.chunks(BLOCK) {
             watch.check()?;
-            let made = |prompt: &&PromptFact| {
+            let made = |prompt: &&PromptRow| {
                 let side = Grid::of(prompt.subjects.len()).tile;
                 let tiles = prompt.subjects.iter().map(|s| self.tile(*s, side)).collect::<Result<Vec<Rgb>>>()?;
                 write(&self.composite_path(&prompt.prompt_id), &composite(&tiles))
@@ -201,7 +200,7 @@ impl Made<'_> {
         self.dir.join("composite").join(format!("{}.png", file_stem(prompt_id)))
     }
 
-    fn composite_row(&self, model: &ModelName, prompt: &PromptFact) -> Result<Generation> {
+    fn composite_row(&self, model: &ModelName, prompt: &PromptRow) -> Result<Generation> {
         let grid = Grid::of(prompt.subjects.len());
         let region = |(i, subject): (usize, &usize)| {
             let [x, y] = grid.place(i).map(f64::from);
@@ -212,7 +211,7 @@ impl Made<'_> {
         self.row(model, prompt, 0, self.composite_path(&prompt.prompt_id), &prompt.subjects, &regions)
     }
 
-    fn crop_row(&self, model: &ModelName, prompt: &PromptFact, ordinal: usize) -> Result<Generation> {
+    fn crop_row(&self, model: &ModelName, prompt: &PromptRow, ordinal: usize) -> Result<Generation> {
         let subject = prompt.subjects[ordinal];
         let path = self.crop_path(subject, Grid::of(prompt.subjects.len()).tile);
         self.row(model, prompt, ordinal as i64, path, &[subject], &[])
@@ -223,7 +222,7 @@ impl Made<'_> {
     fn row(
         &self,
         model: &ModelName,
-        prompt: &PromptFact,
+        prompt: &PromptRow,
         seed: i64,
         path: PathBuf,
         pasted: &[usize],

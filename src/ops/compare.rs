@@ -2,7 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::report::{CompareOptions, Comparisons, Facts, Leaderboard};
+use crate::report::{CompareOptions, Comparisons, Leaderboard, Snapshot};
 use crate::vocabulary::ModelName;
 
 impl Dataset {
@@ -11,7 +11,7 @@ impl Dataset {
     /// # Errors
     /// There is no such model or measure, or nothing says which encoder decides collapse.
     pub fn compare(&self, models: Option<[&ModelName; 2]>, options: &CompareOptions) -> Result<Comparisons> {
-        crate::report::compare(&self.facts_to_compare(options)?, models, options)
+        crate::report::compare(&self.snapshot_to_compare(options)?, models, options)
     }
 
     /// The models under test, best first, with those grouped that cannot be told apart.
@@ -19,14 +19,14 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::compare`].
     pub fn leaderboard(&self, options: &CompareOptions) -> Result<Leaderboard> {
-        crate::report::leaderboard(&self.facts_to_compare(options)?, options)
+        crate::report::leaderboard(&self.snapshot_to_compare(options)?, options)
     }
 
-    fn facts_to_compare(&self, options: &CompareOptions) -> Result<Facts> {
+    fn snapshot_to_compare(&self, options: &CompareOptions) -> Result<Snapshot> {
         let (encoders, identity) = self.encoders_and_identity(options.identity.as_deref())?;
         let all = options.by.iter().any(|key| key.is_of_subjects());
-        let mut facts = self.facts(encoders, |name| all || name == identity)?;
-        facts.local = self.local_facts(&facts, &identity)?;
-        Ok(facts)
+        let mut snapshot = self.snapshot(encoders, |name| all || name == identity)?;
+        snapshot.local = self.local_snapshot(&snapshot, &identity)?;
+        Ok(snapshot)
     }
 }

@@ -38,15 +38,15 @@ pub struct Digest {
 type LocalRow<'a> = (&'a str, f64, f64, [u32; 3]);
 
 /// A table on its way.
-struct Rows {
+struct DigestRows {
     table: &'static str,
     rows: u64,
     hasher: blake3::Hasher,
 }
 
-impl Rows {
-    fn of(table: &'static str) -> Rows {
-        Rows { table, rows: 0, hasher: blake3::Hasher::new() }
+impl DigestRows {
+    fn of(table: &'static str) -> DigestRows {
+        DigestRows { table, rows: 0, hasher: blake3::Hasher::new() }
     }
 
     fn row(&mut self, row: &impl Serialize) {
@@ -73,14 +73,14 @@ impl Dataset {
         for (subject, file) in self.catalog.reference_files()? {
             references.entry(subject).or_default().push((file.status, file.blake3));
         }
-        let mut table = Rows::of("subjects");
+        let mut table = DigestRows::of("subjects");
         for s in &subjects {
             table.row(&(&s.subject_id, &s.label, &s.source, s.kind, &s.caption, &s.license, references.get(&s.id)));
         }
         let mut tables = vec![table.done()];
 
         let prompts = self.catalog.prompts()?;
-        let mut table = Rows::of("prompts");
+        let mut table = DigestRows::of("prompts");
         for p in &prompts {
             let requested: Vec<&str> = p.subjects.iter().map(|s| subjects[*s].subject_id.as_str()).collect();
             table.row(&(&p.prompt_id, &p.text, p.scene_type, requested, p.cut));
@@ -91,17 +91,17 @@ impl Dataset {
         let (models, generations) = (self.catalog.models()?, self.catalog.generations()?);
         let (files, regions) = (self.catalog.generation_files()?, self.catalog.regions()?);
         let key =
-            |g: &crate::catalog::GenerationFact| (&models[g.model as usize].0, &prompts[g.prompt as usize].prompt_id, g.seed);
-        let mut table = Rows::of("generations");
+            |g: &crate::catalog::GenerationRow| (&models[g.model as usize].0, &prompts[g.prompt as usize].prompt_id, g.seed);
+        let mut table = DigestRows::of("generations");
         for g in &generations {
             let file = files.get(&g.id).map(|file| (file.status, &file.blake3));
             table.row(&(key(g), models[g.model as usize].1, file, g.size, regions.get(&g.id)));
         }
         tables.push(table.done());
 
-        let (mut encoder_rows, mut vector_rows) = (Rows::of("encoders"), Rows::of("vectors"));
-        let (mut image_rows, mut subject_rows) = (Rows::of("image_scores"), Rows::of("subject_scores"));
-        let mut local_rows = Rows::of("local_scores");
+        let (mut encoder_rows, mut vector_rows) = (DigestRows::of("encoders"), DigestRows::of("vectors"));
+        let (mut image_rows, mut subject_rows) = (DigestRows::of("image_scores"), DigestRows::of("subject_scores"));
+        let mut local_rows = DigestRows::of("local_scores");
         let ids: HashMap<i64, &str> = subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
         let mut image_scores: HashMap<(i64, i64), (f64, Option<f64>)> = HashMap::new();
         for score in self.catalog.image_scores()? {
@@ -139,16 +139,16 @@ impl Dataset {
                 }
             }
         }
-        tables.extend([encoder_rows, vector_rows, image_rows, subject_rows].map(Rows::done));
+        tables.extend([encoder_rows, vector_rows, image_rows, subject_rows].map(DigestRows::done));
         // Where nothing was looked through the hash is as it was before there were windows.
         tables.extend((local_rows.rows > 0).then(|| local_rows.done()));
 
-        let mut whole = Rows::of("data set");
+        let mut whole = DigestRows::of("data set");
         tables.iter().for_each(|t| whole.row(&(t.table, t.rows, &t.blake3)));
         Ok(Digest { blake3: whole.done().blake3, tables })
     }
 
-    fn digest_vectors(&self, encoder: &crate::catalog::EncoderRow, rows: &mut Rows, watch: &mut Watch<'_>) -> Result<()> {
+    fn digest_vectors(&self, encoder: &crate::catalog::EncoderRow, rows: &mut DigestRows, watch: &mut Watch<'_>) -> Result<()> {
         let block = (GATHER_BYTES / (4 * encoder.dimension)).max(1);
         let mut pending: Vec<KeyedVector> = Vec::new();
         let mut flush = |pending: &mut Vec<KeyedVector>, watch: &mut Watch<'_>| -> Result<()> {

@@ -1,7 +1,7 @@
 //! The exported tables: Parquet that pandas, DuckDB, Polars and Spark open unchanged. Rows come in the
 //! order of their keys, so that the same data set gives the same bytes, however it was filled.
 
-use crate::catalog::{Catalog, EncoderRow, GenerationFact, KeyedVector, Place, PromptFact};
+use crate::catalog::{Catalog, EncoderRow, GenerationRow, KeyedVector, PromptRow, VectorPlace};
 use crate::dataset::Dataset;
 use crate::durable::{sync_dir, write_directory};
 use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
@@ -44,14 +44,14 @@ pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_
 }
 
 /// A table being written.
-struct Table {
+struct ExportTable {
     path: PathBuf,
     writer: Option<ArrowWriter<File>>,
 }
 
-impl Table {
-    fn new(dir: &Path, name: &str) -> Table {
-        Table { path: dir.join(format!("{name}.parquet")), writer: None }
+impl ExportTable {
+    fn new(dir: &Path, name: &str) -> ExportTable {
+        ExportTable { path: dir.join(format!("{name}.parquet")), writer: None }
     }
 
     /// Writes columns of equal length; `true`: the column may hold nulls.
@@ -81,7 +81,7 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
     for path in subjects.iter_mut().flat_map(|subject| &mut subject.references) {
         *path = catalog.kept_path(path)?;
     }
-    let mut table = Table::new(dir, "subjects");
+    let mut table = ExportTable::new(dir, "subjects");
     table.write(vec![
         ("subject_id", text_column(subjects.iter().map(|s| Some(s.subject_id.as_str()))), false),
         ("label", text_column(subjects.iter().map(|s| Some(s.label.as_str()))), false),
@@ -94,7 +94,7 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
     table.finish()?;
 
     let prompts = catalog.prompts()?;
-    let mut table = Table::new(dir, "prompts");
+    let mut table = ExportTable::new(dir, "prompts");
     table.write(vec![
         ("prompt_id", text_column(prompts.iter().map(|p| Some(p.prompt_id.as_str()))), false),
         ("text", text_column(prompts.iter().map(|p| Some(p.text.as_str()))), false),
@@ -108,12 +108,12 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
     let encoders = catalog.encoders()?;
     let generations = catalog.generations()?;
     let encoder_rank: HashMap<i64, usize> = encoders.iter().enumerate().map(|(rank, e)| (e.id, rank)).collect();
-    let keys = Keys { models: &models, prompts: &prompts };
-    let mut generation_table = Table::new(dir, "generations");
-    let mut subject_table = Table::new(dir, "subject_scores");
-    let mut image_table = Table::new(dir, "image_scores");
+    let keys = ExportKeys { models: &models, prompts: &prompts };
+    let mut generation_table = ExportTable::new(dir, "generations");
+    let mut subject_table = ExportTable::new(dir, "subject_scores");
+    let mut image_table = ExportTable::new(dir, "image_scores");
     // At least one batch each, so that a table without rows is a file with columns all the same.
-    let empty: [&[GenerationFact]; 1] = [&[]];
+    let empty: [&[GenerationRow]; 1] = [&[]];
     let blocks = generations.chunks(BATCH / 8).chain(empty.into_iter().take(usize::from(generations.is_empty())));
     let mut done = 0;
     for block in blocks {
@@ -155,7 +155,7 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
         generation_table.write(columns)?;
 
         let encoder = |id: i64| Some(encoders[encoder_rank[&id]].name.as_str());
-        let subject_of = |(generation, ordinal): (&GenerationFact, u32)| {
+        let subject_of = |(generation, ordinal): (&GenerationRow, u32)| {
             Some(subjects[prompts[generation.prompt as usize].subjects[ordinal as usize]].subject_id.as_str())
         };
         let of_window = |pick: fn(Square) -> u32| -> ArrayRef {
@@ -202,21 +202,21 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
 }
 
 /// The columns that every table of generations begins with.
-struct Keys<'a> {
+struct ExportKeys<'a> {
     models: &'a [(String, bool)],
-    prompts: &'a [PromptFact],
+    prompts: &'a [PromptRow],
 }
 
-impl Keys<'_> {
-    fn columns_with_control(&self, rows: &[GenerationFact]) -> Vec<(&'static str, ArrayRef, bool)> {
+impl ExportKeys<'_> {
+    fn columns_with_control(&self, rows: &[GenerationRow]) -> Vec<(&'static str, ArrayRef, bool)> {
         let control = BooleanArray::from_iter(rows.iter().map(|g| Some(self.models[g.model as usize].1)));
         let mut columns = self.columns(rows);
         columns.insert(1, ("control", Arc::new(control), false));
         columns
     }
 
-    fn columns(&self, rows: &[GenerationFact]) -> Vec<(&'static str, ArrayRef, bool)> {
-        let prompt = |g: &GenerationFact| &self.prompts[g.prompt as usize];
+    fn columns(&self, rows: &[GenerationRow]) -> Vec<(&'static str, ArrayRef, bool)> {
+        let prompt = |g: &GenerationRow| &self.prompts[g.prompt as usize];
         vec![
             ("model", text_column(rows.iter().map(|g| Some(self.models[g.model as usize].0.as_str()))), false),
             ("prompt_id", text_column(rows.iter().map(|g| Some(prompt(g).prompt_id.as_str()))), false),
@@ -297,7 +297,7 @@ impl EncoderFiles<'_> {
 
     fn flush(&mut self, pending: &mut Vec<KeyedVector>) -> Result<()> {
         let dimension = self.encoder.dimension;
-        let places: Vec<Place> = pending.iter().map(|v| v.place).collect();
+        let places: Vec<VectorPlace> = pending.iter().map(|v| v.place).collect();
         let vectors = self.store.gather(&places, dimension)?;
         for (keyed, vector) in pending.drain(..).zip(vectors.chunks_exact(dimension)) {
             if self.rows * dimension * 4 >= FILE_BYTES

@@ -10,7 +10,7 @@
 //! | `ingest` | manifests and embeddings files into the catalog, together or not at all | [`IngestOptions`], [`IngestSummary`] |
 //! | `ceiling` | pastes references together, as control models | [`ControlsSummary`] |
 //! | `pool_check` | finds what is wrong with the references | [`PoolCheck`] |
-//! | `stress_test` | makes prompts of subjects; checks prompts | [`BenchOptions`], [`BenchSummary`], [`BenchCheck`] |
+//! | `stress_test` | makes prompts of subjects; checks prompts | [`StressTestOptions`], [`StressTestSummary`], [`StressTestCheck`] |
 //! | `generate` | tells a generator the stress test; drives it over what is missing | [`RunOptions`], [`RunSummary`] |
 //! | `report` | scores into tables, figures and the page | [`FigureOptions`] |
 //! | `compare` | two models, or all of them | |
@@ -54,6 +54,6 @@ pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
 pub use pool_check::PoolCheck;
 pub use relocate::Relocation;
 pub use report::figures::FigureOptions;
-pub use stress_test::{BenchCheck, BenchOptions, BenchSummary};
+pub use stress_test::{StressTestCheck, StressTestOptions, StressTestSummary};
 pub use verify::repair::RepairOptions;
 pub use verify::{Depth, Verification};

@@ -1,7 +1,6 @@
 //! What is wrong with the pool's references: files, pixels, and vectors where there are some.
 
-use crate::bench::{Check, Finding};
-use crate::catalog::SubjectFact;
+use crate::catalog::SubjectRow;
 use crate::dataset::Dataset;
 use crate::encoder::BUILTIN;
 use crate::error::{Error, Result, io_reason};
@@ -9,6 +8,7 @@ use crate::image::quality::{ALIKE, BLANK, BLURRED, Quality, SMALL};
 use crate::image::{Appearance, Door, Transparency, decode_on};
 use crate::ops::score::Needs;
 use crate::score::{Reference, cosine, mean};
+use crate::stress_test::{Check, Finding};
 use crate::vocabulary::plain;
 use crate::watch::Watch;
 use rayon::prelude::*;
@@ -62,7 +62,8 @@ impl Dataset {
         for encoder in self.catalog.encoders()?.iter().filter(|e| images.iter().any(|(id, _)| *id == e.id)) {
             watch.check()?;
             let pool = Needs::read(&self.catalog, encoder)?.pool(&self.store)?;
-            let pool: Vec<Member<'_>> = pool.iter().map(|(id, references)| Member { id: ids[id], references }).collect();
+            let pool: Vec<CheckedReference<'_>> =
+                pool.iter().map(|(id, references)| CheckedReference { id: ids[id], references }).collect();
             let name = encoder.name.as_str();
             for finding in same_by_vectors(&pool, name) {
                 // What was seen in the bytes or the pixels need not be said again.
@@ -84,7 +85,7 @@ impl Dataset {
 
 /// A reference that was looked at.
 pub(crate) struct Looked<'a> {
-    subject: &'a SubjectFact,
+    subject: &'a SubjectRow,
     index: usize,
     blake3: Option<blake3::Hash>,
     /// Its measures, or why there are none.
@@ -94,12 +95,12 @@ pub(crate) struct Looked<'a> {
 
 /// Reads every reference, on all cores.
 pub(crate) fn look<'a>(
-    subjects: &'a [SubjectFact],
+    subjects: &'a [SubjectRow],
     door: &Door,
     transparency: Transparency,
     watch: &mut Watch<'_>,
 ) -> Result<Vec<Looked<'a>>> {
-    let all: Vec<(&SubjectFact, usize)> = subjects.iter().flat_map(|s| (0..s.references.len()).map(move |i| (s, i))).collect();
+    let all: Vec<(&SubjectRow, usize)> = subjects.iter().flat_map(|s| (0..s.references.len()).map(move |i| (s, i))).collect();
     let mut looked = Vec::with_capacity(all.len());
     for block in all.chunks(BLOCK) {
         watch.check()?;
@@ -173,7 +174,7 @@ pub(crate) fn duplicates(looked: &[Looked<'_>]) -> Vec<Finding> {
     looked.par_iter().enumerate().flat_map_iter(of).collect()
 }
 
-fn licences(subjects: &[SubjectFact]) -> Option<Finding> {
+fn licences(subjects: &[SubjectRow]) -> Option<Finding> {
     let without: Vec<&str> = subjects
         .iter()
         .filter(|s| s.license.as_deref().is_none_or(|l| l.trim().is_empty()))
@@ -186,14 +187,14 @@ fn licences(subjects: &[SubjectFact]) -> Option<Finding> {
 }
 
 /// A subject with the vectors of all its references.
-struct Member<'a> {
+struct CheckedReference<'a> {
     id: &'a str,
     references: &'a [Reference],
 }
 
-impl Member<'_> {
+impl CheckedReference<'_> {
     /// Cosines with the references of another.
-    fn cosines(&self, other: &Member<'_>) -> Vec<f64> {
+    fn cosines(&self, other: &CheckedReference<'_>) -> Vec<f64> {
         let pairs = self.references.iter().flat_map(|a| other.references.iter().map(move |b| (a, b)));
         pairs.map(|(a, b)| cosine(&a.vector, &b.vector)).collect()
     }
@@ -206,8 +207,8 @@ impl Member<'_> {
 }
 
 /// Subjects one of whose references is all but the same as one of an earlier subject.
-fn same_by_vectors(pool: &[Member<'_>], encoder: &str) -> Vec<Finding> {
-    let of = |(n, member): (usize, &Member<'_>)| {
+fn same_by_vectors(pool: &[CheckedReference<'_>], encoder: &str) -> Vec<Finding> {
+    let of = |(n, member): (usize, &CheckedReference<'_>)| {
         let other = pool[..n].iter().map(|other| (member.cosines(other).into_iter().fold(-1.0, f64::max), other.id));
         let (highest, other) = other.max_by(|a, b| a.0.total_cmp(&b.0))?;
         let says = format!("a reference is all but the same as one of {other} (cosine {highest:.3} by {encoder})");
@@ -217,8 +218,8 @@ fn same_by_vectors(pool: &[Member<'_>], encoder: &str) -> Vec<Finding> {
 }
 
 /// Subjects whose references are on average more like another subject's than like each other.
-fn disagreeing(pool: &[Member<'_>], encoder: &str) -> Vec<Finding> {
-    let of = |member: &Member<'_>| {
+fn disagreeing(pool: &[CheckedReference<'_>], encoder: &str) -> Vec<Finding> {
+    let of = |member: &CheckedReference<'_>| {
         let own = member.own_cosines();
         if own.is_empty() {
             return None;

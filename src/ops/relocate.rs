@@ -28,7 +28,7 @@ pub struct Relocation {
 }
 
 /// What was found of an image in its new place.
-enum Found {
+enum Whereabouts {
     /// Size and time as the catalog knows them, or nothing is known of it yet.
     Same,
     /// Another size or time; the bytes as the catalog knows them.
@@ -68,9 +68,9 @@ impl Dataset {
             watch.report("images", found.len() as u64, Some(chosen.len() as u64));
         }
         let all = || chosen.iter().map(|(image, path)| (image.path.as_path(), path.as_path())).zip(&found);
-        let other: Vec<&Path> = all().filter(|(_, f)| matches!(f, Found::Other)).map(|((_, path), _)| path).collect();
-        let behind: Vec<&Path> = all().filter(|(_, f)| matches!(f, Found::Behind)).map(|((path, _), _)| path).collect();
-        let absent = found.iter().filter(|f| matches!(f, Found::Absent)).count();
+        let other: Vec<&Path> = all().filter(|(_, f)| matches!(f, Whereabouts::Other)).map(|((_, path), _)| path).collect();
+        let behind: Vec<&Path> = all().filter(|(_, f)| matches!(f, Whereabouts::Behind)).map(|((path, _), _)| path).collect();
+        let absent = found.iter().filter(|f| matches!(f, Whereabouts::Absent)).count();
         let mut faults = Vec::new();
         if !other.is_empty() {
             faults.push(format!("{} other content than the catalog knows: {}", files(other.len(), "has", "have"), names(&other)));
@@ -92,9 +92,12 @@ impl Dataset {
                 "give the directory that holds now what the first one held",
             ));
         }
-        let count = |which: fn(&Found) -> bool| found.iter().filter(|f| which(f)).count() as u64;
-        let relocation =
-            Relocation { moved: chosen.len() as u64, read: count(|f| matches!(f, Found::SameBytes(_))), absent: absent as u64 };
+        let count = |which: fn(&Whereabouts) -> bool| found.iter().filter(|f| which(f)).count() as u64;
+        let relocation = Relocation {
+            moved: chosen.len() as u64,
+            read: count(|f| matches!(f, Whereabouts::SameBytes(_))),
+            absent: absent as u64,
+        };
         if dry_run {
             return Ok(relocation);
         }
@@ -107,7 +110,7 @@ impl Dataset {
                 )
             })?;
             changes.relocate(image.id, path)?;
-            if let Found::SameBytes(probe) = found {
+            if let Whereabouts::SameBytes(probe) = found {
                 changes.record_probe(image.id, probe)?;
             }
         }
@@ -116,18 +119,20 @@ impl Dataset {
     }
 }
 
-fn look(image: &PlacedImage, path: &Path) -> Found {
+fn look(image: &PlacedImage, path: &Path) -> Whereabouts {
     match state_of(path) {
-        FileState::There { bytes, mtime_ns } if (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns)) => Found::Same,
+        FileState::There { bytes, mtime_ns } if (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns)) => {
+            Whereabouts::Same
+        }
         FileState::There { .. } => match image.blake3 {
-            None => Found::Same,
+            None => Whereabouts::Same,
             Some(known) => match probe(path) {
-                found if found.blake3 == Some(known) => Found::SameBytes(Box::new(found)),
-                _ => Found::Other,
+                found if found.blake3 == Some(known) => Whereabouts::SameBytes(Box::new(found)),
+                _ => Whereabouts::Other,
             },
         },
-        _ if path != image.path && matches!(state_of(&image.path), FileState::There { .. }) => Found::Behind,
-        _ => Found::Absent,
+        _ if path != image.path && matches!(state_of(&image.path), FileState::There { .. }) => Whereabouts::Behind,
+        _ => Whereabouts::Absent,
     }
 }
 

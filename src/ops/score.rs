@@ -1,7 +1,7 @@
 //! What is embedded and not scored, scored block by block: memory holds one block of generations and the
 //! references and prompts that it needs, however many there are in all.
 
-use crate::catalog::{Candidate, Catalog, EncoderRow, Place, Score, Which};
+use crate::catalog::{Catalog, EncoderRow, Score, ScoringTask, VectorPlace, Which};
 use crate::dataset::Dataset;
 use crate::embeddings::Store;
 use crate::error::Result;
@@ -75,11 +75,11 @@ impl<'e> Blocks<'e> {
     }
 
     /// The next block; none is empty.
-    pub fn next(&mut self, catalog: &Catalog) -> Result<Option<Vec<Candidate>>> {
+    pub fn next(&mut self, catalog: &Catalog) -> Result<Option<Vec<ScoringTask>>> {
         let rows = (BLOCK_BYTES / (4 * self.encoder.dimension)).clamp(1, BLOCK_ROWS);
         while let Some(part) = self.parts.front() {
             let block = catalog.candidates(self.encoder, *part, self.which, self.after, rows)?;
-            self.after = block.last().map(Candidate::position);
+            self.after = block.last().map(ScoringTask::position);
             if self.after.is_some() {
                 return Ok(Some(block));
             }
@@ -93,16 +93,16 @@ impl<'e> Blocks<'e> {
 pub struct Needs {
     dimension: usize,
     /// Per subject its references; `None`: one of them has no vector, so no score may be made.
-    references: HashMap<i64, Option<Vec<Place>>>,
+    references: HashMap<i64, Option<Vec<VectorPlace>>>,
     /// Per prompt its subjects, in order.
     subjects: HashMap<i64, Vec<i64>>,
-    prompts: HashMap<i64, Place>,
+    prompts: HashMap<i64, VectorPlace>,
 }
 
 impl Needs {
     /// Reads what an encoder's scores need.
     pub fn read(catalog: &Catalog, encoder: &EncoderRow) -> Result<Needs> {
-        let mut references: HashMap<i64, Option<Vec<Place>>> = HashMap::new();
+        let mut references: HashMap<i64, Option<Vec<VectorPlace>>> = HashMap::new();
         for reference in catalog.reference_vectors(encoder.id)? {
             let places = references.entry(reference.subject).or_insert_with(|| Some(Vec::new()));
             match reference.place {
@@ -120,9 +120,10 @@ impl Needs {
 
     /// Every subject that can be compared with, and its references, by row.
     pub fn pool(&self, store: &Store) -> Result<Vec<(i64, Vec<Reference>)>> {
-        let mut places: Vec<(i64, &[Place])> = self.references.iter().filter_map(|(id, p)| Some((*id, p.as_deref()?))).collect();
+        let mut places: Vec<(i64, &[VectorPlace])> =
+            self.references.iter().filter_map(|(id, p)| Some((*id, p.as_deref()?))).collect();
         places.sort_unstable_by_key(|(id, _)| *id);
-        let read = |(id, places): (i64, &[Place])| {
+        let read = |(id, places): (i64, &[VectorPlace])| {
             let vectors = store.gather(places, self.dimension)?;
             Ok((id, vectors.chunks_exact(self.dimension).map(|v| Reference::new(v.to_vec())).collect()))
         };
@@ -135,19 +136,19 @@ impl Needs {
     }
 
     /// The references of each of a prompt's subjects; `None` if anything lacks.
-    fn of(&self, prompt: i64) -> Option<Vec<&[Place]>> {
+    fn of(&self, prompt: i64) -> Option<Vec<&[VectorPlace]>> {
         self.subjects.get(&prompt)?.iter().map(|s| self.references.get(s)?.as_deref()).collect()
     }
 }
 
 /// The scores of those generations of a block that have all they need, in the block's order.
-pub fn score_block(needs: &Needs, store: &Store, block: &[Candidate]) -> Result<Vec<Score>> {
-    let ready: Vec<(&Candidate, Vec<&[Place]>)> = block.iter().filter_map(|c| Some((c, needs.of(c.prompt)?))).collect();
-    let places: Vec<Place> = ready.iter().map(|(c, _)| c.place).collect();
+pub fn score_block(needs: &Needs, store: &Store, block: &[ScoringTask]) -> Result<Vec<Score>> {
+    let ready: Vec<(&ScoringTask, Vec<&[VectorPlace]>)> = block.iter().filter_map(|c| Some((c, needs.of(c.prompt)?))).collect();
+    let places: Vec<VectorPlace> = ready.iter().map(|(c, _)| c.place).collect();
     let vectors = store.gather(&places, needs.dimension)?;
     let references = gather(needs, store, ready.iter().flat_map(|(_, subjects)| subjects.iter().copied().flatten().copied()))?;
     let prompts = gather(needs, store, ready.iter().filter_map(|(c, _)| needs.prompts.get(&c.prompt).copied()))?;
-    let score = |((candidate, subjects), vector): (&(&Candidate, Vec<&[Place]>), &[f32])| {
+    let score = |((candidate, subjects), vector): (&(&ScoringTask, Vec<&[VectorPlace]>), &[f32])| {
         let subjects: Vec<Vec<&Reference>> = subjects.iter().map(|s| s.iter().map(|p| &references[p]).collect()).collect();
         let prompt = needs.prompts.get(&candidate.prompt).map(|p| &prompts[p]);
         let (similarities, clip_t) = score_generation(vector, &subjects, prompt);
@@ -157,8 +158,8 @@ pub fn score_block(needs: &Needs, store: &Store, block: &[Candidate]) -> Result<
 }
 
 /// The vectors at these places, each read once.
-fn gather(needs: &Needs, store: &Store, places: impl Iterator<Item = Place>) -> Result<HashMap<Place, Reference>> {
-    let mut places: Vec<Place> = places.collect();
+fn gather(needs: &Needs, store: &Store, places: impl Iterator<Item = VectorPlace>) -> Result<HashMap<VectorPlace, Reference>> {
+    let mut places: Vec<VectorPlace> = places.collect();
     places.sort_unstable();
     places.dedup();
     let vectors = store.gather(&places, needs.dimension)?;

@@ -1,18 +1,18 @@
 //! A stress test of one's own, made of the catalog's subjects or of a directory of images, and registered with its
 //! seeds: all of it or nothing. And the check of any set of prompts.
 
-use crate::bench::lint::{Draft, balance_of_used, distinct_sets, lint};
-use crate::bench::{self, Balance, Candidate, Finding, Shape};
-use crate::catalog::{PromptFact, SubjectFact};
+use crate::catalog::{PromptRow, SubjectRow};
 use crate::dataset::Dataset;
 use crate::durable::{check_target, write_whole};
 use crate::error::{Error, Result};
 use crate::image::Door;
-use crate::manifest::{ImageFolder, Located, Manifest, Origin, Place, Problem, Prompt, RowKind, Subject, nearest, suggestion};
+use crate::manifest::{ImageFolder, Located, Manifest, Origin, Position, Problem, Prompt, RowKind, Subject, nearest, suggestion};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::Counts;
 use crate::ops::pool_check::{duplicates, look};
 use crate::ops::scan;
+use crate::stress_test::lint::{PromptDraft, balance_of_used, distinct_sets, lint};
+use crate::stress_test::{self, Balance, Design, Finding, PoolSubject};
 use crate::vocabulary::{Outcome, SubjectId, SubjectKind, quote};
 use crate::watch::Watch;
 use rayon::prelude::*;
@@ -21,11 +21,11 @@ use std::path::{Path, PathBuf};
 
 /// What stress test to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BenchOptions {
+pub struct StressTestOptions {
     /// A directory of images, one file or one folder a subject; `None`: the subjects in the catalog.
     pub images: Option<PathBuf>,
     /// How many subjects, scene types and prompts.
-    pub shape: Shape,
+    pub shape: Design,
     /// What every prompt is to be generated with.
     pub seeds: Vec<i64>,
     /// Only subjects of these kinds; empty: any.
@@ -40,12 +40,12 @@ pub struct BenchOptions {
     pub dry_run: bool,
 }
 
-impl Default for BenchOptions {
+impl Default for StressTestOptions {
     /// The paper's shape and seeds, of all subjects in the catalog.
-    fn default() -> BenchOptions {
-        BenchOptions {
+    fn default() -> StressTestOptions {
+        StressTestOptions {
             images: None,
-            shape: Shape::default(),
+            shape: Design::default(),
             seeds: vec![42, 43, 44],
             kinds: Vec::new(),
             exclude: Vec::new(),
@@ -58,7 +58,7 @@ impl Default for BenchOptions {
 
 /// A stress test that was made, or with `dry_run` would have been.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BenchSummary {
+pub struct StressTestSummary {
     /// Its prompts, by subject count, scene type and number.
     pub prompts: Vec<Prompt>,
     /// What became of them in the catalog.
@@ -76,22 +76,22 @@ impl Dataset {
     /// # Errors
     /// The pool is too small, a reference cannot be used, an excluded subject is not there, a prompt or the seeds are
     /// known with other content; nothing was written.
-    pub fn bench_build(&mut self, options: &BenchOptions, watch: &mut Watch<'_>) -> Result<BenchSummary> {
+    pub fn build_stress_test(&mut self, options: &StressTestOptions, watch: &mut Watch<'_>) -> Result<StressTestSummary> {
         check_seeds(&options.seeds)?;
         options.out.as_deref().map_or(Ok(()), check_target)?;
         let folder = options.images.as_deref().map(|dir| images(dir, watch)).transpose()?;
         let pool = match &folder {
-            Some(subjects) => subjects.iter().map(|s| Member::of_row(&s.row)).collect(),
-            None => self.catalog.subjects()?.iter().map(Member::of_fact).collect::<Result<Vec<Member>>>()?,
+            Some(subjects) => subjects.iter().map(|s| PoolMember::of_row(&s.row)).collect(),
+            None => self.catalog.subjects()?.iter().map(PoolMember::of_fact).collect::<Result<Vec<PoolMember>>>()?,
         };
         let pool = select(pool, options)?;
         check_references(&pool, &self.door)?;
-        let candidates: Vec<Candidate> = pool.into_iter().map(|m| m.candidate).collect();
-        let made = bench::build(candidates.clone(), &options.shape)?;
+        let candidates: Vec<PoolSubject> = pool.into_iter().map(|m| m.candidate).collect();
+        let made = stress_test::build(candidates.clone(), &options.shape)?;
         made.warnings.iter().for_each(|warning| watch.warn(warning));
 
         let place: HashMap<&SubjectId, usize> = candidates.iter().enumerate().map(|(i, c)| (&c.id, i)).collect();
-        let casts: Vec<Vec<usize>> = made.prompts.iter().map(|p| p.subjects.iter().map(|s| place[s]).collect()).collect();
+        let subject_sets: Vec<Vec<usize>> = made.prompts.iter().map(|p| p.subjects.iter().map(|s| place[s]).collect()).collect();
         let used: Vec<Located<Subject>> =
             folder.unwrap_or_default().into_iter().filter(|s| place.contains_key(&s.row.subject_id)).collect();
         let of_images = !used.is_empty();
@@ -122,8 +122,8 @@ impl Dataset {
                 scan::inspect(&mut self.catalog, &self.door, watch)?;
             }
         }
-        Ok(BenchSummary {
-            balance: bench::balance(&candidates, &casts),
+        Ok(StressTestSummary {
+            balance: stress_test::balance(&candidates, &subject_sets),
             prompts: made.prompts,
             prompt_rows: rows.prompts,
             subject_rows: rows.subjects,
@@ -133,7 +133,7 @@ impl Dataset {
 
 /// What was found in a set of prompts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BenchCheck {
+pub struct StressTestCheck {
     /// What is wrong, by check.
     pub findings: Vec<Finding>,
     /// Prompts looked at.
@@ -151,13 +151,13 @@ impl Dataset {
     ///
     /// # Errors
     /// There are no prompts; the manifest cannot be read, has bad rows or names subjects that are not there.
-    pub fn bench_check(&self, prompts: Option<&Path>, watch: &mut Watch<'_>) -> Result<BenchCheck> {
+    pub fn check_stress_test(&self, prompts: Option<&Path>, watch: &mut Watch<'_>) -> Result<StressTestCheck> {
         let subjects = self.catalog.subjects()?;
-        let pool = subjects.iter().map(candidate).collect::<Result<Vec<Candidate>>>()?;
-        let drafts: Vec<Draft> = match prompts {
+        let pool = subjects.iter().map(candidate).collect::<Result<Vec<PoolSubject>>>()?;
+        let drafts: Vec<PromptDraft> = match prompts {
             Some(path) => drafts(path, &pool, watch)?,
             None => {
-                let of = |p: PromptFact| Draft { id: p.prompt_id, text: p.text, scene: p.scene_type, subjects: p.subjects };
+                let of = |p: PromptRow| PromptDraft { id: p.prompt_id, text: p.text, scene: p.scene_type, subjects: p.subjects };
                 self.catalog.prompts()?.into_iter().map(of).collect()
             }
         };
@@ -171,7 +171,7 @@ impl Dataset {
         findings.extend(duplicates(&look(&subjects, &self.door, self.catalog.transparency()?, watch)?));
         findings.sort_by_key(|f| f.check);
         let used: HashSet<usize> = drafts.iter().flat_map(|d| d.subjects.iter().copied()).collect();
-        Ok(BenchCheck {
+        Ok(StressTestCheck {
             findings,
             prompts: drafts.len(),
             distinct_sets: distinct_sets(&drafts),
@@ -182,7 +182,7 @@ impl Dataset {
 }
 
 /// The rows of a prompts manifest.
-fn drafts(path: &Path, pool: &[Candidate], watch: &mut Watch<'_>) -> Result<Vec<Draft>> {
+fn drafts(path: &Path, pool: &[PoolSubject], watch: &mut Watch<'_>) -> Result<Vec<PromptDraft>> {
     let place: HashMap<&str, usize> = pool.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
     let mut manifest = Manifest::open(path, RowKind::Prompts, None, watch.stop())?;
     let (mut drafts, mut problems, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
@@ -208,7 +208,7 @@ fn drafts(path: &Path, pool: &[Candidate], watch: &mut Watch<'_>) -> Result<Vec<
                 }
             }
         }
-        drafts.push(Draft { id: row.row.prompt_id.to_string(), text: row.row.text, scene: row.row.scene_type, subjects });
+        drafts.push(PromptDraft { id: row.row.prompt_id.to_string(), text: row.row.text, scene: row.row.scene_type, subjects });
     }
     manifest.into_warnings().iter().for_each(|w| watch.warn(&w.to_string()));
     if problems.is_empty() { Ok(drafts) } else { Err(Error::Manifest(problems)) }
@@ -218,30 +218,30 @@ fn drafts(path: &Path, pool: &[Candidate], watch: &mut Watch<'_>) -> Result<Vec<
 const ORIGIN: &str = "bench build";
 
 fn entry(i: usize, row: Prompt) -> Located<Prompt> {
-    Located { origin: Origin { file: Path::new(ORIGIN).into(), place: Place::Entry(i as u64 + 1) }, row }
+    Located { origin: Origin { file: Path::new(ORIGIN).into(), place: Position::Entry(i as u64 + 1) }, row }
 }
 
 /// A subject and its files.
-struct Member {
-    candidate: Candidate,
+struct PoolMember {
+    candidate: PoolSubject,
     references: Vec<PathBuf>,
 }
 
-impl Member {
-    fn of_row(row: &Subject) -> Member {
-        let candidate = Candidate { id: row.subject_id.clone(), label: row.label.clone(), kind: row.kind };
-        Member { candidate, references: row.references.iter().map(|r| r.path.clone()).collect() }
+impl PoolMember {
+    fn of_row(row: &Subject) -> PoolMember {
+        let candidate = PoolSubject { id: row.subject_id.clone(), label: row.label.clone(), kind: row.kind };
+        PoolMember { candidate, references: row.references.iter().map(|r| r.path.clone()).collect() }
     }
 
-    fn of_fact(fact: &SubjectFact) -> Result<Member> {
-        Ok(Member { candidate: candidate(fact)?, references: fact.references.iter().map(PathBuf::from).collect() })
+    fn of_fact(fact: &SubjectRow) -> Result<PoolMember> {
+        Ok(PoolMember { candidate: candidate(fact)?, references: fact.references.iter().map(PathBuf::from).collect() })
     }
 }
 
 /// A subject of the catalog as a stress test sees it.
-pub(crate) fn candidate(fact: &SubjectFact) -> Result<Candidate> {
+pub(crate) fn candidate(fact: &SubjectRow) -> Result<PoolSubject> {
     let id = SubjectId::new(fact.subject_id.as_str()).map_err(|e| Error::Damaged(format!("a subject's id {e}")))?;
-    Ok(Candidate { id, label: fact.label.clone(), kind: fact.kind })
+    Ok(PoolSubject { id, label: fact.label.clone(), kind: fact.kind })
 }
 
 fn images(dir: &Path, watch: &mut Watch<'_>) -> Result<Vec<Located<Subject>>> {
@@ -250,7 +250,7 @@ fn images(dir: &Path, watch: &mut Watch<'_>) -> Result<Vec<Located<Subject>>> {
     if folder.problems.is_empty() { Ok(folder.subjects) } else { Err(Error::Manifest(folder.problems)) }
 }
 
-fn select(mut pool: Vec<Member>, options: &BenchOptions) -> Result<Vec<Member>> {
+fn select(mut pool: Vec<PoolMember>, options: &StressTestOptions) -> Result<Vec<PoolMember>> {
     for id in &options.exclude {
         if !pool.iter().any(|m| m.candidate.id == *id) {
             let near = nearest(id.as_str(), pool.iter().map(|m| m.candidate.id.as_str()));
@@ -268,8 +268,8 @@ fn select(mut pool: Vec<Member>, options: &BenchOptions) -> Result<Vec<Member>> 
 }
 
 /// A generator would fail on them, or draw nothing in their place.
-fn check_references(pool: &[Member], door: &Door) -> Result<()> {
-    let look = |member: &Member| -> Vec<Problem> {
+fn check_references(pool: &[PoolMember], door: &Door) -> Result<()> {
+    let look = |member: &PoolMember| -> Vec<Problem> {
         let fault = |path: &PathBuf| match door.probe(path).outcome {
             Outcome::Image { .. } => None,
             Outcome::Unusable(_, reason) => {

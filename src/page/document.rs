@@ -89,13 +89,13 @@ fn summary(data: &PageData) -> Markup {
     let under_test = || data.by_model.rows.iter().filter(|row| !row.control);
     let missing: u64 = under_test().map(|row| row.missing).sum();
     let expected = missing + under_test().map(|row| row.images).sum::<u64>();
-    let controls = match data.cast.controls.len() {
+    let controls = match data.styles.controls.len() {
         0 => String::new(),
         n => format!(" and {}", count(n, "control")),
     };
     html! {
         p.lead {
-            (count(data.cast.models.len(), "model")) (controls) ", "
+            (count(data.styles.models.len(), "model")) (controls) ", "
             (count(data.prompts.len(), "prompt")) (range) " from a pool of "
             (count(data.subjects.len(), "subject")) ". "
             (expected) " images were expected; "

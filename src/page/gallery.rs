@@ -107,7 +107,7 @@ fn worst_first(data: &PageData) -> Vec<(usize, Vec<usize>)> {
 }
 
 fn without_script(data: &PageData, shelf: &Shelf) -> Markup {
-    let names: Vec<&str> = data.cast.all().map(|(name, _)| name).collect();
+    let names: Vec<&str> = data.styles.all().map(|(name, _)| name).collect();
     let prompts = worst_first(data);
     html! {
         p.quiet { "The " (prompts.len().min(STATIC)) " worst of " (prompts.len()) " prompts; with JavaScript, all of them, and filters." }
@@ -148,9 +148,9 @@ fn ten_thousandths(similarity: f64) -> i64 {
 /// What the script knows. Lists instead of objects, and places instead of names: ten thousand images take a
 /// megabyte or two.
 fn script_data(data: &PageData, shelf: &Shelf) -> Value {
-    let controls_from = data.cast.models.len();
+    let controls_from = data.styles.models.len();
     let models: Vec<Value> =
-        data.cast.all().enumerate().map(|(i, (name, _))| value!([shown(name), i >= controls_from])).collect();
+        data.styles.all().enumerate().map(|(i, (name, _))| value!([shown(name), i >= controls_from])).collect();
     let subjects: Vec<Value> = data.subjects.iter().map(|s| value!([shown(&s.id), shown(&s.label), s.references])).collect();
     let prompts: Vec<Value> =
         data.prompts.iter().map(|p| value!([shown(&p.id), shown(&p.text), p.scene_type, p.subjects])).collect();

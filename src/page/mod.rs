@@ -23,7 +23,7 @@ pub use pictures::{Picture, THUMBNAIL, VIEW};
 
 use crate::durable::{check_target, hold_directory, make_directory, write_whole};
 use crate::error::{Error, Result};
-use crate::plot::{Cast, Figure};
+use crate::plot::{Figure, ModelStyles};
 use crate::report::{Report, Thresholds};
 use crate::vocabulary::{SceneType, SubjectKind};
 use crate::watch::Watch;
@@ -104,7 +104,7 @@ pub struct PagePrompt {
 /// A generated image, or its absence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageGeneration {
-    /// Place among [`Cast::all`].
+    /// Place among [`ModelStyles::all`].
     pub model: usize,
     /// Place in [`PageData::prompts`].
     pub prompt: usize,
@@ -157,7 +157,7 @@ pub struct PageData {
     /// What the page is to say.
     pub options: PageOptions,
     /// Who is under test and who is a control.
-    pub cast: Cast,
+    pub styles: ModelStyles,
     /// The pool, by id.
     pub subjects: Vec<PageSubject>,
     /// Prompts, by id.

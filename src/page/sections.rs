@@ -126,7 +126,7 @@ fn tested(data: &PageData, shelf: &Shelf) -> Markup {
 /// The definition, on one of the user's own images: one with some subjects lost and some kept, if there is one.
 fn worked(data: &PageData, shelf: &Shelf) -> Option<Markup> {
     let tau = data.threshold();
-    let under_test = data.cast.models.len();
+    let under_test = data.styles.models.len();
     let candidates = data.generations.iter().filter_map(|g| {
         let similarities = g.similarities.as_deref()?;
         let lost = similarities.iter().filter(|s| **s < tau).count();
@@ -179,7 +179,7 @@ fn worked(data: &PageData, shelf: &Shelf) -> Option<Markup> {
 }
 
 fn model(data: &PageData, generation: &PageGeneration) -> String {
-    data.cast.all().nth(generation.model).map(|(name, _)| shown(name)).unwrap_or_default()
+    data.styles.all().nth(generation.model).map(|(name, _)| shown(name)).unwrap_or_default()
 }
 
 /// A similarity on a line from 0 to 1, with the thresholds marked. The number stands beside it in text.
@@ -216,11 +216,11 @@ fn table(data: &PageData, report: &Report, caption: &str, keys: &[Key]) -> Marku
     let measures: Vec<Measure> = report.columns().into_iter().filter(|m| m.is_headline(report, data.threshold())).collect();
     let any_missing = report.generations_missing > 0;
     let columns = 2 + keys.len() + usize::from(any_missing) + measures.len();
-    let names: Vec<&str> = data.cast.all().map(|(name, _)| name).collect();
+    let names: Vec<&str> = data.styles.all().map(|(name, _)| name).collect();
     let rows_of = |name: &str| -> Vec<&Row> {
         report.rows.iter().filter(|r| r.key(Key::Model).and_then(KeyValue::text) == Some(name)).collect()
     };
-    let controls_from = data.cast.models.len();
+    let controls_from = data.styles.models.len();
     html! {
         div.scroll role="region" aria-label=(caption) tabindex="0" {
             table {
@@ -272,7 +272,7 @@ fn key_text(row: &Row, key: Key) -> String {
 
 fn explain_controls(data: &PageData) -> Markup {
     html! {
-        @if data.cast.controls.is_empty() { " No ceiling is drawn: " code { "msdata controls make" } " would make one." }
+        @if data.styles.controls.is_empty() { " No ceiling is drawn: " code { "msdata controls make" } " would make one." }
         @else { " The crosses are the controls: what the metric gives when every subject is really there." }
     }
 }

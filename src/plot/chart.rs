@@ -7,7 +7,7 @@ use super::{LABEL, MARKER, TICK};
 
 /// A value of a series.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Point {
+pub struct PlotPoint {
     pub x: f64,
     pub y: f64,
     /// Of the measured value: of y, or of x in a chart whose rows are named.
@@ -23,7 +23,7 @@ pub struct Point {
 pub struct Series {
     pub name: String,
     pub look: Look,
-    pub points: Vec<Point>,
+    pub points: Vec<PlotPoint>,
 }
 
 /// Which way the measured value goes.
@@ -61,7 +61,7 @@ impl Chart {
         let last = self.x.ticks.last().map_or(0.0, |(_, name)| text_width(name, TICK, false) / 2.0);
         let plot = Area { x: left, y: top + HEAD, width: width - left - last.max(5.0) - 1.0, height: 0.0 };
         let plot = Area { height: plot.width * self.aspect, ..plot };
-        let frame = Frame { chart: self, plot };
+        let frame = PlotFrame { chart: self, plot };
         canvas.text((0.0, top + LABEL), Anchor::Start, LABEL, Ink::Text, true, &self.y.label);
         frame.axes(canvas);
         // Lines first, then intervals, then markers, so that no model's line runs over another's marker.
@@ -97,7 +97,7 @@ impl Chart {
     }
 
     /// A point in words, shown where the pointer rests.
-    fn spoken(&self, series: &Series, point: &Point) -> String {
+    fn spoken(&self, series: &Series, point: &PlotPoint) -> String {
         let name = |axis: &Axis, value: f64| {
             let tick = axis.ticks.iter().find(|(at, _)| (at - value).abs() < 1e-9 && axis.range[0] < axis.ticks[0].0);
             tick.map_or_else(|| format!("{value:.3}"), |(_, name)| name.clone())
@@ -108,12 +108,12 @@ impl Chart {
 }
 
 /// A chart on its place.
-struct Frame<'a> {
+struct PlotFrame<'a> {
     chart: &'a Chart,
     plot: Area,
 }
 
-impl Frame<'_> {
+impl PlotFrame<'_> {
     fn x(&self, value: f64) -> f64 {
         self.chart.x.place(value, self.plot.x, self.plot.x + self.plot.width)
     }
@@ -125,7 +125,7 @@ impl Frame<'_> {
         }
     }
 
-    fn at(&self, series: usize, point: &Point) -> (f64, f64) {
+    fn at(&self, series: usize, point: &PlotPoint) -> (f64, f64) {
         let beside = self.chart.series.iter().filter(|s| s.look != Look::Chance).count();
         let middle = (beside as f64 - 1.0) / 2.0;
         let alone = self.chart.series[series].look == Look::Chance;
@@ -160,11 +160,11 @@ impl Frame<'_> {
         canvas.line((x, y + height), (x + width, y + height), axis);
     }
 
-    fn interval(&self, canvas: &mut Canvas, series: usize, look: Look, point: &Point) {
+    fn interval(&self, canvas: &mut Canvas, series: usize, look: Look, point: &PlotPoint) {
         let Some([low, high]) = point.interval else { return };
         let end = |value: f64| match self.chart.upright {
-            Upright::Values => self.at(series, &Point { y: value, ..point.clone() }),
-            Upright::Names => self.at(series, &Point { x: value, ..point.clone() }),
+            Upright::Values => self.at(series, &PlotPoint { y: value, ..point.clone() }),
+            Upright::Names => self.at(series, &PlotPoint { x: value, ..point.clone() }),
         };
         canvas.line(end(low), end(high), Stroke::solid(look.ink(), 0.8));
     }

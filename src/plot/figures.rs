@@ -2,7 +2,7 @@
 //! holds nothing that could be drawn.
 
 use super::axis::Axis;
-use super::chart::{Chart, Point, Series, Upright};
+use super::chart::{Chart, PlotPoint, Series, Upright};
 use super::figure::{Figure, Panel};
 use super::heat_map::HeatMap;
 use super::radar::Radar;
@@ -12,21 +12,21 @@ use crate::vocabulary::{CROP, SceneType};
 
 /// Who is who: every model by name, with whether it is a control.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cast {
+pub struct ModelStyles {
     /// Models under test, by name; their places give them their looks.
     pub models: Vec<String>,
     /// Controls, by name.
     pub controls: Vec<String>,
 }
 
-impl Cast {
+impl ModelStyles {
     /// Of all models but the tiles of composites, each of which was asked for one subject alone: no ceiling of
     /// images that hold several.
-    pub fn new(models: Vec<(String, bool)>) -> Cast {
+    pub fn new(models: Vec<(String, bool)>) -> ModelStyles {
         let models = models.into_iter().filter(|(name, control)| !(*control && name == CROP));
         let (controls, models): (Vec<_>, Vec<_>) = models.partition(|(_, control)| *control);
         let names = |of: Vec<(String, bool)>| of.into_iter().map(|(name, _)| name).collect();
-        Cast { models: names(models), controls: names(controls) }
+        ModelStyles { models: names(models), controls: names(controls) }
     }
 
     /// Models under test, then controls, each with its look.
@@ -45,7 +45,7 @@ const COSINE: [f64; 2] = [-1.0, 1.0];
 
 /// Similarity, SCR and, where the report has controls, identification AUC against the subject count; of a report by
 /// model and subject count. `scr` is the place of the threshold.
-pub fn trend(report: &Report, cast: &Cast, scr: usize) -> Option<Figure> {
+pub fn trend(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure> {
     let measures = report.columns();
     let similarity = measures.iter().find(|m| m.is_identity(report))?;
     let rate = measures.iter().filter(|m| m.is_scr()).nth(scr)?;
@@ -63,7 +63,7 @@ pub fn trend(report: &Report, cast: &Cast, scr: usize) -> Option<Figure> {
         _ => None,
     };
     let panel = |measure: &Measure, chance: Option<Series>| {
-        let mut series = series(report, cast, of_count, measure);
+        let mut series = series(report, styles, of_count, measure);
         series.extend(chance);
         let values =
             series.iter().flat_map(|s| &s.points).flat_map(|p| [Some(p.y), p.interval.map(|i| i[0]), p.interval.map(|i| i[1])]);
@@ -74,29 +74,29 @@ pub fn trend(report: &Report, cast: &Cast, scr: usize) -> Option<Figure> {
         };
         Panel::Chart(Chart { x: x(), y, series, upright: Upright::Values, joined: true, dodge: 2.4, aspect: 0.46 })
     };
-    let chance_scr: Vec<Point> =
-        counts.iter().filter_map(|n| chance(report, cast, scr, |row| of_count(row) == Some(*n)).map(|y| at(*n, y))).collect();
+    let chance_scr: Vec<PlotPoint> =
+        counts.iter().filter_map(|n| chance(report, styles, scr, |row| of_count(row) == Some(*n)).map(|y| at(*n, y))).collect();
     let chance_of =
-        |points: Vec<Point>| (!points.is_empty()).then(|| Series { name: "chance".into(), look: Look::Chance, points });
+        |points: Vec<PlotPoint>| (!points.is_empty()).then(|| Series { name: "chance".into(), look: Look::Chance, points });
     let mut panels = vec![panel(similarity, None), panel(rate, chance_of(chance_scr))];
     panels.extend(auc.map(|auc| panel(auc, chance_of(counts.iter().map(|n| at(*n, 0.5)).collect()))));
     Some(Figure {
         title: format!("{} similarity and {} against the number of subjects", similarity.name(), rate.name()),
-        description: format!("One line a model, with the interval of each mean. {}", told(report, cast, of_count, rate)),
+        description: format!("One line a model, with the interval of each mean. {}", told(report, styles, of_count, rate)),
         panels,
     })
 }
 
 /// SCR by scene type; of a report by model and scene type.
-pub fn scene(report: &Report, cast: &Cast, scr: usize) -> Option<Figure> {
+pub fn scene(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure> {
     let measures = report.columns();
     let rate = measures.iter().filter(|m| m.is_scr()).nth(scr)?;
     let scenes: Vec<&str> =
         SceneType::ALL.iter().map(|s| s.as_str()).filter(|s| report.rows.iter().any(|row| scene_of(row) == Some(s))).collect();
     let place = |row: &Row| scenes.iter().position(|s| scene_of(row) == Some(s)).map(|i| i as f64);
-    let mut all = series(report, cast, place, rate);
-    let chance: Vec<Point> = (0..scenes.len())
-        .filter_map(|i| chance(report, cast, scr, |row| place(row) == Some(i as f64)).map(|y| at(i as f64, y)))
+    let mut all = series(report, styles, place, rate);
+    let chance: Vec<PlotPoint> = (0..scenes.len())
+        .filter_map(|i| chance(report, styles, scr, |row| place(row) == Some(i as f64)).map(|y| at(i as f64, y)))
         .collect();
     if !chance.is_empty() {
         all.push(Series { name: "chance".into(), look: Look::Chance, points: chance });
@@ -113,27 +113,27 @@ pub fn scene(report: &Report, cast: &Cast, scr: usize) -> Option<Figure> {
 
 /// SCR against the threshold; of a report by model over many thresholds. `marked`: the thresholds of the tables,
 /// at which intervals are drawn.
-pub fn curve(report: &Report, cast: &Cast, marked: &Thresholds) -> Option<Figure> {
+pub fn curve(report: &Report, styles: &ModelStyles, marked: &Thresholds) -> Option<Figure> {
     let thresholds = report.thresholds.values();
     let is_marked = |t: f64| marked.values().iter().any(|m| (m - t).abs() < 1e-9);
     let mut all = Vec::new();
-    for (name, look) in cast.all() {
+    for (name, look) in styles.all() {
         let Some(row) = row_of(report, name) else { continue };
         let ends = |t: usize| row.ci.as_ref().and_then(|ci| ci.scr.get(t)).and_then(|(_, ends)| *ends);
-        let points: Vec<Point> = thresholds
+        let points: Vec<PlotPoint> = thresholds
             .iter()
             .enumerate()
             .filter_map(|(t, x)| {
                 let marked = is_marked(*x);
-                Some(Point { interval: ends(t).filter(|_| marked), marked, ..at(*x, row.scr.get(t)?.1?) })
+                Some(PlotPoint { interval: ends(t).filter(|_| marked), marked, ..at(*x, row.scr.get(t)?.1?) })
             })
             .collect();
         if !points.is_empty() {
             all.push(Series { name: name.to_owned(), look, points });
         }
     }
-    let by_chance: Vec<Point> =
-        thresholds.iter().enumerate().filter_map(|(t, x)| chance(report, cast, t, |_| true).map(|y| at(*x, y))).collect();
+    let by_chance: Vec<PlotPoint> =
+        thresholds.iter().enumerate().filter_map(|(t, x)| chance(report, styles, t, |_| true).map(|y| at(*x, y))).collect();
     if !by_chance.is_empty() {
         all.push(Series { name: "chance".into(), look: Look::Chance, points: by_chance });
     }
@@ -153,17 +153,17 @@ pub fn curve(report: &Report, cast: &Cast, marked: &Thresholds) -> Option<Figure
 
 /// CLIP-T against identity similarity, one path a model from the fewest subjects to the most; of a report by model
 /// and subject count. `None` without CLIP-T.
-pub fn tradeoff(report: &Report, cast: &Cast) -> Option<Figure> {
-    let cells = tradeoff_cells(report, cast);
+pub fn tradeoff(report: &Report, styles: &ModelStyles) -> Option<Figure> {
+    let cells = tradeoff_cells(report, styles);
     let measures = report.columns();
     let (text, identity) = tradeoff_measures(report, &measures)?;
-    let series: Vec<Series> = cast
+    let series: Vec<Series> = styles
         .all()
         .filter_map(|(name, look)| {
-            let mut points: Vec<Point> = cells
+            let mut points: Vec<PlotPoint> = cells
                 .iter()
                 .filter(|cell| cell.model == name)
-                .map(|cell| Point { marked: true, label: Some(cell.count.to_string()), ..at(cell.clip_t, cell.identity) })
+                .map(|cell| PlotPoint { marked: true, label: Some(cell.count.to_string()), ..at(cell.clip_t, cell.identity) })
                 .collect();
             let last = points.len().saturating_sub(1);
             points.iter_mut().enumerate().filter(|(i, _)| *i != 0 && *i != last).for_each(|(_, p)| p.label = None);
@@ -184,14 +184,14 @@ pub fn tradeoff(report: &Report, cast: &Cast) -> Option<Figure> {
 }
 
 /// The correlation over the cells of [`tradeoff`], controls left out, and how many cells those are.
-pub fn tradeoff_correlation(report: &Report, cast: &Cast) -> Option<(f64, usize)> {
-    let mut cells = tradeoff_cells(report, cast);
-    cells.retain(|cell| cast.models.contains(&cell.model));
+pub fn tradeoff_correlation(report: &Report, styles: &ModelStyles) -> Option<(f64, usize)> {
+    let mut cells = tradeoff_cells(report, styles);
+    cells.retain(|cell| styles.models.contains(&cell.model));
     let (x, y): (Vec<f64>, Vec<f64>) = cells.iter().map(|cell| (cell.clip_t, cell.identity)).unzip();
     Some((crate::score::pearson(&x, &y)?, cells.len()))
 }
 
-struct Cell {
+struct FigureCell {
     model: String,
     count: i64,
     clip_t: f64,
@@ -202,26 +202,26 @@ fn tradeoff_measures<'m>(report: &Report, measures: &'m [Measure]) -> Option<(&'
     Some((measures.iter().find(|m| m.is_clip_t())?, measures.iter().find(|m| m.is_identity(report))?))
 }
 
-fn tradeoff_cells(report: &Report, cast: &Cast) -> Vec<Cell> {
+fn tradeoff_cells(report: &Report, styles: &ModelStyles) -> Vec<FigureCell> {
     let measures = report.columns();
     let Some((text, identity)) = tradeoff_measures(report, &measures) else { return Vec::new() };
     let cell = |row: &Row| {
         let Some(KeyValue::Integer(count)) = row.key(Key::SubjectCount) else { return None };
         let model = row.key(Key::Model)?.text()?.to_owned();
-        Some(Cell { model, count: *count, clip_t: text.value(row)?, identity: identity.value(row)? })
+        Some(FigureCell { model, count: *count, clip_t: text.value(row)?, identity: identity.value(row)? })
     };
-    let known = |cell: &Cell| cast.all().any(|(name, _)| name == cell.model);
+    let known = |cell: &FigureCell| styles.all().any(|(name, _)| name == cell.model);
     report.rows.iter().filter_map(cell).filter(known).collect()
 }
 
 /// Each model over every cosine, on spokes; of a report by model. `None` with fewer than three.
-pub fn radar(report: &Report, cast: &Cast) -> Option<Figure> {
+pub fn radar(report: &Report, styles: &ModelStyles) -> Option<Figure> {
     let measures: Vec<Measure> = report.columns().into_iter().filter(Measure::is_cosine).collect();
     if measures.len() < 3 {
         return None;
     }
     let values = |name| row_of(report, name).map(|row| measures.iter().map(|m| m.value(row)).collect::<Vec<_>>());
-    let models: Vec<_> = cast.all().filter_map(|(name, look)| Some((name.to_owned(), look, values(name)?))).collect();
+    let models: Vec<_> = styles.all().filter_map(|(name, look)| Some((name.to_owned(), look, values(name)?))).collect();
     let names: Vec<String> = measures.iter().map(|m| m.name().to_owned()).collect();
     (!models.is_empty()).then(|| Figure {
         title: format!("Profile of the models over {}", names.join(", ")),
@@ -231,15 +231,16 @@ pub fn radar(report: &Report, cast: &Cast) -> Option<Figure> {
 }
 
 /// Each model over every cosine, on lines: the radar's numbers with their intervals; of a report by model.
-pub fn profile(report: &Report, cast: &Cast) -> Option<Figure> {
+pub fn profile(report: &Report, styles: &ModelStyles) -> Option<Figure> {
     let measures: Vec<Measure> = report.columns().into_iter().filter(Measure::is_cosine).collect();
-    let series: Vec<Series> = cast
+    let series: Vec<Series> = styles
         .all()
         .filter_map(|(name, look)| {
             let row = row_of(report, name)?;
-            let point =
-                |(i, m): (usize, &Measure)| Some(Point { interval: m.ends(row), marked: true, ..at(m.value(row)?, i as f64) });
-            let points: Vec<Point> = measures.iter().enumerate().filter_map(point).collect();
+            let point = |(i, m): (usize, &Measure)| {
+                Some(PlotPoint { interval: m.ends(row), marked: true, ..at(m.value(row)?, i as f64) })
+            };
+            let points: Vec<PlotPoint> = measures.iter().enumerate().filter_map(point).collect();
             (!points.is_empty()).then(|| Series { name: name.to_owned(), look, points })
         })
         .collect();
@@ -258,10 +259,10 @@ pub fn profile(report: &Report, cast: &Cast) -> Option<Figure> {
 
 /// Subjects by models, the least similar first; of a report by subject and model. `label` names a subject by its
 /// id; of more than `most` subjects the least similar are shown.
-pub fn heat_map(report: &Report, cast: &Cast, label: impl Fn(&str) -> String, most: usize) -> Option<Figure> {
+pub fn heat_map(report: &Report, styles: &ModelStyles, label: impl Fn(&str) -> String, most: usize) -> Option<Figure> {
     let measures = report.columns();
     let identity = measures.iter().find(|m| m.is_identity(report))?;
-    let names: Vec<&str> = cast.all().map(|(name, _)| name).collect();
+    let names: Vec<&str> = styles.all().map(|(name, _)| name).collect();
     let mut rows: Vec<(&str, Vec<Option<f64>>)> = Vec::new();
     for row in &report.rows {
         let (Some(subject), Some(model)) =
@@ -277,7 +278,7 @@ pub fn heat_map(report: &Report, cast: &Cast, label: impl Fn(&str) -> String, mo
             values[column] = identity.value(row);
         }
     }
-    let under_test = cast.models.len();
+    let under_test = styles.models.len();
     let mean = |values: &[Option<f64>]| {
         let known: Vec<f64> = values[..under_test].iter().flatten().copied().collect();
         if known.is_empty() { f64::INFINITY } else { crate::score::mean(&known) }
@@ -301,8 +302,8 @@ pub fn heat_map(report: &Report, cast: &Cast, label: impl Fn(&str) -> String, mo
     })
 }
 
-fn at(x: f64, y: f64) -> Point {
-    Point { x, y, ..Point::default() }
+fn at(x: f64, y: f64) -> PlotPoint {
+    PlotPoint { x, y, ..PlotPoint::default() }
 }
 
 fn counts(report: &Report) -> Vec<f64> {
@@ -328,27 +329,27 @@ fn row_of<'r>(report: &'r Report, model: &str) -> Option<&'r Row> {
 }
 
 /// A measure of every model, at the places that `x` gives its rows.
-fn series(report: &Report, cast: &Cast, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> Vec<Series> {
-    let of = |name: &str| -> Vec<Point> {
+fn series(report: &Report, styles: &ModelStyles, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> Vec<Series> {
+    let of = |name: &str| -> Vec<PlotPoint> {
         let rows = report.rows.iter().filter(|row| row.key(Key::Model).and_then(KeyValue::text) == Some(name));
-        rows.filter_map(|row| Some(Point { interval: measure.ends(row), marked: true, ..at(x(row)?, measure.value(row)?) }))
+        rows.filter_map(|row| Some(PlotPoint { interval: measure.ends(row), marked: true, ..at(x(row)?, measure.value(row)?) }))
             .collect()
     };
-    let series = cast.all().map(|(name, look)| Series { name: name.to_owned(), look, points: of(name) });
+    let series = styles.all().map(|(name, look)| Series { name: name.to_owned(), look, points: of(name) });
     series.filter(|s| !s.points.is_empty()).collect()
 }
 
 /// SCR by chance: the mean over the models under test, whose rows `which` picks.
-fn chance(report: &Report, cast: &Cast, threshold: usize, which: impl Fn(&Row) -> bool) -> Option<f64> {
-    let rows = report.rows.iter().filter(|row| which(row) && !cast.is_control(row));
+fn chance(report: &Report, styles: &ModelStyles, threshold: usize, which: impl Fn(&Row) -> bool) -> Option<f64> {
+    let rows = report.rows.iter().filter(|row| which(row) && !styles.is_control(row));
     let values: Vec<f64> = rows.filter_map(|row| row.controls.as_ref()?.chance_scr.get(threshold)?.1).collect();
     (!values.is_empty()).then(|| crate::score::mean(&values))
 }
 
 /// The first and the last value of each model, in words.
-fn told(report: &Report, cast: &Cast, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> String {
+fn told(report: &Report, styles: &ModelStyles, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> String {
     let percent = |y: f64| format!("{:.1} %", y * 100.0);
-    let all = series(report, cast, x, measure);
+    let all = series(report, styles, x, measure);
     let sentences = all.iter().filter_map(|s| {
         let (first, last) = (s.points.first()?, s.points.last()?);
         Some(format!(

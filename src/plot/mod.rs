@@ -24,9 +24,9 @@ mod radar;
 mod style;
 
 pub use axis::Axis;
-pub use chart::{Chart, Point, Series, Upright};
+pub use chart::{Chart, PlotPoint, Series, Upright};
 pub use figure::{DOTS_PER_INCH, Figure, Panel};
-pub use figures::{Cast, curve, heat_map, profile, radar, scene, tradeoff, tradeoff_correlation, trend};
+pub use figures::{ModelStyles, curve, heat_map, profile, radar, scene, tradeoff, tradeoff_correlation, trend};
 pub use heat_map::HeatMap;
 pub use radar::Radar;
 pub use style::Look;

@@ -1,14 +1,14 @@
 //! Where CLIP sees nothing wrong: images that resemble their references by CLIP-I and have lost every subject.
 
-use super::Facts;
-use super::units::Scores;
+use super::Snapshot;
+use super::observations::Scores;
 use crate::score::{quantile, subject_collapse_rate};
 use std::collections::BTreeMap;
 
 /// An image in the blind spot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlindSpot {
-    /// Its place among the generations of the [`Facts`].
+    /// Its place among the generations of the [`Snapshot`].
     pub generation: usize,
     /// Its CLIP-I.
     pub clip_i: f64,
@@ -18,12 +18,12 @@ pub struct BlindSpot {
 
 /// Images of the models under test whose similarity by `clip` is at least the upper quartile of all such images of
 /// the same subject count, while by `identity` every subject is below the threshold. Encoders by their place among
-/// the [`Facts`], in the order of the generations.
-pub fn blind_spot(facts: &Facts, identity: usize, clip: usize, threshold: f64) -> Vec<BlindSpot> {
-    let scores = Scores::collect(facts);
+/// the [`Snapshot`], in the order of the generations.
+pub fn blind_spot(snapshot: &Snapshot, identity: usize, clip: usize, threshold: f64) -> Vec<BlindSpot> {
+    let scores = Scores::collect(snapshot);
     let mut by_count: BTreeMap<usize, Vec<(usize, f64, bool)>> = BTreeMap::new();
-    for (at, generation) in facts.generations.iter().enumerate() {
-        if facts.models[generation.model as usize].1 {
+    for (at, generation) in snapshot.generations.iter().enumerate() {
+        if snapshot.models[generation.model as usize].1 {
             continue;
         }
         let (Some(clip_i), Some(subjects)) = (scores.similarity(clip, at), scores.of_subjects(identity, at)) else { continue };

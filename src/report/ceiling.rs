@@ -1,15 +1,15 @@
 //! What the best image could score: the composites of a prompt's own references, which `msdata controls make`
 //! pastes, as scored like any generation.
 
-use super::Facts;
-use super::units::Scores;
-use crate::catalog::GenerationFact;
+use super::Snapshot;
+use super::observations::Scores;
+use crate::catalog::GenerationRow;
 use crate::vocabulary::{COMPOSITE, CROP};
 use std::collections::HashMap;
 
-impl Facts {
+impl Snapshot {
     /// Whether a generation is a composite or one of its tiles.
-    pub(super) fn is_composite(&self, generation: &GenerationFact) -> bool {
+    pub(super) fn is_composite(&self, generation: &GenerationRow) -> bool {
         let (model, control) = &self.models[generation.model as usize];
         *control && (model == COMPOSITE || model == CROP)
     }
@@ -17,7 +17,7 @@ impl Facts {
 
 /// The composites by prompt. One that is not of the references that its prompt has now does not count.
 pub(super) struct Ceilings<'a> {
-    facts: &'a Facts,
+    snapshot: &'a Snapshot,
     scores: &'a Scores,
     /// By prompt: all its subjects together. A place among the generations.
     composites: HashMap<u32, usize>,
@@ -26,13 +26,13 @@ pub(super) struct Ceilings<'a> {
 }
 
 impl<'a> Ceilings<'a> {
-    pub(super) fn new(facts: &'a Facts, scores: &'a Scores) -> Ceilings<'a> {
-        let mut ceilings = Ceilings { facts, scores, composites: HashMap::new(), crops: HashMap::new() };
-        for (at, generation) in facts.generations.iter().enumerate() {
-            if !facts.is_composite(generation) || !facts.composites.contains(&generation.id) {
+    pub(super) fn new(snapshot: &'a Snapshot, scores: &'a Scores) -> Ceilings<'a> {
+        let mut ceilings = Ceilings { snapshot, scores, composites: HashMap::new(), crops: HashMap::new() };
+        for (at, generation) in snapshot.generations.iter().enumerate() {
+            if !snapshot.is_composite(generation) || !snapshot.composites.contains(&generation.id) {
                 continue;
             }
-            if facts.models[generation.model as usize].0 == COMPOSITE {
+            if snapshot.models[generation.model as usize].0 == COMPOSITE {
                 ceilings.composites.insert(generation.prompt, at);
             } else if let Ok(ordinal) = u32::try_from(generation.seed) {
                 ceilings.crops.insert((generation.prompt, ordinal), at);
@@ -43,7 +43,7 @@ impl<'a> Ceilings<'a> {
 
     /// Similarity of the composite of a generation's prompt; with a place in the prompt, with that subject.
     pub(super) fn composite(&self, encoder: usize, generation: usize, ordinal: Option<u32>) -> Option<f64> {
-        let composite = *self.composites.get(&self.facts.generations[generation].prompt)?;
+        let composite = *self.composites.get(&self.snapshot.generations[generation].prompt)?;
         match ordinal {
             Some(ordinal) => Some(self.scores.of_subjects(encoder, composite)?[ordinal as usize]),
             None => self.scores.similarity(encoder, composite),
@@ -52,7 +52,7 @@ impl<'a> Ceilings<'a> {
 
     /// The same where each subject has the image to itself.
     pub(super) fn single(&self, encoder: usize, generation: usize, ordinal: Option<u32>) -> Option<f64> {
-        let prompt = self.facts.generations[generation].prompt;
+        let prompt = self.snapshot.generations[generation].prompt;
         let of = |ordinal: u32| {
             let crop = *self.crops.get(&(prompt, ordinal))?;
             Some(self.scores.of_subjects(encoder, crop)?[ordinal as usize])
@@ -60,7 +60,7 @@ impl<'a> Ceilings<'a> {
         match ordinal {
             Some(ordinal) => of(ordinal),
             None => {
-                let subjects = self.facts.prompts[prompt as usize].subjects.len() as u32;
+                let subjects = self.snapshot.prompts[prompt as usize].subjects.len() as u32;
                 let all: Vec<f64> = (0..subjects).map(of).collect::<Option<_>>()?;
                 Some(crate::score::mean(&all))
             }

@@ -8,9 +8,9 @@ use super::identity::identity_encoder;
 use super::keys::Keys;
 use super::local::Locals;
 use super::local_cells::LocalCells;
-use super::remarks::remarks;
-use super::units::{Scores, Units};
-use super::{CellControls, Control, Facts, Intervals, Key, KeyValue, Named, Report, ReportOptions, Row, Thresholds};
+use super::observations::{Observations, Scores};
+use super::warnings::warnings;
+use super::{Baseline, CellControls, Intervals, Key, KeyValue, Named, Report, ReportOptions, Row, Snapshot, Thresholds};
 use crate::error::{Error, Result};
 use crate::score::{Clustered, Confidence, Curve, Identification, intervals};
 use polars::prelude::*;
@@ -22,35 +22,35 @@ const UNIT: &str = "unit";
 ///
 /// # Errors
 /// Nothing says which encoder decides collapse.
-pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
-    let names: Vec<&str> = facts.encoders.iter().map(|(_, name)| name.as_str()).collect();
+pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
+    let names: Vec<&str> = snapshot.encoders.iter().map(|(_, name)| name.as_str()).collect();
     let identity = identity_encoder(&names, options.identity.as_deref())?;
-    let scores = Scores::collect(facts);
+    let scores = Scores::collect(snapshot);
     // A control is shown apart or not at all: it must not enter a mean over models.
     let apart = options.by.contains(&Key::Model);
-    let reported = |model: u32| apart || !facts.models[model as usize].1;
-    let units = Units::new(facts, &scores, &options.by, |generation| reported(generation.model));
+    let reported = |model: u32| apart || !snapshot.models[model as usize].1;
+    let units = Observations::new(snapshot, &scores, &options.by, |generation| reported(generation.model));
     let identity_at = names.iter().position(|n| *n == identity).unwrap_or(0);
-    let table = Table {
-        facts,
+    let table = CellTable {
+        snapshot,
         options,
         identity: identity_at,
         texts: (0..names.len()).filter(|e| scores.has_texts(*e)).collect(),
         similarity: (0..names.len()).map(|e| units.similarity(e)).collect(),
         clip_t: (0..names.len()).map(|e| units.clip_t(e)).collect(),
         scr: options.thresholds.values().iter().map(|t| units.collapse(identity_at, *t)).collect(),
-        ceilings: Ceilings::new(facts, &scores),
+        ceilings: Ceilings::new(snapshot, &scores),
         names: &names,
         scores: &scores,
         units: &units,
     };
-    let cells = group(&units, &Keys::new(facts), &options.by)
+    let cells = group(&units, &Keys::new(snapshot), &options.by)
         .map_err(|e| Error::Damaged(format!("the report's grouping failed: {e}")))?;
-    let remarks = remarks(facts, &scores, identity_at, &units, &cells, &options.by);
-    let locals = Locals::new(facts, options.alpha);
+    let warnings = warnings(snapshot, &scores, identity_at, &units, &cells, &options.by);
+    let locals = Locals::new(snapshot, options.alpha);
     let of_cells = locals.as_ref().map(|locals| LocalCells::new(locals, &units, &cells, options));
     let notes = locals.iter().flat_map(|locals| locals.notes(identity, options.alpha)).collect();
-    let generations = facts.generations.iter().filter(|g| reported(g.model)).count() as u64;
+    let generations = snapshot.generations.iter().filter(|g| reported(g.model)).count() as u64;
     let rows: Vec<Row> = cells
         .into_iter()
         .enumerate()
@@ -59,7 +59,7 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
             ..table.row(keys, &members)
         })
         .collect();
-    let scored = facts
+    let scored = snapshot
         .generations
         .iter()
         .enumerate()
@@ -73,17 +73,17 @@ pub fn build(facts: &Facts, options: &ReportOptions) -> Result<Report> {
         generations,
         generations_missing: generations - scored,
         generations_waiting: 0,
-        cut_prompts: facts.cut_prompts.clone(),
-        remarks,
+        cut_prompts: snapshot.cut_prompts.clone(),
+        warnings,
         notes,
     })
 }
 
 /// The keys of a cell, and the positions of its units.
-pub(super) type CellUnits = (Vec<(Key, KeyValue)>, Vec<usize>);
+pub(super) type CellObservations = (Vec<(Key, KeyValue)>, Vec<usize>);
 
 /// Groups units by the keys, in the order of the keys' values; those of a cell stay in their order.
-fn group(units: &Units<'_>, keys: &Keys<'_>, by: &[Key]) -> PolarsResult<Vec<CellUnits>> {
+fn group(units: &Observations<'_>, keys: &Keys<'_>, by: &[Key]) -> PolarsResult<Vec<CellObservations>> {
     let height = units.generation.len();
     let mut columns: Vec<Column> = by.iter().map(|key| Column::new(key.as_str().into(), units.codes(*key, keys))).collect();
     columns.push(Column::new(UNIT.into(), (0..height as u64).collect::<Vec<_>>()));
@@ -113,8 +113,8 @@ fn group(units: &Units<'_>, keys: &Keys<'_>, by: &[Key]) -> PolarsResult<Vec<Cel
 }
 
 /// Every unit's values, and what is made of them for each cell.
-struct Table<'a> {
-    facts: &'a Facts,
+struct CellTable<'a> {
+    snapshot: &'a Snapshot,
     options: &'a ReportOptions,
     names: &'a [&'a str],
     /// The identity encoder.
@@ -122,7 +122,7 @@ struct Table<'a> {
     /// Encoders with texts.
     texts: Vec<usize>,
     scores: &'a Scores,
-    units: &'a Units<'a>,
+    units: &'a Observations<'a>,
     ceilings: Ceilings<'a>,
     /// [encoder][unit]
     similarity: Vec<Vec<Option<f64>>>,
@@ -132,7 +132,7 @@ struct Table<'a> {
     scr: Vec<Vec<Option<f64>>>,
 }
 
-impl Table<'_> {
+impl CellTable<'_> {
     fn row(&self, keys: Vec<(Key, KeyValue)>, members: &[usize]) -> Row {
         let of_cell = |values: &Vec<Option<f64>>| -> Vec<Option<f64>> { members.iter().map(|m| values[*m]).collect() };
         let similarities: Vec<_> = self.similarity.iter().map(of_cell).collect();
@@ -159,10 +159,10 @@ impl Table<'_> {
         let scored = named.chain(texts).filter(|(_, n)| *n != images).collect();
 
         let cosines = similarities.iter().chain(&clip_ts).map(|values| (values.as_slice(), None));
-        let measures: Vec<Bounded<'_>> = cosines.chain(rates.iter().map(|values| (values.as_slice(), SHARE))).collect();
+        let measures: Vec<BoundedValues<'_>> = cosines.chain(rates.iter().map(|values| (values.as_slice(), SHARE))).collect();
         let [similarity, clip_t, scr] = self.label(measures.iter().map(|(values, _)| mean_of(values)));
         let ci = self.options.confidence.map(|confidence| {
-            let prompts: Vec<u32> = generations.iter().map(|g| self.facts.generations[*g].prompt).collect();
+            let prompts: Vec<u32> = generations.iter().map(|g| self.snapshot.generations[*g].prompt).collect();
             let [similarity, clip_t, scr] = self.label(cell_intervals(&prompts, &measures, confidence).into_iter());
             Intervals { clip_t, similarity, scr }
         });
@@ -173,9 +173,9 @@ impl Table<'_> {
             (images > 0).then(|| sum / images as f64)
         };
         let thresholds = self.options.thresholds.values();
-        let model = distinct.first().map(|g| self.facts.generations[*g].model as usize);
+        let model = distinct.first().map(|g| self.snapshot.generations[*g].model as usize);
         Row {
-            control: keys.iter().any(|(key, _)| *key == Key::Model) && model.is_some_and(|m| self.facts.models[m].1),
+            control: keys.iter().any(|(key, _)| *key == Key::Model) && model.is_some_and(|m| self.snapshot.models[m].1),
             keys,
             images,
             subjects: subjects.sum(),
@@ -186,7 +186,7 @@ impl Table<'_> {
             uncollapsed: thresholds.iter().map(|t| Thresholds::name(*t)).zip(rates.iter().map(left)).collect(),
             scored,
             ci,
-            controls: self.facts.controls.as_ref().map(|controls| self.controls(controls, members, &distinct)),
+            controls: self.snapshot.controls.as_ref().map(|controls| self.controls(controls, members, &distinct)),
             curve: self.options.curve.then(|| self.curve(members)),
             local: None,
         }
@@ -194,7 +194,7 @@ impl Table<'_> {
 
     /// How many subjects a generation was asked for.
     fn subjects(&self, generation: usize) -> u64 {
-        self.facts.prompts[self.facts.generations[generation].prompt as usize].subjects.len() as u64
+        self.snapshot.prompts[self.snapshot.generations[generation].prompt as usize].subjects.len() as u64
     }
 
     fn curve(&self, members: &[usize]) -> Option<Curve> {
@@ -211,9 +211,9 @@ impl Table<'_> {
     }
 
     /// Means over a cell's generations; where it is over pairs, similarity and ceiling are means over those.
-    fn controls(&self, controls: &[super::ControlsOf], members: &[usize], generations: &[usize]) -> CellControls {
-        let control = |encoder: usize, generation: usize| controls[encoder].get(&self.facts.generations[generation].id);
-        let mean = |encoder: usize, pick: &dyn Fn(&Control) -> Option<f64>| {
+    fn controls(&self, controls: &[super::Baselines], members: &[usize], generations: &[usize]) -> CellControls {
+        let control = |encoder: usize, generation: usize| controls[encoder].get(&self.snapshot.generations[generation].id);
+        let mean = |encoder: usize, pick: &dyn Fn(&Baseline) -> Option<f64>| {
             mean_of(&generations.iter().map(|g| control(encoder, *g).and_then(pick)).collect::<Vec<_>>())
         };
         let identification = mean(self.identity, &|c| Some(c.identification.auc)).map(|auc| Identification {
@@ -251,7 +251,7 @@ impl Table<'_> {
         &self,
         encoder: usize,
         members: &[usize],
-        control: &impl Fn(usize, usize) -> Option<&'c Control>,
+        control: &impl Fn(usize, usize) -> Option<&'c Baseline>,
     ) -> Option<f64> {
         let of = |m: &usize| {
             let generation = self.units.generation[*m] as usize;
@@ -276,18 +276,18 @@ impl Table<'_> {
 }
 
 /// A measure's values, with the bounds that it cannot leave.
-pub(super) type Bounded<'v> = (&'v [Option<f64>], Option<[f64; 2]>);
+pub(super) type BoundedValues<'v> = (&'v [Option<f64>], Option<[f64; 2]>);
 
 /// The bounds of a share.
 pub(super) const SHARE: Option<[f64; 2]> = Some([0.0, 1.0]);
 
 /// The interval of each measure of a cell; `prompts` says which prompt each value belongs to.
-pub(super) fn cell_intervals(prompts: &[u32], measures: &[Bounded<'_>], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
+pub(super) fn cell_intervals(prompts: &[u32], measures: &[BoundedValues<'_>], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
     let mut distinct: Vec<u32> = prompts.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
     let clusters: Vec<usize> = prompts.iter().map(|p| distinct.partition_point(|d| d < p)).collect();
-    let clustered = |(values, bounds): &Bounded<'_>| {
+    let clustered = |(values, bounds): &BoundedValues<'_>| {
         Clustered::new(distinct.len(), clusters.iter().copied().zip(values.iter().copied())).within(*bounds)
     };
     intervals(&measures.iter().map(clustered).collect::<Vec<_>>(), confidence)

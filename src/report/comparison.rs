@@ -1,9 +1,9 @@
 //! Models against each other, on the same prompts and seeds.
 
-use super::arena::Arena;
 use super::contrast::Contrast;
-use super::units::Scores;
-use super::{Facts, Key, KeyValue, Thresholds};
+use super::observations::Scores;
+use super::pairing::Pairing;
+use super::{Key, KeyValue, Snapshot, Thresholds};
 use crate::error::Result;
 use crate::score::Confidence;
 use crate::vocabulary::ModelName;
@@ -54,7 +54,7 @@ pub struct Comparisons {
     /// By measure, pair of models, cell.
     pub rows: Vec<Comparison>,
     /// Sentences.
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Two models in one cell by one measure.
@@ -147,22 +147,22 @@ impl Serialize for Comparison {
 /// # Errors
 /// There is no such model or measure, a key cannot be compared by, or nothing says which encoder decides
 /// collapse.
-pub fn compare(facts: &Facts, models: Option<[&ModelName; 2]>, options: &CompareOptions) -> Result<Comparisons> {
-    let scores = Scores::collect(facts);
-    let arena = Arena::new(facts, &scores, options)?;
+pub fn compare(snapshot: &Snapshot, models: Option<[&ModelName; 2]>, options: &CompareOptions) -> Result<Comparisons> {
+    let scores = Scores::collect(snapshot);
+    let pairing = Pairing::new(snapshot, &scores, options)?;
     let pairs = match models {
-        Some([a, b]) => vec![[arena.model(a)?, arena.model(b)?]],
-        None => arena.every_pair(),
+        Some([a, b]) => vec![[pairing.model(a)?, pairing.model(b)?]],
+        None => pairing.every_pair(),
     };
-    let measures = arena.measures(options.measure.as_deref())?;
-    let rows = arena.compare(&pairs, &measures);
-    let mut remarks = arena.remarks(&pairs);
-    remarks.extend(arena.floor_remark(&rows));
+    let measures = pairing.measures(options.measure.as_deref())?;
+    let rows = pairing.compare(&pairs, &measures);
+    let mut warnings = pairing.warnings(&pairs);
+    warnings.extend(pairing.floor_warning(&rows));
     Ok(Comparisons {
-        identity: arena.identity.to_owned(),
+        identity: pairing.identity.to_owned(),
         by: options.by.clone(),
         level: options.confidence.level,
         rows,
-        remarks,
+        warnings,
     })
 }

@@ -1,7 +1,7 @@
 //! Models side by side in one cell by one measure, and two of them against each other.
 
-use super::arena::Kind;
 use super::cells::mean_of;
+use super::pairing::Kind;
 use crate::score::{Clustered, Confidence, interval_of_difference, intervals, mean, replicate_means, sign_flip};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -11,16 +11,16 @@ const TOGETHER: usize = 16;
 
 /// What several models have in a cell, by one measure: a column of values a model, a line an image (or a pair of image
 /// and subject) of the cell.
-pub(super) struct Columns {
+pub(super) struct ContrastColumns {
     /// The prompt of each line, from 0.
     prompts: Vec<usize>,
-    columns: HashMap<u32, Column>,
+    columns: HashMap<u32, ContrastColumn>,
     /// The bounds of a difference.
     bounds: Option<[f64; 2]>,
     confidence: Confidence,
 }
 
-struct Column {
+struct ContrastColumn {
     values: Vec<Option<f64>>,
     /// Columns with values in the same lines have the same number.
     pattern: usize,
@@ -42,9 +42,14 @@ pub(super) struct Contrast {
     pub(super) p: Option<f64>,
 }
 
-impl Columns {
+impl ContrastColumns {
     /// `of_lines` says the prompt of each line; lines of one prompt stand together.
-    pub(super) fn new(kind: Kind, of_lines: &[u32], models: Vec<(u32, Vec<Option<f64>>)>, confidence: Confidence) -> Columns {
+    pub(super) fn new(
+        kind: Kind,
+        of_lines: &[u32],
+        models: Vec<(u32, Vec<Option<f64>>)>,
+        confidence: Confidence,
+    ) -> ContrastColumns {
         let mut distinct = of_lines.to_vec();
         distinct.dedup();
         let prompts: Vec<usize> = of_lines.iter().map(|prompt| distinct.partition_point(|d| d < prompt)).collect();
@@ -68,16 +73,16 @@ impl Columns {
                 _ => clustered.par_chunks(TOGETHER).flat_map(|some| replicate_means(some, confidence)).collect(),
             };
             for ((model, values), replicates) in members.into_iter().zip(replicates) {
-                columns.insert(model, Column { values, pattern, replicates });
+                columns.insert(model, ContrastColumn { values, pattern, replicates });
             }
         }
         let bounds = kind.is_share().then_some([-1.0, 1.0]);
-        Columns { prompts, columns, bounds, confidence }
+        ContrastColumns { prompts, columns, bounds, confidence }
     }
 
     /// The one less the other; `None` where neither has an image.
     pub(super) fn contrast(&self, [a, b]: [u32; 2]) -> Option<Contrast> {
-        let nothing = Column { values: vec![None; self.prompts.len()], pattern: usize::MAX, replicates: Vec::new() };
+        let nothing = ContrastColumn { values: vec![None; self.prompts.len()], pattern: usize::MAX, replicates: Vec::new() };
         let (one, other) = (self.columns.get(&a), self.columns.get(&b));
         if one.is_none() && other.is_none() {
             return None;
@@ -96,7 +101,7 @@ impl Columns {
             true => interval_of_difference(&clustered, [&one.replicates, &other.replicates], self.confidence),
             false => intervals(&[clustered], self.confidence).into_iter().next().flatten(),
         };
-        let scored = |column: &Column| column.values.iter().flatten().count() as u64;
+        let scored = |column: &ContrastColumn| column.values.iter().flatten().count() as u64;
         Some(Contrast {
             pairs,
             prompts: of_prompts.len() as u64,

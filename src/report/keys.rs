@@ -1,7 +1,7 @@
 //! What a report may be grouped by, and the value of each key for a generation or a pair.
 
-use super::{Facts, KeyValue};
-use crate::catalog::GenerationFact;
+use super::{KeyValue, Snapshot};
+use crate::catalog::GenerationRow;
 use crate::vocabulary::{SceneType, SubjectKind, closed_set};
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ const CUT: [&str; 2] = ["whole", "cut"];
 
 /// The values of the keys as numbers that sort as the values do.
 pub(super) struct Keys<'f> {
-    facts: &'f Facts,
+    snapshot: &'f Snapshot,
     /// Models by rank: those under test by name, then the controls.
     models: Vec<usize>,
     /// Rank of each model.
@@ -51,21 +51,21 @@ pub(super) struct Keys<'f> {
 }
 
 impl<'f> Keys<'f> {
-    pub(super) fn new(facts: &'f Facts) -> Keys<'f> {
-        let mut models: Vec<usize> = (0..facts.models.len()).collect();
-        models.sort_by_key(|m| facts.models[*m].1); // stable: by name among themselves
+    pub(super) fn new(snapshot: &'f Snapshot) -> Keys<'f> {
+        let mut models: Vec<usize> = (0..snapshot.models.len()).collect();
+        models.sort_by_key(|m| snapshot.models[*m].1); // stable: by name among themselves
         let mut ranks = vec![0; models.len()];
         for (rank, model) in (0..).zip(&models) {
             ranks[*model] = rank;
         }
-        let sources: BTreeSet<&str> = facts.subjects.iter().filter_map(|s| s.source.as_deref()).collect();
-        let sizes: BTreeSet<[u32; 2]> = facts.generations.iter().filter_map(|g| g.size).collect();
-        Keys { facts, models, ranks, sources: sources.into_iter().collect(), sizes: sizes.into_iter().collect() }
+        let sources: BTreeSet<&str> = snapshot.subjects.iter().filter_map(|s| s.source.as_deref()).collect();
+        let sizes: BTreeSet<[u32; 2]> = snapshot.generations.iter().filter_map(|g| g.size).collect();
+        Keys { snapshot, models, ranks, sources: sources.into_iter().collect(), sizes: sizes.into_iter().collect() }
     }
 
     /// The code of a generation's key, or of the key of the pair that it makes with a subject of its prompt.
-    pub(super) fn code(&self, key: Key, generation: &GenerationFact, ordinal: Option<u32>) -> i64 {
-        let prompt = &self.facts.prompts[generation.prompt as usize];
+    pub(super) fn code(&self, key: Key, generation: &GenerationRow, ordinal: Option<u32>) -> i64 {
+        let prompt = &self.snapshot.prompts[generation.prompt as usize];
         let subject = || prompt.subjects[ordinal.unwrap_or_default() as usize];
         let place = |found: Option<usize>| found.map_or(NONE, |at| at as i64);
         match key {
@@ -75,9 +75,9 @@ impl<'f> Keys<'f> {
             Key::SubjectCount => prompt.subjects.len() as i64,
             Key::SceneType => prompt.scene_type as i64,
             Key::SubjectId => subject() as i64,
-            Key::Kind => self.facts.subjects[subject()].kind.map_or(NONE, |kind| kind as i64),
+            Key::Kind => self.snapshot.subjects[subject()].kind.map_or(NONE, |kind| kind as i64),
             Key::Source => {
-                place(self.facts.subjects[subject()].source.as_deref().and_then(|s| self.sources.binary_search(&s).ok()))
+                place(self.snapshot.subjects[subject()].source.as_deref().and_then(|s| self.sources.binary_search(&s).ok()))
             }
             Key::Cut => prompt.cut.map_or(NONE, i64::from),
             Key::Size => place(generation.size.and_then(|size| self.sizes.binary_search(&size).ok())),
@@ -90,9 +90,9 @@ impl<'f> Keys<'f> {
         let text = |text: Option<&str>| KeyValue::Text(text.map(str::to_owned));
         match key {
             Key::SubjectCount | Key::Seed => KeyValue::Integer(code),
-            Key::Model => text(self.models.get(at).map(|model| self.facts.models[*model].0.as_str())),
-            Key::PromptId => text(self.facts.prompts.get(at).map(|prompt| prompt.prompt_id.as_str())),
-            Key::SubjectId => text(self.facts.subjects.get(at).map(|subject| subject.subject_id.as_str())),
+            Key::Model => text(self.models.get(at).map(|model| self.snapshot.models[*model].0.as_str())),
+            Key::PromptId => text(self.snapshot.prompts.get(at).map(|prompt| prompt.prompt_id.as_str())),
+            Key::SubjectId => text(self.snapshot.subjects.get(at).map(|subject| subject.subject_id.as_str())),
             Key::SceneType => text(SceneType::ALL.get(at).map(|scene| scene.as_str())),
             Key::Kind => text(SubjectKind::ALL.get(at).map(|kind| kind.as_str())),
             Key::Source => text(self.sources.get(at).copied()),

@@ -1,10 +1,10 @@
 //! The models in the order of one measure, with those grouped that are not told apart.
 
-use super::arena::{Arena, Side};
 use super::cells::{SHARE, cell_intervals, mean_of};
-use super::remarks::written;
-use super::units::Scores;
-use super::{CompareOptions, Comparison, Facts, Key, KeyValue};
+use super::observations::Scores;
+use super::pairing::{ModelSide, Pairing};
+use super::warnings::written;
+use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot};
 use crate::error::{Error, Result};
 use crate::score::groups;
 use crate::vocabulary::plain;
@@ -26,7 +26,7 @@ pub struct Leaderboard {
     /// Whether, in some cell, models have images that others lack. The order is then not that of their means.
     pub unequal: bool,
     /// Sentences.
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// A model's place in one cell.
@@ -74,24 +74,24 @@ impl Serialize for Standing {
 ///
 /// # Errors
 /// As [`super::compare`].
-pub fn leaderboard(facts: &Facts, options: &CompareOptions) -> Result<Leaderboard> {
-    let scores = Scores::collect(facts);
-    let arena = Arena::new(facts, &scores, options)?;
-    let first = arena.measures(options.measure.as_deref())?.into_iter().next();
+pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Leaderboard> {
+    let scores = Scores::collect(snapshot);
+    let pairing = Pairing::new(snapshot, &scores, options)?;
+    let first = pairing.measures(options.measure.as_deref())?.into_iter().next();
     let Some(measure) = first else { return Err(Error::Damaged("a report without measures".into())) };
-    let pairs = arena.every_pair();
-    let comparisons = arena.compare(&pairs, std::slice::from_ref(&measure));
-    let models: Vec<(u32, &Side<'_>, Vec<Option<f64>>)> = arena
+    let pairs = pairing.every_pair();
+    let comparisons = pairing.compare(&pairs, std::slice::from_ref(&measure));
+    let models: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> = pairing
         .sides
         .iter()
-        .filter(|(model, _)| !facts.models[**model as usize].1)
-        .map(|(model, side)| (*model, side, side.values(&arena, measure.kind)))
+        .filter(|(model, _)| !snapshot.models[**model as usize].1)
+        .map(|(model, side)| (*model, side, side.values(&pairing, measure.kind)))
         .collect();
     let cells: BTreeSet<&Vec<i64>> = models.iter().flat_map(|(_, side, _)| side.cells.keys()).collect();
     let bounds = measure.kind.is_share().then_some(SHARE).flatten();
     let mut boards = Vec::new();
     for codes in cells {
-        let keys = arena.values(codes);
+        let keys = pairing.values(codes);
         let mut standings: Vec<Standing> = Vec::new();
         for (model, side, values) in &models {
             let members = side.cells.get(codes).map(Vec::as_slice).unwrap_or_default();
@@ -101,7 +101,7 @@ pub fn leaderboard(facts: &Facts, options: &CompareOptions) -> Result<Leaderboar
             standings.push(Standing {
                 keys: keys.clone(),
                 rank: None,
-                model: facts.models[*model as usize].0.clone(),
+                model: snapshot.models[*model as usize].0.clone(),
                 groups: String::new(),
                 margin: None,
                 images: values.iter().flatten().count() as u64,
@@ -112,32 +112,32 @@ pub fn leaderboard(facts: &Facts, options: &CompareOptions) -> Result<Leaderboar
         let matches = Matches::new(&keys, &comparisons, measure.kind.lower_is_better(), 1.0 - options.confidence.level);
         boards.push((matches.unequal(), matches.rank(standings)));
     }
-    let mut remarks = arena.remarks(&pairs);
-    remarks.extend(arena.floor_remark(&comparisons));
-    remarks.extend(coverage_remark(&comparisons));
+    let mut warnings = pairing.warnings(&pairs);
+    warnings.extend(pairing.floor_warning(&comparisons));
+    warnings.extend(coverage_warning(&comparisons));
     let circles: Vec<&[Standing]> =
         boards.iter().filter(|(_, board)| board.circle).map(|(_, board)| &board.standings[..]).collect();
     if let Some(first) = circles.first().and_then(|standings| standings.first()) {
         let cell =
             if first.keys.is_empty() { String::new() } else { format!(", the first {}", plain(&written(first.keys.iter()))) };
-        remarks.push(format!(
+        warnings.push(format!(
             "cells in which models that are told apart are better than one another in a circle, each on other images, so that no \
              order is right: {}{cell}; compare them on the same images",
             circles.len()
         ));
     }
     Ok(Leaderboard {
-        identity: arena.identity.to_owned(),
+        identity: pairing.identity.to_owned(),
         by: options.by.clone(),
         measure: measure.name,
         unequal: boards.iter().any(|(unequal, _)| *unequal),
         rows: boards.into_iter().flat_map(|(_, board)| board.standings).collect(),
-        remarks,
+        warnings,
     })
 }
 
 /// That models were tested on other images than their means are over: how many pairs of models, and the first.
-fn coverage_remark(comparisons: &[Comparison]) -> Option<String> {
+fn coverage_warning(comparisons: &[Comparison]) -> Option<String> {
     let unequal = |c: &&Comparison| c.pairs > 0 && c.only_a + c.only_b > 0;
     let first = comparisons.iter().find(unequal)?;
     let cell = if first.keys.is_empty() { String::new() } else { format!(", {}", written(first.keys.iter())) };

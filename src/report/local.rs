@@ -1,8 +1,8 @@
 //! Where: what the windows say of each generation's subjects, and the verdicts that follow from it.
 
-use super::Facts;
-use super::units::Units;
-use crate::catalog::GenerationFact;
+use super::Snapshot;
+use super::observations::Observations;
+use crate::catalog::GenerationRow;
 use crate::score::{
     Evidence, Identification, NoVerdict, OWN_NULL, Presence, Question, Request, Requests, Unit, calibrated_collapse_rate,
     identification, mean, presence,
@@ -12,10 +12,10 @@ use std::collections::HashMap;
 
 /// The local similarities by the encoder that decides collapse.
 #[derive(Debug, Clone)]
-pub struct LocalFacts {
+pub struct LocalSnapshot {
     /// The windows that were looked through.
     pub pattern: Pattern,
-    /// The pool: places among [`Facts::subjects`].
+    /// The pool: places among [`Snapshot::subjects`].
     pub pool: Vec<usize>,
     /// By generation row: where its similarities begin in `similarities`.
     pub rows: HashMap<i64, usize>,
@@ -29,8 +29,8 @@ pub struct LocalFacts {
 
 /// The verdicts on every generation that was looked through.
 pub(super) struct Locals<'f> {
-    facts: &'f Facts,
-    local: &'f LocalFacts,
+    snapshot: &'f Snapshot,
+    local: &'f LocalSnapshot,
     kinds: Vec<Option<u8>>,
     requests: Vec<Request>,
     similarities: Vec<f32>,
@@ -45,26 +45,26 @@ pub(super) struct Locals<'f> {
 
 impl<'f> Locals<'f> {
     /// `None` where nothing was looked through. `alpha` decides which places count as the subject's.
-    pub(super) fn new(facts: &'f Facts, alpha: f64) -> Option<Locals<'f>> {
-        let local = facts.local.as_ref()?;
+    pub(super) fn new(snapshot: &'f Snapshot, alpha: f64) -> Option<Locals<'f>> {
+        let local = snapshot.local.as_ref()?;
         let width = local.pool.len();
         let place_in_pool: HashMap<usize, u32> = local.pool.iter().copied().zip(0..).collect();
         let kinds: Vec<Option<u8>> =
-            local.pool.iter().map(|subject| facts.subjects[*subject].kind.map(|kind| kind as u8)).collect();
+            local.pool.iter().map(|subject| snapshot.subjects[*subject].kind.map(|kind| kind as u8)).collect();
         let mut locals = Locals {
-            facts,
+            snapshot,
             local,
             kinds,
             requests: Vec::new(),
             similarities: Vec::new(),
             generations: Vec::new(),
-            request_of: vec![None; facts.generations.len()],
+            request_of: vec![None; snapshot.generations.len()],
             known: Vec::new(),
             copies: Vec::new(),
         };
-        for (at, generation) in facts.generations.iter().enumerate() {
+        for (at, generation) in snapshot.generations.iter().enumerate() {
             let Some(row) = local.rows.get(&generation.id) else { continue };
-            let asked = facts.prompts[generation.prompt as usize].subjects.iter();
+            let asked = snapshot.prompts[generation.prompt as usize].subjects.iter();
             // A subject that has no usable reference is in no pool, and a generation that asked for it has no verdict.
             let subjects: Vec<u32> = asked.clone().filter_map(|subject| place_in_pool.get(subject).copied()).collect();
             if subjects.len() < asked.len() {
@@ -87,9 +87,9 @@ impl<'f> Locals<'f> {
 
     /// Whether a generation's values count in the nulls of other models: those of composites of the references and of
     /// the user's other controls do not.
-    fn may_serve(&self, generation: &GenerationFact) -> bool {
+    fn may_serve(&self, generation: &GenerationRow) -> bool {
         let model = generation.model as usize;
-        !self.facts.models[model].1 || self.local.text_only[model]
+        !self.snapshot.models[model].1 || self.local.text_only[model]
     }
 
     pub(super) fn requests(&self) -> Requests<'_> {
@@ -170,7 +170,7 @@ impl<'f> Locals<'f> {
     }
 
     /// Values of each unit, in their order.
-    pub(super) fn of_units(&self, units: &Units<'_>, value: impl Fn(Unit) -> Option<f64>) -> Vec<Option<f64>> {
+    pub(super) fn of_units(&self, units: &Observations<'_>, value: impl Fn(Unit) -> Option<f64>) -> Vec<Option<f64>> {
         let ordinal = |at: usize| units.ordinal.as_ref().map(|ordinals| ordinals[at]);
         (0..units.generation.len()).map(|at| value(self.unit(units.generation[at], ordinal(at))?)).collect()
     }
@@ -181,7 +181,7 @@ impl<'f> Locals<'f> {
         let floors = Floors::new(self, alpha);
         let mut copies: Vec<Vec<u32>> = self.requests.iter().map(|request| vec![0; request.subjects.len()]).collect();
         let place: HashMap<i64, usize> =
-            self.generations.iter().enumerate().map(|(at, generation)| (self.facts.generations[*generation].id, at)).collect();
+            self.generations.iter().enumerate().map(|(at, generation)| (self.snapshot.generations[*generation].id, at)).collect();
         for (generation, subject, cosine) in &self.local.found {
             let Some(at) = place.get(generation) else { continue };
             let request = &self.requests[*at];
@@ -226,11 +226,12 @@ impl<'f> Locals<'f> {
 
 /// Of each generation that was looked through, by its row: whether each requested subject is present, in the prompt's
 /// order; `None`: that cannot be said.
-pub fn verdicts(facts: &Facts, alpha: f64) -> HashMap<i64, Vec<Option<bool>>> {
-    let Some(locals) = Locals::new(facts, alpha) else { return HashMap::new() };
+pub fn verdicts(snapshot: &Snapshot, alpha: f64) -> HashMap<i64, Vec<Option<bool>>> {
+    let Some(locals) = Locals::new(snapshot, alpha) else { return HashMap::new() };
     let verdict = |presence: &Presence| presence.verdict(Question::Present, alpha).ok();
-    let of =
-        |(generation, known): (&usize, &Vec<Presence>)| (facts.generations[*generation].id, known.iter().map(verdict).collect());
+    let of = |(generation, known): (&usize, &Vec<Presence>)| {
+        (snapshot.generations[*generation].id, known.iter().map(verdict).collect())
+    };
     locals.generations.iter().zip(&locals.known).map(of).collect()
 }
 

@@ -1,9 +1,9 @@
 //! What the windows say, cell by cell.
 
-use super::cells::{CellUnits, cell_intervals, mean_of};
+use super::cells::{CellObservations, cell_intervals, mean_of};
 use super::local::Locals;
+use super::observations::Observations;
 use super::row::{CellLocal, LocalIntervals};
-use super::units::Units;
 use super::{Named, ReportOptions};
 use crate::score::{
     CollapseIntervals, Confidence, Identification, Question, REPLICATES, Requested, Unit, beyond_words, presence_intervals,
@@ -12,7 +12,7 @@ use crate::score::{
 /// The values of every unit, and the intervals of every cell.
 pub(super) struct LocalCells<'a> {
     locals: &'a Locals<'a>,
-    units: &'a Units<'a>,
+    units: &'a Observations<'a>,
     options: &'a ReportOptions,
     similarity: Vec<Option<f64>>,
     cscr: Vec<Option<f64>>,
@@ -25,13 +25,13 @@ pub(super) struct LocalCells<'a> {
 impl<'a> LocalCells<'a> {
     pub(super) fn new(
         locals: &'a Locals<'a>,
-        units: &'a Units<'a>,
-        cells: &[CellUnits],
+        units: &'a Observations<'a>,
+        cells: &[CellObservations],
         options: &'a ReportOptions,
     ) -> LocalCells<'a> {
         let rate = |question| locals.of_units(units, |unit| locals.collapse(unit, question, options.alpha));
         let intervals = options.confidence.map(|confidence| {
-            let of_cell = |(_, members): &CellUnits| -> Vec<Unit> {
+            let of_cell = |(_, members): &CellObservations| -> Vec<Unit> {
                 members.iter().filter_map(|member| unit(locals, units, *member)).collect()
             };
             let cells: Vec<Vec<Unit>> = cells.iter().map(of_cell).collect();
@@ -134,6 +134,6 @@ impl<'a> LocalCells<'a> {
 }
 
 /// A unit of the report as the requests number it.
-fn unit(locals: &Locals<'_>, units: &Units<'_>, member: usize) -> Option<Unit> {
+fn unit(locals: &Locals<'_>, units: &Observations<'_>, member: usize) -> Option<Unit> {
     locals.unit(units.generation[member], units.ordinal.as_ref().map(|ordinals| ordinals[member]))
 }

@@ -2,24 +2,23 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | this | [`Facts`], [`ReportOptions`], [`Report`] |
+//! | this | [`Snapshot`], [`ReportOptions`], [`Report`] |
 //! | `row` | [`Row`]: a cell; the structs *are* the JSON |
 //! | `keys` | [`Key`]: what is grouped by |
 //! | `thresholds` | [`Thresholds`] |
 //! | `identity` | which encoder decides collapse |
-//! | `units` | generations or pairs, and what each was scored |
+//! | `observations` | generations or pairs, and what each was scored |
 //! | `cells` | the grouping, with Polars |
 //! | `local` | what the windows say: where each subject is, and whether it is there |
-//! | `arena` | the images that two models have of the same prompt and seed |
+//! | `pairing` | the images that two models have of the same prompt and seed |
 //! | `contrast` | models side by side in one cell, and two of them against each other |
 //! | `comparison` | [`Comparisons`]: models against each other |
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
 //! | `blind_spot` | images that CLIP takes for good and that have lost everybody |
 //! | `ceiling` | what composites of the references score |
-//! | `remarks` | what to know of the cells before comparing them |
+//! | `warnings` | what to know of the cells before comparing them |
 //! | `present`, `present_comparison` | tables for people, for papers, for programs |
 
-mod arena;
 mod blind_spot;
 mod ceiling;
 mod cells;
@@ -30,12 +29,13 @@ mod keys;
 mod leaderboard;
 mod local;
 mod local_cells;
+mod observations;
+mod pairing;
 mod present;
 mod present_comparison;
-mod remarks;
 mod row;
 mod thresholds;
-mod units;
+mod warnings;
 
 pub use blind_spot::{BlindSpot, blind_spot};
 pub use cells::build;
@@ -43,32 +43,32 @@ pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
 pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
-pub use local::{LocalFacts, verdicts};
+pub use local::{LocalSnapshot, verdicts};
 pub use present::Measure;
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use thresholds::Thresholds;
 
-use crate::catalog::{GenerationFact, ImageScoreFact, PromptFact, SubjectFact, SubjectScoreFact};
+use crate::catalog::{GenerationRow, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};
 use crate::score::{Confidence, Identification};
 use serde::{Serialize, Serializer};
 use std::collections::{HashMap, HashSet};
 
 /// What a report is made from.
-pub struct Facts {
+pub struct Snapshot {
     /// Models by name, with whether each is a control.
     pub models: Vec<(String, bool)>,
     /// Subjects by id.
-    pub subjects: Vec<SubjectFact>,
+    pub subjects: Vec<SubjectRow>,
     /// Prompts by id.
-    pub prompts: Vec<PromptFact>,
+    pub prompts: Vec<PromptRow>,
     /// Generations by model, prompt, seed.
-    pub generations: Vec<GenerationFact>,
+    pub generations: Vec<GenerationRow>,
     /// Encoders with image vectors: row and name, by name.
     pub encoders: Vec<(i64, String)>,
     /// Image scores, in any order.
-    pub image_scores: Vec<ImageScoreFact>,
+    pub image_scores: Vec<ImageScoreRow>,
     /// Subject scores of the encoders that the report needs, in any order.
-    pub subject_scores: Vec<SubjectScoreFact>,
+    pub subject_scores: Vec<SubjectScoreRow>,
     /// How many prompts each encoder cut, by its name.
     pub cut_prompts: Vec<(String, u64)>,
     /// Composites and crops of the references that their prompts have now, by generation row.
@@ -76,13 +76,13 @@ pub struct Facts {
     /// Generation rows of the images that are known to be blank.
     pub blank: HashSet<i64>,
     /// Per encoder, in the order of `encoders`; if controls were asked for.
-    pub controls: Option<Vec<ControlsOf>>,
+    pub controls: Option<Vec<Baselines>>,
     /// Local similarities by the encoder that decides collapse, if it looked through images.
-    pub local: Option<LocalFacts>,
+    pub local: Option<LocalSnapshot>,
 }
 
 /// The controls by one encoder, by generation row.
-pub type ControlsOf = HashMap<i64, Control>;
+pub type Baselines = HashMap<i64, Baseline>;
 
 /// What to report.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +109,7 @@ pub const ALPHA: f64 = 0.05;
 
 /// One generation against the whole pool, by one encoder.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Control {
+pub struct Baseline {
     /// Its requested subjects among all.
     pub identification: Identification,
     /// Mean similarity with the subjects it was not asked for.
@@ -158,7 +158,7 @@ pub struct Report {
     pub cut_prompts: Vec<(String, u64)>,
     /// What to know of the cells before comparing them, as sentences.
     #[serde(skip)]
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
     /// How large the nulls are that verdicts on presence rest on, and whose; or why there is no verdict.
     #[serde(skip)]
     pub notes: Vec<String>,

@@ -1,6 +1,6 @@
 //! Which vectors are nearly the same?
 
-use super::draws::Draws;
+use super::random::Random;
 use super::{cosine_with_norms, dot};
 use rayon::prelude::*;
 
@@ -33,14 +33,14 @@ pub struct NearDuplicate {
 /// it in its bucket: the work grows as n log n. A pair is then found with a probability, the higher the nearer;
 /// docs/performance.md has measured ones.
 pub fn near_duplicates(vectors: &[f32], dimension: usize, bound: f64) -> Vec<NearDuplicate> {
-    let set = Vectors::new(vectors, dimension);
+    let set = VectorSet::new(vectors, dimension);
     let n = set.squared.len();
     let mut best: Vec<Option<(usize, f64)>> = vec![None; n];
     if n <= EXHAUSTIVE {
         best.par_iter_mut().enumerate().for_each(|(at, best)| *best = set.nearest(at, 0..at, bound));
     } else {
         let bits = ((n as f64 / 16.0).log2().ceil() as usize).min(32);
-        let mut draws = Draws::new(0);
+        let mut draws = Random::new(0);
         for _ in 0..TABLES {
             let sides = set.sides(bits, &mut draws);
             let mut order: Vec<usize> = (0..n).collect();
@@ -70,16 +70,16 @@ fn nearer(a: Option<(usize, f64)>, b: Option<(usize, f64)>) -> Option<(usize, f6
     }
 }
 
-struct Vectors<'a> {
+struct VectorSet<'a> {
     vectors: &'a [f32],
     dimension: usize,
     squared: Vec<f64>,
 }
 
-impl Vectors<'_> {
-    fn new(vectors: &[f32], dimension: usize) -> Vectors<'_> {
+impl VectorSet<'_> {
+    fn new(vectors: &[f32], dimension: usize) -> VectorSet<'_> {
         let squared = vectors.par_chunks_exact(dimension).map(|v| dot(v, v)).collect();
-        Vectors { vectors, dimension, squared }
+        VectorSet { vectors, dimension, squared }
     }
 
     fn get(&self, at: usize) -> &[f32] {
@@ -96,7 +96,7 @@ impl Vectors<'_> {
     }
 
     /// For each vector, on which side of `bits` random hyperplanes through the mean of the unit vectors it lies.
-    fn sides(&self, bits: usize, draws: &mut Draws) -> Vec<u32> {
+    fn sides(&self, bits: usize, draws: &mut Random) -> Vec<u32> {
         let mut mean = vec![0.0_f32; self.dimension];
         let n = self.squared.len();
         for at in 0..n {
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn planted_copies_are_found_among_many() {
         const DIMENSION: usize = 64;
-        let mut draws = Draws::new(3);
+        let mut draws = Random::new(3);
         let mut number = || (draws.below(1 << 30) as f32 / (1 << 30) as f32 - 0.5) * 2.0;
         let mut vectors: Vec<f32> = (0..6000 * DIMENSION).map(|_| 0.5 + number()).collect();
         for copy in 0..50 {

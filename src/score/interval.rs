@@ -13,7 +13,7 @@
 //! Illustrated in the Case of the Binomial"; with one tail of 5 % it is the *rule of three*, 3/n.) The interval is of the
 //! means that there can be if that many prompts have the least value, or the most. Without bounds there is none.
 
-use super::draws::Draws;
+use super::random::Random;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use std::collections::BTreeMap;
 
@@ -159,7 +159,7 @@ fn selected(values: &mut [f64], at: f64) -> f64 {
 fn replicates(measures: &[Vec<(f64, f64)>], seed: u64) -> Vec<Vec<f64>> {
     let clusters = measures[0].len();
     let mut means: Vec<Vec<f64>> = vec![Vec::with_capacity(REPLICATES); measures.len()];
-    let mut draws = Draws::new(seed);
+    let mut draws = Random::new(seed);
     let mut sums = vec![(0.0, 0.0); measures.len()];
     for _ in 0..REPLICATES {
         sums.fill((0.0, 0.0));
@@ -256,7 +256,7 @@ mod tests {
     /// Shares that are nearly always 1: the bootstrap alone would give [1, 1] in most trials, which never holds the truth.
     #[test]
     fn bounds_cover_the_truth() {
-        let mut draws = Draws::new(5);
+        let mut draws = Random::new(5);
         let (mut held, mut alike) = (0, 0);
         for _ in 0..300 {
             let values: Vec<(usize, f64)> = (0..10).map(|k| (k, f64::from(u8::from(draws.below(100) >= 3)))).collect();
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_tails_are_those_of_all_values_sorted() {
-        let mut draws = Draws::new(9);
+        let mut draws = Random::new(9);
         for (steps, tail) in [(1 << 40, 0.0132), (5, 0.0132), (1 << 40, 0.25), (2, 1e-9), (1 << 40, 0.49)] {
             let values: Vec<f64> = (0..REPLICATES).map(|_| draws.below(steps) as f64 - 2.0).collect();
             let mut sorted = values.clone();
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn intervals_cover_the_truth() {
         const TRIALS: usize = 150;
-        let mut draws = Draws::new(7);
+        let mut draws = Random::new(7);
         let mut normal = || {
             // The sum of twelve uniform numbers is normal enough (Irwin and Hall).
             (0..12).map(|_| draws.below(1 << 53) as f64 / (1_u64 << 53) as f64).sum::<f64>() - 6.0

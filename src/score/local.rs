@@ -210,7 +210,7 @@ fn scale_to_unit(vector: &mut [f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draws::Draws;
+    use super::super::random::Random;
     use super::*;
 
     fn close(a: f64, b: f64) -> bool {
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn it_is_the_definition_and_does_not_depend_on_company() {
         const DIMENSION: usize = 19;
-        let mut draws = Draws::new(3);
+        let mut draws = Random::new(3);
         let mut vector = || -> Vec<f32> { (0..DIMENSION).map(|_| draws.below(2001) as f32 / 1000.0 - 0.7).collect() };
         let references: Vec<Vec<Vec<f32>>> = [2, 1, 3, 1].iter().map(|count| (0..*count).map(|_| vector()).collect()).collect();
         let windows: Vec<Vec<f32>> = (0..5).map(|_| vector()).collect();

@@ -17,7 +17,6 @@ mod comparison;
 mod conflicts;
 mod correlation;
 mod curve;
-mod draws;
 mod duplicates;
 mod identification;
 mod interval;
@@ -27,6 +26,7 @@ mod packing;
 mod places;
 mod presence;
 mod presence_interval;
+mod random;
 mod sign_flip;
 
 pub use beyond_words::{BeyondWords, Requested, beyond_words};

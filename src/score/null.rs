@@ -15,15 +15,15 @@ pub(super) struct Null<'a> {
     pub(super) question: Question,
     /// The model whose own it is.
     pub(super) own: Option<u32>,
-    /// Its values in descending order, as [`Entry`]s.
-    pub(super) entries: &'a [Entry],
-    asking: Vec<(Entry, usize)>,
+    /// Its values in descending order, as [`NullEntry`]s.
+    pub(super) entries: &'a [NullEntry],
+    asking: Vec<(NullEntry, usize)>,
 }
 
 /// A value and its generation in one number, smaller for larger values.
-pub(super) type Entry = u64;
+pub(super) type NullEntry = u64;
 
-fn entry(value: f32, generation: usize) -> Entry {
+fn entry(value: f32, generation: usize) -> NullEntry {
     // Adding 0 makes −0 into 0. Of the bits of a positive number all are turned over, of a negative one all but the
     // sign: unsigned numbers in descending order of the values.
     let bits = (value + 0.0).to_bits();
@@ -32,7 +32,7 @@ fn entry(value: f32, generation: usize) -> Entry {
 }
 
 /// The generation of an entry.
-pub(super) fn generation(entry: Entry) -> usize {
+pub(super) fn generation(entry: NullEntry) -> usize {
     (entry & 0xffff_ffff) as usize
 }
 
@@ -77,7 +77,8 @@ pub(super) fn each_null<T: Send>(requests: Requests<'_>, with: impl Fn(&Null<'_>
             }
             let mut results = Vec::new();
             for (subject, mut values) in subjects.zip(columns) {
-                let asked: Vec<(Entry, usize)> = asking[subject].iter().map(|(at, ordinal)| (values[*at], *ordinal)).collect();
+                let asked: Vec<(NullEntry, usize)> =
+                    asking[subject].iter().map(|(at, ordinal)| (values[*at], *ordinal)).collect();
                 if asked.is_empty() {
                     continue;
                 }
@@ -100,16 +101,16 @@ pub(super) fn each_null<T: Send>(requests: Requests<'_>, with: impl Fn(&Null<'_>
 fn answer<T>(
     generations: &[Request],
     question: Question,
-    values: &[Entry],
-    asked: &[(Entry, usize)],
+    values: &[NullEntry],
+    asked: &[(NullEntry, usize)],
     with: &impl Fn(&Null<'_>) -> T,
     results: &mut Vec<T>,
 ) {
-    let mut by_model: BTreeMap<u32, Vec<(Entry, usize)>> = BTreeMap::new();
+    let mut by_model: BTreeMap<u32, Vec<(NullEntry, usize)>> = BTreeMap::new();
     for asked in asked {
         by_model.entry(generations[generation(asked.0)].model).or_default().push(*asked);
     }
-    let mut own: BTreeMap<u32, Vec<Entry>> = by_model.keys().map(|model| (*model, Vec::new())).collect();
+    let mut own: BTreeMap<u32, Vec<NullEntry>> = by_model.keys().map(|model| (*model, Vec::new())).collect();
     for entry in values {
         if let Some(own) = own.get_mut(&generations[generation(*entry)].model) {
             own.push(*entry);
@@ -125,7 +126,7 @@ fn answer<T>(
         }
     }
     if !others.is_empty() {
-        let pooled: Vec<Entry> = values.iter().copied().filter(|entry| generations[generation(*entry)].may_serve).collect();
+        let pooled: Vec<NullEntry> = values.iter().copied().filter(|entry| generations[generation(*entry)].may_serve).collect();
         results.push(with(&Null { question, own: None, entries: &pooled, asking: others }));
     }
 }

@@ -30,7 +30,7 @@ const HALF: f64 = 0.5;
 /// The choice of greatest gain: of each subject its window. Of equal ones it is the first in the order of the subjects,
 /// then of the windows, no window being last.
 pub(super) fn best_choice(conflicts: &Conflicts, offers: &Offers) -> Vec<Option<usize>> {
-    let mut search = Search::new(conflicts, -1, i64::MAX);
+    let mut search = PackingSearch::new(conflicts, -1, i64::MAX);
     let mut prices = vec![0.0; conflicts.cliques.len()];
     search.explore(offers.clone(), &mut prices, STEPS[0]);
     let (optimum, mut choice) = (search.value, search.choice.unwrap_or_else(|| vec![None; offers.len()]));
@@ -75,7 +75,7 @@ fn sooner(
     // All at once, as there is seldom any; a choice that leaves the subject out proves nothing.
     let mut rest = offers.clone();
     rest[subject].clone_from(&windows);
-    let mut search = Search::new(conflicts, goal - 1, goal);
+    let mut search = PackingSearch::new(conflicts, goal - 1, goal);
     search.explore(rest, &mut prices.to_vec(), STEPS[1]);
     if search.choice.as_ref().is_none_or(|found| found[subject].is_some()) {
         return search.choice;
@@ -83,7 +83,7 @@ fn sooner(
     windows.into_iter().find_map(|(window, gain)| {
         let mut rest = offers.clone();
         take(conflicts, &mut rest, subject, window);
-        let mut search = Search::new(conflicts, goal - gain - 1, goal - gain);
+        let mut search = PackingSearch::new(conflicts, goal - gain - 1, goal - gain);
         search.explore(rest, &mut prices.to_vec(), STEPS[1]);
         let mut found = search.choice?;
         found[subject] = Some(window);
@@ -130,7 +130,7 @@ fn drop_dear(conflicts: &Conflicts, offers: &mut Offers, prices: &[f64], least: 
     }
 }
 
-struct Search<'a> {
+struct PackingSearch<'a> {
     conflicts: &'a Conflicts,
     /// The gain of the best choice so far, or what it has to exceed.
     value: i64,
@@ -139,10 +139,10 @@ struct Search<'a> {
     choice: Option<Vec<Option<usize>>>,
 }
 
-impl Search<'_> {
+impl PackingSearch<'_> {
     /// Looks for choices of a gain greater than `floor`; none is greater than `goal`.
-    fn new(conflicts: &Conflicts, floor: i64, goal: i64) -> Search<'_> {
-        Search { conflicts, value: floor, goal, choice: None }
+    fn new(conflicts: &Conflicts, floor: i64, goal: i64) -> PackingSearch<'_> {
+        PackingSearch { conflicts, value: floor, goal, choice: None }
     }
 
     /// Finds the best choice among the offers if it is better than the one known. Leaves in `prices` those of the least
@@ -333,7 +333,7 @@ impl Search<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draws::Draws;
+    use super::super::random::Random;
     use super::*;
 
     /// The first choice of greatest gain in the order of the subjects, then of the windows, none last.
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn it_is_the_best_of_all_choices_and_of_equals_the_first() {
-        let mut draws = Draws::new(2);
+        let mut draws = Random::new(2);
         for round in 0..400 {
             let (subjects, windows) = (1 + draws.below(4), 1 + draws.below(8));
             let edges: Vec<Vec<bool>> = (0..windows).map(|_| (0..windows).map(|_| draws.below(3) == 0).collect()).collect();

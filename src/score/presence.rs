@@ -177,8 +177,8 @@ pub fn presence(requests: Requests<'_>) -> Vec<Vec<Presence>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draws::Draws;
     use super::super::null::OWN_NULL;
+    use super::super::random::Random;
     use super::*;
 
     fn request(model: u32, prompt: u32, subjects: &[u32]) -> Request {
@@ -255,7 +255,7 @@ mod tests {
     /// each subject has a location and a spread of its own.
     #[test]
     fn requests_drawn_at_random_are_absent_with_a_chance_of_1_less_alpha() {
-        let mut draws = Draws::new(5);
+        let mut draws = Random::new(5);
         let kinds: Vec<Option<u8>> = (0..30).map(|subject| Some(subject % 3)).collect();
         let (mut generations, mut similarities) = (Vec::new(), Vec::new());
         for at in 0..1200_u32 {

@@ -5,10 +5,10 @@
 //! value stays present as long as the weights of the null's values before it stay within a budget, α (1 + size) − 1, so
 //! a replicate walks down the upper α of each null and no further.
 
-use super::draws::Draws;
 use super::interval::{Confidence, expanded_tail, quantile};
 use super::null::{each_null, generation};
 use super::presence::{Presence, Question, Requests, calibrated_collapse_rate};
+use super::random::Random;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub fn presence_intervals(
     confidence: Confidence,
 ) -> Vec<Vec<CollapseIntervals>> {
     let resampling = Resampling::new(requests, known, cells, alphas);
-    let mut master = Draws::new(confidence.seed);
+    let mut master = Random::new(confidence.seed);
     let seeds: Vec<(u64, usize)> =
         (0..replicates).step_by(CHUNK).map(|from| (master.bits(), CHUNK.min(replicates - from))).collect();
     let chunks: Vec<Vec<f64>> = seeds.into_par_iter().map(|(seed, count)| resampling.replicates(seed, count)).collect();
@@ -73,31 +73,31 @@ struct Resampling {
     prompts: usize,
     alphas: Vec<f64>,
     /// Of each scope, a model or all that may serve, how many generations each prompt has.
-    scopes: Vec<Counts>,
-    nulls: Vec<Walk>,
+    scopes: Vec<PromptCounts>,
+    nulls: Vec<NullWalk>,
     /// Of each question and generation its requests: the null and how many of its values are as large or larger.
     held: [Vec<Vec<(u32, u32)>>; 2],
     /// The prompt of each generation.
     prompt_of: Vec<u32>,
     /// For each cell, α and question in turn.
-    measures: Vec<Measure>,
+    measures: Vec<CellQuestion>,
 }
 
 /// Prompts with how often each occurs.
-type Counts = Vec<(u32, u32)>;
+type PromptCounts = Vec<(u32, u32)>;
 
 /// A null as a replicate goes through it.
-struct Walk {
+struct NullWalk {
     /// The prompts of its values, in descending order of the values.
     descending: Vec<u32>,
     scope: usize,
     /// Its values by prompt, or where those are fewer the values of the scope that are not in it.
-    counts: Counts,
+    counts: PromptCounts,
     /// Whether `counts` are those that are not in it.
     without: bool,
 }
 
-struct Measure {
+struct CellQuestion {
     alpha: usize,
     question: Question,
     units: Vec<Unit>,
@@ -112,15 +112,15 @@ impl Resampling {
         numbers.sort_unstable();
         numbers.dedup();
         let prompt_of: Vec<u32> = all.iter().map(|g| numbers.partition_point(|number| *number < g.prompt) as u32).collect();
-        let scope = |own: Option<u32>| -> Counts {
+        let scope = |own: Option<u32>| -> PromptCounts {
             let within = all.iter().zip(&prompt_of).filter(|(g, _)| own.map_or(g.may_serve, |model| g.model == model));
             counts(within.map(|(_, prompt)| *prompt))
         };
-        let mut scopes: Vec<Counts> = vec![scope(None)];
+        let mut scopes: Vec<PromptCounts> = vec![scope(None)];
         let mut scope_of: BTreeMap<Option<u32>, usize> = BTreeMap::from([(None, 0)]);
         let empty: Vec<Vec<(u32, u32)>> = all.iter().map(|g| vec![(0, 0); g.subjects.len()]).collect();
         let mut held = [empty.clone(), empty];
-        let mut nulls: Vec<Walk> = Vec::new();
+        let mut nulls: Vec<NullWalk> = Vec::new();
         let walks = each_null(requests, |null| {
             let descending: Vec<u32> = null.entries.iter().map(|entry| prompt_of[generation(*entry)]).collect();
             (null.question, null.own, null.asking().collect::<Vec<_>>(), descending)
@@ -136,7 +136,7 @@ impl Resampling {
             let within = counts(descending.iter().copied());
             let outside = difference(&scopes[scope], &within);
             let without = outside.len() < within.len();
-            nulls.push(Walk { descending, scope, counts: if without { outside } else { within }, without });
+            nulls.push(NullWalk { descending, scope, counts: if without { outside } else { within }, without });
         }
         let mut measures = Vec::new();
         for cell in cells {
@@ -148,7 +148,7 @@ impl Resampling {
                     };
                     let units: Vec<Unit> = cell.iter().copied().filter(has_value).collect();
                     let prompts = counts(units.iter().map(|unit| prompt_of[unit.generation])).len();
-                    measures.push(Measure { alpha, question, units, prompts });
+                    measures.push(CellQuestion { alpha, question, units, prompts });
                 }
             }
         }
@@ -158,7 +158,7 @@ impl Resampling {
     /// The means of all measures in `count` replicates, one replicate after the other; NaN where a replicate drew no
     /// prompt of a measure.
     fn replicates(&self, seed: u64, count: usize) -> Vec<f64> {
-        let mut draws = Draws::new(seed);
+        let mut draws = Random::new(seed);
         let mut weights = vec![0_u32; self.prompts];
         // Of each α and question, the rate of each generation and of each of its requests whether it is absent.
         let mut reach = vec![0_u32; self.nulls.len()];
@@ -169,7 +169,7 @@ impl Resampling {
         for _ in 0..count {
             weights.fill(0);
             (0..self.prompts).for_each(|_| weights[draws.below(self.prompts)] += 1);
-            let total = |counts: &Counts| {
+            let total = |counts: &PromptCounts| {
                 counts.iter().map(|(prompt, n)| u64::from(weights[*prompt as usize]) * u64::from(*n)).sum::<u64>()
             };
             let scopes: Vec<u64> = self.scopes.iter().map(total).collect();
@@ -208,7 +208,7 @@ impl Resampling {
     }
 }
 
-impl Walk {
+impl NullWalk {
     /// How many values of the null, from the top, may be as large as one that is still present, plus one; 0 where none
     /// can be present.
     fn reach(&self, budget: Option<u64>, weights: &[u32]) -> u32 {
@@ -234,14 +234,14 @@ fn budget(alpha: f64, size: u64) -> Option<u64> {
     Some(at_least)
 }
 
-fn counts(prompts: impl Iterator<Item = u32>) -> Counts {
+fn counts(prompts: impl Iterator<Item = u32>) -> PromptCounts {
     let mut prompts: Vec<u32> = prompts.collect();
     prompts.sort_unstable();
     prompts.chunk_by(|a, b| a == b).map(|equal| (equal[0], equal.len() as u32)).collect()
 }
 
 /// What is in `all` and not in `part`, which is a part of it.
-fn difference(all: &Counts, part: &Counts) -> Counts {
+fn difference(all: &PromptCounts, part: &PromptCounts) -> PromptCounts {
     let mut part = part.iter().peekable();
     let left = all.iter().map(|(prompt, n)| (*prompt, n - part.next_if(|(other, _)| other == prompt).map_or(0, |(_, n)| *n)));
     left.filter(|(_, n)| *n > 0).collect()
@@ -254,7 +254,7 @@ mod tests {
 
     /// 3 models on the same prompts, two subjects of 12 each; ℓ of a requested subject is raised.
     fn data(prompts: u32) -> (Vec<Option<u8>>, Vec<Request>, Vec<f32>) {
-        let mut draws = Draws::new(11);
+        let mut draws = Random::new(11);
         let (mut generations, mut similarities) = (Vec::new(), Vec::new());
         for (model, prompt) in (0..3).flat_map(|model| (0..prompts).map(move |prompt| (model, prompt))) {
             let first = draws.below(12) as u32;
@@ -284,7 +284,7 @@ mod tests {
         cells.push((0..60).map(|generation| Unit { generation, ordinal: Some(1) }).collect());
         let resampling = Resampling::new(requests, &known, &cells, &[0.05, 0.2]);
         let means = resampling.replicates(77, 3);
-        let mut draws = Draws::new(77);
+        let mut draws = Random::new(77);
         for replicate in means.chunks(resampling.measures.len()) {
             let mut weights = vec![0_usize; 45];
             (0..45).for_each(|_| weights[draws.below(45)] += 1);
@@ -359,7 +359,7 @@ mod tests {
     fn budgets_agree_with_verdicts() {
         assert_eq!([0, 18, 19, 38, 39, 99].map(|size| budget(0.05, size)), [None, None, Some(0), Some(0), Some(1), Some(4)]);
         assert_eq!((budget(1.0, 0), budget(1.0, 7)), (Some(0), Some(7)));
-        let walk = Walk { descending: vec![0, 1, 1, 2], scope: 0, counts: Vec::new(), without: false };
+        let walk = NullWalk { descending: vec![0, 1, 1, 2], scope: 0, counts: Vec::new(), without: false };
         // Weights 2, 0, 1: the values weigh 2, 0, 0, 1.
         assert_eq!([None, Some(0), Some(1), Some(2), Some(3)].map(|budget| walk.reach(budget, &[2, 0, 1])), [0, 1, 1, 4, 5]);
     }

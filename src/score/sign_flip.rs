@@ -151,7 +151,7 @@ fn common_unit(differences: &[f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draws::Draws;
+    use super::super::random::Random;
     use super::*;
 
     #[test]
@@ -206,7 +206,7 @@ mod tests {
         let rates: Vec<f64> = (0..28).map(|i| f64::from(i * 7 % 11 - 4) / 12.0).filter(|d| *d != 0.0).collect();
         let exact = counted(&sorted(&rates));
         assert!((counted_in_units(&sorted(&rates)) / exact - 1.0).abs() < 1e-9, "{exact}");
-        let mut draws = Draws::new(3);
+        let mut draws = Random::new(3);
         for shift in [0.0, 0.1, 0.2, 0.3] {
             let others: Vec<f64> = (0..28).map(|_| draws.below(1 << 20) as f64 / f64::from(1 << 20) - 0.5 + shift).collect();
             let (exact, near) = (counted(&sorted(&others)), counted_in_units(&sorted(&others)));
@@ -225,11 +225,11 @@ mod tests {
     /// with values of all sizes and with rates.
     #[test]
     fn the_test_keeps_its_size() {
-        let mut draws = Draws::new(11);
+        let mut draws = Random::new(11);
         for (n, steps) in [(12, 1 << 30), (40, 1 << 30), (40, 7)] {
             let mut rejected = 0;
             for _ in 0..1000 {
-                let difference = |draws: &mut Draws| draws.below(steps) as f64 - (steps - 1) as f64 / 2.0;
+                let difference = |draws: &mut Random| draws.below(steps) as f64 - (steps - 1) as f64 / 2.0;
                 let differences: Vec<f64> = (0..n).map(|_| difference(&mut draws).powi(3)).collect();
                 rejected += usize::from(sign_flip(&differences).unwrap() <= 0.05);
             }

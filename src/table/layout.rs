@@ -9,17 +9,17 @@ use unicode_width::UnicodeWidthStr;
 const SAMPLE: usize = 500;
 
 #[derive(Default)]
-pub struct Layout {
+pub struct TableLayout {
     sample: Vec<Vec<Cell>>,
-    columns: Option<Vec<Column>>,
+    columns: Option<Vec<TableColumn>>,
 }
 
-struct Column {
+struct TableColumn {
     width: usize,
     right: bool,
 }
 
-impl Layout {
+impl TableLayout {
     pub fn row(&mut self, out: &mut impl Write, head: &Head, cells: &[Cell]) -> io::Result<()> {
         if let Some(columns) = &self.columns {
             return write_row(out, columns, cells);
@@ -34,11 +34,11 @@ impl Layout {
 
     fn begin(&mut self, out: &mut impl Write, head: &Head) -> io::Result<()> {
         let sample = std::mem::take(&mut self.sample);
-        let columns: Vec<Column> = head
+        let columns: Vec<TableColumn> = head
             .columns
             .iter()
             .enumerate()
-            .map(|(i, name)| Column {
+            .map(|(i, name)| TableColumn {
                 width: sample.iter().map(|row| shown(&row[i]).width()).chain([plain(name).width()]).max().unwrap_or(0),
                 right: sample.iter().any(|row| is_number(&row[i])) && !sample.iter().any(|row| matches!(row[i], Cell::Text(_))),
             })
@@ -80,7 +80,7 @@ fn rounded(x: f64) -> String {
     if trimmed.ends_with('.') { format!("{trimmed}0") } else { trimmed.to_owned() }
 }
 
-fn write_groups(out: &mut impl Write, columns: &[Column], groups: &[(String, usize)]) -> io::Result<()> {
+fn write_groups(out: &mut impl Write, columns: &[TableColumn], groups: &[(String, usize)]) -> io::Result<()> {
     let mut at = 0;
     let mut line = String::new();
     for (name, n) in groups {
@@ -91,11 +91,11 @@ fn write_groups(out: &mut impl Write, columns: &[Column], groups: &[(String, usi
     writeln!(out, "{}", line.trim_end())
 }
 
-fn write_row(out: &mut impl Write, columns: &[Column], cells: &[Cell]) -> io::Result<()> {
+fn write_row(out: &mut impl Write, columns: &[TableColumn], cells: &[Cell]) -> io::Result<()> {
     write_texts(out, columns, cells.iter().map(shown))
 }
 
-fn write_texts(out: &mut impl Write, columns: &[Column], texts: impl Iterator<Item = String>) -> io::Result<()> {
+fn write_texts(out: &mut impl Write, columns: &[TableColumn], texts: impl Iterator<Item = String>) -> io::Result<()> {
     let padded: Vec<String> = columns.iter().zip(texts).map(|(c, text)| pad(&text, c.width, c.right)).collect();
     writeln!(out, "{}", padded.join("  ").trim_end())
 }

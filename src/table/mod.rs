@@ -78,7 +78,7 @@ pub struct TableWriter<W: Write> {
     format: Format,
     head: Head,
     rows: u64,
-    layout: layout::Layout,
+    layout: layout::TableLayout,
 }
 
 impl<W: Write> TableWriter<W> {
@@ -93,7 +93,7 @@ impl<W: Write> TableWriter<W> {
             Format::Md => markup::markdown_head(&mut out, &head.full_names())?,
             Format::Table | Format::Latex | Format::Jsonl => {}
         }
-        Ok(TableWriter { out, format, head, rows: 0, layout: layout::Layout::default() })
+        Ok(TableWriter { out, format, head, rows: 0, layout: layout::TableLayout::default() })
     }
 
     /// Writes a row: as many cells as there are columns.

@@ -3,9 +3,9 @@
 
 use msdata::Stop;
 use msdata::embeddings::Import;
-use msdata::generator::{Grid, Layout, Reading, Source, System, read};
+use msdata::generator::{Grid, Layout, OutputSource, Reading, System, read};
 use msdata::image::{decode, probe};
-use msdata::manifest::{ImageFolder, Manifest, Place, Problem, RowKind, StressTestRepo};
+use msdata::manifest::{ImageFolder, Manifest, Position, Problem, RowKind, StressTestRepo};
 use std::fs;
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub fn manifest(dir: &Path, data: &[u8]) {
     let Ok(mut manifest) = Manifest::open(&path, kind, None, Stop::default()) else { return };
     let mut last = 0;
     loop {
-        let next: Option<Result<Place, Problem>> = match kind {
+        let next: Option<Result<Position, Problem>> = match kind {
             RowKind::Subjects => manifest.next_subject().map(|row| row.map(|r| r.origin.place)),
             RowKind::Prompts => manifest.next_prompt().map(|row| row.map(|r| r.origin.place)),
             RowKind::Generations => manifest.next_generation().map(|row| row.map(|r| r.origin.place)),
@@ -39,7 +39,7 @@ pub fn manifest(dir: &Path, data: &[u8]) {
                 problem.origin.place
             }
         };
-        let Place::Line(line) = place else { panic!("a row without a line: {place:?}") };
+        let Position::Line(line) = place else { panic!("a row without a line: {place:?}") };
         assert!(line >= last, "line {line} after line {last}");
         last = line;
     }
@@ -117,7 +117,7 @@ pub fn native(dir: &Path, data: &[u8]) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "").unwrap();
     }
-    let source = Source {
+    let source = OutputSource {
         folder: dir,
         model: None,
         seeds: None,

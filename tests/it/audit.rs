@@ -15,7 +15,7 @@ fn prompts(n: usize) -> Vec<Prompt> {
 
 fn audit(data: &Dataset, options: &AuditOptions) -> (Vec<Flag>, Vec<String>) {
     let audit = data.audit(options, &mut Watch::silent()).unwrap();
-    (audit.flags, audit.remarks)
+    (audit.flags, audit.warnings)
 }
 
 #[test]
@@ -46,14 +46,14 @@ fn cells_that_mix_are_told_apart_or_named() {
     let text = |text: &str| KeyValue::Text(Some(text.into()));
 
     let whole = report(&[Key::Model]);
-    assert_eq!(whole.remarks.len(), 1, "{:?}", whole.remarks);
+    assert_eq!(whole.warnings.len(), 1, "{:?}", whole.warnings);
     assert!(
-        whole.remarks[0].starts_with("cells that mix image sizes")
-            && whole.remarks[0].ends_with("1, the first model A: 2x2, 3x2")
+        whole.warnings[0].starts_with("cells that mix image sizes")
+            && whole.warnings[0].ends_with("1, the first model A: 2x2, 3x2")
     );
     let sizes = report(&[Key::Size]);
     assert_eq!((keys(&sizes), sizes.rows[1].images), (vec![text("2x2"), text("3x2")], 1));
-    assert!(sizes.remarks.iter().all(|r| r.contains("fewer than five prompts")), "{:?}", sizes.remarks);
+    assert!(sizes.warnings.iter().all(|r| r.contains("fewer than five prompts")), "{:?}", sizes.warnings);
     let sources = report(&[Key::Source]);
     assert_eq!(keys(&sources), [text("x"), text("y"), KeyValue::Text(None)]);
     assert_eq!(sources.rows.iter().map(|row| row.subjects).sum::<u64>(), 48, "every pair once");
@@ -62,7 +62,7 @@ fn cells_that_mix_are_told_apart_or_named() {
     // One subject of two is left in each of A's images, both in B's; by source they are told apart.
     assert_eq!(report(&[Key::Model]).rows.iter().map(|row| row.uncollapsed[0].1).collect::<Vec<_>>(), [Some(1.0), Some(2.0)]);
     let scenes = report(&[Key::Model, Key::PromptId]);
-    assert_eq!(scenes.remarks.len(), 1, "a cell of one prompt, asked for, is no surprise: {:?}", scenes.remarks);
+    assert_eq!(scenes.warnings.len(), 1, "a cell of one prompt, asked for, is no surprise: {:?}", scenes.warnings);
 }
 
 #[test]
@@ -74,12 +74,12 @@ fn few_prompts_are_said() {
     files.embeddings = vec![dir.path().join("v.parquet")];
     let mut data = Dataset::init(&dir.path().join("data")).unwrap();
     ingest(&mut data, &files);
-    let remarks = data.report(&ReportOptions::default()).unwrap().remarks;
+    let warnings = data.report(&ReportOptions::default()).unwrap().warnings;
     // One model: nobody to be compared with, and first of its own board.
     assert_eq!(data.compare(None, &CompareOptions::default()).unwrap().rows, []);
     let board = data.leaderboard(&CompareOptions::default()).unwrap();
     assert_eq!((board.rows.len(), board.rows[0].rank, board.rows[0].groups.as_str()), (1, Some(1), "a"));
-    assert_eq!(remarks, ["cells that have images of fewer than five prompts: 1, the first model A, subject_count 2: 4"]);
+    assert_eq!(warnings, ["cells that have images of fewer than five prompts: 1, the first model A, subject_count 2: 4"]);
 }
 
 #[test]
@@ -97,12 +97,12 @@ fn what_clip_does_not_see() {
     let mut data = Dataset::init(&dir.path().join("data")).unwrap();
     ingest(&mut data, &files);
     let near = 1.0; // the vectors of one prompt's images are made alike
-    let (flags, remarks) = audit(&data, &AuditOptions { near, ..AuditOptions::default() });
+    let (flags, warnings) = audit(&data, &AuditOptions { near, ..AuditOptions::default() });
     let blind: Vec<&Flag> = flags.iter().filter(|flag| flag.flag == FlagKind::BlindSpot).collect();
     assert_eq!(blind.len(), 1, "{flags:?}");
     assert_eq!((blind[0].image.prompt_id.as_str(), blind[0].encoder.as_deref()), ("p7", Some("clip-vit-base-patch32")));
     assert!((blind[0].value.unwrap() - 0.8).abs() < 1e-6 && (blind[0].bound.unwrap() - 0.625).abs() < 1e-6);
-    assert!(remarks[0].starts_with("4 of 4 subjects have one reference"), "{remarks:?}");
+    assert!(warnings[0].starts_with("4 of 4 subjects have one reference"), "{warnings:?}");
     // At 0.6 the seventh has lost both, too.
     let (flags, _) = audit(&data, &AuditOptions { threshold: 0.6, near, ..AuditOptions::default() });
     assert_eq!(flags.iter().filter(|flag| flag.flag == FlagKind::BlindSpot).count(), 2);
@@ -151,7 +151,7 @@ fn copies_and_what_is_there_twice() {
     let (_, warnings) = ingest_with_warnings(&mut data, &files.options());
     assert_eq!(warnings.len(), 2, "{warnings:?}");
 
-    let (flags, remarks) = audit(&data, &AuditOptions::default());
+    let (flags, warnings) = audit(&data, &AuditOptions::default());
     let seeds =
         |flags: &[Flag], kind: FlagKind| flags.iter().filter(|f| f.flag == kind).map(|f| f.image.seed).collect::<Vec<_>>();
     // 30° is how far the first subject's references are apart: 15°, 50°, 52° (of 30°) are nearer, −31° (of 0°) is not,
@@ -161,7 +161,7 @@ fn copies_and_what_is_there_twice() {
     assert_eq!(copy.reference, Some(("two".into(), 1)));
     assert!((copy.value.unwrap() - 20_f64.to_radians().cos()).abs() < 1e-6, "{copy:?}");
     assert!((copy.bound.unwrap() - 30_f64.to_radians().cos()).abs() < 1e-6, "{copy:?}");
-    assert!(remarks.iter().any(|r| r.starts_with("1 of 2 subjects have one reference")), "{remarks:?}");
+    assert!(warnings.iter().any(|r| r.starts_with("1 of 2 subjects have one reference")), "{warnings:?}");
     // The same bytes as generation 2; the same bytes as a reference.
     let same: Vec<&Flag> = flags.iter().filter(|f| f.flag == FlagKind::SameBytes).collect();
     assert_eq!(same.iter().map(|f| f.image.seed).collect::<Vec<_>>(), [4, 5]);
@@ -171,9 +171,9 @@ fn copies_and_what_is_there_twice() {
     assert_eq!(seeds(&flags, FlagKind::NearDuplicate), [3]);
 
     // A given bound is for every subject: cos 10° = 0.985.
-    let (flags, remarks) = audit(&data, &AuditOptions { copy: Some(0.985), ..AuditOptions::default() });
+    let (flags, warnings) = audit(&data, &AuditOptions { copy: Some(0.985), ..AuditOptions::default() });
     assert_eq!(seeds(&flags, FlagKind::Copy), [5]);
-    assert!(remarks.iter().all(|r| !r.contains("one reference")), "{remarks:?}");
+    assert!(warnings.iter().all(|r| !r.contains("one reference")), "{warnings:?}");
     let (flags, _) = audit(&data, &AuditOptions { near: 0.9999, ..AuditOptions::default() });
     assert_eq!(seeds(&flags, FlagKind::NearDuplicate), Vec::<i64>::new());
     // Controls are copies on purpose.

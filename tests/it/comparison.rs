@@ -161,7 +161,7 @@ fn what_cannot_be_paired_is_counted() {
     let whole = data.report(&msdata::ReportOptions { curve: true, controls: true, ..Default::default() }).unwrap();
     let json = serde_json::to_string(&whole).unwrap();
     assert!(json.contains(r#""curve":null"#) && !json.contains("NaN"), "{json}");
-    let lacking = &whole.remarks[0];
+    let lacking = &whole.warnings[0];
     assert!(lacking.starts_with("cells that lack prompts that another model has") && lacking.contains("model B"), "{lacking}");
 }
 
@@ -198,17 +198,17 @@ fn sizes_and_strangers_are_said_once() {
     files.embeddings = vec![vectors];
     let mut data = Dataset::init(&dir.path().join("data")).unwrap();
     prescribed::ingest_with_warnings(&mut data, &files.options());
-    let remarks = data.compare(None, &CompareOptions::default()).unwrap().remarks;
-    assert_eq!(remarks.len(), 3, "{remarks:?}");
+    let warnings = data.compare(None, &CompareOptions::default()).unwrap().warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
     // A pair with two prompts, by four measures: p is 1/2 at best.
     assert!(
-        remarks[2]
+        warnings[2]
             .starts_with("rows in which no difference could be told from chance, however large: 4 of 12, the first A and B"),
         "{}",
-        remarks[2]
+        warnings[2]
     );
-    assert_eq!(remarks[0], "pairs of models without an image of the same prompt and seed: 2, the first A and C");
-    assert!(remarks[1].ends_with(": 1, the first A 2x2, B 2x2, 3x2"), "{}", remarks[1]);
+    assert_eq!(warnings[0], "pairs of models without an image of the same prompt and seed: 2, the first A and C");
+    assert!(warnings[1].ends_with(": 1, the first A 2x2, B 2x2, 3x2"), "{}", warnings[1]);
 }
 
 /// `n` models over `prompts` prompts of one cell, each strictly better than the one before it on every prompt, by unlike
@@ -236,7 +236,7 @@ fn a_large_family_can_be_told_apart() {
         assert_eq!((row.prompts, row.p), (25, Some(2.0_f64.powi(-24))), "{row:?}");
         assert!(row.p_holm.unwrap() <= 1035.0 * 2.0_f64.powi(-24), "{row:?}");
     }
-    assert!(!found.remarks.iter().any(|r| r.contains("told from chance")), "{:?}", found.remarks);
+    assert!(!found.warnings.iter().any(|r| r.contains("told from chance")), "{:?}", found.warnings);
     // The board is the ladder, and nobody shares a letter.
     let board = data.leaderboard(&options).unwrap();
     let order: Vec<(u64, &str)> = board.rows.iter().map(|row| (row.rank.unwrap(), row.model.as_str())).collect();
@@ -252,14 +252,14 @@ fn a_family_beyond_its_prompts_is_told_so() {
     let found = data.compare(None, &options).unwrap();
     // 66 pairs of nine prompts that agree: 66 · 2/2⁹ = 0.26.
     assert!(found.rows.iter().all(|row| row.p == Some(1.0 / 256.0) && row.p_holm.unwrap() > 0.05));
-    let said = found.remarks.iter().find(|r| r.contains("told from chance")).unwrap();
+    let said = found.warnings.iter().find(|r| r.contains("told from chance")).unwrap();
     assert!(
         said.contains("66 of 66, the first m00 and m01: 9 prompts give a p of 3.9e-3") && said.contains("makes that 0.26"),
         "{said}"
     );
     // Two of them alone have nine prompts enough.
     let two = data.compare(Some([&"m00".parse().unwrap(), &"m01".parse().unwrap()]), &options).unwrap();
-    assert_eq!((two.rows[0].p_holm, two.remarks.len()), (Some(1.0 / 256.0), 0), "{:?}", two.remarks);
+    assert_eq!((two.rows[0].p_holm, two.warnings.len()), (Some(1.0 / 256.0), 0), "{:?}", two.warnings);
 }
 
 /// A is better than B on all 20 prompts that both have; B alone has 20 that are easy, and the better mean.
@@ -295,7 +295,7 @@ fn the_board_agrees_with_its_test_whatever_the_coverage() {
     let margins: Vec<f64> = board.rows.iter().map(|r| r.margin.unwrap()).collect();
     assert!((margins[0] - 0.1).abs() < 1e-6 && (margins[1] + 0.1).abs() < 1e-6, "{margins:?}");
     assert!(board.unequal);
-    let said = board.remarks.iter().find(|r| r.contains("the other lacks")).unwrap();
+    let said = board.warnings.iter().find(|r| r.contains("the other lacks")).unwrap();
     assert!(said.contains("1, the first A and B (20 in common, 0 and 20 not)"), "{said}");
     let mut table = Vec::new();
     board.write(&mut table, msdata::table::Format::Table).unwrap();

@@ -71,7 +71,7 @@ fn data_set(dir: &Path) -> Dataset {
 }
 
 fn export(data: &Dataset, system: System, to: &Path, seeds: &[i64]) -> msdata::generator::Exported {
-    data.bench_export(system, to, None, Some(seeds), &mut Watch::silent()).unwrap()
+    data.export_stress_test(system, to, None, Some(seeds), &mut Watch::silent()).unwrap()
 }
 
 fn from(format: SourceFormat, path: &Path, outputs: OutputOptions) -> IngestOptions {
@@ -249,7 +249,7 @@ fn a_folder_is_written_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let data = data_set(dir.path());
     let refused =
-        |to: &Path| data.bench_export(System::Mosaic, to, None, Some(&[1]), &mut Watch::silent()).unwrap_err().to_string();
+        |to: &Path| data.export_stress_test(System::Mosaic, to, None, Some(&[1]), &mut Watch::silent()).unwrap_err().to_string();
     let full = dir.path().join("full");
     fs::create_dir(&full).unwrap();
     fs::write(full.join("x"), "").unwrap();

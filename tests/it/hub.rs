@@ -1,7 +1,7 @@
 //! `encoders pull` against a server that answers as the hub's documentation says.
 
 use crate::support::server::{Reply, Request, Server};
-use msdata::encoder::home::{Home, Origin};
+use msdata::encoder::home::{EncoderOrigin, Home};
 use msdata::encoder::hub::{HubFault, LOCK_FILE, Patience, pull};
 use msdata::encoder::registry::{Family, HubExport, HubFile, NamedEncoder, find};
 use msdata::{Error, Watch};
@@ -120,7 +120,7 @@ fn an_encoder_is_pulled_whole_and_held_to_its_digests() {
     let lock = fs::read_to_string(dir.join(LOCK_FILE)).unwrap();
     assert!(lock.contains(MODEL_SHA256) && lock.contains(COMMIT), "{lock}");
     let installed = place.home.list().unwrap();
-    assert_eq!((installed.len(), installed[0].name.as_str(), installed[0].origin), (1, "net", Origin::Pulled));
+    assert_eq!((installed.len(), installed[0].name.as_str(), installed[0].origin), (1, "net", EncoderOrigin::Pulled));
 
     let asked = hub.requests();
     assert_eq!(asked[0].path, "/owner/net/resolve/main/onnx/model.onnx");

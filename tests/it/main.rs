@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod audit;
-mod bench;
 mod changes;
 mod command_line;
 mod comparison;
@@ -33,6 +32,7 @@ mod real_data;
 mod run;
 mod soundness;
 mod staleness;
+mod stress_test;
 mod support;
 #[cfg(target_os = "linux")]
 mod sweep;

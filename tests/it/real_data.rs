@@ -2,12 +2,12 @@
 //! it these tests say so and pass.
 
 use crate::support::prescribed::{self, ingest_with_warnings};
-use msdata::bench::{Check, MAX_TOKENS, TokenCounter};
 use msdata::catalog::QueryRows;
 use msdata::encoder::Tokenizer;
-use msdata::ops::{AuditOptions, BenchOptions, EmbedOptions, FlagKind, SourceFormat};
+use msdata::ops::{AuditOptions, EmbedOptions, FlagKind, SourceFormat, StressTestOptions};
 use msdata::report::{CompareOptions, Key, KeyValue};
 use msdata::score::Confidence;
+use msdata::stress_test::{Check, MAX_TOKENS, TokenCounter};
 use msdata::table::Cell;
 use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
 use std::collections::HashMap;
@@ -486,14 +486,14 @@ fn the_authors_prompts_are_checked() {
     let mut data = Dataset::init(dir.path()).unwrap();
     let options = IngestOptions { from: vec![(SourceFormat::StressTestRepo, repository)], ..IngestOptions::default() };
     ingest_with_warnings(&mut data, &options);
-    let found = data.bench_check(None, &mut Watch::silent()).unwrap();
+    let found = data.check_stress_test(None, &mut Watch::silent()).unwrap();
     let of = |check: Check| found.findings.iter().filter(move |f| f.check == check);
     let numbers = |check: Check| of(check).map(|f| f.about.split('_').next().unwrap()).collect::<Vec<_>>();
     assert_eq!(numbers(Check::Tokens), ["55", "61", "62", "66", "67", "70"]);
     assert_eq!((found.prompts, found.distinct_sets, numbers(Check::RepeatedSet).len()), (75, 54, 21));
     let unlisted: Vec<(&str, &str)> = of(Check::Unlisted).map(|f| (f.about.as_str(), f.finding.as_str())).collect();
     assert_eq!(unlisted, [("42_interaction", "names `guitar`, which the prompt does not list")]);
-    let uses = |pick: fn(&msdata::bench::Balance) -> usize| found.balance.iter().map(pick).collect::<Vec<usize>>();
+    let uses = |pick: fn(&msdata::stress_test::Balance) -> usize| found.balance.iter().map(pick).collect::<Vec<usize>>();
     assert_eq!((uses(|b| b.most.0).into_iter().max(), uses(|b| b.least.0).into_iter().min()), (Some(28), Some(1)));
     assert!(of(Check::Balance).count() > 0);
     // Nothing else: every finding was read, and none is a false alarm.
@@ -515,14 +515,14 @@ fn a_stress_test_of_the_canonical_subjects() {
     ingest_with_warnings(&mut data, &options);
     let mut warnings = Vec::new();
     let mut watch = Watch::silent().on_warning(|w| warnings.push(w.to_owned()));
-    let made = data.bench_build(&BenchOptions::default(), &mut watch).unwrap();
+    let made = data.build_stress_test(&StressTestOptions::default(), &mut watch).unwrap();
     drop(watch);
     assert_eq!((made.prompts.len(), warnings), (75, Vec::new()));
     let mut cells: HashMap<(usize, &str), usize> = HashMap::new();
     made.prompts.iter().for_each(|p| *cells.entry((p.subjects.len(), p.scene_type.as_str())).or_default() += 1);
     assert!(cells.len() == 15 && cells.values().all(|n| *n == 5), "{cells:?}");
     assert!(made.balance.len() == 3 && made.balance.iter().all(|b| !b.is_uneven()), "{:?}", made.balance);
-    let found = data.bench_check(None, &mut Watch::silent()).unwrap();
+    let found = data.check_stress_test(None, &mut Watch::silent()).unwrap();
     assert_eq!((found.findings, found.distinct_sets, found.unused), (Vec::new(), 75, 0));
     let pool = data.subjects_check(&mut Watch::silent()).unwrap();
     assert_eq!(pool.findings.iter().map(|f| f.check).collect::<Vec<_>>(), [Check::Licence], "{:?}", pool.findings);

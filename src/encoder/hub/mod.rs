@@ -13,7 +13,7 @@ mod transfer;
 
 use crate::durable::{into_place, write_whole};
 use crate::encoder::directory::{MAX_CONFIG, read_bounded, read_if_there};
-use crate::encoder::home::{Home, Origin};
+use crate::encoder::home::{EncoderOrigin, Home};
 use crate::encoder::registry::{HubExport, HubFile, NamedEncoder};
 use crate::error::{Error, Result, Source};
 use crate::vocabulary::EncoderName;
@@ -125,7 +125,7 @@ impl Default for Patience {
 
 /// What a pulled encoder consists of; written last, and what later pulls and checks go by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lock {
+pub struct HubLock {
     /// `owner/name` on the hub.
     pub repository: String,
     /// The revision that was asked for.
@@ -156,7 +156,7 @@ pub struct LockedFile {
 /// [`Error::Hub`] says what was wrong; what came so far is kept for the next attempt.
 pub fn pull(encoder: &NamedEncoder, home: &Home, patience: Patience, watch: &mut Watch) -> Result<PathBuf> {
     let name = EncoderName::new(encoder.name).map_err(|message| Error::Request { message, hint: None })?;
-    if let Some(own) = home.locate(&name)?.filter(|e| e.origin == Origin::Added) {
+    if let Some(own) = home.locate(&name)?.filter(|e| e.origin == EncoderOrigin::Added) {
         return Err(Error::request(
             format!("{name} is a directory of your own here: {}", own.path.display()),
             "use it as it is, or take it off the list and pull again",
@@ -191,7 +191,7 @@ pub fn pull(encoder: &NamedEncoder, home: &Home, patience: Patience, watch: &mut
     let crop_offset = preprocessing.crop_offset.as_str();
     let settings = format!("# Written by `msdata encoders pull`.\nname = \"{name}\"\ncrop_offset = \"{crop_offset}\"\n");
     write_whole(&dir.join("msdata.toml"), settings.as_bytes())?;
-    let lock = Lock { repository: export.repository.into(), revision: export.revision.into(), commit: pull.commit, files };
+    let lock = HubLock { repository: export.repository.into(), revision: export.revision.into(), commit: pull.commit, files };
     write_json(&dir.join(LOCK_FILE), &lock)?;
     Ok(dir)
 }
@@ -202,7 +202,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     write_whole(path, &text)
 }
 
-fn read_lock(dir: &Path) -> Result<Option<Lock>> {
+fn read_lock(dir: &Path) -> Result<Option<HubLock>> {
     let path = dir.join(LOCK_FILE);
     let Some(text) = read_if_there(&path, MAX_CONFIG)? else { return Ok(None) };
     serde_json::from_slice(&text).map(Some).map_err(|e| {

@@ -24,7 +24,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 /// What the hub says of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Declared {
+pub(super) struct DeclaredFile {
     /// The commit that its revision stands for (`X-Repo-Commit`).
     pub commit: Option<String>,
     /// SHA-256 of a large file (`X-Linked-Etag`); of small ones the hub tells only a git hash.
@@ -55,9 +55,9 @@ impl<'h> Client<'h> {
     }
 
     /// Asks the hub what it knows of a file.
-    pub fn look(&self, url: &str, watch: &mut Watch) -> Result<Declared> {
+    pub fn look(&self, url: &str, watch: &mut Watch) -> Result<DeclaredFile> {
         self.persist(watch, |_| {
-            let mut declared = Declared::default();
+            let mut declared = DeclaredFile::default();
             self.follow(url, true, None, |response| {
                 let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
                 let commit = header("x-repo-commit").map(str::to_owned);

@@ -41,7 +41,7 @@ impl Declared {
         let element = tensor.and_then(|tensor| number(tensor, 1)).unwrap_or(0);
         let shape = tensor.and_then(|tensor| message(tensor, 2)).unwrap_or_default();
         let dimensions = fields(shape).filter_map(|field| match field {
-            Field { number: 1, value: Value::Bytes(dimension) } => Some(dimension),
+            ProtoField { number: 1, value: ProtoValue::Bytes(dimension) } => Some(dimension),
             _ => None,
         });
         let size = |dimension| number(dimension, 1).and_then(|n| i64::try_from(n).ok()).unwrap_or(-1);
@@ -122,23 +122,23 @@ fn code(element: TensorElementType) -> u64 {
     }
 }
 
-struct Field<'a> {
+struct ProtoField<'a> {
     number: u64,
-    value: Value<'a>,
+    value: ProtoValue<'a>,
 }
 
-enum Value<'a> {
+enum ProtoValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
 }
 
 /// The fields of a protobuf message, as far as it can be read.
-fn fields(mut rest: &[u8]) -> impl Iterator<Item = Field<'_>> {
+fn fields(mut rest: &[u8]) -> impl Iterator<Item = ProtoField<'_>> {
     std::iter::from_fn(move || {
         loop {
             let key = varint(&mut rest)?;
             let value = match key & 7 {
-                0 => Value::Number(varint(&mut rest)?),
+                0 => ProtoValue::Number(varint(&mut rest)?),
                 1 => {
                     rest = rest.get(8..)?;
                     continue;
@@ -151,25 +151,25 @@ fn fields(mut rest: &[u8]) -> impl Iterator<Item = Field<'_>> {
                     let length = usize::try_from(varint(&mut rest)?).ok()?;
                     let (bytes, after) = rest.split_at_checked(length)?;
                     rest = after;
-                    Value::Bytes(bytes)
+                    ProtoValue::Bytes(bytes)
                 }
                 _ => return None,
             };
-            return Some(Field { number: key >> 3, value });
+            return Some(ProtoField { number: key >> 3, value });
         }
     })
 }
 
 fn message(bytes: &[u8], wanted: u64) -> Option<&[u8]> {
     fields(bytes).find_map(|field| match field.value {
-        Value::Bytes(bytes) if field.number == wanted => Some(bytes),
+        ProtoValue::Bytes(bytes) if field.number == wanted => Some(bytes),
         _ => None,
     })
 }
 
 fn number(bytes: &[u8], wanted: u64) -> Option<u64> {
     fields(bytes).find_map(|field| match field.value {
-        Value::Number(number) if field.number == wanted => Some(number),
+        ProtoValue::Number(number) if field.number == wanted => Some(number),
         _ => None,
     })
 }

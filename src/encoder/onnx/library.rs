@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the search ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FoundLibrary {
     /// A file, by its absolute path.
     File(PathBuf),
     /// No file: what is left is to ask the system's loader. The places that had none, for the message.
@@ -16,34 +16,34 @@ pub(super) enum Found {
 
 /// What the search depends on.
 #[derive(Debug)]
-pub(super) struct Places<'a> {
+pub(super) struct LibraryPlaces<'a> {
     pub explicit: Option<&'a Path>,
     pub environment: Option<&'a Path>,
     pub data: &'a Path,
     pub executable: Option<PathBuf>,
 }
 
-impl Places<'_> {
+impl LibraryPlaces<'_> {
     /// Goes through the places in their documented order; the first that has a library decides.
     ///
     /// # Errors
     /// [`Error::Runtime`]: the flag or `ORT_DYLIB_PATH` names nothing.
-    pub(super) fn search(&self) -> Result<Found> {
+    pub(super) fn search(&self) -> Result<FoundLibrary> {
         if let Some(path) = self.explicit {
-            return library_at(path, "").map(Found::File);
+            return library_at(path, "").map(FoundLibrary::File);
         }
         if let Some(path) = self.environment {
-            return library_at(path, "ORT_DYLIB_PATH names ").map(Found::File);
+            return library_at(path, "ORT_DYLIB_PATH names ").map(FoundLibrary::File);
         }
         let beside = self.executable.as_deref().and_then(Path::parent);
         let mut looked = Vec::new();
         for dir in [Some(self.data), beside].into_iter().flatten() {
             match newest_in(dir) {
-                Some(library) => return absolute(&library).map(Found::File),
+                Some(library) => return absolute(&library).map(FoundLibrary::File),
                 None => looked.push(dir.display().to_string()),
             }
         }
-        Ok(Found::Nowhere(looked))
+        Ok(FoundLibrary::Nowhere(looked))
     }
 }
 
@@ -181,16 +181,17 @@ mod tests {
         touch(&at("bin/libonnxruntime.so"));
         let places = |explicit, environment: Option<&str>, data: &str| {
             let environment = environment.map(at);
-            Places { explicit, environment: environment.as_deref(), data: &at(data), executable: Some(at("bin/msdata")) }.search()
+            LibraryPlaces { explicit, environment: environment.as_deref(), data: &at(data), executable: Some(at("bin/msdata")) }
+                .search()
         };
         let given_dir = at("given");
-        assert_eq!(places(Some(&given), Some("data"), "data").unwrap(), Found::File(given.clone()));
-        assert_eq!(places(Some(&given_dir), None, "none").unwrap(), Found::File(given.clone()));
-        assert_eq!(places(None, Some("given"), "data").unwrap(), Found::File(given.clone()));
-        assert_eq!(places(None, None, "data").unwrap(), Found::File(at("data/libonnxruntime.so.1.31.1")));
-        assert_eq!(places(None, None, "none").unwrap(), Found::File(at("bin/libonnxruntime.so")));
+        assert_eq!(places(Some(&given), Some("data"), "data").unwrap(), FoundLibrary::File(given.clone()));
+        assert_eq!(places(Some(&given_dir), None, "none").unwrap(), FoundLibrary::File(given.clone()));
+        assert_eq!(places(None, Some("given"), "data").unwrap(), FoundLibrary::File(given.clone()));
+        assert_eq!(places(None, None, "data").unwrap(), FoundLibrary::File(at("data/libonnxruntime.so.1.31.1")));
+        assert_eq!(places(None, None, "none").unwrap(), FoundLibrary::File(at("bin/libonnxruntime.so")));
         std::fs::remove_file(at("bin/libonnxruntime.so")).unwrap();
-        assert!(matches!(places(None, None, "none").unwrap(), Found::Nowhere(looked) if looked.len() == 2));
+        assert!(matches!(places(None, None, "none").unwrap(), FoundLibrary::Nowhere(looked) if looked.len() == 2));
         let error = places(None, Some("absent.so"), "data").unwrap_err();
         assert!(error.to_string().starts_with("ORT_DYLIB_PATH names "), "{error}");
         assert!(error.hint().unwrap().contains("make setup"));

@@ -54,7 +54,7 @@ fn read(model: &Path) -> Result<(Vec<WeightFile>, Signature)> {
     }
     let file = File::open(model).map_err(Error::io("read", model))?;
     let length = file.metadata().map_err(Error::io("read", model))?.len();
-    let mut reader = Outline {
+    let mut reader = GraphOutline {
         model,
         input: BufReader::new(file),
         at: 0,
@@ -69,7 +69,7 @@ fn read(model: &Path) -> Result<(Vec<WeightFile>, Signature)> {
     if !reader.message(Message::Model, length, 0)? {
         return Err(reader.damaged("is not an ONNX model: it has no graph"));
     }
-    let Outline { weights, mut signature, initial, .. } = reader;
+    let GraphOutline { weights, mut signature, initial, .. } = reader;
     signature.inputs.retain(|input| !initial.contains(&input.name));
     let weights: Result<_> = weights.into_iter().map(|(location, needed)| weight_file(model, location, needed)).collect();
     Ok((weights?, signature))
@@ -144,7 +144,7 @@ const MAX_DEPTH: u32 = 100;
 /// No external-data entry is longer; longer ones are damage, not to be read into memory.
 const MAX_ENTRY: u64 = 64 * 1024;
 
-struct Outline<'m> {
+struct GraphOutline<'m> {
     model: &'m Path,
     input: BufReader<File>,
     at: u64,
@@ -155,7 +155,7 @@ struct Outline<'m> {
     initial: BTreeSet<String>,
 }
 
-impl Outline<'_> {
+impl GraphOutline<'_> {
     fn damaged(&self, reason: &str) -> Error {
         Error::encoder(self.model, reason, "fetch or export the model again")
     }

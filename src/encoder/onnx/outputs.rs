@@ -15,7 +15,7 @@ pub const CHOICE_RULE: u32 = 1;
 
 /// What a network works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum OutputSide {
     /// Images.
     Image,
     /// Texts.
@@ -26,7 +26,7 @@ pub enum Side {
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
     /// What it works on.
-    pub side: Side,
+    pub side: OutputSide,
     /// The output that `msdata.toml` names.
     pub output: Option<&'a str>,
     /// Whether the network must have it: what is said of the image network a text network only follows.
@@ -41,13 +41,13 @@ impl<'a> Wish<'a> {
     /// Of an image network.
     pub fn of_images(wants: Wants<'a>) -> Wish<'a> {
         let Wants { output, pooling, siglip, .. } = wants;
-        Wish { side: Side::Image, output, must: true, pooling, siglip }
+        Wish { side: OutputSide::Image, output, must: true, pooling, siglip }
     }
 
     /// Of a text network.
     pub fn of_texts(wants: Wants<'a>) -> Wish<'a> {
         let Wants { output, text_output, pooling, siglip, .. } = wants;
-        Wish { side: Side::Text, output: text_output.or(output), must: text_output.is_some(), pooling, siglip }
+        Wish { side: OutputSide::Text, output: text_output.or(output), must: text_output.is_some(), pooling, siglip }
     }
 }
 
@@ -72,11 +72,11 @@ pub fn choose(wish: Wish<'_>, outputs: &[Declared]) -> Result<Chosen, String> {
         match find(name) {
             Some(declared) => {
                 // The pooling is the image network's; a text network's output may be one vector already.
-                let pooling = pooling.filter(|_| side == Side::Image || declared.shape.len() != 2);
+                let pooling = pooling.filter(|_| side == OutputSide::Image || declared.shape.len() != 2);
                 let chosen = named(declared, pooling)?;
                 // The first token of a causal network sees no text: it would give all texts one vector.
                 return match (side, chosen.pooling) {
-                    (Side::Text, Pooling::Cls) => {
+                    (OutputSide::Text, Pooling::Cls) => {
                         Err(format!("is a text network: the first token of `{name}` is not the embedding of a text"))
                     }
                     _ => Ok(chosen),
@@ -86,7 +86,7 @@ pub fn choose(wish: Wish<'_>, outputs: &[Declared]) -> Result<Chosen, String> {
             None => {}
         }
     }
-    if side == Side::Text {
+    if side == OutputSide::Text {
         let declared = find("text_embeds").or_else(|| find("pooler_output").filter(|_| siglip));
         let declared = declared.ok_or_else(|| format!("has no output `text_embeds`; it has {}", list(outputs)))?;
         return named(declared, Some(Pooling::None));
@@ -183,8 +183,8 @@ mod tests {
         list.iter().map(|(name, shape)| Declared { name: name.to_string(), element: 1, shape: shape.to_vec() }).collect()
     }
 
-    fn wish(side: Side, output: Option<&'static str>, pooling: Option<Pooling>) -> Wish<'static> {
-        Wish { side, output, must: side == Side::Image, pooling, siglip: false }
+    fn wish(side: OutputSide, output: Option<&'static str>, pooling: Option<Pooling>) -> Wish<'static> {
+        Wish { side, output, must: side == OutputSide::Image, pooling, siglip: false }
     }
 
     fn chosen(name: &str, pooling: Pooling) -> Result<Chosen, String> {
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_contracts_order() {
-        let image = |list: &[(&str, &[i64])]| choose(wish(Side::Image, None, None), &outputs(list));
+        let image = |list: &[(&str, &[i64])]| choose(wish(OutputSide::Image, None, None), &outputs(list));
         let tokens: (&str, &[i64]) = ("last_hidden_state", &[-1, 257, 64]);
         let pooled: (&str, &[i64]) = ("pooler_output", &[-1, 64]);
         assert_eq!(image(&[tokens, pooled, ("image_embeds", &[-1, 32])]), chosen("image_embeds", Pooling::None));
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_listed_not_guessed() {
-        let image = |list: &[(&str, &[i64])]| choose(wish(Side::Image, None, None), &outputs(list)).unwrap_err();
+        let image = |list: &[(&str, &[i64])]| choose(wish(OutputSide::Image, None, None), &outputs(list)).unwrap_err();
         assert_eq!(
             image(&[("a", &[-1, 8]), ("b", &[1, 9])]),
             "has no output that is known to be its embedding; it has `a` [?, 8], `b` [1, 9]"
@@ -222,7 +222,7 @@ mod tests {
             ("pooler_output", &[-1, 64]),
             ("map", &[-1, 8, 7, 7]),
         ]);
-        let image = |output, pooling| choose(wish(Side::Image, output, pooling), &list);
+        let image = |output, pooling| choose(wish(OutputSide::Image, output, pooling), &list);
         assert_eq!(image(Some("pooler_output"), None), chosen("pooler_output", Pooling::None));
         assert_eq!(image(Some("last_hidden_state"), None), chosen("last_hidden_state", Pooling::Cls));
         assert_eq!(image(None, Some(Pooling::Mean)), chosen("last_hidden_state", Pooling::Mean));
@@ -235,13 +235,13 @@ mod tests {
     #[test]
     fn a_text_networks_class_token_is_not_its_embedding() {
         let list = outputs(&[("last_hidden_state", &[-1, -1, 16]), ("pooler_output", &[-1, 16])]);
-        assert!(choose(wish(Side::Text, None, None), &list).is_err());
-        let error = choose(wish(Side::Text, Some("last_hidden_state"), None), &list).unwrap_err();
+        assert!(choose(wish(OutputSide::Text, None, None), &list).is_err());
+        let error = choose(wish(OutputSide::Text, Some("last_hidden_state"), None), &list).unwrap_err();
         assert!(error.contains("the first token of `last_hidden_state`"), "{error}");
-        assert_eq!(choose(wish(Side::Text, Some("pooler_output"), None), &list), chosen("pooler_output", Pooling::None));
+        assert_eq!(choose(wish(OutputSide::Text, Some("pooler_output"), None), &list), chosen("pooler_output", Pooling::None));
         let clip = outputs(&[("last_hidden_state", &[-1, -1, 16]), ("text_embeds", &[-1, 32])]);
         assert_eq!(
-            choose(wish(Side::Text, Some("image_embeds"), Some(Pooling::None)), &clip),
+            choose(wish(OutputSide::Text, Some("image_embeds"), Some(Pooling::None)), &clip),
             chosen("text_embeds", Pooling::None)
         );
     }
@@ -250,9 +250,9 @@ mod tests {
     fn siglips_embedding_is_what_its_head_gives() {
         let list = outputs(&[("last_hidden_state", &[-1, 196, 8]), ("pooler_output", &[-1, 8])]);
         let siglip = |side, output, pooling| choose(Wish { siglip: true, ..wish(side, output, pooling) }, &list);
-        assert_eq!(siglip(Side::Image, None, None), chosen("pooler_output", Pooling::None));
-        assert_eq!(siglip(Side::Text, None, None), chosen("pooler_output", Pooling::None));
-        assert_eq!(siglip(Side::Image, None, Some(Pooling::Mean)), chosen("last_hidden_state", Pooling::Mean));
+        assert_eq!(siglip(OutputSide::Image, None, None), chosen("pooler_output", Pooling::None));
+        assert_eq!(siglip(OutputSide::Text, None, None), chosen("pooler_output", Pooling::None));
+        assert_eq!(siglip(OutputSide::Image, None, Some(Pooling::Mean)), chosen("last_hidden_state", Pooling::Mean));
     }
 
     #[test]

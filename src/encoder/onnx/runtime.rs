@@ -15,7 +15,7 @@
 //! refused and `auto` takes the CPU. Running on a GPU is untried.
 
 use super::device::{Device, DeviceChoice};
-use super::library::{Found, Places, library_at, mapped, mend, refuse_cut_short, system_names, version_of};
+use super::library::{FoundLibrary, LibraryPlaces, library_at, mapped, mend, refuse_cut_short, system_names, version_of};
 use crate::encoder::home::Home;
 use crate::error::{Error, Result};
 use ort::environment::{Environment, EnvironmentBuilder};
@@ -59,15 +59,15 @@ impl Runtime {
         if let Some(runtime) = LOADED.get() {
             return runtime.unless_other(explicit);
         }
-        let places = Places {
+        let places = LibraryPlaces {
             explicit,
             environment: home.runtime_library.as_deref(),
             data: &home.data,
             executable: std::env::current_exe().ok(),
         };
         let (builder, library) = match places.search()? {
-            Found::File(path) => (open(&path)?, path),
-            Found::Nowhere(looked) => open_by_name(&looked)?,
+            FoundLibrary::File(path) => (open(&path)?, path),
+            FoundLibrary::Nowhere(looked) => open_by_name(&looked)?,
         };
         let runtime = Runtime::start(builder, mapped().unwrap_or(library))?;
         Ok(LOADED.get_or_init(|| runtime))

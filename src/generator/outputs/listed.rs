@@ -1,20 +1,20 @@
 //! Lists: what prompt stands at a place, and, in PSR's, where each image lies.
 
-use super::{Handover, Known, Reader};
+use super::{ExportManifest, Known, OutputReader};
 use crate::error::{Error, Result, io_reason};
-use crate::generator::handover::{Entry, FILE};
+use crate::generator::export_manifest::{FILE, ManifestEntry};
 use crate::generator::{System, mosaic, psr, xverse};
 use crate::input;
-use crate::manifest::{Origin, Place, Problem, integer_of, is_integer};
+use crate::manifest::{Origin, Position, Problem, integer_of, is_integer};
 use crate::vocabulary::quote;
 use crate::watch::Stop;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-impl Reader<'_> {
+impl OutputReader<'_> {
     /// The prompts of the generator's list, by what the names of files begin with; those that are in the data set.
-    pub fn entries(&mut self, system: System) -> Result<BTreeMap<u64, Entry>> {
+    pub fn entries(&mut self, system: System) -> Result<BTreeMap<u64, ManifestEntry>> {
         let texts = Texts::new(self.known);
         let (path, prompts): (PathBuf, Vec<(u64, String)>) = if system == System::Xverse {
             let (path, list) = self.list::<xverse::Listed>()?;
@@ -26,7 +26,7 @@ impl Reader<'_> {
         let total = prompts.len();
         let mut entries = BTreeMap::new();
         for (place, text) in prompts {
-            let origin = Origin { file: path.as_path().into(), place: Place::Entry(place + 1) };
+            let origin = Origin { file: path.as_path().into(), place: Position::Entry(place + 1) };
             match texts.id(&text) {
                 Ok(Some(id)) => {
                     let name = if system == System::Xverse {
@@ -34,7 +34,7 @@ impl Reader<'_> {
                     } else {
                         format!("{place}_….jpg")
                     };
-                    if entries.insert(place, Entry { prompt_id: id.to_owned(), text, name }).is_some() {
+                    if entries.insert(place, ManifestEntry { prompt_id: id.to_owned(), text, name }).is_some() {
                         self.outputs.problems.push(Problem { origin, reason: format!("index {place} stands twice") });
                     }
                 }
@@ -68,8 +68,8 @@ impl Reader<'_> {
     }
 
     /// PSR's lists, each entry with the place of its image.
-    pub fn listed(&mut self, handover: Option<Handover>) -> Result<()> {
-        let model = self.model(handover.as_ref().and_then(|h| h.model.as_deref()), System::Psr);
+    pub fn listed(&mut self, manifest: Option<ExportManifest>) -> Result<()> {
+        let model = self.model(manifest.as_ref().and_then(|h| h.model.as_deref()), System::Psr);
         let lists: Vec<(PathBuf, Vec<psr::Listed>)> = match self.source.list {
             Some(_) => vec![self.list()?],
             None => lists(self.source.folder, self.source.stop)?,
@@ -83,7 +83,7 @@ impl Reader<'_> {
         let mut named = BTreeSet::new();
         for (list, entries) in lists {
             for (place, entry) in (1..).zip(entries) {
-                let origin = Origin { file: list.as_path().into(), place: Place::Entry(place) };
+                let origin = Origin { file: list.as_path().into(), place: Position::Entry(place) };
                 match self.listed_entry(&entry, &texts) {
                     Ok((prompt_id, seed, path)) => {
                         let there = path.exists();

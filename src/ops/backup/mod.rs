@@ -116,7 +116,7 @@ fn copy_part(archive: &mut Archive<'_>, name: &str, path: &Path, part: &PartRow)
         io::ErrorKind::NotFound => Error::Damaged(format!("the part {} is gone", path.display())),
         _ => Error::io("read", path)(e),
     })?;
-    let mut hashed = Hashed { from: file, hasher: blake3::Hasher::new() };
+    let mut hashed = HashedReader { from: file, hasher: blake3::Hasher::new() };
     let entry = format!("{name}/{EMBEDDINGS}/{}", path.file_name().unwrap_or_default().to_string_lossy());
     let copied = archive.file(&entry, part.bytes, mtime(path), &mut hashed)?;
     if !copied || *hashed.hasher.finalize().as_bytes() != part.blake3 {
@@ -200,12 +200,12 @@ impl Write for Counted<'_> {
     }
 }
 
-struct Hashed {
+struct HashedReader {
     from: File,
     hasher: blake3::Hasher,
 }
 
-impl Read for Hashed {
+impl Read for HashedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.from.read(buffer)?;
         self.hasher.update(&buffer[..n]);

@@ -1,6 +1,6 @@
 //! Windows' vectors that are kept while they find room, so that a new reference costs no new pass over the images.
 
-use crate::catalog::{Catalog, Changes, EncoderRow, PartRow, Place, WindowScore};
+use crate::catalog::{Catalog, Changes, EncoderRow, PartRow, VectorPlace, WindowScore};
 use crate::dataset::commit;
 use crate::embeddings::{KeptWindows, Layout, Store, WindowWriter};
 use crate::error::Result;
@@ -107,7 +107,7 @@ pub fn compare_kept(
     let Some(comparison) = Comparison::read(catalog, store, row)? else { return Ok(0) };
     let layout = layout(row, pattern);
     let limit = (BLOCK_BYTES / layout.bytes()).max(1) as usize;
-    let (mut after, mut done) = (Place { part: 0, row: 0 }, 0);
+    let (mut after, mut done) = (VectorPlace { part: 0, row: 0 }, 0);
     loop {
         watch.check()?;
         let mut block = catalog.windows_to_compare(row.id, after, limit)?;

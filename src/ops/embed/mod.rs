@@ -224,7 +224,7 @@ impl Dataset {
                     continue;
                 }
             }
-            let Opened { mut encoder, threads, on_gpu, said } = open(described, options, home)?;
+            let OpenedEncoder { mut encoder, threads, on_gpu, said } = open(described, options, home)?;
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
             let done = embed(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, threads, watch)?;
             if done.cut > 0 {
@@ -342,7 +342,7 @@ impl Dataset {
 }
 
 /// An encoder ready to embed.
-struct Opened {
+struct OpenedEncoder {
     encoder: Encoder,
     threads: usize,
     on_gpu: bool,
@@ -350,7 +350,7 @@ struct Opened {
     said: String,
 }
 
-fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Opened> {
+fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<OpenedEncoder> {
     let runtime = Runtime::load(home, options.library.as_deref())?;
     let choice = runtime.choose(options.device)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -362,7 +362,7 @@ fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<Op
     let batch = options.batch.unwrap_or(batch);
     let encoder = described.open(runtime, Options { device: choice.device, threads, batch })?;
     let on_gpu = matches!(choice.device, Device::Cuda(_));
-    Ok(Opened { encoder, threads, on_gpu, said: choice.said })
+    Ok(OpenedEncoder { encoder, threads, on_gpu, said: choice.said })
 }
 
 /// Checks that an encoder is the one of its name in the data set, `row`; `held` says whether that has vectors.

@@ -107,9 +107,9 @@ fn prompts(
 }
 
 /// An image made ready for the network, or why it could not be.
-struct Prepared {
+struct PreparedImage {
     task: ImageTask,
-    tensor: std::result::Result<Tensor, Refusal>,
+    tensor: std::result::Result<Tensor, EmbedRefusal>,
 }
 
 /// A network's input, and what the user should know of the image it was made from.
@@ -120,7 +120,7 @@ struct Tensor {
 }
 
 /// Why an image gives no tensor.
-enum Refusal {
+enum EmbedRefusal {
     /// The file cannot be read now.
     Unread(ImageStatus, String),
     /// What was read is no usable image.
@@ -150,7 +150,7 @@ fn images(
     // Nobody ever waits to send: so many tasks are under way at most, which bounds memory too.
     let under_way = 2 * encoder.batch() + threads;
     let (give, take) = channel::<ImageTask>();
-    let (deliver, delivered) = channel::<Prepared>();
+    let (deliver, delivered) = channel::<PreparedImage>();
     let take = Mutex::new(take);
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
@@ -158,19 +158,19 @@ fn images(
             scope.spawn(move || prepare(take, door, preprocessing, transparency, &deliver));
         }
         drop(deliver);
-        let mut run = Run { catalog, store, row, remarks: BTreeMap::new(), done };
-        let outcome = run.batches(encoder, under_way, &Queue { give, delivered }, total, watch); // the threads end with the queue
-        for (remark, (count, first)) in &run.remarks {
-            watch.warn(&format!("{first}: {remark} ({count} such images in all)"));
+        let mut run = EmbedRun { catalog, store, row, warnings: BTreeMap::new(), done };
+        let outcome = run.batches(encoder, under_way, &EmbedQueue { give, delivered }, total, watch); // the threads end with the queue
+        for (warning, (count, first)) in &run.warnings {
+            watch.warn(&format!("{first}: {warning} ({count} such images in all)"));
         }
         outcome
     })
 }
 
 /// Both ends of the queue that the main thread holds.
-struct Queue {
+struct EmbedQueue {
     give: Sender<ImageTask>,
-    delivered: Receiver<Prepared>,
+    delivered: Receiver<PreparedImage>,
 }
 
 /// Reads, decodes and preprocesses until there are no more tasks.
@@ -179,7 +179,7 @@ fn prepare(
     door: &Door,
     preprocessing: &Preprocessing,
     transparency: Transparency,
-    deliver: &Sender<Prepared>,
+    deliver: &Sender<PreparedImage>,
 ) {
     loop {
         let task = match take.lock() {
@@ -188,7 +188,7 @@ fn prepare(
         };
         let Ok(task) = task else { return };
         let tensor = tensor(&task, door, preprocessing, transparency);
-        if deliver.send(Prepared { task, tensor }).is_err() {
+        if deliver.send(PreparedImage { task, tensor }).is_err() {
             return;
         }
     }
@@ -199,36 +199,36 @@ fn tensor(
     door: &Door,
     preprocessing: &Preprocessing,
     transparency: Transparency,
-) -> std::result::Result<Tensor, Refusal> {
+) -> std::result::Result<Tensor, EmbedRefusal> {
     let bytes = door.read(&task.path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Refusal::Unread(ImageStatus::Missing, io_reason(&e)),
-        _ => Refusal::Unread(ImageStatus::Unreadable, io_reason(&e)),
+        std::io::ErrorKind::NotFound => EmbedRefusal::Unread(ImageStatus::Missing, io_reason(&e)),
+        _ => EmbedRefusal::Unread(ImageStatus::Unreadable, io_reason(&e)),
     })?;
     if *blake3::hash(&bytes).as_bytes() != task.source {
-        return Err(Refusal::Changed);
+        return Err(EmbedRefusal::Changed);
     }
-    let decoded = decode_on(&bytes, transparency).map_err(|fault| Refusal::Broken(fault.status, fault.reason))?;
+    let decoded = decode_on(&bytes, transparency).map_err(|fault| EmbedRefusal::Broken(fault.status, fault.reason))?;
     drop(bytes);
-    let values = preprocessing.tensor(&decoded.rgb).map_err(Refusal::Unfit)?;
+    let values = preprocessing.tensor(&decoded.rgb).map_err(EmbedRefusal::Unfit)?;
     Ok(Tensor { values, notes: decoded.notes, appearance: decoded.appearance })
 }
 
 /// The main thread's side of a run.
-struct Run<'a> {
+struct EmbedRun<'a> {
     catalog: &'a mut Catalog,
     store: &'a Store,
     row: &'a EncoderRow,
     /// What is odd about images: of how many, and the first.
-    remarks: BTreeMap<&'static str, (u64, String)>,
+    warnings: BTreeMap<&'static str, (u64, String)>,
     done: &'a mut Embedded,
 }
 
-impl Run<'_> {
+impl EmbedRun<'_> {
     fn batches(
         &mut self,
         encoder: &mut Encoder,
         under_way: usize,
-        queue: &Queue,
+        queue: &EmbedQueue,
         total: u64,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
@@ -260,7 +260,7 @@ impl Run<'_> {
             received += 1;
             match prepared.tensor {
                 Ok(tensor) => {
-                    tensor.notes.iter().for_each(|note| self.remark(&prepared.task, note));
+                    tensor.notes.iter().for_each(|note| self.warning(&prepared.task, note));
                     pixels.extend_from_slice(&tensor.values);
                     tasks.push((prepared.task, tensor.appearance));
                 }
@@ -310,32 +310,32 @@ impl Run<'_> {
         changes.commit()
     }
 
-    fn remark(&mut self, task: &ImageTask, remark: &'static str) {
-        let entry = self.remarks.entry(remark).or_insert_with(|| (0, quote(&task.path.display().to_string())));
+    fn warning(&mut self, task: &ImageTask, warning: &'static str) {
+        let entry = self.warnings.entry(warning).or_insert_with(|| (0, quote(&task.path.display().to_string())));
         entry.0 += 1;
     }
 
     /// Records why an image was not embedded; another file of the same content, if it was for its own file alone.
-    fn refuse(&mut self, task: &ImageTask, refusal: Refusal) -> Result<Option<ImageTask>> {
+    fn refuse(&mut self, task: &ImageTask, refusal: EmbedRefusal) -> Result<Option<ImageTask>> {
         let encoder = self.row.id;
         match refusal {
-            Refusal::Changed => {
-                self.remark(task, "it changed while it was read; run again to embed it");
+            EmbedRefusal::Changed => {
+                self.warning(task, "it changed while it was read; run again to embed it");
                 self.done.changed += 1;
                 self.record(|changes| changes.forget_content(task.image))?;
             }
-            Refusal::Unread(status, reason) => {
+            EmbedRefusal::Unread(status, reason) => {
                 let outcome = Outcome::Unusable(status, plain(&reason).into_owned());
                 let probe = Probe { bytes: None, mtime_ns: None, blake3: None, outcome };
                 self.done.failed += 1;
                 self.record(|changes| changes.record_probe(task.image, &probe))?;
             }
-            Refusal::Broken(status, reason) => {
+            EmbedRefusal::Broken(status, reason) => {
                 self.done.failed += 1;
                 self.record(|changes| changes.record_unusable(&task.source, status, &plain(&reason)))?;
                 return Ok(None);
             }
-            Refusal::Unfit(reason) => {
+            EmbedRefusal::Unfit(reason) => {
                 self.done.failed += 1;
                 self.record(|changes| changes.record_failure(encoder, task.image, &task.source, &reason))?;
                 return Ok(None);

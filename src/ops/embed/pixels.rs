@@ -1,6 +1,6 @@
 //! What becomes of transparent pixels, a choice of the data set, and what the user should know of the images' pixels.
 
-use crate::catalog::{BlankFact, Catalog, Duplicate};
+use crate::catalog::{BlankImage, Catalog, Duplicate};
 use crate::dataset::{Dataset, commit};
 use crate::error::{Error, Result};
 use crate::image::{Appearance, Transparency, decode_on, read};
@@ -123,7 +123,7 @@ impl Dataset {
             seen.par_extend(block.par_iter().filter_map(blank));
             watch.report("images not looked at before", seen.len() as u64, Some(contents.len() as u64));
         }
-        let is_blank = |fact: &&BlankFact| fact.blank.or_else(|| seen.get(&fact.blake3).copied()) == Some(true);
+        let is_blank = |fact: &&BlankImage| fact.blank.or_else(|| seen.get(&fact.blake3).copied()) == Some(true);
         Ok(facts.iter().filter(is_blank).map(|fact| fact.generation).collect())
     }
 }

@@ -137,7 +137,7 @@ pub fn look_through(
     }
     let Some(comparison) = Comparison::read(catalog, store, row)? else { return Ok(done) };
     let mut keeper = Keeper::of(catalog, row, pattern)?;
-    let reading = Reading {
+    let reading = WindowReading {
         door,
         transparency: encoder.transparency(),
         preprocessing: encoder.preprocessing().clone(),
@@ -145,7 +145,7 @@ pub fn look_through(
         pattern,
     };
     let (give, take) = channel::<ImageTask>();
-    let (deliver, delivered) = channel::<Prepared>();
+    let (deliver, delivered) = channel::<PreparedCrops>();
     let take = Mutex::new(take);
     let outcome = thread::scope(|scope| {
         for _ in 0..threads.max(1) {
@@ -154,8 +154,9 @@ pub fn look_through(
         }
         drop(deliver);
         let keeper = &mut keeper;
-        let mut run = Run { catalog, store, row, comparison: &comparison, keeper, waiting: VecDeque::new(), done: &mut done };
-        let queue = Queue { give, delivered }; // the threads end with the queue
+        let mut run =
+            WindowRun { catalog, store, row, comparison: &comparison, keeper, waiting: VecDeque::new(), done: &mut done };
+        let queue = WindowQueue { give, delivered }; // the threads end with the queue
         run.images(encoder, &reading.preprocessing, threads + 1, total, &queue, watch)
     });
     if matches!(outcome, Ok(()) | Err(Error::Interrupted)) {
@@ -166,15 +167,15 @@ pub fn look_through(
 }
 
 /// Both ends of the queue that the main thread holds.
-struct Queue {
+struct WindowQueue {
     give: Sender<ImageTask>,
-    delivered: Receiver<Prepared>,
+    delivered: Receiver<PreparedCrops>,
 }
 
 /// An image made ready for the network, or why it could not be.
-struct Prepared {
+struct PreparedCrops {
     task: ImageTask,
-    cut: std::result::Result<Cut, Refusal>,
+    cut: std::result::Result<Cut, WindowRefusal>,
 }
 
 /// The windows of an image, and the pixels of each as the network takes them, 8-bit, one after another.
@@ -184,7 +185,7 @@ struct Cut {
 }
 
 /// Why an image has no windows.
-enum Refusal {
+enum WindowRefusal {
     /// It is not the file that the catalog knows, or not there: `ingest` looks at it again.
     Changed,
     /// It cannot be used.
@@ -192,7 +193,7 @@ enum Refusal {
 }
 
 /// How files become windows.
-struct Reading<'a> {
+struct WindowReading<'a> {
     door: &'a Door,
     transparency: Transparency,
     preprocessing: Preprocessing,
@@ -202,7 +203,7 @@ struct Reading<'a> {
 }
 
 /// Reads, decodes and cuts until there are no more tasks.
-fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &Reading<'_>, deliver: &Sender<Prepared>) {
+fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &WindowReading<'_>, deliver: &Sender<PreparedCrops>) {
     loop {
         let task = match take.lock() {
             Ok(take) => take.recv(),
@@ -210,22 +211,22 @@ fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &Reading<'_>, deliver: &S
         };
         let Ok(task) = task else { return };
         let cut = cut(&task, reading);
-        if deliver.send(Prepared { task, cut }).is_err() {
+        if deliver.send(PreparedCrops { task, cut }).is_err() {
             return;
         }
     }
 }
 
-fn cut(task: &ImageTask, reading: &Reading<'_>) -> std::result::Result<Cut, Refusal> {
-    let Reading { door, transparency, preprocessing, size, pattern } = reading;
+fn cut(task: &ImageTask, reading: &WindowReading<'_>) -> std::result::Result<Cut, WindowRefusal> {
+    let WindowReading { door, transparency, preprocessing, size, pattern } = reading;
     let bytes = door.read(&task.path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Refusal::Changed,
-        _ => Refusal::Unfit(io_reason(&e)),
+        std::io::ErrorKind::NotFound => WindowRefusal::Changed,
+        _ => WindowRefusal::Unfit(io_reason(&e)),
     })?;
     if *blake3::hash(&bytes).as_bytes() != task.source {
-        return Err(Refusal::Changed);
+        return Err(WindowRefusal::Changed);
     }
-    let rgb = decode_on(&bytes, *transparency).map_err(|fault| Refusal::Unfit(fault.reason))?.rgb;
+    let rgb = decode_on(&bytes, *transparency).map_err(|fault| WindowRefusal::Unfit(fault.reason))?.rgb;
     drop(bytes);
     let squares = windows(rgb.width, rgb.height, *pattern);
     let mut pixels = Vec::with_capacity(squares.len() * 3 * size[0] as usize * size[1] as usize);
@@ -245,7 +246,7 @@ struct Waiting {
 }
 
 /// The main thread's side of a run.
-struct Run<'a> {
+struct WindowRun<'a> {
     catalog: &'a mut Catalog,
     store: &'a Store,
     row: &'a EncoderRow,
@@ -255,14 +256,14 @@ struct Run<'a> {
     done: &'a mut LookedThrough,
 }
 
-impl Run<'_> {
+impl WindowRun<'_> {
     fn images(
         &mut self,
         encoder: &mut Encoder,
         preprocessing: &Preprocessing,
         under_way: usize,
         total: u64,
-        queue: &Queue,
+        queue: &WindowQueue,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
         let (mut tasks, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
@@ -290,7 +291,7 @@ impl Run<'_> {
                 }
                 return Ok(());
             }
-            let Ok(Prepared { task, cut }) = queue.delivered.recv() else {
+            let Ok(PreparedCrops { task, cut }) = queue.delivered.recv() else {
                 return Err(Error::Damaged("a decoding thread ended before its time".into()));
             };
             received += 1;
@@ -308,14 +309,14 @@ impl Run<'_> {
                     }
                     self.finish(watch, total)?;
                 }
-                Err(Refusal::Changed) => {
+                Err(WindowRefusal::Changed) => {
                     if changed == 0 {
                         example = quote(&task.path.display().to_string());
                     }
                     changed += 1;
                     self.done.failed += 1;
                 }
-                Err(Refusal::Unfit(reason)) => self.fail(&task, &plain(&reason))?,
+                Err(WindowRefusal::Unfit(reason)) => self.fail(&task, &plain(&reason))?,
             }
         }
     }

@@ -13,7 +13,7 @@ impl Dataset {
     ///
     /// # Errors
     /// There are no prompts or no seeds, a reference cannot be read, or the folder cannot be written.
-    pub fn bench_export(
+    pub fn export_stress_test(
         &self,
         system: System,
         dir: &Path,
@@ -41,7 +41,7 @@ impl Dataset {
                 references: s.references.iter().map(Into::into).collect(),
             }
         };
-        let case = |p: crate::catalog::PromptFact| Case {
+        let case = |p: crate::catalog::PromptRow| Case {
             prompt_id: p.prompt_id,
             text: p.text,
             scene_type: p.scene_type,

@@ -97,11 +97,19 @@ impl Dataset {
         changes.plan_jobs(&options.model, &seeds)?;
         changes.commit()?;
         let open = self.catalog.open_jobs(&options.model, &seeds)?;
-        let places = Places::new(&self.dir, options)?;
+        let places = OutputPlaces::new(&self.dir, options)?;
         let queue = open.into_iter().filter_map(|row| Some((cases.get(&row.prompt_id)?, row)));
         let tasks: Vec<Task> = queue.map(|(case, row)| Task::new(case, row, &places)).collect();
-        let mut run =
-            Run { data: self, options, places, host: host(), made: 0, total: tasks.len() as u64, failures: vec![], strays: None };
+        let mut run = GeneratorRun {
+            data: self,
+            options,
+            places,
+            host: host(),
+            made: 0,
+            total: tasks.len() as u64,
+            failures: vec![],
+            strays: None,
+        };
         let ran = match &options.command {
             Command::One(template) => run.one_by_one(template, tasks, watch),
             Command::Many(template) => run.all_at_once(template, tasks, watch),
@@ -117,19 +125,19 @@ impl Dataset {
 }
 
 /// Where things go.
-struct Places {
+struct OutputPlaces {
     images: PathBuf,
     logs: PathBuf,
 }
 
-impl Places {
-    fn new(dir: &Path, options: &RunOptions) -> Result<Places> {
+impl OutputPlaces {
+    fn new(dir: &Path, options: &RunOptions) -> Result<OutputPlaces> {
         let model = safe_name(options.model.as_str());
         let images = match &options.output {
             Some(output) => std::path::absolute(output).map_err(Error::io("resolve", output))?,
             None => dir.join(GENERATED),
         };
-        Ok(Places { images: images.join(&model), logs: dir.join(LOGS).join(model) })
+        Ok(OutputPlaces { images: images.join(&model), logs: dir.join(LOGS).join(model) })
     }
 }
 
@@ -146,7 +154,7 @@ struct Task {
 }
 
 impl Task {
-    fn new(case: &Case, row: JobRow, places: &Places) -> Task {
+    fn new(case: &Case, row: JobRow, places: &OutputPlaces) -> Task {
         let prompt = safe_name(&case.prompt_id);
         let image = places.images.join(&prompt).join(format!("{}.png", row.seed));
         let log = places.logs.join(&prompt).join(format!("{}.log", row.seed));
@@ -168,7 +176,7 @@ impl Task {
 }
 
 /// How an attempt at a task began and ended.
-struct Ended {
+struct JobEnded {
     task: Task,
     command: String,
     started: String,
@@ -177,10 +185,10 @@ struct Ended {
     fault: Option<String>,
 }
 
-struct Run<'a> {
+struct GeneratorRun<'a> {
     data: &'a mut Dataset,
     options: &'a RunOptions,
-    places: Places,
+    places: OutputPlaces,
     host: String,
     made: u64,
     total: u64,
@@ -189,20 +197,20 @@ struct Run<'a> {
     strays: Option<String>,
 }
 
-impl Run<'_> {
+impl GeneratorRun<'_> {
     /// A process for each image, some at a time.
     fn one_by_one(&mut self, template: &Template, tasks: Vec<Task>, watch: &mut Watch<'_>) -> Result<()> {
         let (stop, timeout) = (Stop::default(), self.options.timeout);
         thread::scope(|scope| {
             let (sender, receiver) = channel();
             let start = |task: Task, command: Filled, started: String| {
-                let (sender, stop): (Sender<(Ended, Option<Error>)>, &Stop) = (sender.clone(), &stop);
+                let (sender, stop): (Sender<(JobEnded, Option<Error>)>, &Stop) = (sender.clone(), &stop);
                 scope.spawn(move || {
                     let (attempt, error) = or_put_back(attempt(&command, &task.log, timeout, stop));
                     let absent = |reason| format!("it ended well, but the image is not there: {reason}");
                     let fault = attempt.fault.clone().or_else(|| whole(&task.job.output).err().map(absent));
                     // Nobody listens only if the run has ended already.
-                    let _ = sender.send((Ended { task, command: command.to_string(), started, attempt, fault }, error));
+                    let _ = sender.send((JobEnded { task, command: command.to_string(), started, attempt, fault }, error));
                 });
             };
             let (mut queue, mut running) = (VecDeque::from(tasks), 0);
@@ -306,7 +314,7 @@ impl Run<'_> {
             let absent = |_| attempt.fault.clone().unwrap_or_else(|| "the command made no image for this job".into());
             let fault = whole(&task.job.output).err().map(absent);
             let (command, started, attempt) = (command.to_string(), started.clone(), attempt.clone());
-            again.extend(self.settle(Ended { task, command, started, attempt, fault })?);
+            again.extend(self.settle(JobEnded { task, command, started, attempt, fault })?);
             watch.report("images", self.made, Some(self.total));
         }
         error.map_or(Ok(()), Err)?;
@@ -325,8 +333,8 @@ impl Run<'_> {
     }
 
     /// Notes how an attempt ended; the task, if it is to be tried again.
-    fn settle(&mut self, ended: Ended) -> Result<Option<Task>> {
-        let Ended { mut task, command, started, attempt, fault } = ended;
+    fn settle(&mut self, ended: JobEnded) -> Result<Option<Task>> {
+        let JobEnded { mut task, command, started, attempt, fault } = ended;
         let draft = task.draft.take();
         let strays = draft.as_ref().and_then(Draft::strays);
         let Some(mut fault) = fault else {

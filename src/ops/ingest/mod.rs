@@ -10,7 +10,7 @@ use crate::dataset::layout::TILES;
 use crate::dataset::{Dataset, commit};
 use crate::encoder::Described;
 use crate::error::{Error, Result};
-use crate::generator::{self, Grid, Known, Layout, Outputs, Source, System};
+use crate::generator::{self, Grid, Known, Layout, OutputSource, Outputs, System};
 use crate::image::Door;
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
@@ -164,13 +164,13 @@ impl Dataset {
         }
         for repository in repositories {
             intake.rows(repository.generations, Intake::generation)?;
-            intake.remarks(repository.problems, repository.warnings);
+            intake.warnings(repository.problems, repository.warnings);
         }
         for (format, path) in options.from.iter().filter(|(format, _)| *format != SourceFormat::StressTestRepo) {
             let known = changes.prompt_texts()?;
             let outputs = read_outputs(*format, path, options, &self.dir.join(TILES), &known, intake.stop())?;
             intake.rows(outputs.generations, Intake::generation)?;
-            intake.remarks(outputs.problems, outputs.warnings);
+            intake.warnings(outputs.problems, outputs.warnings);
         }
         let (mut summary, mut problems) = intake.finish();
 
@@ -251,7 +251,7 @@ fn read_outputs(
     stop: Stop<'_>,
 ) -> Result<Outputs> {
     let OutputOptions { model, seeds, grid, list, layout } = &options.outputs;
-    let source = Source {
+    let source = OutputSource {
         folder,
         model: model.as_ref(),
         seeds: seeds.as_deref(),

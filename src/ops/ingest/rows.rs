@@ -1,6 +1,6 @@
 //! Rows of manifests on their way into the catalog: every bad one is kept for the list of problems.
 
-use crate::catalog::{Change, Changes, Entry, Put};
+use crate::catalog::{Change, Changes, EntryKind, Put};
 use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::manifest::{Generation, Located, Manifest, Problem, Prompt, RowKind, Subject, suggestion};
@@ -28,8 +28,8 @@ pub struct Intake<'a, 'c, 'w> {
     watch: &'a mut Watch<'w>,
     summary: IngestSummary,
     problems: Problems,
-    run: HashMap<Entry, Run>,
-    known: HashMap<Entry, Vec<String>>,
+    run: HashMap<EntryKind, RowBlock>,
+    known: HashMap<EntryKind, Vec<String>>,
     suggestions: usize,
     rows: u64,
     /// Prompts that were replaced and have generations: how many, how many of those, and the first.
@@ -63,14 +63,14 @@ impl Problems {
 }
 
 /// Which rows of a table this run has met: what another row of the run says of them must be the same.
-struct Run {
+struct RowBlock {
     /// The highest id before the run; rows above it are the run's own.
     before: i64,
     /// Of those up to it, one bit each: there may be millions.
     met: Vec<u64>,
 }
 
-impl Run {
+impl RowBlock {
     fn has_met(&self, id: i64) -> bool {
         id > self.before || self.met.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
     }
@@ -92,8 +92,8 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     /// With `replace`, other content takes the place of what was there before the run. Images are read through `door`.
     pub fn new(changes: &'a Changes<'c>, replace: bool, door: Door, watch: &'a mut Watch<'w>) -> Result<Self> {
         let mut run = HashMap::new();
-        for entry in [Entry::Subject, Entry::Prompt, Entry::Generation] {
-            run.insert(entry, Run { before: changes.last_id(entry)?, met: Vec::new() });
+        for entry in [EntryKind::Subject, EntryKind::Prompt, EntryKind::Generation] {
+            run.insert(entry, RowBlock { before: changes.last_id(entry)?, met: Vec::new() });
         }
         let summary = IngestSummary::default();
         let problems = Problems::default();
@@ -171,7 +171,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 
     /// What was wrong or odd about rows that were read elsewhere.
-    pub fn remarks(&mut self, problems: Vec<Problem>, warnings: Vec<Problem>) {
+    pub fn warnings(&mut self, problems: Vec<Problem>, warnings: Vec<Problem>) {
         problems.into_iter().for_each(|problem| self.problems.push(problem));
         self.problems.end_file();
         warnings.iter().for_each(|w| self.watch.warn(&w.to_string()));
@@ -179,7 +179,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
 
     pub fn subject(&mut self, row: Located<Subject>) -> Result<()> {
         let put = self.changes.put_subject(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
-        self.settle(Entry::Subject, row.row.subject_id.as_str(), &row, put)
+        self.settle(EntryKind::Subject, row.row.subject_id.as_str(), &row, put)
     }
 
     pub fn prompt(&mut self, row: Located<Prompt>) -> Result<()> {
@@ -192,13 +192,13 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 *images += generations;
             }
         }
-        self.settle(Entry::Prompt, row.row.prompt_id.as_str(), &row, put)
+        self.settle(EntryKind::Prompt, row.row.prompt_id.as_str(), &row, put)
     }
 
     pub fn generation(&mut self, row: Located<Generation>) -> Result<()> {
         let put = self.changes.put_generation(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
         let Generation { model, prompt_id, seed, .. } = &row.row;
-        self.settle(Entry::Generation, &format!("{model} {prompt_id} {seed}"), &row, put)
+        self.settle(EntryKind::Generation, &format!("{model} {prompt_id} {seed}"), &row, put)
     }
 
     /// What was done, and every problem met.
@@ -214,11 +214,11 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 
     /// Counts what became of a row, or says why it could not be put in.
-    fn settle<T>(&mut self, entry: Entry, key: &str, row: &Located<T>, put: Put) -> Result<()> {
+    fn settle<T>(&mut self, entry: EntryKind, key: &str, row: &Located<T>, put: Put) -> Result<()> {
         let counts = match entry {
-            Entry::Subject => &mut self.summary.subjects,
-            Entry::Prompt => &mut self.summary.prompts,
-            Entry::Generation => &mut self.summary.generations,
+            EntryKind::Subject => &mut self.summary.subjects,
+            EntryKind::Prompt => &mut self.summary.prompts,
+            EntryKind::Generation => &mut self.summary.generations,
         };
         let met = |id: i64| self.run.get(&entry).is_some_and(|run| run.has_met(id));
         let (id, change) = match &put {
@@ -261,7 +261,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         Ok(())
     }
 
-    fn suggestion(&mut self, what: Entry, id: &str) -> Result<String> {
+    fn suggestion(&mut self, what: EntryKind, id: &str) -> Result<String> {
         self.suggestions += 1;
         if self.suggestions > MOST_SUGGESTIONS {
             return Ok(String::new());

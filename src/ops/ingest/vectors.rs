@@ -1,7 +1,7 @@
 //! Rows of embeddings files on their way into parts. Everything is checked, and the parts are written
 //! under temporary names, before anything is registered.
 
-use crate::catalog::{Change, Changes, NewVector, PartRow, Place, Target, VectorKey};
+use crate::catalog::{Change, Changes, NewVector, PartRow, Target, VectorKey, VectorPlace};
 use crate::embeddings::{Import, ImportRow, PartWriter, Store};
 use crate::error::{Error, Result};
 use crate::manifest::{Origin, Problem};
@@ -23,7 +23,7 @@ pub struct VectorIntake<'a, 'c> {
     store: &'a Store,
     replace: bool,
     next_part: i64,
-    encoders: HashMap<EncoderName, Encoder>,
+    encoders: HashMap<EncoderName, EncoderIntake>,
     /// What became of the rows.
     pub counts: Counts,
     /// Every bad row.
@@ -31,7 +31,7 @@ pub struct VectorIntake<'a, 'c> {
 }
 
 /// An encoder that this run brings vectors of.
-struct Encoder {
+struct EncoderIntake {
     id: i64,
     dimension: usize,
     part: i64,
@@ -100,7 +100,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
     }
 
     fn batch(&mut self, path: &Path, fingerprint: &str, rows: &[ImportRow<'_>]) -> Result<()> {
-        let mut known: HashMap<EncoderName, Vec<Known<'_>>> = HashMap::new();
+        let mut known: HashMap<EncoderName, Vec<KnownRow<'_>>> = HashMap::new();
         for row in rows {
             let problem = |reason| Problem { origin: Origin::row(path, row.number), reason };
             match &row.content {
@@ -109,7 +109,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
                     Placed::Done => {}
                     Placed::Refused(reason) => self.problems.push(problem(reason)),
                     Placed::Compare(place, target, source) => {
-                        let compare = Known { number: row.number, key, vector, place, target, source };
+                        let compare = KnownRow { number: row.number, key, vector, place, target, source };
                         known.entry(encoder.clone()).or_default().push(compare);
                     }
                 },
@@ -130,7 +130,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             };
             let part = self.next_part;
             self.next_part += 1;
-            let new = Encoder { id, dimension: vector.len(), part, writer: None, vectors: vec![], seen: HashMap::new() };
+            let new = EncoderIntake { id, dimension: vector.len(), part, writer: None, vectors: vec![], seen: HashMap::new() };
             self.encoders.insert(name.clone(), new);
         }
         let Some(encoder) = self.encoders.get_mut(name) else { return Ok(Placed::Done) };
@@ -168,7 +168,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
     }
 
     /// Vectors whose keys have one already: the same is no change, another a conflict.
-    fn compare(&mut self, path: &Path, name: &EncoderName, given: &[Known<'_>]) -> Result<()> {
+    fn compare(&mut self, path: &Path, name: &EncoderName, given: &[KnownRow<'_>]) -> Result<()> {
         let Some(encoder) = self.encoders.get_mut(name) else { return Ok(()) };
         // A vector that is lost, with its part or alone, is given again: there is nothing left to compare it with.
         let mut readable: HashMap<i64, u64> = HashMap::new();
@@ -185,7 +185,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             self.counts.count(Change::Replaced);
             encoder.push(self.store, k.target, k.vector, k.source)?;
         }
-        let places: Vec<Place> = given.iter().map(|k| k.place).collect();
+        let places: Vec<VectorPlace> = given.iter().map(|k| k.place).collect();
         let known = self.store.gather(&places, encoder.dimension)?;
         for (given, known) in given.iter().zip(known.chunks_exact(encoder.dimension)) {
             if given.vector.iter().map(|x| x.to_bits()).eq(known.iter().map(|x| x.to_bits())) {
@@ -209,7 +209,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
 
     /// Gives the parts their names and registers them. The caller commits.
     pub fn publish(self) -> Result<()> {
-        let mut encoders: Vec<Encoder> = self.encoders.into_values().collect();
+        let mut encoders: Vec<EncoderIntake> = self.encoders.into_values().collect();
         encoders.sort_by_key(|e| e.part);
         for encoder in encoders {
             let Some(writer) = encoder.writer else { continue };
@@ -227,20 +227,20 @@ enum Placed {
     Done,
     Refused(String),
     /// There is a vector already; it must be read to be compared.
-    Compare(Place, Target, Option<[u8; 32]>),
+    Compare(VectorPlace, Target, Option<[u8; 32]>),
 }
 
 /// A given vector whose key has one already.
-struct Known<'r> {
+struct KnownRow<'r> {
     number: u64,
     key: &'r VectorKey,
     vector: &'r [f32],
-    place: Place,
+    place: VectorPlace,
     target: Target,
     source: Option<[u8; 32]>,
 }
 
-impl Encoder {
+impl EncoderIntake {
     fn push(&mut self, store: &Store, target: Target, vector: &[f32], source: Option<[u8; 32]>) -> Result<()> {
         let writer = match &mut self.writer {
             Some(writer) => writer,

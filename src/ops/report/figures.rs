@@ -2,7 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::plot::{self, Cast, Figure, Kind};
+use crate::plot::{self, Figure, Kind, ModelStyles};
 use crate::report::{Key, Report, ReportOptions, Thresholds};
 use crate::score::Confidence;
 
@@ -51,19 +51,19 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::report`]; or the data set lacks what the figure shows.
     pub fn figure(&self, kind: Kind, options: &FigureOptions) -> Result<Figure> {
-        let cast = Cast::new(self.catalog.models()?);
+        let styles = ModelStyles::new(self.catalog.models()?);
         let figure = match kind {
-            Kind::Trend => plot::trend(&options.report(self, &[Key::Model, Key::SubjectCount])?, &cast, options.middle()),
-            Kind::Scene => plot::scene(&options.report(self, &[Key::Model, Key::SceneType])?, &cast, options.middle()),
-            Kind::Curve => plot::curve(&options.curve(self)?, &cast, &options.thresholds),
-            Kind::Tradeoff => plot::tradeoff(&options.report(self, &[Key::Model, Key::SubjectCount])?, &cast),
-            Kind::Radar => plot::radar(&options.report(self, &[Key::Model])?, &cast),
+            Kind::Trend => plot::trend(&options.report(self, &[Key::Model, Key::SubjectCount])?, &styles, options.middle()),
+            Kind::Scene => plot::scene(&options.report(self, &[Key::Model, Key::SceneType])?, &styles, options.middle()),
+            Kind::Curve => plot::curve(&options.curve(self)?, &styles, &options.thresholds),
+            Kind::Tradeoff => plot::tradeoff(&options.report(self, &[Key::Model, Key::SubjectCount])?, &styles),
+            Kind::Radar => plot::radar(&options.report(self, &[Key::Model])?, &styles),
             Kind::Heatmap => {
                 let labels = self.subject_labels()?;
                 let label = |id: &str| {
                     labels.iter().find(|(other, _)| other == id).map_or_else(|| id.to_owned(), |(_, label)| label.clone())
                 };
-                plot::heat_map(&options.report(self, &[Key::SubjectId, Key::Model])?, &cast, label, HEAT_MAP_ROWS)
+                plot::heat_map(&options.report(self, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS)
             }
         };
         figure.ok_or_else(|| match kind {
@@ -81,7 +81,7 @@ impl Dataset {
 
     /// Each subject's id with its id and label as figures show them.
     pub(crate) fn subject_labels(&self) -> Result<Vec<(String, String)>> {
-        let named = |s: crate::catalog::SubjectFact| {
+        let named = |s: crate::catalog::SubjectRow| {
             let label = if s.label == s.subject_id { s.label } else { format!("{} {}", s.subject_id, s.label) };
             (s.subject_id, label)
         };

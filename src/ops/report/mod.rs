@@ -7,7 +7,7 @@ mod page;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::score;
-use crate::report::{Facts, LocalFacts, Report, ReportOptions, identity_encoder};
+use crate::report::{LocalSnapshot, Report, ReportOptions, Snapshot, identity_encoder};
 use std::collections::{BTreeSet, HashMap};
 
 impl Dataset {
@@ -20,21 +20,21 @@ impl Dataset {
         // Subject scores are many: those of the identity encoder give SCR; all only for cells over subjects, and
         // for the ceiling.
         let all = options.controls || options.by.iter().any(|key| key.is_of_subjects());
-        let mut facts = self.facts(encoders, |name| all || name == identity)?;
-        facts.local = self.local_facts(&facts, &identity)?;
+        let mut snapshot = self.snapshot(encoders, |name| all || name == identity)?;
+        snapshot.local = self.local_snapshot(&snapshot, &identity)?;
         if options.controls {
             let rows = self.catalog.encoders()?;
-            let mut controls = Vec::with_capacity(facts.encoders.len());
-            for (id, name) in &facts.encoders {
+            let mut controls = Vec::with_capacity(snapshot.encoders.len());
+            for (id, name) in &snapshot.encoders {
                 let thresholds = if *name == identity { options.thresholds.values() } else { &[] };
                 controls.push(match rows.iter().find(|row| row.id == *id) {
                     Some(row) => baseline::controls(&self.catalog, &self.store, row, thresholds)?,
                     None => HashMap::new(),
                 });
             }
-            facts.controls = Some(controls);
+            snapshot.controls = Some(controls);
         }
-        let mut report = crate::report::build(&facts, options)?;
+        let mut report = crate::report::build(&snapshot, options)?;
         if report.generations_missing > 0
             && let Some(row) = self.catalog.encoders()?.iter().find(|row| row.name.as_str() == identity)
         {
@@ -59,12 +59,12 @@ impl Dataset {
     }
 
     /// What reports are made from, with the subject scores of these encoders.
-    pub(crate) fn facts(&self, encoders: Vec<(i64, String)>, wanted: impl Fn(&str) -> bool) -> Result<Facts> {
+    pub(crate) fn snapshot(&self, encoders: Vec<(i64, String)>, wanted: impl Fn(&str) -> bool) -> Result<Snapshot> {
         let mut subject_scores = Vec::new();
         for (id, _) in encoders.iter().filter(|(_, name)| wanted(name)) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
         }
-        Ok(Facts {
+        Ok(Snapshot {
             models: self.catalog.models()?,
             subjects: self.catalog.subjects()?,
             prompts: self.catalog.prompts()?,
@@ -81,10 +81,10 @@ impl Dataset {
     }
 
     /// What the windows of an encoder say; `None` where it looked through nothing.
-    pub(crate) fn local_facts(&self, facts: &Facts, identity: &str) -> Result<Option<LocalFacts>> {
-        let Some((encoder, _)) = facts.encoders.iter().find(|(_, name)| name == identity) else { return Ok(None) };
+    pub(crate) fn local_snapshot(&self, snapshot: &Snapshot, identity: &str) -> Result<Option<LocalSnapshot>> {
+        let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| name == identity) else { return Ok(None) };
         let Some(pattern) = self.catalog.window_pattern(*encoder)? else { return Ok(None) };
-        let place: HashMap<i64, usize> = facts.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
+        let place: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
         let mut by_generation: HashMap<i64, Vec<(usize, f32)>> = HashMap::new();
         let mut subjects = BTreeSet::new();
         self.catalog.each_local_score(*encoder, |generation, score| {
@@ -94,7 +94,7 @@ impl Dataset {
         })?;
         let pool: Vec<usize> = subjects.into_iter().collect();
         let in_pool: HashMap<usize, usize> = pool.iter().enumerate().map(|(at, subject)| (*subject, at)).collect();
-        let mut local = LocalFacts {
+        let mut local = LocalSnapshot {
             pattern,
             rows: HashMap::with_capacity(by_generation.len()),
             similarities: Vec::with_capacity(by_generation.len() * pool.len()),
@@ -102,7 +102,7 @@ impl Dataset {
             text_only: self.catalog.text_only_models()?,
             pool,
         };
-        for generation in &facts.generations {
+        for generation in &snapshot.generations {
             // Every generation has all of the pool, or is not there.
             let Some(mut scores) = by_generation.remove(&generation.id) else { continue };
             scores.sort_unstable_by_key(|(subject, _)| *subject);

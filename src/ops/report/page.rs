@@ -1,6 +1,6 @@
 //! What the page shows, gathered from the catalog and its reports.
 
-use crate::catalog::FileFact;
+use crate::catalog::FileRow;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::image::{Door, Transparency};
@@ -9,7 +9,7 @@ use crate::page::{
     Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlace, PagePlaces, PagePrompt, PageSubject,
     PageWritten, Picture,
 };
-use crate::plot::{self, Cast};
+use crate::plot::{self, ModelStyles};
 use crate::report::{ALPHA, Key};
 use crate::vocabulary::ImageStatus;
 use crate::watch::Watch;
@@ -31,25 +31,25 @@ impl Dataset {
 
     fn page_data(&self, options: &PageOptions) -> Result<PageData> {
         let drawn = FigureOptions { thresholds: options.thresholds.clone(), identity: options.identity.clone() };
-        let cast = Cast::new(self.catalog.models()?);
+        let styles = ModelStyles::new(self.catalog.models()?);
         let by_model = drawn.report(self, &[Key::Model])?;
         let by_count = drawn.report(self, &[Key::Model, Key::SubjectCount])?;
         let labels: HashMap<String, String> = self.subject_labels()?.into_iter().collect();
         let label = |id: &str| labels.get(id).cloned().unwrap_or_else(|| id.to_owned());
         let figures = Figures {
-            trend: plot::trend(&by_count, &cast, drawn.middle()),
-            scene: plot::scene(&drawn.report(self, &[Key::Model, Key::SceneType])?, &cast, drawn.middle()),
-            curve: plot::curve(&drawn.curve(self)?, &cast, &drawn.thresholds),
-            tradeoff: plot::tradeoff(&by_count, &cast),
-            radar: plot::radar(&by_model, &cast),
-            profile: plot::profile(&by_model, &cast),
-            heat_map: plot::heat_map(&drawn.report(self, &[Key::SubjectId, Key::Model])?, &cast, label, HEAT_MAP_ROWS),
+            trend: plot::trend(&by_count, &styles, drawn.middle()),
+            scene: plot::scene(&drawn.report(self, &[Key::Model, Key::SceneType])?, &styles, drawn.middle()),
+            curve: plot::curve(&drawn.curve(self)?, &styles, &drawn.thresholds),
+            tradeoff: plot::tradeoff(&by_count, &styles),
+            radar: plot::radar(&by_model, &styles),
+            profile: plot::profile(&by_model, &styles),
+            heat_map: plot::heat_map(&drawn.report(self, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS),
         };
-        let mut shown = self.shown(&by_model.identity, &cast)?;
+        let mut shown = self.shown(&by_model.identity, &styles)?;
         shown.pictures.name();
         Ok(PageData {
             options: options.clone(),
-            correlation: plot::tradeoff_correlation(&by_count, &cast),
+            correlation: plot::tradeoff_correlation(&by_count, &styles),
             digest: self.page_digest(&by_model.identity)?,
             encoders: self
                 .catalog
@@ -57,7 +57,7 @@ impl Dataset {
                 .into_iter()
                 .map(|e| PageEncoder { name: e.name.to_string(), fingerprint: e.fingerprint, dimension: e.dimension })
                 .collect(),
-            cast,
+            styles,
             subjects: shown.subjects,
             prompts: shown.prompts,
             generations: shown.generations,
@@ -70,11 +70,11 @@ impl Dataset {
     }
 
     /// The pool, the prompts, the generations and their images.
-    fn shown(&self, identity: &str, cast: &Cast) -> Result<ShownRows> {
+    fn shown(&self, identity: &str, styles: &ModelStyles) -> Result<ShownRows> {
         let mut pictures = Pictures { door: self.door.clone(), transparency: self.transparency()?, all: Vec::new() };
-        let facts = self.catalog.subjects()?;
-        let place: HashMap<i64, usize> = facts.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
-        let mut subjects: Vec<PageSubject> = facts
+        let snapshot = self.catalog.subjects()?;
+        let place: HashMap<i64, usize> = snapshot.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
+        let mut subjects: Vec<PageSubject> = snapshot
             .into_iter()
             .map(|s| PageSubject { id: s.subject_id, label: s.label, kind: s.kind, references: Vec::new() })
             .collect();
@@ -105,13 +105,13 @@ impl Dataset {
             None => HashMap::new(),
         };
         let models = self.catalog.models()?;
-        let model_places: HashMap<&str, usize> = cast.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
+        let model_places: HashMap<&str, usize> = styles.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
         let place_of = |model: u32| model_places.get(models[model as usize].0.as_str()).copied();
-        let facts: Vec<_> = self.catalog.generations()?.into_iter().filter(|g| place_of(g.model).is_some()).collect();
-        let kept = sample(&prompts, facts.iter().map(|g| g.prompt as usize));
+        let snapshot: Vec<_> = self.catalog.generations()?.into_iter().filter(|g| place_of(g.model).is_some()).collect();
+        let kept = sample(&prompts, snapshot.iter().map(|g| g.prompt as usize));
         let mut files = self.catalog.generation_files()?;
         let mut generations = Vec::new();
-        for fact in facts.iter().filter(|g| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)))) {
+        for fact in snapshot.iter().filter(|g| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)))) {
             let (Some(model), Some(file)) = (place_of(fact.model), files.remove(&fact.id)) else { continue };
             generations.push(PageGeneration {
                 model,
@@ -128,16 +128,16 @@ impl Dataset {
                 }),
             });
         }
-        let left_out = facts.len() - generations.len();
+        let left_out = snapshot.len() - generations.len();
         Ok(ShownRows { subjects, prompts, generations, pictures, left_out })
     }
 
     /// The place of each requested subject by generation row and position in the prompt.
     fn places(&self, encoder: i64, identity: &str) -> Result<HashMap<i64, HashMap<usize, PagePlace>>> {
         let (encoders, _) = self.encoders_and_identity(Some(identity))?;
-        let mut facts = self.facts(encoders, |_| false)?;
-        facts.local = self.local_facts(&facts, identity)?;
-        let verdicts = crate::report::verdicts(&facts, ALPHA);
+        let mut snapshot = self.snapshot(encoders, |_| false)?;
+        snapshot.local = self.local_snapshot(&snapshot, identity)?;
+        let verdicts = crate::report::verdicts(&snapshot, ALPHA);
         let mut places: HashMap<i64, HashMap<usize, PagePlace>> = HashMap::new();
         // An image that was looked through and in which nobody has a place is known to have none.
         for generation in verdicts.keys() {
@@ -156,7 +156,7 @@ impl Dataset {
     /// similarities by the identity encoder, one JSON array a line, sorted by key. Images count by their content,
     /// not by where they lie.
     fn page_digest(&self, identity: &str) -> Result<String> {
-        let mut digest = Digest(blake3::Hasher::new());
+        let mut digest = PageDigest(blake3::Hasher::new());
         let mut references: HashMap<i64, Vec<Option<String>>> = HashMap::new();
         for (subject, file) in self.catalog.reference_files()? {
             references.entry(subject).or_default().push(file.blake3);
@@ -210,9 +210,9 @@ struct ShownRows {
     left_out: usize,
 }
 
-struct Digest(blake3::Hasher);
+struct PageDigest(blake3::Hasher);
 
-impl Digest {
+impl PageDigest {
     fn row(&mut self, row: &impl Serialize) {
         // Strings, numbers and lists: JSON has them all.
         let line = serde_json::to_vec(row).unwrap_or_default();
@@ -243,7 +243,7 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn add(&mut self, file: &FileFact) -> usize {
+    fn add(&mut self, file: &FileRow) -> usize {
         let content = match (file.status, &file.blake3) {
             (ImageStatus::Ok, Some(hash)) => Ok(hash.clone()),
             (ImageStatus::Pending, _) => Err("not looked at yet: `msdata ingest` was interrupted".to_owned()),

@@ -2,7 +2,7 @@
 
 pub(crate) mod repair;
 
-use crate::catalog::{Catalog, EncoderRow, Fault, KnownFile, PartRow, Score, Seal, Which};
+use crate::catalog::{Catalog, CatalogFault, EncoderRow, KnownFile, PartRow, Score, Seal, Which};
 use crate::dataset::Dataset;
 use crate::embeddings::{PartReader, Store};
 use crate::error::{Error, Result};
@@ -53,7 +53,7 @@ pub struct Verification {
 }
 
 impl Verification {
-    fn fault(&mut self, fault: &Fault) {
+    fn fault(&mut self, fault: &CatalogFault) {
         self.faults.push(fault.to_string());
     }
 }
@@ -137,7 +137,7 @@ fn verify_rows(catalog: &Catalog, depth: Depth, found: &mut Verification) -> Res
     found.notes.extend(others.into_iter().map(|other| format!("catalog.sqlite: {other}")));
     match catalog.check_seal()? {
         Seal::Whole => {}
-        Seal::Broken => found.fault(&Fault::new(
+        Seal::Broken => found.fault(&CatalogFault::new(
             "catalog.sqlite: its rows are not those that msdata wrote: bytes have changed, or another program wrote",
             "restore it from a copy, without the catalog.sqlite-wal of this one beside it; if the change was yours, `msdata verify --accept` takes the rows as they are",
         )),
@@ -151,11 +151,11 @@ fn verify_rows(catalog: &Catalog, depth: Depth, found: &mut Verification) -> Res
     let foreign = catalog.foreign_prompt_vectors()?;
     let count = |made_here: bool| foreign.iter().filter(|(.., here)| *here == made_here).count();
     if count(true) > 0 {
-        found.fault(&Fault::new(format!("{} vectors of prompts were made from another text", count(true)), REMAKE));
+        found.fault(&CatalogFault::new(format!("{} vectors of prompts were made from another text", count(true)), REMAKE));
     }
     if count(false) > 0 {
         let what = format!("{} imported vectors of prompts are of another text", count(false));
-        found.fault(&Fault::new(what, GIVE_AGAIN));
+        found.fault(&CatalogFault::new(what, GIVE_AGAIN));
     }
     let staged = catalog.foreign_staged()?.len();
     if staged > 0 {
@@ -263,7 +263,7 @@ fn verify_parts(
                      `msdata verify --repair --drop-imported` take them out"
                 }
             };
-            found.fault(&Fault::new(what, then));
+            found.fault(&CatalogFault::new(what, then));
         }
         found.parts += u64::from(read);
         watch.report("parts", done, Some(parts.len() as u64));
@@ -335,14 +335,14 @@ fn verify_images(
             unseen |= !seen;
             if changed <= NAMED {
                 let what = format!("image {} {what}", quote(&image.path.display().to_string()));
-                found.fault(&Fault::new(what, ingest_again(!seen)));
+                found.fault(&CatalogFault::new(what, ingest_again(!seen)));
             }
         }
         found.images += images.len() as u64;
         watch.report("images", found.images, Some(total));
     }
     if changed > NAMED {
-        found.fault(&Fault::new(format!("{} more images have changed or gone", changed - NAMED), ingest_again(unseen)));
+        found.fault(&CatalogFault::new(format!("{} more images have changed or gone", changed - NAMED), ingest_again(unseen)));
     }
     if pending > 0 {
         found.notes.push(format!("{pending} images were not looked at yet, in an interrupted run; `msdata ingest` goes on"));
@@ -422,7 +422,7 @@ fn verify_scores(
             (Err(e), _) | (_, Err(e)) if is_of_a_part(&e) => {
                 // What is wrong with it was named already, unless a sample did not choose it.
                 if found.faults.is_empty() {
-                    found.fault(&Fault::new(without_prefix(&e), "`msdata verify --deep` says what to do"));
+                    found.fault(&CatalogFault::new(without_prefix(&e), "`msdata verify --deep` says what to do"));
                 }
                 found.unchecked.push(format!("scores by {name}: a vector that they need cannot be read"));
                 continue;
@@ -432,7 +432,7 @@ fn verify_scores(
         found.scores += checked;
         if !wrong.is_empty() {
             let what = format!("{} scores by {name} are not what their vectors give", wrong.len());
-            found.fault(&Fault::new(what, "`msdata verify --repair` takes them out, then `msdata score` makes them anew"));
+            found.fault(&CatalogFault::new(what, "`msdata verify --repair` takes them out, then `msdata score` makes them anew"));
         }
         if ready > 0 {
             found.notes.push(format!("{ready} generations could be scored by {name} and are not; `msdata score` does it"));

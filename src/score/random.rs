@@ -1,16 +1,16 @@
 //! Chance that is the same for everyone.
 
 /// Random numbers that are the same on every machine: the output stream of BLAKE3 over the seed.
-pub(super) struct Draws {
+pub(super) struct Random {
     stream: blake3::OutputReader,
     block: [u8; 4096],
     used: usize,
 }
 
-impl Draws {
-    pub(super) fn new(seed: u64) -> Draws {
+impl Random {
+    pub(super) fn new(seed: u64) -> Random {
         let stream = blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof();
-        Draws { stream, block: [0; 4096], used: 4096 }
+        Random { stream, block: [0; 4096], used: 4096 }
     }
 
     /// A number below `n`, each as likely to within n / 2⁶⁴.
@@ -38,10 +38,10 @@ mod tests {
     #[test]
     fn draws_are_spread_evenly_and_the_same_every_time() {
         let mut counts = [0_u32; 7];
-        let mut draws = Draws::new(1);
+        let mut draws = Random::new(1);
         (0..70_000).for_each(|_| counts[draws.below(7)] += 1);
         assert!(counts.iter().all(|c| c.abs_diff(10_000) < 400), "{counts:?}");
-        assert_eq!(Draws::new(1).below(1 << 40), Draws::new(1).below(1 << 40));
-        assert_ne!(Draws::new(1).below(1 << 40), Draws::new(2).below(1 << 40));
+        assert_eq!(Random::new(1).below(1 << 40), Random::new(1).below(1 << 40));
+        assert_ne!(Random::new(1).below(1 << 40), Random::new(2).below(1 << 40));
     }
 }

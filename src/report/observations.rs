@@ -1,10 +1,10 @@
 //! What a report averages over: generations, or pairs of a generation and one of its subjects; and what each
 //! of them was scored.
 
-use super::Facts;
 use super::Key;
+use super::Snapshot;
 use super::keys::Keys;
-use crate::catalog::GenerationFact;
+use crate::catalog::GenerationRow;
 use crate::score::subject_collapse_rate;
 use std::collections::HashMap;
 
@@ -21,29 +21,29 @@ pub(super) struct Scores {
 }
 
 impl Scores {
-    pub(super) fn collect(facts: &Facts) -> Scores {
-        let n = facts.generations.len();
-        let position: HashMap<i64, usize> = facts.generations.iter().enumerate().map(|(i, g)| (g.id, i)).collect();
-        let encoder: HashMap<i64, usize> = facts.encoders.iter().enumerate().map(|(i, (id, _))| (*id, i)).collect();
+    pub(super) fn collect(snapshot: &Snapshot) -> Scores {
+        let n = snapshot.generations.len();
+        let position: HashMap<i64, usize> = snapshot.generations.iter().enumerate().map(|(i, g)| (g.id, i)).collect();
+        let encoder: HashMap<i64, usize> = snapshot.encoders.iter().enumerate().map(|(i, (id, _))| (*id, i)).collect();
         let mut begin = Vec::with_capacity(n + 1);
         let mut pairs = 0;
-        for generation in &facts.generations {
+        for generation in &snapshot.generations {
             begin.push(pairs);
-            pairs += facts.prompts[generation.prompt as usize].subjects.len();
+            pairs += snapshot.prompts[generation.prompt as usize].subjects.len();
         }
         begin.push(pairs);
         let mut scores = Scores {
             begin,
-            similarity: vec![vec![None; n]; facts.encoders.len()],
-            clip_t: vec![vec![None; n]; facts.encoders.len()],
-            of_subjects: vec![Vec::new(); facts.encoders.len()],
+            similarity: vec![vec![None; n]; snapshot.encoders.len()],
+            clip_t: vec![vec![None; n]; snapshot.encoders.len()],
+            of_subjects: vec![Vec::new(); snapshot.encoders.len()],
         };
-        for s in &facts.image_scores {
+        for s in &snapshot.image_scores {
             let (Some(&e), Some(&g)) = (encoder.get(&s.encoder), position.get(&s.generation)) else { continue };
             scores.similarity[e][g] = Some(s.similarity);
             scores.clip_t[e][g] = s.clip_t;
         }
-        for s in &facts.subject_scores {
+        for s in &snapshot.subject_scores {
             let (Some(&e), Some(&g)) = (encoder.get(&s.encoder), position.get(&s.generation)) else { continue };
             let values = &mut scores.of_subjects[e];
             if values.is_empty() {
@@ -77,8 +77,8 @@ impl Scores {
 }
 
 /// The units of a report, in the order of the keys (model, prompt, seed, place in the prompt).
-pub(super) struct Units<'f> {
-    facts: &'f Facts,
+pub(super) struct Observations<'f> {
+    snapshot: &'f Snapshot,
     scores: &'f Scores,
     /// Place of the generation among the facts.
     pub(super) generation: Vec<u32>,
@@ -86,35 +86,40 @@ pub(super) struct Units<'f> {
     pub(super) ordinal: Option<Vec<u32>>,
 }
 
-impl<'f> Units<'f> {
+impl<'f> Observations<'f> {
     /// The units that cells by these keys are over, of the generations to be kept.
-    pub(super) fn new(facts: &'f Facts, scores: &'f Scores, by: &[Key], keep: impl Fn(&GenerationFact) -> bool) -> Units<'f> {
-        let kept = (0..).zip(&facts.generations).filter(|(_, generation)| keep(generation));
+    pub(super) fn new(
+        snapshot: &'f Snapshot,
+        scores: &'f Scores,
+        by: &[Key],
+        keep: impl Fn(&GenerationRow) -> bool,
+    ) -> Observations<'f> {
+        let kept = (0..).zip(&snapshot.generations).filter(|(_, generation)| keep(generation));
         let pairs = by.iter().any(|key| key.is_of_subjects());
         let (mut generation, mut ordinal) = (Vec::new(), Vec::new());
         for (g, fact) in kept {
-            let units = if pairs { facts.prompts[fact.prompt as usize].subjects.len() as u32 } else { 1 };
+            let units = if pairs { snapshot.prompts[fact.prompt as usize].subjects.len() as u32 } else { 1 };
             generation.extend((0..units).map(|_| g));
             ordinal.extend(0..units);
         }
-        Units { facts, scores, generation, ordinal: pairs.then_some(ordinal) }
+        Observations { snapshot, scores, generation, ordinal: pairs.then_some(ordinal) }
     }
 
     /// What each unit's generation is.
-    pub(super) fn facts(&self) -> impl Iterator<Item = &'f GenerationFact> + '_ {
-        self.generation.iter().map(|g| &self.facts.generations[*g as usize])
+    pub(super) fn snapshot(&self) -> impl Iterator<Item = &'f GenerationRow> + '_ {
+        self.generation.iter().map(|g| &self.snapshot.generations[*g as usize])
     }
 
     /// What a unit's generation is.
-    pub(super) fn fact(&self, unit: usize) -> &'f GenerationFact {
-        &self.facts.generations[self.generation[unit] as usize]
+    pub(super) fn fact(&self, unit: usize) -> &'f GenerationRow {
+        &self.snapshot.generations[self.generation[unit] as usize]
     }
 
     /// The value of a key for each unit, as a code.
     pub(super) fn codes(&self, key: Key, keys: &Keys<'_>) -> Vec<i64> {
         match &self.ordinal {
-            Some(ordinals) => self.facts().zip(ordinals).map(|(fact, ordinal)| keys.code(key, fact, Some(*ordinal))).collect(),
-            None => self.facts().map(|fact| keys.code(key, fact, None)).collect(),
+            Some(ordinals) => self.snapshot().zip(ordinals).map(|(fact, ordinal)| keys.code(key, fact, Some(*ordinal))).collect(),
+            None => self.snapshot().map(|fact| keys.code(key, fact, None)).collect(),
         }
     }
 

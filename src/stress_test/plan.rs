@@ -6,14 +6,14 @@
 //! another choice no label stands within another's (*man*, *old man*). No set of subjects comes twice as long as there
 //! is another.
 
-use super::naming::Labels;
+use super::mentions::Labels;
 use crate::error::{Error, Result};
 use crate::vocabulary::{SceneType, SubjectId, SubjectKind, quote};
 use std::collections::{BTreeMap, HashSet};
 
 /// A subject that prompts may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub struct PoolSubject {
     /// Its id.
     pub id: SubjectId,
     /// Class noun.
@@ -24,7 +24,7 @@ pub struct Candidate {
 
 /// The shape of a stress test.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape {
+pub struct Design {
     /// Subject counts.
     pub counts: Vec<usize>,
     /// Scene types.
@@ -39,7 +39,7 @@ pub struct Shape {
 
 /// A prompt without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cast {
+pub struct SubjectSet {
     /// Its scene type.
     pub scene: SceneType,
     /// Number within its cell, from 1.
@@ -52,11 +52,11 @@ pub struct Cast {
 ///
 /// # Errors
 /// The shape is empty or names something twice, or the pool is too small for it.
-pub fn plan(pool: &[Candidate], shape: &Shape) -> Result<Vec<Cast>> {
+pub fn plan(pool: &[PoolSubject], shape: &Design) -> Result<Vec<SubjectSet>> {
     let planner = Planner::new(pool, shape)?;
     let mut uses = vec![0; pool.len()];
     let mut sets = HashSet::new();
-    let mut casts = Vec::new();
+    let mut subject_sets = Vec::new();
     let mut counts = shape.counts.clone();
     counts.sort_unstable();
     let mut scenes = shape.scenes.clone();
@@ -64,16 +64,16 @@ pub fn plan(pool: &[Candidate], shape: &Shape) -> Result<Vec<Cast>> {
     for (cell, (count, scene)) in counts.iter().flat_map(|c| scenes.iter().map(move |s| (*c, *s))).enumerate() {
         let mut uses_here = vec![0; pool.len()];
         for number in 1..=shape.per_cell {
-            let place = Place { prompt: cell * shape.per_cell + number, left: shape.per_cell - number + 1, count };
+            let place = Slot { prompt: cell * shape.per_cell + number, left: shape.per_cell - number + 1, count };
             let subjects = planner.fill(&place, &uses, &uses_here, &mut sets);
             for subject in &subjects {
                 uses[*subject] += 1;
                 uses_here[*subject] += 1;
             }
-            casts.push(Cast { scene, number, subjects });
+            subject_sets.push(SubjectSet { scene, number, subjects });
         }
     }
-    Ok(casts)
+    Ok(subject_sets)
 }
 
 /// A number that the seed, a purpose, a prompt and a subject give.
@@ -87,15 +87,15 @@ pub fn lot(random_seed: u64, purpose: &str, prompt: usize, subject: &SubjectId) 
 }
 
 struct Planner<'a> {
-    pool: &'a [Candidate],
-    shape: &'a Shape,
+    pool: &'a [PoolSubject],
+    shape: &'a Design,
     labels: Labels,
     /// For each subject the first with the same label.
     label_of: Vec<usize>,
 }
 
 /// A prompt to be filled.
-struct Place {
+struct Slot {
     prompt: usize,
     /// Prompts of its cell still to be filled, this one included.
     left: usize,
@@ -103,7 +103,7 @@ struct Place {
 }
 
 impl<'a> Planner<'a> {
-    fn new(pool: &'a [Candidate], shape: &'a Shape) -> Result<Planner<'a>> {
+    fn new(pool: &'a [PoolSubject], shape: &'a Design) -> Result<Planner<'a>> {
         check_shape(shape)?;
         let largest = shape.counts.iter().copied().max().unwrap_or(0);
         if pool.is_empty() {
@@ -150,7 +150,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Subjects for one prompt; if it can be avoided, no set that is in `sets`.
-    fn fill(&self, place: &Place, uses: &[usize], uses_here: &[usize], sets: &mut HashSet<Vec<usize>>) -> Vec<usize> {
+    fn fill(&self, place: &Slot, uses: &[usize], uses_here: &[usize], sets: &mut HashSet<Vec<usize>>) -> Vec<usize> {
         let mut chosen = Vec::with_capacity(place.count);
         while chosen.len() < place.count {
             match self.ranked(place, &chosen, uses, uses_here, place.count - chosen.len()).first() {
@@ -178,7 +178,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Who may still join `chosen`, best first; `open` places are left in the prompt.
-    fn ranked(&self, place: &Place, chosen: &[usize], uses: &[usize], uses_here: &[usize], open: usize) -> Vec<usize> {
+    fn ranked(&self, place: &Slot, chosen: &[usize], uses: &[usize], uses_here: &[usize], open: usize) -> Vec<usize> {
         let within = |i: usize| self.shape.max_per_cell.is_none_or(|most| uses_here[i] < most);
         let must = self.pressing(place, chosen, uses_here, open);
         let free = |i: &usize| {
@@ -197,7 +197,7 @@ impl<'a> Planner<'a> {
 
     /// With a limit a cell, the labels of which this prompt must take one now, lest later prompts of the cell find too
     /// few; `None`: any will do.
-    fn pressing(&self, place: &Place, chosen: &[usize], uses_here: &[usize], open: usize) -> Option<HashSet<usize>> {
+    fn pressing(&self, place: &Slot, chosen: &[usize], uses_here: &[usize], open: usize) -> Option<HashSet<usize>> {
         let most = self.shape.max_per_cell?;
         let mut capacity: BTreeMap<usize, usize> = BTreeMap::new();
         for (i, label) in self.label_of.iter().enumerate() {
@@ -213,7 +213,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn check_shape(shape: &Shape) -> Result<()> {
+fn check_shape(shape: &Design) -> Result<()> {
     let refuse = |message: String| Err(Error::Request { message, hint: None });
     if shape.counts.is_empty() || shape.scenes.is_empty() || shape.per_cell == 0 || shape.max_per_cell == Some(0) {
         return refuse("a stress test has at least one subject count, one scene type and one prompt a cell".into());

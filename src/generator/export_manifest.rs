@@ -16,7 +16,7 @@ const VERSION: u32 = 1;
 
 /// The images that a folder asks for: every prompt in every batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handover {
+pub struct ExportManifest {
     /// Of this form.
     msdata_export: u32,
     /// A [`System`].
@@ -24,16 +24,16 @@ pub struct Handover {
     /// What the images are filed under; absent: each folder of images is named after its model.
     pub model: Option<String>,
     /// Runs of the generator.
-    pub batches: Vec<Batch>,
+    pub batches: Vec<ManifestBatch>,
     /// In the order of the generator's list: the place in it is what some names begin with.
-    pub prompts: Vec<Entry>,
+    pub prompts: Vec<ManifestEntry>,
     /// Prompts that this generator cannot be asked for.
     pub left_out: Vec<LeftOut>,
 }
 
 /// A run of the generator over all prompts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Batch {
+pub struct ManifestBatch {
     /// Where its images go, relative to the file.
     pub folder: String,
     /// One seed for each image; more than one for files that hold several images.
@@ -42,7 +42,7 @@ pub struct Batch {
 
 /// A prompt in the generator's list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct ManifestEntry {
     /// The prompt.
     pub prompt_id: String,
     /// Its text when it was exported.
@@ -51,24 +51,24 @@ pub struct Entry {
     pub name: String,
 }
 
-impl Handover {
+impl ExportManifest {
     /// For a system's folder.
     pub fn new(
         system: System,
         model: Option<&str>,
-        batches: Vec<Batch>,
-        prompts: Vec<Entry>,
+        batches: Vec<ManifestBatch>,
+        prompts: Vec<ManifestEntry>,
         left_out: Vec<LeftOut>,
-    ) -> Handover {
+    ) -> ExportManifest {
         let format = system.as_str().to_owned();
-        Handover { msdata_export: VERSION, format, model: model.map(str::to_owned), batches, prompts, left_out }
+        ExportManifest { msdata_export: VERSION, format, model: model.map(str::to_owned), batches, prompts, left_out }
     }
 
     /// Reads the one in `folder`, if it has one.
     ///
     /// # Errors
     /// It is broken, of a later version, or for another system.
-    pub fn find(folder: &Path, system: System) -> Result<Option<Handover>> {
+    pub fn find(folder: &Path, system: System) -> Result<Option<ExportManifest>> {
         let path = folder.join(FILE);
         let text = match input::read_text(&path, input::MAX_JSON) {
             Ok(text) => text,
@@ -79,7 +79,7 @@ impl Handover {
         };
         let broken =
             |reason: String| Error::request(format!("{}: {reason}", path.display()), "export again, or remove this file");
-        let found: Handover = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
+        let found: ExportManifest = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
         if found.msdata_export != VERSION {
             return Err(broken(format!("version {} of this file is not known here", found.msdata_export)));
         }

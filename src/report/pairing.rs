@@ -1,12 +1,12 @@
 //! Where models meet: the images that two of them have of the same prompt and seed, cell by cell.
 
-use super::contrast::{Columns, Contrast};
+use super::contrast::{Contrast, ContrastColumns};
 use super::identity::identity_encoder;
 use super::keys::Keys;
 use super::local::Locals;
-use super::remarks::{listed, written};
-use super::units::{Scores, Units};
-use super::{CompareOptions, Comparison, Facts, Key, KeyValue, Thresholds};
+use super::observations::{Observations, Scores};
+use super::warnings::{listed, written};
+use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot, Thresholds};
 use crate::error::{Error, Result};
 use crate::score::{Question, Unit, holm, least_p};
 use crate::vocabulary::{ModelName, plain, quote};
@@ -47,8 +47,8 @@ pub(super) struct Measure {
 }
 
 /// Everything that meets.
-pub(super) struct Arena<'a> {
-    facts: &'a Facts,
+pub(super) struct Pairing<'a> {
+    snapshot: &'a Snapshot,
     options: &'a CompareOptions,
     pub(super) identity: &'a str,
     identity_at: usize,
@@ -56,7 +56,7 @@ pub(super) struct Arena<'a> {
     locals: Option<Locals<'a>>,
     keys: Keys<'a>,
     /// By model, in the order of their names.
-    pub(super) sides: BTreeMap<u32, Side<'a>>,
+    pub(super) sides: BTreeMap<u32, ModelSide<'a>>,
     /// Every line of every cell: prompt, seed and place in the prompt.
     lines: BTreeMap<Vec<i64>, Vec<Line>>,
 }
@@ -68,9 +68,9 @@ type Line = (u32, i64, u32);
 type CellContrasts = (Vec<(Key, KeyValue)>, Vec<Option<Contrast>>);
 
 /// One model's units, and its cells by the codes of their keys.
-pub(super) struct Side<'a> {
-    facts: &'a Facts,
-    units: Units<'a>,
+pub(super) struct ModelSide<'a> {
+    snapshot: &'a Snapshot,
+    units: Observations<'a>,
     pub(super) cells: BTreeMap<Vec<i64>, Vec<usize>>,
     /// Unit by prompt, seed and place in the prompt.
     at: HashMap<Line, usize>,
@@ -78,55 +78,55 @@ pub(super) struct Side<'a> {
     sizes: BTreeSet<[u32; 2]>,
 }
 
-impl Side<'_> {
+impl ModelSide<'_> {
     pub(super) fn prompt(&self, unit: usize) -> u32 {
-        self.facts.generations[self.units.generation[unit] as usize].prompt
+        self.snapshot.generations[self.units.generation[unit] as usize].prompt
     }
 
     fn key(&self, unit: usize) -> Line {
-        let generation = &self.facts.generations[self.units.generation[unit] as usize];
+        let generation = &self.snapshot.generations[self.units.generation[unit] as usize];
         (generation.prompt, generation.seed, self.units.ordinal.as_ref().map_or(0, |o| o[unit]))
     }
 
-    pub(super) fn values(&self, arena: &Arena<'_>, kind: Kind) -> Vec<Option<f64>> {
+    pub(super) fn values(&self, pairing: &Pairing<'_>, kind: Kind) -> Vec<Option<f64>> {
         match kind {
-            Kind::Scr(threshold) => self.units.collapse(arena.identity_at, threshold),
+            Kind::Scr(threshold) => self.units.collapse(pairing.identity_at, threshold),
             Kind::Similarity(encoder) => self.units.similarity(encoder),
             Kind::ClipT(encoder) => self.units.clip_t(encoder),
-            Kind::Local => self.of_windows(arena, |locals, unit| Some(locals.similarity(unit))),
+            Kind::Local => self.of_windows(pairing, |locals, unit| Some(locals.similarity(unit))),
             Kind::Calibrated(question) => {
-                self.of_windows(arena, |locals, unit| locals.collapse(unit, question, arena.options.alpha))
+                self.of_windows(pairing, |locals, unit| locals.collapse(unit, question, pairing.options.alpha))
             }
         }
     }
 }
 
-impl Side<'_> {
-    fn of_windows(&self, arena: &Arena<'_>, value: impl Fn(&Locals<'_>, Unit) -> Option<f64>) -> Vec<Option<f64>> {
-        match &arena.locals {
+impl ModelSide<'_> {
+    fn of_windows(&self, pairing: &Pairing<'_>, value: impl Fn(&Locals<'_>, Unit) -> Option<f64>) -> Vec<Option<f64>> {
+        match &pairing.locals {
             Some(locals) => locals.of_units(&self.units, |unit| value(locals, unit)),
             None => vec![None; self.units.generation.len()],
         }
     }
 }
 
-impl<'a> Arena<'a> {
-    pub(super) fn new(facts: &'a Facts, scores: &'a Scores, options: &'a CompareOptions) -> Result<Arena<'a>> {
+impl<'a> Pairing<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, scores: &'a Scores, options: &'a CompareOptions) -> Result<Pairing<'a>> {
         if let Some(key) = options.by.iter().find(|key| matches!(key, Key::Model | Key::Size)) {
             return Err(Error::request(
                 format!("models cannot be compared by `{key}`: it differs between the two images of a pair"),
                 "choose keys of prompts, seeds or subjects",
             ));
         }
-        let names: Vec<&str> = facts.encoders.iter().map(|(_, name)| name.as_str()).collect();
+        let names: Vec<&str> = snapshot.encoders.iter().map(|(_, name)| name.as_str()).collect();
         let identity = identity_encoder(&names, options.identity.as_deref())?;
-        let keys = Keys::new(facts);
+        let keys = Keys::new(snapshot);
         let mut sides = BTreeMap::new();
-        for model in 0..facts.models.len() as u32 {
-            let units = Units::new(facts, scores, &options.by, |generation| generation.model == model);
+        for model in 0..snapshot.models.len() as u32 {
+            let units = Observations::new(snapshot, scores, &options.by, |generation| generation.model == model);
             let codes: Vec<Vec<i64>> = options.by.iter().map(|key| units.codes(*key, &keys)).collect();
-            let sizes = units.facts().filter_map(|g| g.size).collect();
-            let mut side = Side { facts, units, cells: BTreeMap::new(), at: HashMap::new(), sizes };
+            let sizes = units.snapshot().filter_map(|g| g.size).collect();
+            let mut side = ModelSide { snapshot, units, cells: BTreeMap::new(), at: HashMap::new(), sizes };
             for unit in 0..side.units.generation.len() {
                 side.cells.entry(codes.iter().map(|of_key| of_key[unit]).collect()).or_default().push(unit);
                 side.at.insert(side.key(unit), unit);
@@ -144,14 +144,14 @@ impl<'a> Arena<'a> {
             lines.dedup();
         }
         let identity_at = names.iter().position(|n| *n == identity).unwrap_or(0);
-        let locals = Locals::new(facts, options.alpha);
-        Ok(Arena { facts, options, identity, identity_at, scores, locals, keys, sides, lines })
+        let locals = Locals::new(snapshot, options.alpha);
+        Ok(Pairing { snapshot, options, identity, identity_at, scores, locals, keys, sides, lines })
     }
 
     pub(super) fn model(&self, name: &ModelName) -> Result<u32> {
-        let found = self.facts.models.iter().position(|(known, _)| known == name.as_str());
+        let found = self.snapshot.models.iter().position(|(known, _)| known == name.as_str());
         found.map(|at| at as u32).ok_or_else(|| {
-            let known: Vec<&str> = self.facts.models.iter().map(|(known, _)| known.as_str()).collect();
+            let known: Vec<&str> = self.snapshot.models.iter().map(|(known, _)| known.as_str()).collect();
             Error::request(
                 format!("there is no model {}", quote(name.as_str())),
                 format!("there are {}", plain(&known.join(", "))),
@@ -161,7 +161,7 @@ impl<'a> Arena<'a> {
 
     /// Every pair of models under test.
     pub(super) fn every_pair(&self) -> Vec<[u32; 2]> {
-        let models: Vec<u32> = self.sides.keys().copied().filter(|m| !self.facts.models[*m as usize].1).collect();
+        let models: Vec<u32> = self.sides.keys().copied().filter(|m| !self.snapshot.models[*m as usize].1).collect();
         models.iter().enumerate().flat_map(|(i, a)| models[i + 1..].iter().map(|b| [*a, *b])).collect()
     }
 
@@ -171,7 +171,7 @@ impl<'a> Arena<'a> {
         for threshold in self.options.thresholds.values() {
             all.push(Measure { name: format!("scr@{}", Thresholds::name(*threshold)), kind: Kind::Scr(*threshold) });
         }
-        let encoders = || self.facts.encoders.iter().enumerate();
+        let encoders = || self.snapshot.encoders.iter().enumerate();
         all.extend(encoders().map(|(at, (_, name))| Measure { name: format!("similarity/{name}"), kind: Kind::Similarity(at) }));
         let texts = encoders().filter(|(at, _)| self.scores.has_texts(*at));
         all.extend(texts.map(|(at, (_, name))| Measure { name: format!("clip_t/{name}"), kind: Kind::ClipT(at) }));
@@ -203,24 +203,24 @@ impl<'a> Arena<'a> {
 
     fn compare_by(&self, pairs: &[[u32; 2]], measure: &Measure) -> Vec<Comparison> {
         let models: BTreeSet<u32> = pairs.iter().flatten().copied().collect();
-        let values: Vec<(u32, &Side<'_>, Vec<Option<f64>>)> = models
+        let values: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> = models
             .into_par_iter()
             .map(|model| (model, &self.sides[&model], self.sides[&model].values(self, measure.kind)))
             .collect();
         let mut of_cells: Vec<CellContrasts> = Vec::new();
         for (codes, lines) in &self.lines {
             let here = values.par_iter().filter(|(_, side, _)| side.cells.contains_key(codes));
-            let column = |side: &Side<'_>, values: &[Option<f64>]| -> Vec<Option<f64>> {
+            let column = |side: &ModelSide<'_>, values: &[Option<f64>]| -> Vec<Option<f64>> {
                 lines.iter().map(|line| values[*side.at.get(line)?]).collect()
             };
             let models = here.map(|(model, side, values)| (*model, column(side, values))).collect();
             let prompts: Vec<u32> = lines.iter().map(|(prompt, _, _)| *prompt).collect();
-            let columns = Columns::new(measure.kind, &prompts, models, self.options.confidence);
+            let columns = ContrastColumns::new(measure.kind, &prompts, models, self.options.confidence);
             of_cells.push((self.values(codes), pairs.par_iter().map(|pair| columns.contrast(*pair)).collect()));
         }
         let mut rows = Vec::new();
         for (at, pair) in pairs.iter().enumerate() {
-            let [a, b] = pair.map(|model| self.facts.models[model as usize].0.as_str());
+            let [a, b] = pair.map(|model| self.snapshot.models[model as usize].0.as_str());
             let of_cell = |(keys, contrasts): &mut (Vec<(Key, KeyValue)>, Vec<Option<Contrast>>)| {
                 Some(Comparison::new([a, b], keys.clone(), &measure.name, contrasts[at].take()?))
             };
@@ -233,7 +233,7 @@ impl<'a> Arena<'a> {
 
     /// Rows that could not show any difference, because Holm's method makes even the least p of so few prompts too
     /// large: how many, and the first.
-    pub(super) fn floor_remark(&self, rows: &[Comparison]) -> Option<String> {
+    pub(super) fn floor_warning(&self, rows: &[Comparison]) -> Option<String> {
         let alpha = 1.0 - self.options.confidence.level;
         let (mut bound, mut first) = (0, None);
         for family in rows.chunk_by(|one, other| one.measure == other.measure) {
@@ -261,11 +261,11 @@ impl<'a> Arena<'a> {
     }
 
     /// Pairs of models whose images cannot be paired, or differ in size: how many, and the first.
-    pub(super) fn remarks(&self, pairs: &[[u32; 2]]) -> Vec<String> {
+    pub(super) fn warnings(&self, pairs: &[[u32; 2]]) -> Vec<String> {
         let (mut strangers, mut unlike) = (Vec::new(), Vec::new());
         for [a, b] in pairs {
             let (one, other) = (&self.sides[a], &self.sides[b]);
-            let [a, b] = [a, b].map(|model| plain(&self.facts.models[*model as usize].0));
+            let [a, b] = [a, b].map(|model| plain(&self.snapshot.models[*model as usize].0));
             let (ours, theirs) = (&one.sizes, &other.sizes);
             if !one.at.keys().any(|key| other.at.contains_key(key)) {
                 strangers.push(format!("{a} and {b}"));

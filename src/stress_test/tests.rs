@@ -3,8 +3,8 @@
 use super::*;
 use crate::vocabulary::{SubjectId, SubjectKind};
 
-fn pool(subjects: &[(&str, &str)]) -> Vec<Candidate> {
-    let of = |(i, (kind, label)): (usize, &(&str, &str))| Candidate {
+fn pool(subjects: &[(&str, &str)]) -> Vec<PoolSubject> {
+    let of = |(i, (kind, label)): (usize, &(&str, &str))| PoolSubject {
         id: SubjectId::new(format!("S{i:03}")).unwrap(),
         label: (*label).to_owned(),
         kind: kind.parse().ok(),
@@ -13,7 +13,7 @@ fn pool(subjects: &[(&str, &str)]) -> Vec<Candidate> {
 }
 
 /// Labels that are hard to get right: initials, plurals, masses, names, phrases, one within another, long ones.
-fn mixed() -> Vec<Candidate> {
+fn mixed() -> Vec<PoolSubject> {
     let humans = ["man", "man", "man", "old man", "Superman", "Asian woman", "girl", "little girl", "twins"];
     let animals = ["dog", "dog", "white dog", "owl", "butterfly", "unicorn", "Siamese cat", "geese", "seal"];
     let objects = [
@@ -37,12 +37,12 @@ fn mixed() -> Vec<Candidate> {
     pool(&kinds.iter().flat_map(|(kind, labels)| labels.iter().map(|l| (*kind, *l))).collect::<Vec<_>>())
 }
 
-fn only(kind: SubjectKind) -> Vec<Candidate> {
+fn only(kind: SubjectKind) -> Vec<PoolSubject> {
     mixed().into_iter().filter(|c| c.kind == Some(kind)).collect()
 }
 
-fn shape(counts: &[usize]) -> Shape {
-    Shape { counts: counts.to_vec(), ..Shape::default() }
+fn shape(counts: &[usize]) -> Design {
+    Design { counts: counts.to_vec(), ..Design::default() }
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn sentences_are_well_formed_whoever_is_in_them() {
     let counter = TokenCounter::default();
     for (pool, counts) in pools {
         for random_seed in 0..10 {
-            let bench = build(pool.clone(), &Shape { random_seed, ..shape(&counts) }).unwrap();
+            let bench = build(pool.clone(), &Design { random_seed, ..shape(&counts) }).unwrap();
             assert_eq!(bench.prompts.len(), 15 * counts.len());
             for prompt in &bench.prompts {
                 check(&prompt.text, prompt, &pool);
@@ -80,7 +80,7 @@ fn sentences_are_well_formed_whoever_is_in_them() {
     }
 }
 
-fn check(text: &str, prompt: &Prompt, pool: &[Candidate]) {
+fn check(text: &str, prompt: &Prompt, pool: &[PoolSubject]) {
     assert!(text.starts_with(char::is_uppercase) && text.ends_with('.'), "{text}");
     for wrong in
         ["  ", " .", " ,", ",,", "..", "{", "}", "|", " a a", " a e", " a i", " a hour", " an uni", " a umb", "a the", "some the"]
@@ -178,15 +178,15 @@ fn templates_name_nothing_but_scenery() {
 
 #[test]
 fn the_same_pool_gives_the_same_prompts_in_whatever_order() {
-    let bench = build(mixed(), &Shape::default()).unwrap();
+    let bench = build(mixed(), &Design::default()).unwrap();
     let mut reversed = mixed();
     reversed.reverse();
-    assert_eq!(build(reversed, &Shape::default()).unwrap(), bench);
-    let other = build(mixed(), &Shape { random_seed: 1, ..Shape::default() }).unwrap();
+    assert_eq!(build(reversed, &Design::default()).unwrap(), bench);
+    let other = build(mixed(), &Design { random_seed: 1, ..Design::default() }).unwrap();
     assert_ne!(other.prompts, bench.prompts);
 }
 
-fn uses(pool: &[Candidate], bench: &Bench) -> Vec<usize> {
+fn uses(pool: &[PoolSubject], bench: &StressTest) -> Vec<usize> {
     pool.iter().map(|c| bench.prompts.iter().filter(|p| p.subjects.contains(&c.id)).count()).collect()
 }
 
@@ -197,7 +197,7 @@ fn every_subject_about_equally_often() {
     let others: Vec<String> = (0..30).map(|i| format!("thing n{i}")).collect();
     subjects.extend(others.iter().map(|l| ("object", l.as_str())));
     let pool = pool(&subjects);
-    let bench = build(pool.clone(), &Shape::default()).unwrap();
+    let bench = build(pool.clone(), &Design::default()).unwrap();
     let uses = uses(&pool, &bench);
     assert_eq!(uses.iter().sum::<usize>(), 450);
     let (men, things) = uses.split_at(10);
@@ -249,7 +249,7 @@ fn too_long_sentences_are_avoided_and_else_reported() {
 #[test]
 fn a_limit_a_cell_is_kept() {
     let pool = mixed();
-    let bench = build(pool.clone(), &Shape { max_per_cell: Some(2), ..Shape::default() }).unwrap();
+    let bench = build(pool.clone(), &Design { max_per_cell: Some(2), ..Design::default() }).unwrap();
     for cell in bench.prompts.chunks(5) {
         for candidate in &pool {
             assert!(cell.iter().filter(|p| p.subjects.contains(&candidate.id)).count() <= 2);
@@ -257,27 +257,27 @@ fn a_limit_a_cell_is_kept() {
     }
     // Just enough: ten places of five prompts, and exactly two prompts for each of five subjects.
     let five = &pool[9..14];
-    let tight = build(five.to_vec(), &Shape { max_per_cell: Some(2), ..shape(&[2]) });
+    let tight = build(five.to_vec(), &Design { max_per_cell: Some(2), ..shape(&[2]) });
     assert_eq!(tight.unwrap().prompts.len(), 15);
 }
 
 #[test]
 fn pools_that_are_too_small_are_refused() {
-    let refusal = |pool: Vec<Candidate>, shape: Shape| build(pool, &shape).unwrap_err().to_string();
-    assert_eq!(refusal(vec![], Shape::default()), "there is no subject to make prompts of");
+    let refusal = |pool: Vec<PoolSubject>, shape: Design| build(pool, &shape).unwrap_err().to_string();
+    assert_eq!(refusal(vec![], Design::default()), "there is no subject to make prompts of");
     let three = pool(&[("human", "man"), ("human", "Man"), ("animal", "dog")]);
-    assert_eq!(refusal(three.clone(), Shape::default()), "the pool has 3 subjects; a prompt of 10 needs as many");
+    assert_eq!(refusal(three.clone(), Design::default()), "the pool has 3 subjects; a prompt of 10 needs as many");
     let four = [three.clone(), pool(&[("human", "man")])].concat();
     assert_eq!(
         refusal(four, shape(&[2, 4])),
         "the 4 subjects of the pool have only 2 labels, and subjects with one label never share a prompt; a prompt of 4 needs as many"
     );
     assert_eq!(
-        refusal(three.clone(), Shape { max_per_cell: Some(2), ..shape(&[2]) }),
+        refusal(three.clone(), Design { max_per_cell: Some(2), ..shape(&[2]) }),
         "5 prompts of 2 subjects have 10 places; with --max-per-cell 2 the pool fills 6"
     );
     assert_eq!(refusal(three.clone(), shape(&[3])), "there are no sentences for 3 subjects, only for 2, 4, 6, 8, 10");
     assert_eq!(refusal(three.clone(), shape(&[2, 2])), "the subject count 2 is named twice");
     assert!(refusal(three.clone(), shape(&[])).starts_with("a stress test has at least one subject count"));
-    assert!(refusal(three, Shape { per_cell: 0, ..shape(&[2]) }).starts_with("a stress test has at least"));
+    assert!(refusal(three, Design { per_cell: 0, ..shape(&[2]) }).starts_with("a stress test has at least"));
 }

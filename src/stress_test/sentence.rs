@@ -1,6 +1,6 @@
 //! Sentence templates, and the sentences that they make.
 
-use super::noun::{NounPhrase, agreeing, noun_phrase};
+use super::grammar::{NounPhrase, agreeing, noun_phrase};
 use crate::error::{Error, Result};
 use crate::vocabulary::{SceneType, SubjectKind};
 use serde::Deserialize;
@@ -12,18 +12,18 @@ const SENTENCES: &str = include_str!("../../dataset/sentences.toml");
 /// Every template, by subject count and scene type.
 #[derive(Debug)]
 pub struct Sentences {
-    counts: BTreeMap<usize, BTreeMap<SceneType, Vec<Template>>>,
+    counts: BTreeMap<usize, BTreeMap<SceneType, Vec<SentenceTemplate>>>,
     actions: BTreeMap<String, Action>,
 }
 
 /// A sentence with open places.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    parts: Vec<Part>,
+pub struct SentenceTemplate {
+    parts: Vec<Fragment>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum Fragment {
     Text(String),
     /// A subject, and its verb for each kind: a person, an animal, an object.
     Subject(usize, Option<[String; 3]>),
@@ -88,8 +88,8 @@ impl Sentences {
                 (SceneType::Interaction, scenes.interaction),
             ];
             for (scene, list) in lists {
-                let list: std::result::Result<Vec<Template>, String> =
-                    list.iter().map(|t| Template::parse(t, count, &file.actions)).collect();
+                let list: std::result::Result<Vec<SentenceTemplate>, String> =
+                    list.iter().map(|t| SentenceTemplate::parse(t, count, &file.actions)).collect();
                 templates.insert(scene, list?);
             }
             counts.insert(count, templates);
@@ -103,12 +103,12 @@ impl Sentences {
     }
 
     /// The templates of a cell.
-    pub fn of(&self, count: usize, scene: SceneType) -> &[Template] {
+    pub fn of(&self, count: usize, scene: SceneType) -> &[SentenceTemplate] {
         self.counts.get(&count).and_then(|scenes| scenes.get(&scene)).map_or(&[], Vec::as_slice)
     }
 
     /// A sentence about `subjects`, one for each place of the template; and the order in which it names them.
-    pub fn write(&self, template: &Template, subjects: &[Actor<'_>]) -> (String, Vec<usize>) {
+    pub fn write(&self, template: &SentenceTemplate, subjects: &[Actor<'_>]) -> (String, Vec<usize>) {
         let mut text = String::new();
         let mut order = Vec::new();
         let phrase = |i: usize| noun_phrase(subjects[i].label);
@@ -120,15 +120,15 @@ impl Sentences {
         };
         for part in &template.parts {
             match part {
-                Part::Text(words) => text.push_str(words),
-                Part::Subject(i, verbs) => {
+                Fragment::Text(words) => text.push_str(words),
+                Fragment::Subject(i, verbs) => {
                     let plural = put(&mut text, *i);
                     if let Some(verbs) = verbs {
                         text.push(' ');
                         text.push_str(&agreeing(&verbs[liveliness(subjects[*i].kind)], plural));
                     }
                 }
-                Part::Acts(a, action, b) => {
+                Fragment::Acts(a, action, b) => {
                     let (a, b) = if liveliness(subjects[*a].kind) <= liveliness(subjects[*b].kind) { (*a, *b) } else { (*b, *a) };
                     let plural = put(&mut text, a);
                     let verb = self.actions.get(action).map_or("", |act| act.verb(subjects[a].kind, subjects[b].kind));
@@ -169,8 +169,8 @@ impl Action {
     }
 }
 
-impl Template {
-    fn parse(text: &str, count: usize, actions: &BTreeMap<String, Action>) -> std::result::Result<Template, String> {
+impl SentenceTemplate {
+    fn parse(text: &str, count: usize, actions: &BTreeMap<String, Action>) -> std::result::Result<SentenceTemplate, String> {
         let fault = |what: &str| format!("{what}: {text}");
         let mut parts = Vec::new();
         let mut rest = text;
@@ -178,7 +178,7 @@ impl Template {
         while let Some((before, after)) = rest.split_once('{') {
             let (place, after) = after.split_once('}').ok_or_else(|| fault("a `{` without `}`"))?;
             if !before.is_empty() {
-                parts.push(Part::Text(before.to_owned()));
+                parts.push(Fragment::Text(before.to_owned()));
             }
             let mut next = |number: &str| {
                 seen += 1;
@@ -187,16 +187,16 @@ impl Template {
             let (number, says) = place.split_once(' ').unwrap_or((place, ""));
             let subject = next(number)?;
             parts.push(match says.rsplit_once(' ') {
-                _ if says.is_empty() => Part::Subject(subject, None),
+                _ if says.is_empty() => Fragment::Subject(subject, None),
                 Some((action, other)) if other.bytes().all(|b| b.is_ascii_digit()) => {
                     if !actions.contains_key(action) {
                         return Err(fault("an unknown action"));
                     }
-                    Part::Acts(subject, action.to_owned(), next(other)?)
+                    Fragment::Acts(subject, action.to_owned(), next(other)?)
                 }
                 _ => {
                     let verbs: Vec<String> = says.split('|').map(str::to_owned).collect();
-                    Part::Subject(
+                    Fragment::Subject(
                         subject,
                         Some(match <[String; 3]>::try_from(verbs) {
                             Ok(three) => three,
@@ -208,7 +208,7 @@ impl Template {
             });
             rest = after;
         }
-        parts.push(Part::Text(rest.to_owned()));
-        if seen == count { Ok(Template { parts }) } else { Err(fault(&format!("{seen} subjects, not {count}"))) }
+        parts.push(Fragment::Text(rest.to_owned()));
+        if seen == count { Ok(SentenceTemplate { parts }) } else { Err(fault(&format!("{seen} subjects, not {count}"))) }
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// A subject.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SubjectFact {
+pub struct SubjectRow {
     /// Its row.
     pub id: i64,
     /// The user's id.
@@ -30,7 +30,7 @@ pub struct SubjectFact {
 
 /// A prompt.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PromptFact {
+pub struct PromptRow {
     /// Its row.
     pub id: i64,
     /// The user's id.
@@ -58,7 +58,7 @@ pub struct FirstReference {
 
 /// A generation's key; small, because a data set may have ten million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GenerationFact {
+pub struct GenerationRow {
     /// Its row.
     pub id: i64,
     /// Position in [`Catalog::models`].
@@ -73,7 +73,7 @@ pub struct GenerationFact {
 
 /// The score of an image by an encoder.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ImageScoreFact {
+pub struct ImageScoreRow {
     /// Generation row.
     pub generation: i64,
     /// Encoder row.
@@ -86,7 +86,7 @@ pub struct ImageScoreFact {
 
 /// The score of one subject in an image by an encoder.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SubjectScoreFact {
+pub struct SubjectScoreRow {
     /// Generation row.
     pub generation: i64,
     /// Encoder row.
@@ -99,7 +99,7 @@ pub struct SubjectScoreFact {
 
 /// A generation's image and meta data.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct ImageFact {
+pub struct ImageDetails {
     /// Absolute path.
     pub path: String,
     /// As last seen.
@@ -120,7 +120,7 @@ pub struct ImageFact {
 
 /// An image file as last seen.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FileFact {
+pub struct FileRow {
     /// Absolute path.
     pub path: String,
     /// As last seen.
@@ -136,10 +136,10 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn subjects(&self) -> Result<Vec<SubjectFact>> {
+    pub fn subjects(&self) -> Result<Vec<SubjectRow>> {
         let mut subjects =
             self.rows("SELECT id, subject_id, label, source, kind, caption, license FROM subject ORDER BY subject_id", |r| {
-                Ok(SubjectFact {
+                Ok(SubjectRow {
                     id: r.get(0)?,
                     subject_id: r.get(1)?,
                     label: r.get(2)?,
@@ -165,13 +165,13 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn prompts(&self) -> Result<Vec<PromptFact>> {
+    pub fn prompts(&self) -> Result<Vec<PromptRow>> {
         let subjects: Vec<i64> = self.rows("SELECT id FROM subject ORDER BY subject_id", |r| r.get(0))?;
         let place: std::collections::HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (*s, i)).collect();
         const SQL: &str = "SELECT id, prompt_id, text, scene_type,
                 (SELECT max(truncated) FROM prompt_vector v WHERE v.prompt = p.id) FROM prompt p ORDER BY prompt_id";
         let mut prompts = self.rows(SQL, |r| {
-            Ok(PromptFact {
+            Ok(PromptRow {
                 id: r.get(0)?,
                 prompt_id: r.get(1)?,
                 text: r.get(2)?,
@@ -230,7 +230,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn generations(&self) -> Result<Vec<GenerationFact>> {
+    pub fn generations(&self) -> Result<Vec<GenerationRow>> {
         let ranks = |sql| -> Result<std::collections::HashMap<i64, u32>> {
             let ids: Vec<i64> = self.rows(sql, |r| r.get(0))?;
             Ok(ids.into_iter().zip(0..).collect())
@@ -242,7 +242,7 @@ impl Catalog {
         let mut generations = self.rows(SQL, |r| {
             let (model, prompt): (i64, i64) = (r.get(1)?, r.get(2)?);
             let size = r.get::<_, Option<u32>>(4)?.zip(r.get::<_, Option<u32>>(5)?).map(|(width, height)| [width, height]);
-            Ok(GenerationFact { id: r.get(0)?, model: models[&model], prompt: prompts[&prompt], seed: r.get(3)?, size })
+            Ok(GenerationRow { id: r.get(0)?, model: models[&model], prompt: prompts[&prompt], seed: r.get(3)?, size })
         })?;
         generations.sort_unstable_by_key(|g| (g.model, g.prompt, g.seed));
         Ok(generations)
@@ -286,7 +286,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn image_scores(&self) -> Result<Vec<ImageScoreFact>> {
+    pub fn image_scores(&self) -> Result<Vec<ImageScoreRow>> {
         self.rows("SELECT generation, encoder, similarity, clip_t FROM image_score", image_score)
     }
 
@@ -294,7 +294,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn subject_scores(&self, encoder: i64) -> Result<Vec<SubjectScoreFact>> {
+    pub fn subject_scores(&self, encoder: i64) -> Result<Vec<SubjectScoreRow>> {
         self.rows_with(
             "SELECT generation, encoder, ordinal, similarity FROM subject_score WHERE encoder = ?1",
             encoder,
@@ -306,7 +306,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn image_scores_of(&self, generation: i64) -> Result<Vec<ImageScoreFact>> {
+    pub fn image_scores_of(&self, generation: i64) -> Result<Vec<ImageScoreRow>> {
         self.rows_with(
             "SELECT generation, encoder, similarity, clip_t FROM image_score WHERE generation = ?1",
             generation,
@@ -318,7 +318,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn subject_scores_of(&self, generation: i64) -> Result<Vec<SubjectScoreFact>> {
+    pub fn subject_scores_of(&self, generation: i64) -> Result<Vec<SubjectScoreRow>> {
         self.rows_with(
             "SELECT generation, encoder, ordinal, similarity FROM subject_score WHERE generation = ?1",
             generation,
@@ -330,13 +330,13 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn image_of(&self, generation: i64) -> Result<ImageFact> {
+    pub fn image_of(&self, generation: i64) -> Result<ImageDetails> {
         let rows = self.rows_with(
             "SELECT full_path(i.path), i.status, i.reason, i.width, i.height, i.format, lower(hex(i.blake3)), g.meta
              FROM generation g JOIN image i ON i.id = g.image WHERE g.id = ?1",
             generation,
             |r| {
-                Ok(ImageFact {
+                Ok(ImageDetails {
                     path: r.get(0)?,
                     status: r.get(1)?,
                     reason: r.get(2)?,
@@ -355,7 +355,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn generation_files(&self) -> Result<std::collections::HashMap<i64, FileFact>> {
+    pub fn generation_files(&self) -> Result<std::collections::HashMap<i64, FileRow>> {
         let files = self.rows(
             "SELECT g.id, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image",
             keyed_file,
@@ -367,7 +367,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn reference_files(&self) -> Result<Vec<(i64, FileFact)>> {
+    pub fn reference_files(&self) -> Result<Vec<(i64, FileRow)>> {
         self.rows(
             "SELECT r.subject, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM reference_image r
              JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
@@ -384,8 +384,8 @@ impl Catalog {
     }
 }
 
-fn keyed_file(r: &Row<'_>) -> rusqlite::Result<(i64, FileFact)> {
-    let file = FileFact {
+fn keyed_file(r: &Row<'_>) -> rusqlite::Result<(i64, FileRow)> {
+    let file = FileRow {
         path: r.get(1)?,
         status: r.get_ref(2)?.as_str()?.parse().map_err(|e| rusqlite::types::FromSqlError::Other(Box::new(e)))?,
         reason: r.get(3)?,
@@ -394,10 +394,10 @@ fn keyed_file(r: &Row<'_>) -> rusqlite::Result<(i64, FileFact)> {
     Ok((r.get(0)?, file))
 }
 
-fn image_score(r: &Row<'_>) -> rusqlite::Result<ImageScoreFact> {
-    Ok(ImageScoreFact { generation: r.get(0)?, encoder: r.get(1)?, similarity: r.get(2)?, clip_t: r.get(3)? })
+fn image_score(r: &Row<'_>) -> rusqlite::Result<ImageScoreRow> {
+    Ok(ImageScoreRow { generation: r.get(0)?, encoder: r.get(1)?, similarity: r.get(2)?, clip_t: r.get(3)? })
 }
 
-fn subject_score(r: &Row<'_>) -> rusqlite::Result<SubjectScoreFact> {
-    Ok(SubjectScoreFact { generation: r.get(0)?, encoder: r.get(1)?, ordinal: r.get(2)?, similarity: r.get(3)? })
+fn subject_score(r: &Row<'_>) -> rusqlite::Result<SubjectScoreRow> {
+    Ok(SubjectScoreRow { generation: r.get(0)?, encoder: r.get(1)?, ordinal: r.get(2)?, similarity: r.get(3)? })
 }

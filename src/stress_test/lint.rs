@@ -1,8 +1,8 @@
 //! What is wrong with a set of prompts, whoever wrote them.
 
 use super::finding::{Check, Finding};
-use super::naming::Labels;
-use super::plan::Candidate;
+use super::mentions::Labels;
+use super::plan::PoolSubject;
 use super::tokens::TokenCounter;
 use crate::encoder::MAX_TOKENS;
 use crate::vocabulary::{SceneType, SubjectKind, quote};
@@ -38,7 +38,7 @@ impl fmt::Display for Balance {
 }
 
 /// The balance of each kind in the pool; `prompts` hold positions in it.
-pub fn balance(pool: &[Candidate], prompts: &[Vec<usize>]) -> Vec<Balance> {
+pub fn balance(pool: &[PoolSubject], prompts: &[Vec<usize>]) -> Vec<Balance> {
     let mut uses = vec![0; pool.len()];
     prompts.iter().flatten().for_each(|i| uses[*i] += 1);
     let mut kinds: BTreeMap<Option<SubjectKind>, Vec<usize>> = BTreeMap::new();
@@ -53,19 +53,19 @@ pub fn balance(pool: &[Candidate], prompts: &[Vec<usize>]) -> Vec<Balance> {
 }
 
 /// The balance among the subjects that `prompts` use at all: what was left out of them was hardly meant.
-pub fn balance_of_used(pool: &[Candidate], prompts: &[Draft]) -> Vec<Balance> {
+pub fn balance_of_used(pool: &[PoolSubject], prompts: &[PromptDraft]) -> Vec<Balance> {
     let mut used: Vec<usize> = prompts.iter().flat_map(|p| p.subjects.iter().copied()).collect();
     used.sort_unstable();
     used.dedup();
     let place: HashMap<usize, usize> = used.iter().enumerate().map(|(place, i)| (*i, place)).collect();
-    let casts: Vec<Vec<usize>> = prompts.iter().map(|p| p.subjects.iter().map(|i| place[i]).collect()).collect();
-    let pool: Vec<Candidate> = used.iter().map(|i| pool[*i].clone()).collect();
-    balance(&pool, &casts)
+    let subject_sets: Vec<Vec<usize>> = prompts.iter().map(|p| p.subjects.iter().map(|i| place[i]).collect()).collect();
+    let pool: Vec<PoolSubject> = used.iter().map(|i| pool[*i].clone()).collect();
+    balance(&pool, &subject_sets)
 }
 
 /// A prompt to be linted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
+pub struct PromptDraft {
     /// Its id.
     pub id: String,
     /// What the generator is told.
@@ -77,7 +77,7 @@ pub struct Draft {
 }
 
 /// What is wrong with `prompts`, in the order of [`Check::ALL`], then of the prompts.
-pub fn lint(pool: &[Candidate], prompts: &[Draft]) -> Vec<Finding> {
+pub fn lint(pool: &[PoolSubject], prompts: &[PromptDraft]) -> Vec<Finding> {
     let mut findings = cells(prompts);
     for balance in balance_of_used(pool, prompts).iter().filter(|b| b.is_uneven()) {
         let kind = balance.kind.map_or("unknown kind".into(), |k| k.to_string());
@@ -106,8 +106,8 @@ pub fn lint(pool: &[Candidate], prompts: &[Draft]) -> Vec<Finding> {
 }
 
 /// How many different sets of subjects `prompts` have.
-pub fn distinct_sets(prompts: &[Draft]) -> usize {
-    let sorted = |p: &Draft| {
+pub fn distinct_sets(prompts: &[PromptDraft]) -> usize {
+    let sorted = |p: &PromptDraft| {
         let mut set = p.subjects.clone();
         set.sort_unstable();
         set
@@ -116,7 +116,7 @@ pub fn distinct_sets(prompts: &[Draft]) -> usize {
 }
 
 /// Every subject count that occurs should come with every scene type that occurs, equally often.
-fn cells(prompts: &[Draft]) -> Vec<Finding> {
+fn cells(prompts: &[PromptDraft]) -> Vec<Finding> {
     let mut cells: BTreeMap<(usize, SceneType), usize> = BTreeMap::new();
     prompts.iter().for_each(|p| *cells.entry((p.subjects.len(), p.scene)).or_default() += 1);
     let fullest = cells.values().copied().max().unwrap_or(0);
@@ -136,7 +136,7 @@ fn cells(prompts: &[Draft]) -> Vec<Finding> {
     findings
 }
 
-fn naming(pool: &[Candidate], labels: &Labels, prompt: &Draft) -> Vec<Finding> {
+fn naming(pool: &[PoolSubject], labels: &Labels, prompt: &PromptDraft) -> Vec<Finding> {
     let mut findings = Vec::new();
     let named = labels.named(&prompt.text);
     let listed: Vec<usize> = prompt.subjects.iter().map(|i| labels.first_equal(*i)).collect();
@@ -163,8 +163,8 @@ mod tests {
     use super::*;
     use crate::vocabulary::SubjectId;
 
-    fn pool(labels: &[&str]) -> Vec<Candidate> {
-        let of = |(i, label): (usize, &&str)| Candidate {
+    fn pool(labels: &[&str]) -> Vec<PoolSubject> {
+        let of = |(i, label): (usize, &&str)| PoolSubject {
             id: SubjectId::new(format!("s{i}")).unwrap(),
             label: (*label).to_owned(),
             kind: None,
@@ -173,10 +173,10 @@ mod tests {
     }
 
     fn found(labels: &[&str], prompts: &[(&str, &str, &[usize])]) -> Vec<String> {
-        let drafts: Vec<Draft> = prompts
+        let drafts: Vec<PromptDraft> = prompts
             .iter()
             .enumerate()
-            .map(|(i, (scene, text, subjects))| Draft {
+            .map(|(i, (scene, text, subjects))| PromptDraft {
                 id: format!("p{i}"),
                 text: (*text).to_owned(),
                 scene: scene.parse().unwrap(),

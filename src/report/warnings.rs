@@ -1,9 +1,9 @@
 //! What a reader of a table should know of its cells before comparing them.
 
-use super::cells::CellUnits;
-use super::units::{Scores, Units};
-use super::{Facts, Key, KeyValue};
-use crate::catalog::GenerationFact;
+use super::cells::CellObservations;
+use super::observations::{Observations, Scores};
+use super::{Key, KeyValue, Snapshot};
+use crate::catalog::GenerationRow;
 use crate::vocabulary::{COMPOSITE, CROP};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,23 +12,23 @@ const FEW: usize = 5;
 
 /// Sentences about cells that mix image sizes, that lack prompts which another model has, or that have fewer
 /// than five prompts; each names the first such cell.
-pub(super) fn remarks(
-    facts: &Facts,
+pub(super) fn warnings(
+    snapshot: &Snapshot,
     scores: &Scores,
     identity: usize,
-    units: &Units<'_>,
-    cells: &[CellUnits],
+    units: &Observations<'_>,
+    cells: &[CellObservations],
     by: &[Key],
 ) -> Vec<String> {
-    let (mut mixed, mut few, mut lacking) = (Remark::default(), Remark::default(), Remark::default());
+    let (mut mixed, mut few, mut lacking) = (CellWarning::default(), CellWarning::default(), CellWarning::default());
     // By the cell's other keys: every prompt that some model has.
     let mut of_any_model: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     let mut seen = Vec::with_capacity(cells.len());
     for (keys, members) in cells {
         let generations = || members.iter().map(|m| units.generation[*m] as usize);
         let scored = generations().filter(|g| scores.similarity(identity, *g).is_some());
-        let facts_of: Vec<_> = scored.map(|g| &facts.generations[g]).collect();
-        if facts_of.first().is_none_or(|g| facts.models[g.model as usize].1) {
+        let facts_of: Vec<_> = scored.map(|g| &snapshot.generations[g]).collect();
+        if facts_of.first().is_none_or(|g| snapshot.models[g.model as usize].1) {
             continue; // a control, or nothing to be compared
         }
         let prompts: BTreeSet<u32> = facts_of.iter().map(|g| g.prompt).collect();
@@ -50,20 +50,20 @@ pub(super) fn remarks(
         }
     }
     let mut said = Vec::new();
-    let composites = facts.generations.iter().filter(|g| facts.is_composite(g));
-    let of_others = composites.filter(|g| !facts.composites.contains(&g.id)).count();
+    let composites = snapshot.generations.iter().filter(|g| snapshot.is_composite(g));
+    let of_others = composites.filter(|g| !snapshot.composites.contains(&g.id)).count();
     if of_others > 0 {
         said.push(format!(
             "{of_others} images of {COMPOSITE} and {CROP} are not of the references that their prompts have now and are in no \
              ceiling; `msdata controls make` makes them anew"
         ));
     }
-    let blank = |g: &&GenerationFact| facts.blank.contains(&g.id) && !facts.models[g.model as usize].1;
-    let mut blanks = facts.generations.iter().filter(blank);
+    let blank = |g: &&GenerationRow| snapshot.blank.contains(&g.id) && !snapshot.models[g.model as usize].1;
+    let mut blanks = snapshot.generations.iter().filter(blank);
     if let Some(first) = blanks.next() {
         let n = 1 + blanks.count();
         let images = if n == 1 { "1 image is blank".to_owned() } else { format!("{n} images are blank") };
-        let (model, prompt) = (&facts.models[first.model as usize].0, &facts.prompts[first.prompt as usize].prompt_id);
+        let (model, prompt) = (&snapshot.models[first.model as usize].0, &snapshot.prompts[first.prompt as usize].prompt_id);
         let key = format!("{model} {prompt} {}", first.seed);
         said.push(format!(
             "{images} (one colour, or nothing visible) and scored like any other, the first {}; `msdata audit` lists them",
@@ -78,12 +78,12 @@ pub(super) fn remarks(
 
 /// How many cells something is true of, and the first.
 #[derive(Default)]
-struct Remark {
+struct CellWarning {
     cells: usize,
     first: String,
 }
 
-impl Remark {
+impl CellWarning {
     fn note(&mut self, keys: &[(Key, KeyValue)], what: impl FnOnce() -> String) {
         self.cells += 1;
         if self.cells == 1 {

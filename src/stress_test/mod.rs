@@ -3,11 +3,11 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | this | [`Bench`]: a whole stress test |
-//! | [`plan`] | [`Candidate`], [`Shape`], [`Cast`]: subjects in prompts, each about equally often |
+//! | this | [`StressTest`]: a whole stress test |
+//! | [`plan`] | [`PoolSubject`], [`Design`], [`SubjectSet`]: subjects in prompts, each about equally often |
 //! | [`sentence`] | [`Sentences`]: the templates, and what they make |
-//! | `noun` | a label with its article, and verbs that agree with it |
-//! | [`naming`] | [`naming::Labels`]: which subjects a text names |
+//! | `grammar` | a label with its article, and verbs that agree with it |
+//! | [`mentions`] | [`naming::Labels`]: which subjects a text names |
 //! | [`tokens`] | [`TokenCounter`]: how long a text is to CLIP |
 //! | `finding` | [`Finding`], [`Check`]: one thing that is wrong |
 //! | [`lint`] | [`lint::lint`]: what is wrong with a set of prompts; [`Balance`] |
@@ -15,9 +15,9 @@
 //! Pure: opens no file and knows no database.
 
 mod finding;
+mod grammar;
 pub mod lint;
-pub mod naming;
-mod noun;
+pub mod mentions;
 pub mod plan;
 pub mod sentence;
 pub mod tokens;
@@ -25,32 +25,32 @@ pub mod tokens;
 pub use crate::encoder::MAX_TOKENS;
 pub use finding::{Check, Finding};
 pub use lint::{Balance, balance};
-pub use plan::{Candidate, Cast, Shape};
+pub use plan::{Design, PoolSubject, SubjectSet};
 pub use sentence::Sentences;
 pub use tokens::TokenCounter;
 
 use crate::error::{Error, Result};
 use crate::manifest::Prompt;
 use crate::vocabulary::{PromptId, SceneType};
-use naming::Labels;
+use mentions::Labels;
 use sentence::Actor;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// A stress test: its prompts, and what they cost.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Bench {
+pub struct StressTest {
     /// By subject count, scene type and number; their ids say so: `04_neutral_01`.
     pub prompts: Vec<Prompt>,
     /// What the pool did not allow better, each as a sentence.
     pub warnings: Vec<String>,
 }
 
-impl Default for Shape {
+impl Default for Design {
     /// The paper's: 2, 4, 6, 8 and 10 subjects, three scene types, five prompts each.
-    fn default() -> Shape {
+    fn default() -> Design {
         let scenes = SceneType::ALL.to_vec();
-        Shape { counts: vec![2, 4, 6, 8, 10], scenes, per_cell: 5, max_per_cell: None, random_seed: 0 }
+        Design { counts: vec![2, 4, 6, 8, 10], scenes, per_cell: 5, max_per_cell: None, random_seed: 0 }
     }
 }
 
@@ -58,7 +58,7 @@ impl Default for Shape {
 ///
 /// # Errors
 /// There are no sentences for a count, or the pool is too small: see [`plan::plan`].
-pub fn build(mut pool: Vec<Candidate>, shape: &Shape) -> Result<Bench> {
+pub fn build(mut pool: Vec<PoolSubject>, shape: &Design) -> Result<StressTest> {
     let sentences = Sentences::own()?;
     if let Some(count) = shape.counts.iter().find(|count| !sentences.counts().any(|known| known == **count)) {
         let known: Vec<String> = sentences.counts().map(|n| n.to_string()).collect();
@@ -68,7 +68,7 @@ pub fn build(mut pool: Vec<Candidate>, shape: &Shape) -> Result<Bench> {
         ));
     }
     pool.sort_by(|a, b| a.id.cmp(&b.id));
-    let casts = plan::plan(&pool, shape)?;
+    let subject_sets = plan::plan(&pool, shape)?;
     let mut writer = Writer {
         labels: Labels::new(pool.iter().map(|s| s.label.as_str())),
         pool: &pool,
@@ -77,14 +77,15 @@ pub fn build(mut pool: Vec<Candidate>, shape: &Shape) -> Result<Bench> {
         seed: shape.random_seed,
         uses: HashMap::new(),
     };
-    let prompts: Vec<Prompt> = casts.iter().enumerate().map(|(i, cast)| writer.prompt(i, cast)).collect::<Result<_>>()?;
+    let prompts: Vec<Prompt> =
+        subject_sets.iter().enumerate().map(|(i, subject_set)| writer.prompt(i, subject_set)).collect::<Result<_>>()?;
     let warnings = warnings(&pool, &prompts, &writer);
-    Ok(Bench { prompts, warnings })
+    Ok(StressTest { prompts, warnings })
 }
 
 /// Finds a sentence for each cast.
 struct Writer<'a> {
-    pool: &'a [Candidate],
+    pool: &'a [PoolSubject],
     labels: Labels,
     sentences: &'a Sentences,
     counter: TokenCounter,
@@ -94,12 +95,12 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn prompt(&mut self, place: usize, cast: &Cast) -> Result<Prompt> {
-        let mut subjects = cast.subjects.clone();
+    fn prompt(&mut self, place: usize, subject_set: &SubjectSet) -> Result<Prompt> {
+        let mut subjects = subject_set.subjects.clone();
         subjects.sort_by_key(|i| plan::lot(self.seed, "order", place, &self.pool[*i].id));
         let actors: Vec<Actor<'_>> =
             subjects.iter().map(|i| Actor { label: &self.pool[*i].label, kind: self.pool[*i].kind }).collect();
-        let (count, scene) = (subjects.len(), cast.scene);
+        let (count, scene) = (subjects.len(), subject_set.scene);
         let written = self.sentences.of(count, scene).iter().enumerate().map(|(i, template)| {
             let (text, order) = self.sentences.write(template, &actors);
             let tokens = self.counter.count(&text);
@@ -112,7 +113,7 @@ impl Writer<'_> {
             return Err(Error::Damaged(format!("the program has no sentence for {count} subjects, {scene}")));
         };
         *self.uses.entry((count, scene, template)).or_default() += 1;
-        let id = format!("{count:02}_{scene}_{:02}", cast.number);
+        let id = format!("{count:02}_{scene}_{:02}", subject_set.number);
         Ok(Prompt {
             prompt_id: PromptId::new(id).map_err(|e| Error::Damaged(format!("a prompt's id {e}")))?,
             text,
@@ -129,7 +130,7 @@ impl Writer<'_> {
     }
 }
 
-fn warnings(pool: &[Candidate], prompts: &[Prompt], writer: &Writer<'_>) -> Vec<String> {
+fn warnings(pool: &[PoolSubject], prompts: &[Prompt], writer: &Writer<'_>) -> Vec<String> {
     let mut warnings: Vec<String> = prompts
         .iter()
         .map(|p| (p, writer.counter.count(&p.text)))

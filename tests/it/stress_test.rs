@@ -1,8 +1,8 @@
 //! `bench build`, `bench check` and `subjects check` as their users meet them.
 
 use image::{Rgb, RgbImage};
-use msdata::bench::{Check, Shape};
-use msdata::ops::BenchOptions;
+use msdata::ops::StressTestOptions;
+use msdata::stress_test::{Check, Design};
 use msdata::vocabulary::SubjectId;
 use msdata::{Dataset, IngestOptions, Watch};
 use std::fs;
@@ -162,7 +162,7 @@ fn a_manifest_is_checked_against_the_pool() {
         prompt("p3", "An animal sits on a lawn.", &["s1"]),
     ];
     fs::write(dir.join("p.jsonl"), rows.concat()).unwrap();
-    let found = data.bench_check(Some(&dir.join("p.jsonl")), &mut Watch::silent()).unwrap();
+    let found = data.check_stress_test(Some(&dir.join("p.jsonl")), &mut Watch::silent()).unwrap();
     let says: Vec<String> = found.findings.iter().map(|f| format!("{} {}: {}", f.check, f.about, f.finding)).collect();
     let copy = format!("same-image s2: {0}/copy.png has the same bytes as s0, {0}/a.png", dir.canonicalize().unwrap().display());
     assert_eq!(
@@ -177,7 +177,7 @@ fn a_manifest_is_checked_against_the_pool() {
     assert_eq!((found.prompts, found.distinct_sets, found.unused), (3, 2, 1));
 
     fs::write(dir.join("bad.jsonl"), prompt("p1", "A cat.", &["s9"]) + &prompt("p1", "A dog.", &["s1"])).unwrap();
-    let error = data.bench_check(Some(&dir.join("bad.jsonl")), &mut Watch::silent()).unwrap_err().to_string();
+    let error = data.check_stress_test(Some(&dir.join("bad.jsonl")), &mut Watch::silent()).unwrap_err().to_string();
     assert!(error.contains("bad.jsonl:1: there is no subject `s9`"), "{error}");
     assert!(error.contains("bad.jsonl:2: prompt `p1` stands twice"), "{error}");
 }
@@ -231,13 +231,13 @@ fn the_library_makes_the_same_stress_test() {
     let tmp = tempfile::tempdir().unwrap();
     folder(&tmp.path().join("images"));
     let mut data = Dataset::init(&tmp.path().join("data")).unwrap();
-    let options = BenchOptions {
+    let options = StressTestOptions {
         images: Some(tmp.path().join("images")),
-        shape: Shape { counts: vec![2], per_cell: 2, max_per_cell: Some(1), ..Shape::default() },
+        shape: Design { counts: vec![2], per_cell: 2, max_per_cell: Some(1), ..Design::default() },
         exclude: vec![SubjectId::new("people/01_old_man").unwrap()],
-        ..BenchOptions::default()
+        ..StressTestOptions::default()
     };
-    let summary = data.bench_build(&options, &mut Watch::silent()).unwrap();
+    let summary = data.build_stress_test(&options, &mut Watch::silent()).unwrap();
     assert_eq!((summary.prompts.len(), summary.subject_rows.added, summary.prompt_rows.added), (6, 5, 6));
     let ids: Vec<&str> = summary.prompts.iter().map(|p| p.prompt_id.as_str()).collect();
     assert_eq!(

@@ -14,7 +14,7 @@ pub struct Labels {
 
 /// What a text names.
 #[derive(Debug)]
-pub struct Named {
+pub struct Mention {
     words: Vec<String>,
     /// For each word of the text the label that took it.
     taken: Vec<Option<usize>>,
@@ -32,7 +32,7 @@ impl Labels {
     }
 
     /// Every label that `text` names.
-    pub fn named(&self, text: &str) -> Named {
+    pub fn named(&self, text: &str) -> Mention {
         let text = words(text);
         let mut taken = vec![None; text.len()];
         let mut counts = vec![0; self.words.len()];
@@ -50,7 +50,7 @@ impl Labels {
                 }
             }
         }
-        Named { words: text, taken, counts }
+        Mention { words: text, taken, counts }
     }
 
     /// The labels that stand for one: itself, or its first equal.
@@ -72,14 +72,14 @@ impl Labels {
 
     /// Whether `named` mentions a label's last word without naming one of `others` by it: *the remote* for *dragon
     /// remote*.
-    pub fn by_head(&self, named: &Named, label: usize, others: &[usize]) -> bool {
+    pub fn by_head(&self, named: &Mention, label: usize, others: &[usize]) -> bool {
         let Some(head) = self.words[label].last() else { return false };
         let free = |taken: &Option<usize>| taken.is_none_or(|by| !others.contains(&by));
         named.words.iter().zip(&named.taken).any(|(word, taken)| is_form_of(head, word) && free(taken))
     }
 }
 
-impl Named {
+impl Mention {
     /// How often a label is named.
     pub fn count(&self, label: usize) -> usize {
         self.counts[label]
@@ -110,7 +110,7 @@ fn matches(label: &[String], text: &[String]) -> bool {
     }
 }
 
-/// Whether `word` is `noun` or its plural.
+/// Whether `word` is `grammar` or its plural.
 fn is_form_of(noun: &str, word: &str) -> bool {
     if word == noun {
         return true;
