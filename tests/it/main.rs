@@ -19,6 +19,7 @@ mod fuzz;
 mod generators;
 mod hub;
 mod interop;
+mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
 mod outside_text;

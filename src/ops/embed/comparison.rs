@@ -35,6 +35,11 @@ impl Comparison {
         self.place.get(&subject).copied()
     }
 
+    /// Where the subject that a prompt names in this position is in the pool.
+    pub fn requested_at(&self, prompt: i64, ordinal: u32) -> Option<usize> {
+        self.place_of(*self.needs.requested(prompt).get(ordinal as usize)?)
+    }
+
     /// How many subjects are compared with.
     pub fn subjects(&self) -> usize {
         self.ids.len()

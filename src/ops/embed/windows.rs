@@ -137,13 +137,7 @@ pub fn look_through(
     }
     let Some(comparison) = Comparison::read(catalog, store, row)? else { return Ok(done) };
     let mut keeper = Keeper::of(catalog, row, pattern)?;
-    let reading = WindowReading {
-        door,
-        transparency: encoder.transparency(),
-        preprocessing: encoder.preprocessing().clone(),
-        size: encoder.size(),
-        pattern,
-    };
+    let reading = WindowReading::by(encoder, door, pattern);
     let (give, take) = channel::<ImageTask>();
     let (deliver, delivered) = channel::<PreparedCrops>();
     let take = Mutex::new(take);
@@ -193,13 +187,49 @@ enum WindowRefusal {
 }
 
 /// How files become windows.
-struct WindowReading<'a> {
+pub(crate) struct WindowReading<'a> {
     door: &'a Door,
     transparency: Transparency,
     preprocessing: Preprocessing,
     /// Width and height of the network's input.
     size: [u32; 2],
     pattern: Pattern,
+}
+
+impl<'a> WindowReading<'a> {
+    /// As an encoder takes them.
+    pub(crate) fn by(encoder: &Encoder, door: &'a Door, pattern: Pattern) -> WindowReading<'a> {
+        WindowReading {
+            door,
+            transparency: encoder.transparency(),
+            preprocessing: encoder.preprocessing().clone(),
+            size: encoder.size(),
+            pattern,
+        }
+    }
+}
+
+/// The windows of one image and their vectors, as an encoder gives them now; `None` where it is not the image that the
+/// catalog knows, or has none.
+pub(crate) fn see(
+    task: &ImageTask,
+    reading: &WindowReading<'_>,
+    encoder: &mut Encoder,
+) -> Result<Option<(Vec<Square>, Vec<f32>)>> {
+    let Ok(Cut { squares, pixels }) = cut(task, reading) else { return Ok(None) };
+    let numbers = encoder.numbers();
+    let mut vectors = Vec::new();
+    for some in pixels.chunks(numbers * encoder.batch()) {
+        let mut tensor = vec![0.0; some.len()];
+        some.chunks_exact(numbers).zip(tensor.chunks_exact_mut(numbers)).for_each(|(window, out)| {
+            reading.preprocessing.normalise(window, out);
+        });
+        for vector in encoder.embed_images(&tensor)? {
+            let Ok(vector) = vector else { return Ok(None) };
+            vectors.extend(unit(&vector));
+        }
+    }
+    Ok(Some((squares, vectors)))
 }
 
 /// Reads, decodes and cuts until there are no more tasks.
