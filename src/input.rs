@@ -1,7 +1,7 @@
 //! Files and directories that others hand in: nothing but a regular file is opened, nothing is read without a bound,
 //! no walk goes round in circles, and all of it stops when the user asks.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_reason};
 use crate::watch::Stop;
 use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
@@ -192,6 +192,47 @@ pub fn names(dir: &Path, stop: Stop<'_>) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// What the file system says of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileState {
+    /// A regular file.
+    There {
+        /// Size in bytes.
+        bytes: u64,
+        /// Time of the last change, nanoseconds since 1970.
+        mtime_ns: i64,
+    },
+    /// Nothing to read at this path, and why.
+    Missing(String),
+    /// Something that cannot be an image, and why.
+    Unusable(String),
+}
+
+/// Looks at a file, following links. Nothing is opened: a device or a pipe must not be read.
+pub fn state_of(path: &Path) -> FileState {
+    match path.metadata() {
+        Ok(meta) => state(&meta),
+        Err(e) => FileState::Missing(io_reason(&e)),
+    }
+}
+
+/// As [`state_of`], of what the file system has said already.
+pub(crate) fn state(meta: &Metadata) -> FileState {
+    if meta.is_dir() {
+        return FileState::Unusable("it is a directory".into());
+    }
+    if !meta.is_file() {
+        return FileState::Unusable(format!("it is {}, not a regular file", kind_of(meta)));
+    }
+    let mtime_ns = meta
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+        .and_then(|d| i64::try_from(d.as_nanos()).ok())
+        .unwrap_or(0);
+    FileState::There { bytes: meta.len(), mtime_ns }
 }
 
 #[cfg(test)]

@@ -5,26 +5,30 @@
 //!
 //! | module | noun | does |
 //! |---|---|---|
-//! | [`vocabulary`] | ids, closed sets | the words of the contract |
-//! | [`windows`](mod@windows) | [`windows::Square`] | squares laid over an image, to look for subjects in |
+//! | [`text`] | text from outside | makes it safe to print and to name files with |
+//! | [`vocabulary`] | ids, closed sets | holds the words of the contract |
+//! | [`problem`] | [`problem::Problem`] | says what is wrong with a row, and where |
+//! | [`error`] | [`Error`] | says what is wrong, and what to do next |
+//! | [`watch`] | [`Watch`] | hears progress and warnings, and the wish to stop |
+//! | [`input`] | files of others | reads them within bounds |
+//! | [`durable`] | files, directories | writes them whole or not at all |
+//! | `layout` | names | names the files and folders of a data set |
+//! | [`table`] | rows | writes rows as text, in six formats |
+//! | [`windows`](mod@windows) | [`windows::Square`] | lays squares over an image, to look for subjects in |
+//! | [`score`] | similarities | computes scores, intervals and tests; pure functions of vectors and numbers |
 //! | [`manifest`] | rows of manifests | reads what users and generators write |
-//! | [`catalog`] | [`catalog::Catalog`] | the SQLite file: what is there, where its vectors lie, what was scored |
-//! | [`image`] | image files | hash, format, size; pixels, and the tensors that networks take |
-//! | [`generator`] | [`generator::Case`] | a generator's own files: written for it, read back |
-//! | [`encoder`] | [`encoder::Encoder`] | networks that turn images and texts into vectors |
-//! | [`embeddings`] | vectors in Parquet | parts, import, export |
-//! | [`score`] | similarities | pure functions of vectors |
-//! | [`report`] | [`report::Report`] | scores into tables |
-//! | [`stress_test`] | [`stress_test::StressTest`] | a stress test of one's own, and what is wrong with any |
-//! | [`plot`] | [`plot::Figure`] | reports into figures, SVG and PNG |
-//! | [`page`] | [`page::PageData`] | facts, reports and figures into one HTML page |
-//! | [`dataset`] | [`Dataset`] | the handle: made, opened, locked, queried |
-//! | [`ops`] | options, summaries | what one does with a data set: a file or folder for each use case |
-//! | [`demo`] | characters, scenes | the whole tool on drawn input |
-//!
-//! Beside them: [`error`], [`durable`] (files and directories whole or not at all), [`input`] (files of others,
-//! read within bounds), [`table`] (rows as text), [`watch`]
-//! (progress, warnings, interruption).
+//! | [`image`] | image files | hashes and decodes them, and makes the tensors that networks take |
+//! | [`generator`] | [`generator::Case`] | writes a generator's inputs; reads its outputs |
+//! | [`encoder`] | [`encoder::Encoder`] | turns images and texts into vectors |
+//! | [`stress_test`] | [`stress_test::StressTest`] | makes prompts of subjects; finds what is wrong with prompts |
+//! | [`catalog`] | [`catalog::Catalog`] | keeps what is there, where its vectors lie and what was scored, in SQLite |
+//! | [`embeddings`] | vectors in Parquet | writes and reads parts; imports and exports vectors |
+//! | [`report`] | [`report::Report`] | turns scores into tables and comparisons |
+//! | [`plot`] | [`plot::Figure`] | turns reports into figures, SVG and PNG |
+//! | [`page`] | [`page::PageData`] | turns reports, figures and images into one HTML page |
+//! | [`dataset`] | [`Dataset`] | makes, opens, locks and queries a data set |
+//! | [`ops`] | options, summaries | does things with a data set: a file or folder for each use case |
+//! | [`demo`] | characters, scenes | goes the whole way on drawn input |
 //!
 //! ```no_run
 //! use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
@@ -53,14 +57,17 @@ pub mod error;
 pub mod generator;
 pub mod image;
 pub mod input;
+mod layout;
 pub mod manifest;
 pub mod ops;
 pub mod page;
 pub mod plot;
+pub mod problem;
 pub mod report;
 pub mod score;
 pub mod stress_test;
 pub mod table;
+pub mod text;
 pub mod vocabulary;
 pub mod watch;
 pub mod windows;

@@ -3,6 +3,7 @@
 //! Each closed set holds its names in one place: [`std::fmt::Display`], [`std::str::FromStr`] and
 //! serde all go through the same list, and a test holds the CHECKs of `schema/` to it.
 
+use crate::text::quote;
 use serde::Serialize;
 use std::fmt;
 
@@ -259,57 +260,6 @@ pub const COMPOSITE: &str = "control:composite";
 /// The control model whose images hold one of a prompt's references each; its seed is the subject's place.
 pub const CROP: &str = "control:crop";
 
-/// Text from outside, in quotes, control characters shown instead of sent to the terminal.
-pub fn quote(text: &str) -> String {
-    const LONGEST: usize = 120;
-    let mut shown: String = text.chars().take(LONGEST).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    format!("`{}`", plain(&shown))
-}
-
-/// Text from outside in one line, with control and direction-changing characters written as `\u{..}`.
-///
-/// Everything that leaves the program as text goes through here, through [`plain_lines`], or, as JSON, through
-/// [`crate::table::json`]: names, paths, reasons, what SQLite or a generator said.
-pub fn plain(text: &str) -> std::borrow::Cow<'_, str> {
-    shown(text, is_harmful)
-}
-
-/// The same for text of several lines: line feeds and tabs stay.
-pub fn plain_lines(text: &str) -> std::borrow::Cow<'_, str> {
-    shown(text, |c| is_harmful(c) && !matches!(c, '\n' | '\t'))
-}
-
-/// Whether a character does something to a terminal, or to the rest of its line, instead of being shown: control
-/// characters (C0, DEL, C1), line and paragraph separators, marks, embeddings, overrides and isolates of direction,
-/// interlinear annotation, and tags.
-pub fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
-}
-
-fn shown(text: &str, escaped: impl Fn(char) -> bool) -> std::borrow::Cow<'_, str> {
-    if !text.contains(&escaped) {
-        return text.into();
-    }
-    text.chars()
-        .fold(String::new(), |mut out, c| {
-            if escaped(c) {
-                out.extend(c.escape_unicode());
-            } else {
-                out.push(c);
-            }
-            out
-        })
-        .into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,14 +279,5 @@ mod tests {
         assert!(PromptId::new("a\0b").is_err());
         assert!(EncoderName::new("../up").is_err());
         assert_eq!(EncoderName::new("dinov2-small").unwrap().as_str(), "dinov2-small");
-    }
-
-    #[test]
-    fn control_characters_never_reach_the_terminal() {
-        assert_eq!(plain("a\u{1b}[31mb"), "a\\u{1b}[31mb");
-        assert_eq!(quote("x"), "`x`");
-        assert_eq!(plain("a\nb\tc\r"), "a\\u{a}b\\u{9}c\\u{d}");
-        assert_eq!(plain_lines("a\nb\tc\r\u{9b}"), "a\nb\tc\\u{d}\\u{9b}");
-        assert_eq!(plain("\u{61c}é猫👨‍👩‍👧"), "\\u{61c}é猫👨‍👩‍👧", "joiners are a part of what is written");
     }
 }

@@ -3,7 +3,8 @@
 use super::vectors::Target;
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
-use crate::vocabulary::{EncoderName, ImageStatus, quote};
+use crate::text::quote;
+use crate::vocabulary::{EncoderName, ImageStatus};
 use rusqlite::{OptionalExtension, params};
 use std::path::PathBuf;
 

@@ -2,8 +2,10 @@
 
 use super::{Changes, catalog};
 use crate::error::Result;
-use crate::manifest::{FileState, Generation, ImagePath, Prompt, Subject};
-use crate::vocabulary::{COMPOSITE, CROP, ImageStatus, ModelName, SubjectId, quote};
+use crate::input::FileState;
+use crate::manifest::{Generation, ImagePath, Prompt, Subject};
+use crate::text::quote;
+use crate::vocabulary::{COMPOSITE, CROP, ImageStatus, ModelName, SubjectId};
 use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
 use std::collections::HashMap;

@@ -57,7 +57,7 @@ pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use kept::KeptPlace;
 pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
-pub use removal::Removal;
+pub use removal::Removed;
 pub use scores::{ReferenceVector, Score, ScoringTask, Which};
 pub use seal::Seal;
 pub use snapshot::{FileRow, FirstReference, GenerationRow, ImageDetails, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};
@@ -67,7 +67,9 @@ pub(crate) use vectors::other_encoder;
 pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartIds, PartRow, Target, VectorKey, VectorPlace};
 pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};
 
-use crate::error::{Error, Result, shell_word};
+use crate::text::shell_word;
+
+use crate::error::{Error, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use seal::Sealing;

@@ -2,11 +2,12 @@
 
 use super::{Changes, catalog};
 use crate::error::{Error, Result};
-use crate::vocabulary::{CROP, ModelName, PromptId, SubjectId, quote};
+use crate::text::quote;
+use crate::vocabulary::{CROP, ModelName, PromptId, SubjectId};
 
 /// What was taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Removal {
+pub struct Removed {
     /// Subjects removed.
     pub subjects: u64,
     /// Prompts removed.
@@ -24,7 +25,7 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// It is not there, or prompts still name it.
-    pub fn remove_subject(&self, subject: &SubjectId) -> Result<Removal> {
+    pub fn remove_subject(&self, subject: &SubjectId) -> Result<Removed> {
         let id = self.subject_row(subject.as_str())?.ok_or_else(|| absent("subject", subject.as_str()))?;
         let prompts: i64 = self
             .tx
@@ -38,26 +39,26 @@ impl Changes<'_> {
         }
         self.execute("DELETE FROM reference_image WHERE subject = ?1", id)?;
         self.execute("DELETE FROM subject WHERE id = ?1", id)?;
-        Ok(Removal { subjects: 1, ..Removal::default() })
+        Ok(Removed { subjects: 1, ..Removed::default() })
     }
 
     /// Takes a prompt and its generations out.
     ///
     /// # Errors
     /// It is not there.
-    pub fn remove_prompt(&self, prompt: &PromptId) -> Result<Removal> {
+    pub fn remove_prompt(&self, prompt: &PromptId) -> Result<Removed> {
         let id = self.prompt_row(prompt.as_str())?.ok_or_else(|| absent("prompt", prompt.as_str()))?;
         let generations = self.execute("DELETE FROM generation WHERE prompt = ?1", id)?;
         self.execute("DELETE FROM prompt WHERE id = ?1", id)?;
         self.drop_idle_models()?;
-        Ok(Removal { prompts: 1, generations, ..Removal::default() })
+        Ok(Removed { prompts: 1, generations, ..Removed::default() })
     }
 
     /// Takes a model out: its generations, its queue, and whether it is a control.
     ///
     /// # Errors
     /// There is no such model.
-    pub fn remove_model(&self, model: &ModelName) -> Result<Removal> {
+    pub fn remove_model(&self, model: &ModelName) -> Result<Removed> {
         let id = self.known_model(model)?.ok_or_else(|| absent("model", model.as_str()))?;
         let control = self
             .tx
@@ -66,14 +67,14 @@ impl Changes<'_> {
         let generations = self.execute("DELETE FROM generation WHERE model = ?1", id)?;
         let jobs = self.execute("DELETE FROM job WHERE model = ?1", id)?;
         self.execute("DELETE FROM model WHERE id = ?1", id)?;
-        Ok(Removal { generations, jobs, control, ..Removal::default() })
+        Ok(Removed { generations, jobs, control, ..Removed::default() })
     }
 
     /// Takes one generation out. A model without any keeps its queue, and that it is a control.
     ///
     /// # Errors
     /// It is not there.
-    pub fn remove_generation(&self, model: &ModelName, prompt: &PromptId, seed: i64) -> Result<Removal> {
+    pub fn remove_generation(&self, model: &ModelName, prompt: &PromptId, seed: i64) -> Result<Removed> {
         let key = format!("{model},{prompt},{seed}");
         let row = match (self.known_model(model)?, self.prompt_row(prompt.as_str())?) {
             (Some(m), Some(p)) => self.generation_row(p, m, seed)?,
@@ -82,7 +83,7 @@ impl Changes<'_> {
         let (id, _) = row.ok_or_else(|| absent("generation", &key))?;
         self.execute("DELETE FROM generation WHERE id = ?1", id)?;
         self.drop_idle_models()?;
-        Ok(Removal { generations: 1, ..Removal::default() })
+        Ok(Removed { generations: 1, ..Removed::default() })
     }
 
     /// Forgets models about which nothing is left to know.

@@ -6,6 +6,7 @@
 
 use super::{beside, catalog, has_log};
 use crate::error::{Error, Result};
+use crate::layout::{CATALOG, LOCK};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ pub(super) fn open_copy(path: &Path, flags: OpenFlags, alone: bool) -> Result<Op
         return Ok(None);
     }
     // Held until the copy is made, so that no writer comes in between.
-    let lock = File::open(directory(path).join(crate::dataset::layout::LOCK));
+    let lock = File::open(directory(path).join(LOCK));
     if !alone && !lock.as_ref().is_ok_and(|lock| lock.try_lock().is_ok()) {
         return Ok(None);
     }
@@ -64,7 +65,7 @@ pub(super) fn open_copy(path: &Path, flags: OpenFlags, alone: bool) -> Result<Op
 }
 
 fn copied(path: &Path, dir: &Path, flags: OpenFlags) -> Result<Connection> {
-    let copy = dir.join("catalog.sqlite");
+    let copy = dir.join(CATALOG);
     fs::copy(path, &copy).map_err(Error::io("write", &copy))?;
     if has_log(path) {
         let log = beside(&copy, "-wal");

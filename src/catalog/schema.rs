@@ -3,7 +3,7 @@
 use super::catalog;
 use super::paths::{PathRule, set_rule};
 use crate::error::{Error, Result};
-use crate::vocabulary::plain;
+use crate::text::plain;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;

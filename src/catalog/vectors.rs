@@ -3,7 +3,8 @@
 use super::embedding::text_source;
 use super::{Catalog, Changes, catalog};
 use crate::error::{Error, Result};
-use crate::vocabulary::{EncoderName, ModelName, PromptId, Provenance, SubjectId, quote};
+use crate::text::quote;
+use crate::vocabulary::{EncoderName, ModelName, PromptId, Provenance, SubjectId};
 use rusqlite::{OptionalExtension, params};
 use std::path::{Path, PathBuf};
 

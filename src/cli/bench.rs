@@ -4,7 +4,8 @@ use msdata::generator::System;
 use msdata::ops::{Counts, StressTestOptions, StressTestSummary};
 use msdata::stress_test::{Design, MAX_TOKENS, TokenCounter};
 use msdata::table::{Cell, Format, Head, TableWriter};
-use msdata::vocabulary::{ModelName, SceneType, SubjectId, SubjectKind, plain};
+use msdata::text::plain;
+use msdata::vocabulary::{ModelName, SceneType, SubjectId, SubjectKind};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 use super::{Ended, Terminal};
 use msdata::demo::{self, DemoOptions};
 use msdata::table::Format;
-use msdata::vocabulary::plain;
+use msdata::text::plain;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ impl DemoArgs {
         let mut out = stdout().lock();
         writeln!(out, "Simulated: drawn characters, and three generators that are programs with known faults.\n")?;
         made.report.write(&mut out, Format::Table)?;
-        let dir = msdata::error::shell_word(&self.dir);
+        let dir = msdata::text::shell_word(&self.dir);
         if let (Some(image), Some(windows)) = (made.by_image, made.by_windows) {
             writeln!(
                 out,

@@ -5,7 +5,7 @@ use msdata::Dataset;
 use msdata::encoder::{Batch, Device};
 use msdata::image::Transparency;
 use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, LookedThrough, WindowChoice};
-use msdata::vocabulary::plain;
+use msdata::text::plain;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 

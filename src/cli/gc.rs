@@ -1,6 +1,6 @@
 use super::{Ended, Terminal};
 use msdata::Dataset;
-use msdata::vocabulary::plain;
+use msdata::text::plain;
 use std::io::Write;
 use std::path::Path;
 

@@ -3,7 +3,8 @@ use super::{Ended, Terminal};
 use msdata::catalog::Tally;
 use msdata::generator::Grid;
 use msdata::ops::{Counts, OutputOptions, SourceFormat};
-use msdata::vocabulary::{ModelName, plain};
+use msdata::text::plain;
+use msdata::vocabulary::ModelName;
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 

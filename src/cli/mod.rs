@@ -30,7 +30,7 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 use msdata::Error;
-use msdata::vocabulary::plain_lines;
+use msdata::text::plain_lines;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -164,7 +164,7 @@ fn failed(e: &anyhow::Error) -> ExitCode {
     let error = e.downcast_ref::<Error>();
     match error {
         Some(Error::Manifest(problems)) => {
-            let rows: u64 = problems.iter().map(msdata::manifest::Problem::rows).sum();
+            let rows: u64 = problems.iter().map(msdata::problem::Problem::rows).sum();
             let rows = if rows == 1 { "1 bad row".to_owned() } else { format!("{rows} bad rows") };
             say("error: ", &format!("{rows}; nothing was written"));
             problems.iter().for_each(|p| say("", &p.to_string()));

@@ -1,7 +1,7 @@
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{Removal, Removed};
-use msdata::error::shell_word;
+use msdata::text::shell_word;
 use msdata::vocabulary::{ModelName, PromptId, SubjectId};
 use std::path::Path;
 

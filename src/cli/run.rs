@@ -2,8 +2,9 @@ use super::embed::{self, Embedding};
 use super::{Ended, Terminal, ingest};
 use msdata::Dataset;
 use msdata::generator::Template;
-use msdata::ops::{Command, RunOptions};
-use msdata::vocabulary::{ModelName, plain};
+use msdata::ops::{GeneratorCommand, RunOptions};
+use msdata::text::plain;
+use msdata::vocabulary::ModelName;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,8 +66,8 @@ pub struct RunArgs {
 impl RunArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let command = match (&self.command, &self.batch_command) {
-            (Some(command), _) => Command::One(Template::for_one(command, self.shell)?),
-            (None, command) => Command::Many(Template::for_many(command.as_deref().unwrap_or_default(), self.shell)?),
+            (Some(command), _) => GeneratorCommand::One(Template::for_one(command, self.shell)?),
+            (None, command) => GeneratorCommand::Many(Template::for_many(command.as_deref().unwrap_or_default(), self.shell)?),
         };
         let timeout = match self.timeout.map(Duration::try_from_secs_f64).transpose() {
             Ok(timeout) => timeout,

@@ -2,7 +2,7 @@
 
 use super::signals;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use msdata::vocabulary::{plain, plain_lines};
+use msdata::text::{plain, plain_lines};
 use msdata::{Progress, Result, Watch};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;

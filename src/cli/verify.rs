@@ -1,6 +1,6 @@
 use super::{Ended, Terminal};
 use msdata::ops::{Depth, RepairOptions};
-use msdata::vocabulary::plain;
+use msdata::text::plain;
 use msdata::{Dataset, Error, Verification};
 use std::io::Write;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! One process writes at a time.
 
-use super::layout::LOCK;
 use crate::error::{Error, Result};
+use crate::layout::LOCK;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 

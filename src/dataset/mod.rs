@@ -5,15 +5,13 @@
 //! | module | noun |
 //! |---|---|
 //! | this | [`Dataset`] |
-//! | `layout` | the names of its files and folders |
 //! | `lock` | the right to write |
 //! | `removal` | [`Removal`]: rows taken out |
 
-pub(crate) mod layout;
 mod lock;
 mod removal;
 
-pub use crate::catalog::Removal as Removed;
+pub use crate::catalog::Removed;
 pub use removal::Removal;
 
 pub(crate) use lock::Lock;
@@ -21,9 +19,10 @@ pub(crate) use lock::Lock;
 use crate::catalog::{Catalog, Changes, EncoderRow, PathRule, QueryRows, Tally, beside, orphaned_log};
 use crate::durable::{directory_of, into_place, sync_dir};
 use crate::embeddings::{Hold, Store};
-use crate::error::{Error, Result, shell_word};
+use crate::error::{Error, Result};
 use crate::image::Door;
-use layout::{CATALOG, CATALOG_TEMPORARY, EMBEDDINGS};
+use crate::layout::{CATALOG, CATALOG_TEMPORARY, EMBEDDINGS};
+use crate::text::shell_word;
 use std::fs;
 use std::path::{Path, PathBuf};
 

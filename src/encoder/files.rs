@@ -3,7 +3,7 @@
 use super::directory::read_json;
 use super::settings::{SETTINGS, Settings};
 use crate::error::{Error, Result};
-use crate::vocabulary::{plain, quote};
+use crate::text::{plain, quote};
 use std::path::{Path, PathBuf};
 
 /// Where `pip` and the hub's exporters put networks: at the top, or a folder down.

@@ -34,13 +34,14 @@ pub use builtin::BUILTIN;
 pub use directory::{EncoderDirectory, Pooling};
 pub use fingerprint::Fingerprint;
 pub use home::{EncoderOrigin, Home, Installed};
-pub use hub::{HubFault, Patience, pull};
+pub use hub::{Patience, pull};
 pub use onnx::{Batch, Device, DeviceChoice, ImageModel, Options, Runtime, TextModel, Vector, VectorFault, weight_files};
 pub use tokens::{MAX_TOKENS, Tokenizer, Tokens};
 
 use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Preprocessing, Transparency, is_siglip};
-use crate::vocabulary::{EncoderName, quote};
+use crate::text::quote;
+use crate::vocabulary::EncoderName;
 use directory::{FoundFiles, all_at_once, one_error, read_json};
 use onnx::{image_fit, signature, text_fit};
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use super::directory::{Pooling, read_if_there};
 use super::onnx::Wants;
 use crate::error::{Error, Result};
 use crate::image::CropOffset;
-use crate::vocabulary::quote;
+use crate::text::quote;
 use std::path::{Component, Path};
 
 /// The settings' file.

@@ -25,9 +25,9 @@ const REST: Duration = Duration::from_secs(1);
 
 /// The wish that attempts end, shared by all that run.
 #[derive(Debug, Default)]
-pub struct Stop(AtomicU8);
+pub struct StopSwitch(AtomicU8);
 
-impl Stop {
+impl StopSwitch {
     /// Asks processes to end.
     pub fn ask(&self) {
         self.0.fetch_max(1, Ordering::SeqCst);
@@ -65,7 +65,7 @@ pub struct Attempt {
 ///
 /// # Errors
 /// The log cannot be written.
-pub fn attempt(command: &Filled, log: &Path, timeout: Option<Duration>, stop: &Stop) -> Result<Attempt> {
+pub fn attempt(command: &Filled, log: &Path, timeout: Option<Duration>, stop: &StopSwitch) -> Result<Attempt> {
     let failed = |e| Error::io("write", log)(e);
     if let Some(dir) = log.parent() {
         fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
@@ -148,7 +148,7 @@ fn start(command: &Filled, log: &File) -> std::io::Result<Child> {
 }
 
 /// Ends what is left of the group of a process that was asked to end, and did.
-fn end_the_rest(child: &mut Child, stop: &Stop) {
+fn end_the_rest(child: &mut Child, stop: &StopSwitch) {
     #[cfg(unix)]
     {
         use rustix::process::{Pid, test_kill_process_group};
@@ -192,7 +192,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("logs/a.log");
         let command = Filled(["sh", "-c", script].map(str::to_owned).to_vec());
-        let wish = Stop::default();
+        let wish = StopSwitch::default();
         if stop {
             wish.ask();
         }
@@ -229,7 +229,7 @@ mod tests {
         // The process itself ends when asked to; what it started does not.
         let script = format!("sh -c 'trap \"\" TERM HUP INT; echo $$ > {}; sleep 60' & wait", pid.display());
         let command = Filled(["sh", "-c", &script].map(str::to_owned).to_vec());
-        let stop = Stop::default();
+        let stop = StopSwitch::default();
         std::thread::scope(|scope| {
             let ended = scope.spawn(|| attempt(&command, &dir.path().join("log"), None, &stop).unwrap());
             let began = Instant::now();
@@ -255,7 +255,7 @@ mod tests {
     fn what_cannot_be_started_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let command = Filled(vec!["no-such-program-anywhere".into()]);
-        let done = attempt(&command, &dir.path().join("l"), None, &Stop::default()).unwrap();
+        let done = attempt(&command, &dir.path().join("l"), None, &StopSwitch::default()).unwrap();
         assert_eq!(done.fault.as_deref(), Some("cannot start no-such-program-anywhere: no such file"));
     }
 }

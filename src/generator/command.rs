@@ -2,7 +2,7 @@
 
 use super::jobs::Job;
 use crate::error::{Error, Result};
-use crate::vocabulary::quote;
+use crate::text::quote;
 use regex::Regex;
 
 /// Places that one value fills, wherever they stand.

@@ -3,7 +3,7 @@
 
 use crate::durable::{self, hold_directory, make_directory};
 use crate::error::{Error, Result};
-use crate::vocabulary::quote;
+use crate::text::quote;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 

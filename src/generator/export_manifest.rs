@@ -4,7 +4,7 @@
 use super::{LeftOut, System};
 use crate::error::{Error, Result, io_reason};
 use crate::input;
-use crate::vocabulary::quote;
+use crate::text::quote;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -3,7 +3,8 @@
 
 use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
 use super::folder::{Brief, Delivery};
-use super::{Asked, Case, safe_name};
+use super::{Asked, Case};
+use crate::text::safe_name;
 use crate::vocabulary::{SceneType, SubjectKind};
 use serde::Serialize;
 

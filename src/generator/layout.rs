@@ -3,10 +3,10 @@
 //! A path may be read by a pattern in several ways: `a_b_1.png` by `{model}_{prompt_id}_{seed}.png`. All of them are
 //! found, and those remain whose prompt is known; what then is left open is for the user to say.
 
-use super::safe_name;
 use crate::error::{Error, Result};
 use crate::manifest::integer_of;
-use crate::vocabulary::quote;
+use crate::text::quote;
+use crate::text::safe_name;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Steps that the reading of one path may take: patterns with many `*` can be read in very many ways.

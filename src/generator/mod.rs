@@ -26,7 +26,7 @@ mod outputs;
 mod psr;
 mod xverse;
 
-pub use attempt::{Attempt, Stop, attempt, tail};
+pub use attempt::{Attempt, StopSwitch, attempt, tail};
 pub use command::{Filled, Template};
 pub use draft::{Draft, left_over, place};
 pub use export_manifest::ExportManifest;
@@ -99,37 +99,5 @@ impl Asked {
     /// The phrase that describes it: its caption, else its label.
     pub fn phrase(&self) -> &str {
         self.caption.as_deref().unwrap_or(&self.label)
-    }
-}
-
-/// A file name for any text: ASCII letters, digits, `-`, `_` and dots inside stay; other characters become `_`;
-/// where that changed something, a part of the text's hash keeps it apart from others.
-pub fn safe_name(text: &str) -> String {
-    const LONGEST: usize = 100;
-    let kept = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
-    let mut name: String = text.chars().map(|c| if kept(c) { c } else { '_' }).take(LONGEST).collect();
-    if name.starts_with('.') {
-        name.replace_range(..1, "_");
-    }
-    if name != text || name.is_empty() {
-        name.push('-');
-        name.push_str(&blake3::hash(text.as_bytes()).to_hex()[..8]);
-    }
-    name
-}
-
-#[cfg(test)]
-mod tests {
-    use super::safe_name;
-
-    #[test]
-    fn names_of_files_are_safe_and_distinct() {
-        assert_eq!(safe_name("11_interaction"), "11_interaction");
-        assert_eq!(safe_name("v1.2"), "v1.2");
-        let [slash, space] = [safe_name("a/b"), safe_name("a b")];
-        assert!(slash.starts_with("a_b-") && space.starts_with("a_b-") && slash != space, "{slash} {space}");
-        assert!(safe_name("..").starts_with("_.-"), "{}", safe_name(".."));
-        assert!(safe_name(&"ä".repeat(500)).len() < 120);
-        assert!(!safe_name("").is_empty());
     }
 }

@@ -10,7 +10,7 @@ pub const SEED: i64 = 42;
 
 /// An entry of the list, as far as it is read back.
 #[derive(Deserialize)]
-pub struct Listed {
+pub struct MosaicList {
     /// What its files are named after.
     pub index: u64,
     /// The prompt's text.
@@ -18,7 +18,7 @@ pub struct Listed {
 }
 
 #[derive(Serialize)]
-struct Sample<'a> {
+struct MosaicSample<'a> {
     index: usize,
     prompt: &'a str,
     image_paths: Vec<String>,
@@ -29,7 +29,7 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
     let (mut samples, mut prompts) = (Vec::new(), Vec::new());
     for (index, case) in brief.cases.iter().enumerate() {
         let image_paths = case.subjects.iter().map(|s| brief.reference(&s.subject_id, 0)).collect();
-        samples.push(Sample { index, prompt: &case.text, image_paths });
+        samples.push(MosaicSample { index, prompt: &case.text, image_paths });
         let name = format!("{index}_cfg_3.5_512x512.jpg");
         prompts.push(ManifestEntry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name });
     }

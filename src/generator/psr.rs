@@ -11,7 +11,7 @@ const MOST_SUBJECTS: usize = 4;
 
 /// An entry of a list, as far as it is read back.
 #[derive(Deserialize)]
-pub struct Listed {
+pub struct PsrList {
     /// The prompt's text.
     pub instruction: String,
     /// Where the image lies.
@@ -21,7 +21,7 @@ pub struct Listed {
 }
 
 #[derive(Serialize)]
-struct Sample<'a> {
+struct PsrSample<'a> {
     instruction: &'a str,
     /// Its evaluation reads this name, its README the other.
     input_path: Vec<String>,
@@ -46,7 +46,7 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
         let samples = fit.iter().enumerate().map(|(place, case)| {
             let paths: Vec<String> = case.subjects.iter().map(|s| brief.reference(&s.subject_id, 0)).collect();
             let category = |(n, label): (usize, &String)| (format!("category{}", n + 1), Value::from(label.as_str()));
-            Sample {
+            PsrSample {
                 instruction: &case.text,
                 input_path: paths.clone(),
                 input_paths: paths,

@@ -6,7 +6,7 @@
 use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
 use super::folder::{Brief, Delivery, left_out_section, lines};
 use super::{Asked, Case, LeftOut};
-use crate::vocabulary::quote;
+use crate::text::quote;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -21,13 +21,13 @@ const NAME_CHARACTERS: usize = 40;
 
 /// An entry of the list, as far as it is read back.
 #[derive(Deserialize)]
-pub struct Listed {
+pub struct XverseList {
     /// The prompt's text.
     pub prompt: String,
 }
 
 #[derive(Serialize)]
-struct Sample<'a> {
+struct XverseSample<'a> {
     index: usize,
     input_images: [&'a str; 0],
     position_delta: [i32; 2],
@@ -67,7 +67,7 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
                 let name = file_name(index, &case.text);
                 prompts.push(ManifestEntry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name });
                 let modulation = [modulation];
-                samples.push(Sample { index, input_images: [], position_delta: [0, -32], prompt: &case.text, modulation });
+                samples.push(XverseSample { index, input_images: [], position_delta: [0, -32], prompt: &case.text, modulation });
             }
             Err(reason) => left_out.push(LeftOut { prompt_id: case.prompt_id.clone(), reason }),
         }

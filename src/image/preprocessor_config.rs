@@ -5,7 +5,7 @@
 
 use crate::image::filter::Filter;
 use crate::image::preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize, Samples};
-use crate::vocabulary::{plain, quote};
+use crate::text::{plain, quote};
 use serde_json::{Map, Value, json};
 
 /// The defaults of an image processor.

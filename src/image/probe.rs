@@ -3,7 +3,7 @@
 use super::decode::head;
 use super::door::Door;
 use crate::error::io_reason;
-use crate::manifest::{FileState, state_of};
+use crate::input::{FileState, state_of};
 use crate::vocabulary::{ImageStatus, Outcome, Probe};
 use std::io;
 use std::path::Path;

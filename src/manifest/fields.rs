@@ -1,7 +1,7 @@
 //! A row's fields by name, before they mean anything: JSON values or CSV cells, read by one set of rules.
 
-use crate::manifest::nearest;
-use crate::vocabulary::quote;
+use crate::text::nearest;
+use crate::text::quote;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;

@@ -2,10 +2,11 @@
 
 use super::fields::{Field, Fields};
 use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Records, Text};
-use super::row::{Generation, Prompt, Row, Subject};
-use super::{Located, Origin, Position, Problem, Resolver};
+use super::row::{Generation, ManifestRow, Prompt, Subject};
+use super::{Located, Resolver};
 use crate::error::{Error, Result};
-use crate::vocabulary::quote;
+use crate::problem::{Origin, Position, Problem};
+use crate::text::quote;
 use crate::watch::Stop;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,7 +104,7 @@ impl<'w> Manifest<'w> {
         self.warnings
     }
 
-    fn next_row<T: Row>(
+    fn next_row<T: ManifestRow>(
         &mut self,
         make: impl Fn(&Fields<'_>, &mut Resolver) -> std::result::Result<T, String>,
     ) -> Option<std::result::Result<Located<T>, Problem>> {

@@ -5,7 +5,9 @@
 //! `human`, `humans`, `people`, `animal`, `animals`, `object` or `objects` hold subjects of that kind. The
 //! `subject_id` is the path below the directory, without extension.
 
-use super::{ImagePath, Located, Origin, Problem, Resolver, Subject};
+use crate::problem::{Origin, Problem};
+
+use super::{ImagePath, Located, Resolver, Subject};
 use crate::error::{Error, Result};
 use crate::vocabulary::{SubjectId, SubjectKind};
 use crate::watch::Stop;

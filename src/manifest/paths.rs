@@ -4,27 +4,10 @@
 //! through `..`, through a link) is read but noted; with roots given, anything outside them is an error.
 
 use crate::error::{Error, Result, io_reason};
-use crate::vocabulary::quote;
+use crate::input::{FileState, state, state_of};
+use crate::text::{composed, quote};
 use std::collections::HashMap;
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use unicode_normalization::UnicodeNormalization;
-
-/// What the file system says of an image file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileState {
-    /// A regular file.
-    There {
-        /// Size in bytes.
-        bytes: u64,
-        /// Time of the last change, nanoseconds since 1970.
-        mtime_ns: i64,
-    },
-    /// Nothing to read at this path, and why.
-    Missing(String),
-    /// Something that cannot be an image, and why.
-    Unusable(String),
-}
 
 /// An image path, made absolute, with what was found there.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,11 +185,6 @@ fn listing(dir: &Path) -> HashMap<String, PathBuf> {
     entries.filter_map(|entry| Some((composed(entry.file_name().to_str()?), entry.path()))).collect()
 }
 
-/// A text in the form NFC, in which texts that look alike are compared.
-pub(crate) fn composed(text: &str) -> String {
-    text.nfc().collect()
-}
-
 /// What is at `path`, and where it really lies.
 fn look(path: &Path) -> (FileState, Option<PathBuf>) {
     match path.symlink_metadata() {
@@ -214,30 +192,6 @@ fn look(path: &Path) -> (FileState, Option<PathBuf>) {
         Ok(meta) => (state(&meta), Some(path.to_owned())),
         Err(e) => (FileState::Missing(io_reason(&e)), None),
     }
-}
-
-/// Looks at a file, following links. Nothing is opened: a device or a pipe must not be read.
-pub fn state_of(path: &Path) -> FileState {
-    match path.metadata() {
-        Ok(meta) => state(&meta),
-        Err(e) => FileState::Missing(io_reason(&e)),
-    }
-}
-
-fn state(meta: &Metadata) -> FileState {
-    if meta.is_dir() {
-        return FileState::Unusable("it is a directory".into());
-    }
-    if !meta.is_file() {
-        return FileState::Unusable(format!("it is {}, not a regular file", crate::input::kind_of(meta)));
-    }
-    let mtime_ns = meta
-        .modified()
-        .ok()
-        .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
-        .and_then(|d| i64::try_from(d.as_nanos()).ok())
-        .unwrap_or(0);
-    FileState::There { bytes: meta.len(), mtime_ns }
 }
 
 fn unexpanded(written: &str) -> Option<&'static str> {

@@ -1,10 +1,13 @@
 //! The repository of the paper's authors: `results/{model}/{prompt_id}/meta.json` ties prompts, subjects
 //! and images together; `val_dataset/prompts_50.txt` says which subjects are people, animals, objects.
 
-use super::{Generation, ImagePath, Located, Origin, Position, Problem, Prompt, Resolver, Subject};
+use crate::problem::{Origin, Position, Problem};
+
+use super::{Generation, ImagePath, Located, Prompt, Resolver, Subject};
 use crate::error::{Error, Result};
 use crate::input;
-use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind, quote};
+use crate::text::quote;
+use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind};
 use crate::watch::Stop;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -2,11 +2,12 @@
 
 use super::fields::Fields;
 use super::paths::{ImagePath, Resolver};
-use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind, quote};
+use crate::text::quote;
+use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind};
 use serde::{Deserialize, Serialize};
 
 /// The columns a row type reads.
-pub trait Row {
+pub trait ManifestRow {
     /// Columns that a row cannot do without.
     const REQUIRED: &'static [&'static str];
     /// Every column that is read.
@@ -76,7 +77,7 @@ pub struct Region {
     pub score: Option<f64>,
 }
 
-impl Row for Subject {
+impl ManifestRow for Subject {
     const REQUIRED: &'static [&'static str] = &["subject_id", "label", "references"];
     const FIELDS: &'static [&'static str] = &["subject_id", "label", "references", "source", "kind", "caption", "license"];
 }
@@ -95,7 +96,7 @@ impl Subject {
     }
 }
 
-impl Row for Prompt {
+impl ManifestRow for Prompt {
     const REQUIRED: &'static [&'static str] = &["prompt_id", "text", "scene_type", "subjects"];
     const FIELDS: &'static [&'static str] = Self::REQUIRED;
 }
@@ -120,7 +121,7 @@ impl Prompt {
     }
 }
 
-impl Row for Generation {
+impl ManifestRow for Generation {
     const REQUIRED: &'static [&'static str] = &["model", "prompt_id", "seed", "path"];
     const FIELDS: &'static [&'static str] = &["model", "prompt_id", "seed", "path", "meta", "regions"];
 }

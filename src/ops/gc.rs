@@ -2,11 +2,11 @@
 //! are gone.
 
 use crate::catalog::Catalog;
-use crate::dataset::layout::{CONTROLS, TORN};
 use crate::dataset::{Dataset, Lock, catalog_of};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::generator::left_over;
+use crate::layout::{CONTROLS, TORN};
 use crate::ops::ceiling::is_control;
 use std::collections::HashSet;
 use std::fs::{self, File};

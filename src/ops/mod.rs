@@ -48,7 +48,7 @@ pub use embed::pipeline::Embedded;
 pub use embed::windows::{LookedThrough, WindowChoice};
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use gc::{Garbage, GarbageKind};
-pub use generate::{Command, RunOptions, RunSummary};
+pub use generate::{GeneratorCommand, RunOptions, RunSummary};
 pub use ingest::summary::{Counts, IngestSummary};
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
 pub use pool_check::PoolCheck;

@@ -9,7 +9,7 @@ use crate::image::{Appearance, Door, Transparency, decode_on};
 use crate::ops::score::Needs;
 use crate::score::{Reference, cosine, mean};
 use crate::stress_test::{Check, Finding};
-use crate::vocabulary::plain;
+use crate::text::plain;
 use crate::watch::Watch;
 use rayon::prelude::*;
 use std::collections::HashMap;

@@ -4,8 +4,9 @@
 use crate::catalog::{Catalog, ImageRow};
 use crate::error::Result;
 use crate::image::Door;
-use crate::manifest::{FileState, state_of};
-use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe, quote};
+use crate::input::{FileState, state_of};
+use crate::text::quote;
+use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};
 use crate::watch::Watch;
 use rayon::prelude::*;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Text from outside, made harmless. Markup is escaped by maud; what is left is what would change how the rest of a
 //! line reads (control and direction-changing characters), and data inside a script element.
 
-use crate::vocabulary::plain;
+use crate::text::plain;
 use serde::Serialize;
 
 /// Text as the page shows it, in HTML as in the script's data.

@@ -1,7 +1,7 @@
 //! A drawing surface that writes SVG. Lengths are points (1/72 inch), y grows downwards.
 
 use super::style::{Ink, Stroke, Theme};
-use crate::vocabulary::plain;
+use crate::text::plain;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 use ttf_parser::Face;

@@ -7,7 +7,7 @@ use super::warnings::written;
 use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot};
 use crate::error::{Error, Result};
 use crate::score::groups;
-use crate::vocabulary::plain;
+use crate::text::plain;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::{BTreeSet, HashMap};
 

@@ -9,7 +9,8 @@ use super::warnings::{listed, written};
 use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot, Thresholds};
 use crate::error::{Error, Result};
 use crate::score::{Question, Unit, holm, least_p};
-use crate::vocabulary::{ModelName, plain, quote};
+use crate::text::{plain, quote};
+use crate::vocabulary::ModelName;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -67,7 +67,7 @@ pub(super) fn warnings(
         let key = format!("{model} {prompt} {}", first.seed);
         said.push(format!(
             "{images} (one colour, or nothing visible) and scored like any other, the first {}; `msdata audit` lists them",
-            crate::vocabulary::plain(&key)
+            crate::text::plain(&key)
         ));
     }
     mixed.say("mix image sizes, and similarity depends on the size (`--by` with `size` tells them apart)", &mut said);
@@ -94,7 +94,7 @@ impl CellWarning {
     fn say(&self, what: &str, said: &mut Vec<String>) {
         match self.cells {
             0 => {}
-            n => said.push(format!("cells that {what}: {n}, the first {}", crate::vocabulary::plain(&self.first))),
+            n => said.push(format!("cells that {what}: {n}, the first {}", crate::text::plain(&self.first))),
         }
     }
 }

@@ -5,7 +5,8 @@ use super::mentions::Labels;
 use super::plan::PoolSubject;
 use super::tokens::TokenCounter;
 use crate::encoder::MAX_TOKENS;
-use crate::vocabulary::{SceneType, SubjectKind, quote};
+use crate::text::quote;
+use crate::vocabulary::{SceneType, SubjectKind};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 

@@ -8,7 +8,8 @@
 
 use super::mentions::Labels;
 use crate::error::{Error, Result};
-use crate::vocabulary::{SceneType, SubjectId, SubjectKind, quote};
+use crate::text::quote;
+use crate::vocabulary::{SceneType, SubjectId, SubjectKind};
 use std::collections::{BTreeMap, HashSet};
 
 /// A subject that prompts may ask for.

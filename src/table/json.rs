@@ -1,7 +1,7 @@
 //! JSON whose strings are safe on a terminal: what would move the cursor or turn the direction of a line is written
 //! as `\u…`, which every parser reads as the same text.
 
-use crate::vocabulary::is_harmful;
+use crate::text::is_harmful;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 use std::io::{self, Write};

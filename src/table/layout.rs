@@ -1,7 +1,7 @@
 //! Columns aligned for a person. The first rows set the widths, so that a long result still streams.
 
 use super::{Cell, Head};
-use crate::vocabulary::plain;
+use crate::text::plain;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 

@@ -1,7 +1,7 @@
 //! Markdown and LaTeX, with everything of the user's escaped.
 
 use super::{Cell, Head, exact_text};
-use crate::vocabulary::plain;
+use crate::text::plain;
 use std::io::{self, Write};
 
 pub fn markdown_head(out: &mut impl Write, names: &[String]) -> io::Result<()> {

@@ -11,7 +11,9 @@ pub mod json;
 mod layout;
 mod markup;
 
-use crate::vocabulary::{closed_set, plain_lines};
+use crate::text::plain_lines;
+
+use crate::vocabulary::closed_set;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -241,7 +243,7 @@ mod tests {
             let mut table = TableWriter::new(Vec::new(), *format, head).unwrap();
             table.row(&cells).unwrap();
             let text = String::from_utf8(table.finish().unwrap()).unwrap();
-            assert!(!text.contains(|c: char| c != '\n' && crate::vocabulary::is_harmful(c)), "{format}: {text:?}");
+            assert!(!text.contains(|c: char| c != '\n' && crate::text::is_harmful(c)), "{format}: {text:?}");
         }
         let json = written(Format::Jsonl, &cells[..1]);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["c0"], hostile, "the same text to a parser");

@@ -5,7 +5,8 @@ use msdata::Stop;
 use msdata::embeddings::Import;
 use msdata::generator::{Grid, Layout, OutputSource, Reading, System, read};
 use msdata::image::{decode, probe};
-use msdata::manifest::{ImageFolder, Manifest, Position, Problem, RowKind, StressTestRepo};
+use msdata::manifest::{ImageFolder, Manifest, RowKind, StressTestRepo};
+use msdata::problem::{Position, Problem};
 use std::fs;
 use std::path::Path;
 

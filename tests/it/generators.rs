@@ -399,6 +399,6 @@ fn real_images_are_not_taken_for_grids_and_grids_of_them_are() {
 
 #[test]
 fn safe_names_keep_ids_apart() {
-    let names: BTreeSet<String> = PROMPTS.iter().map(|(id, ..)| msdata::generator::safe_name(id)).collect();
+    let names: BTreeSet<String> = PROMPTS.iter().map(|(id, ..)| msdata::text::safe_name(id)).collect();
     assert_eq!(names.len(), PROMPTS.len());
 }

@@ -2,8 +2,9 @@
 
 use crate::support::server::{Reply, Request, Server};
 use msdata::encoder::home::{EncoderOrigin, Home};
-use msdata::encoder::hub::{HubFault, LOCK_FILE, Patience, pull};
+use msdata::encoder::hub::{LOCK_FILE, Patience, pull};
 use msdata::encoder::registry::{Family, HubExport, HubFile, NamedEncoder, find};
+use msdata::error::HubFault;
 use msdata::{Error, Watch};
 use std::fs;
 use std::path::PathBuf;

@@ -3,7 +3,9 @@
 //! Redirects are followed by hand, because the hub says what it knows of a file (commit, SHA-256, size) on
 //! the first answer, and the file itself may come from another host, which must not see the token.
 
-use super::{HubFault, Patience};
+use crate::error::HubFault;
+
+use super::Patience;
 use crate::encoder::home::Home;
 use crate::error::{Error, Result};
 use crate::watch::Watch;
@@ -15,6 +17,15 @@ use std::time::Duration;
 use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
 use ureq::http::{Response, StatusCode, Uri};
 use ureq::{Agent, Body};
+
+/// What became of a request.
+fn fault_of(error: ureq::Error) -> HubFault {
+    use ureq::Error as E;
+    match error {
+        E::Io(_) | E::Timeout(_) | E::HostNotFound | E::ConnectionFailed | E::BodyStalled => HubFault::Broken(error.into()),
+        _ => HubFault::Failed(error.into()),
+    }
+}
 
 /// The hub answers with one or two; a loop is one without end.
 const MOST_REDIRECTS: usize = 5;
@@ -151,7 +162,7 @@ impl<'h> Client<'h> {
             if let Some(token) = self.home.token.as_ref().filter(|_| ours) {
                 request = request.header(AUTHORIZATION, format!("Bearer {token}"));
             }
-            let response = request.call().map_err(|e| fail(HubFault::of(e)))?;
+            let response = request.call().map_err(|e| fail(fault_of(e)))?;
             if enough(&response) {
                 return Ok(response);
             }

@@ -1,6 +1,6 @@
 //! A tensor that goes into a network or comes out, as it is declared.
 
-use crate::vocabulary::quote;
+use crate::text::quote;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 /// An input or an output of a network.

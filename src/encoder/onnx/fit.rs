@@ -5,8 +5,9 @@ use super::declared::{Declared, FLOAT, FLOAT16, INT32, INT64, list};
 use super::outline::Signature;
 use super::outputs::{Chosen, Wish, choose};
 use crate::encoder::directory::{EncoderDirectory, Pooling};
-use crate::error::{Error, shell_word};
-use crate::vocabulary::plain;
+use crate::error::Error;
+use crate::text::plain;
+use crate::text::shell_word;
 use std::path::Path;
 
 /// What `msdata.toml` and the processor say of an encoder's networks.

@@ -5,8 +5,9 @@ use crate::error::{Error, Result, io_reason};
 use crate::generator::export_manifest::{FILE, ManifestEntry};
 use crate::generator::{System, mosaic, psr, xverse};
 use crate::input;
-use crate::manifest::{Origin, Position, Problem, integer_of, is_integer};
-use crate::vocabulary::quote;
+use crate::manifest::{integer_of, is_integer};
+use crate::problem::{Origin, Position, Problem};
+use crate::text::quote;
 use crate::watch::Stop;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,10 +18,10 @@ impl OutputReader<'_> {
     pub fn entries(&mut self, system: System) -> Result<BTreeMap<u64, ManifestEntry>> {
         let texts = Texts::new(self.known);
         let (path, prompts): (PathBuf, Vec<(u64, String)>) = if system == System::Xverse {
-            let (path, list) = self.list::<xverse::Listed>()?;
+            let (path, list) = self.list::<xverse::XverseList>()?;
             (path, (0..).zip(list.into_iter().map(|l| l.prompt)).collect())
         } else {
-            let (path, list) = self.list::<mosaic::Listed>()?;
+            let (path, list) = self.list::<mosaic::MosaicList>()?;
             (path, list.into_iter().map(|l| (l.index, l.prompt)).collect())
         };
         let total = prompts.len();
@@ -70,7 +71,7 @@ impl OutputReader<'_> {
     /// PSR's lists, each entry with the place of its image.
     pub fn listed(&mut self, manifest: Option<ExportManifest>) -> Result<()> {
         let model = self.model(manifest.as_ref().and_then(|h| h.model.as_deref()), System::Psr);
-        let lists: Vec<(PathBuf, Vec<psr::Listed>)> = match self.source.list {
+        let lists: Vec<(PathBuf, Vec<psr::PsrList>)> = match self.source.list {
             Some(_) => vec![self.list()?],
             None => lists(self.source.folder, self.source.stop)?,
         };
@@ -105,7 +106,7 @@ impl OutputReader<'_> {
         Ok(())
     }
 
-    fn listed_entry<'t>(&self, entry: &psr::Listed, texts: &Texts<'t>) -> std::result::Result<(&'t str, i64, PathBuf), String> {
+    fn listed_entry<'t>(&self, entry: &psr::PsrList, texts: &Texts<'t>) -> std::result::Result<(&'t str, i64, PathBuf), String> {
         let prompt_id =
             texts.id(&entry.instruction)?.ok_or_else(|| format!("no prompt of the data set is {}", quote(&entry.instruction)))?;
         let written = entry.result_path.as_deref().ok_or("it has no `result_path`, which says where its image lies")?;

@@ -4,10 +4,10 @@ mod archive;
 
 use crate::catalog::PartRow;
 use crate::dataset::Dataset;
-use crate::dataset::layout::{CATALOG, EMBEDDINGS};
 use crate::durable::{Temporary, check_target, write_through};
 use crate::error::{Error, Result};
-use crate::manifest::{FileState, state_of};
+use crate::input::{FileState, state_of};
+use crate::layout::{CATALOG, EMBEDDINGS};
 use crate::ops::backup::archive::{Archive, MARK, MARK_AT};
 use crate::watch::Watch;
 use std::fs::{self, File};

@@ -5,7 +5,7 @@ use crate::dataset::{Dataset, commit};
 use crate::error::{Error, Result};
 use crate::image::{Appearance, Transparency, decode_on, read};
 use crate::ops::embed::EmbedOptions;
-use crate::vocabulary::{plain, quote};
+use crate::text::{plain, quote};
 use crate::watch::Watch;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};

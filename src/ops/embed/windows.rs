@@ -9,7 +9,7 @@ use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Preprocessing, Transparency, Window, decode_on};
 use crate::ops::embed::comparison::Comparison;
 use crate::ops::embed::kept::Keeper;
-use crate::vocabulary::{plain, quote};
+use crate::text::{plain, quote};
 use crate::watch::Watch;
 use crate::windows::{Pattern, Square, windows};
 use half::f16;

@@ -5,16 +5,18 @@ pub(crate) mod export;
 
 use crate::catalog::{JobEnd, JobRow, JobStart, JobState, JobTally, Put};
 use crate::dataset::Dataset;
-use crate::dataset::layout::{GENERATED, LOGS};
 use crate::durable::{into_place, write_whole};
 use crate::error::{Error, Result};
-use crate::generator::{Attempt, Case, Draft, Filled, Job, Stop, Template, attempt, place, safe_name, tail};
+use crate::generator::{Attempt, Case, Draft, Filled, Job, StopSwitch, Template, attempt, place, tail};
 use crate::image;
-use crate::manifest::{Generation, ImagePath, state_of};
+use crate::input::state_of;
+use crate::layout::{GENERATED, LOGS};
+use crate::manifest::{Generation, ImagePath};
 use crate::ops::embed::EmbedOptions;
 use crate::ops::ingest::IngestOptions;
 use crate::ops::ingest::summary::IngestSummary;
 use crate::ops::scan;
+use crate::text::safe_name;
 use crate::vocabulary::{ModelName, PromptId};
 use crate::watch::Watch;
 use serde_json::{Map, Value, json};
@@ -27,7 +29,7 @@ use std::time::Duration;
 
 /// What makes the images.
 #[derive(Debug, Clone)]
-pub enum Command {
+pub enum GeneratorCommand {
     /// Started for each image.
     One(Template),
     /// Started once, with a list of all that is missing.
@@ -40,7 +42,7 @@ pub struct RunOptions {
     /// What the images are filed under.
     pub model: ModelName,
     /// What makes them.
-    pub command: Command,
+    pub command: GeneratorCommand,
     /// The seeds; `None`: those of the stress test.
     pub seeds: Option<Vec<i64>>,
     /// Processes at a time.
@@ -111,8 +113,8 @@ impl Dataset {
             strays: None,
         };
         let ran = match &options.command {
-            Command::One(template) => run.one_by_one(template, tasks, watch),
-            Command::Many(template) => run.all_at_once(template, tasks, watch),
+            GeneratorCommand::One(template) => run.one_by_one(template, tasks, watch),
+            GeneratorCommand::Many(template) => run.all_at_once(template, tasks, watch),
         };
         let (made, failures) = (run.made, run.failures);
         if let Some(strays) = run.strays {
@@ -200,11 +202,11 @@ struct GeneratorRun<'a> {
 impl GeneratorRun<'_> {
     /// A process for each image, some at a time.
     fn one_by_one(&mut self, template: &Template, tasks: Vec<Task>, watch: &mut Watch<'_>) -> Result<()> {
-        let (stop, timeout) = (Stop::default(), self.options.timeout);
+        let (stop, timeout) = (StopSwitch::default(), self.options.timeout);
         thread::scope(|scope| {
             let (sender, receiver) = channel();
             let start = |task: Task, command: Filled, started: String| {
-                let (sender, stop): (Sender<(JobEnded, Option<Error>)>, &Stop) = (sender.clone(), &stop);
+                let (sender, stop): (Sender<(JobEnded, Option<Error>)>, &StopSwitch) = (sender.clone(), &stop);
                 scope.spawn(move || {
                     let (attempt, error) = or_put_back(attempt(&command, &task.log, timeout, stop));
                     let absent = |reason| format!("it ended well, but the image is not there: {reason}");
@@ -294,7 +296,7 @@ impl GeneratorRun<'_> {
             task.log.clone_from(&log);
             self.begin(task, &command.to_string(), &started)?;
         }
-        let (stop, timeout) = (Stop::default(), self.options.timeout);
+        let (stop, timeout) = (StopSwitch::default(), self.options.timeout);
         let (attempt, error) = or_put_back(thread::scope(|scope| {
             let process = scope.spawn(|| attempt(&command, &log, timeout, &stop));
             while !process.is_finished() {
@@ -324,7 +326,7 @@ impl GeneratorRun<'_> {
 
     fn begin(&mut self, task: &mut Task, command: &str, started: &str) -> Result<()> {
         task.tries += 1;
-        let alone = matches!(self.options.command, Command::One(_));
+        let alone = matches!(self.options.command, GeneratorCommand::One(_));
         task.draft = Some(Draft::begin(Path::new(&task.job.output), alone)?);
         let changes = self.data.catalog.begin()?;
         let log = task.log.display().to_string();
@@ -365,7 +367,7 @@ impl GeneratorRun<'_> {
             self.failures.push(format!("{}: {fault}{said}", task.name()));
         }
         task.row.attempts += 1;
-        task.aim(matches!(self.options.command, Command::One(_)));
+        task.aim(matches!(self.options.command, GeneratorCommand::One(_)));
         Ok(again.then_some(task))
     }
 

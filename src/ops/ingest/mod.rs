@@ -6,19 +6,20 @@ pub(crate) mod summary;
 mod vectors;
 
 use crate::catalog::{Duplicate, Gap};
-use crate::dataset::layout::TILES;
 use crate::dataset::{Dataset, commit};
 use crate::encoder::Described;
 use crate::error::{Error, Result};
 use crate::generator::{self, Grid, Known, Layout, OutputSource, Outputs, System};
 use crate::image::Door;
+use crate::layout::TILES;
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::{Counts, IngestSummary};
 use crate::ops::ingest::vectors::VectorIntake;
 use crate::ops::scan;
-use crate::vocabulary::{ModelName, closed_set, plain, quote};
+use crate::text::{plain, quote};
+use crate::vocabulary::{ModelName, closed_set};
 use crate::watch::{Stop, Watch};
 use std::path::{Path, PathBuf};
 

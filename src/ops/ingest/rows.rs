@@ -3,9 +3,11 @@
 use crate::catalog::{Change, Changes, EntryKind, Put};
 use crate::error::{Error, Result};
 use crate::image::Door;
-use crate::manifest::{Generation, Located, Manifest, Problem, Prompt, RowKind, Subject, suggestion};
+use crate::manifest::{Generation, Located, Manifest, Prompt, RowKind, Subject};
 use crate::ops::ingest::summary::IngestSummary;
-use crate::vocabulary::quote;
+use crate::problem::Problem;
+use crate::text::quote;
+use crate::text::suggestion;
 use crate::watch::{Stop, Watch};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -4,10 +4,11 @@
 use crate::catalog::{Change, Changes, NewVector, PartRow, Target, VectorKey, VectorPlace};
 use crate::embeddings::{Import, ImportRow, PartWriter, Store};
 use crate::error::{Error, Result};
-use crate::manifest::{Origin, Problem};
 use crate::ops::ingest::rows::MOST_PROBLEMS;
 use crate::ops::ingest::summary::Counts;
-use crate::vocabulary::{EncoderName, Provenance, quote};
+use crate::problem::{Origin, Problem};
+use crate::text::quote;
+use crate::vocabulary::{EncoderName, Provenance};
 use crate::watch::Watch;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,9 +1,9 @@
 //! Repairs that lose nothing: what can be made anew is taken out, so that the next command makes it anew.
 
 use crate::catalog::{Catalog, Seal};
-use crate::dataset::layout::CATALOG;
 use crate::dataset::{Dataset, Lock, catalog_of, commit};
 use crate::error::Result;
+use crate::layout::CATALOG;
 use crate::ops::verify::windows::{layout_of, sample, unlike_kept, unlike_seen, window_part_fault};
 use crate::ops::verify::{Depth, foreign_rows, is_of_a_part, part_fault, wrong_scores};
 use crate::vocabulary::Provenance;

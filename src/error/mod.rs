@@ -3,10 +3,13 @@
 //! Every variant carries what is wrong and where; [`Error::hint`] says what to do next. Types of the
 //! packages underneath (SQLite, Parquet) stay behind a boxed source, so that they can be exchanged.
 
-use crate::encoder::HubFault;
-use crate::manifest::Problem;
-use crate::vocabulary::{is_harmful, plain};
+use crate::problem::{Problem, list_problems};
+use crate::text::{plain, shell_word};
 use std::path::{Path, PathBuf};
+
+mod hub;
+
+pub use hub::HubFault;
 
 /// The library's result.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -62,7 +65,7 @@ pub enum Error {
     #[error("query refused: {0}")]
     Query(String),
     /// Bad rows in what was to be ingested; nothing was written.
-    #[error("{}", crate::manifest::list_problems(.0))]
+    #[error("{}", list_problems(.0))]
     Manifest(Vec<Problem>),
     /// A Parquet file could not be read or written.
     #[error("{}: {reason}", shown(path))]
@@ -201,25 +204,4 @@ pub(crate) fn io_reason(e: &std::io::Error) -> String {
             chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default()
         }
     }
-}
-
-/// A path as one word of a shell command; what a terminal would obey is written as bash, zsh and ksh take it.
-pub fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
-    if !text.is_empty() && text.chars().all(safe) {
-        return text;
-    }
-    if !text.contains(is_harmful) {
-        return format!("'{}'", text.replace('\'', r"'\''"));
-    }
-    let mut word = String::from("$'");
-    for c in text.chars() {
-        match c {
-            '\'' | '\\' => word.extend(['\\', c]),
-            c if is_harmful(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| word += &format!("\\x{byte:02x}")),
-            c => word.push(c),
-        }
-    }
-    word + "'"
 }

@@ -1,0 +1,91 @@
+//! What is wrong with what a user gave, and where: `FILE:LINE: REASON`.
+
+use crate::text::plain;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where a row was written: a file and its line (1-based), or a part of it that has no line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The manifest.
+    pub file: Arc<Path>,
+    /// Line in the file as it lies there (decompressed), or entry of a list.
+    pub place: Position,
+}
+
+impl Origin {
+    /// A file as a whole.
+    pub fn whole(file: &Path) -> Origin {
+        Origin { file: file.into(), place: Position::File }
+    }
+
+    /// A row of a Parquet file, from 1.
+    pub fn row(file: &Path, row: u64) -> Origin {
+        Origin { file: file.into(), place: Position::Row(row) }
+    }
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// The file as a whole.
+    File,
+    /// Physical line, 1-based.
+    Line(u64),
+    /// Entry of a JSON list, 1-based.
+    Entry(u64),
+    /// Row of a Parquet file, 1-based.
+    Row(u64),
+    /// So many further rows, which are not listed one by one.
+    Further(u64),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display().to_string();
+        f.write_str(&plain(&file))?;
+        match self.place {
+            Position::File | Position::Further(_) => Ok(()),
+            Position::Line(n) => write!(f, ":{n}"),
+            Position::Entry(n) => write!(f, ": entry {n}"),
+            Position::Row(n) => write!(f, ": row {n}"),
+        }
+    }
+}
+
+/// One thing that is wrong with what a user gave, and where. Displays as `FILE:LINE: what is wrong`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The row.
+    pub origin: Origin,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Problem {
+    /// Further bad rows of a file, counted only.
+    pub(crate) fn further(file: Arc<Path>, rows: u64) -> Problem {
+        let reason = format!("{rows} more bad rows, not listed");
+        Problem { origin: Origin { file, place: Position::Further(rows) }, reason }
+    }
+
+    /// How many bad rows it stands for.
+    pub fn rows(&self) -> u64 {
+        match self.origin.place {
+            Position::Further(rows) => rows,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.origin, self.reason)
+    }
+}
+
+/// Problems, one per line.
+pub(crate) fn list_problems(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+}
