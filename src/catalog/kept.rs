@@ -146,7 +146,8 @@ impl Changes<'_> {
             .map_err(catalog("choose how many windows are kept"))
     }
 
-    /// Takes kept windows out, the last kept first, until they take no more than `bytes`; of how many images.
+    /// Takes kept windows out, the last kept first, until they take no more than `bytes`; of how many images. Their parts
+    /// are unused then: see [`Changes::drop_unused_parts`].
     ///
     /// # Errors
     /// SQLite's.
@@ -159,12 +160,16 @@ impl Changes<'_> {
         if total + staged > bytes {
             images += self.tx.execute("DELETE FROM staged_window_vector", []).map_err(catalog(act))? as u64;
         }
-        while total > bytes {
-            let (part, size): (i64, i64) = self
-                .tx
-                .query_row("SELECT id, bytes FROM window_part ORDER BY id DESC LIMIT 1", [], |r| Ok((r.get(0)?, r.get(1)?)))
-                .map_err(catalog(act))?;
-            images += self.forget_window_part(part)?;
+        let parts: Vec<(i64, i64)> = self
+            .tx
+            .prepare("SELECT id, bytes FROM window_part ORDER BY id DESC")
+            .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+            .map_err(catalog(act))?;
+        for (part, size) in parts {
+            if total <= bytes {
+                break;
+            }
+            images += self.execute("DELETE FROM window_vector WHERE part = ?1", part)?;
             total -= size as u64;
         }
         Ok(images)

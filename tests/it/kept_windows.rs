@@ -15,8 +15,12 @@ const IMAGES: usize = 12;
 
 impl Lab {
     fn kept_files(&self, data: &str) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = fs::read_dir(self.path(data).join("embeddings")).unwrap().map(|e| e.unwrap().path()).collect();
-        files.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("windows-"));
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(self.path(data).join("embeddings")).unwrap().map(|e| e.unwrap().path()).collect();
+        files.retain(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with("windows-") && name.ends_with(".parquet")
+        });
         files.sort();
         files
     }
@@ -151,9 +155,17 @@ fn the_same_bytes_on_any_number_of_threads_and_after_five_kills() {
     let tables = |data: &str| {
         let to = format!("{data}-tables");
         lab.ok(&["-d", data, "export", &to]);
-        let mut files: Vec<PathBuf> = fs::read_dir(lab.path(&to)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let (mut dirs, mut files) = (vec![lab.path(&to)], Vec::new());
+        while let Some(dir) = dirs.pop() {
+            for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() { dirs.push(path) } else { files.push(path) }
+            }
+        }
         files.sort();
-        files.iter().map(|file| (file.file_name().unwrap().to_owned(), fs::read(file).unwrap())).collect::<Vec<_>>()
+        files
+            .iter()
+            .map(|file| (file.strip_prefix(lab.path(&to)).unwrap().to_owned(), fs::read(file).unwrap()))
+            .collect::<Vec<_>>()
     };
     for (data, threads) in [("one", "1"), ("two", "2"), ("eight", "8")] {
         lab.ok(&["init", data]);
@@ -207,7 +219,7 @@ fn a_wrong_local_score_is_found_and_made_anew() {
         lab.change(&change);
         let (sound, said) = lab.verify();
         assert!(!sound, "{change}");
-        let fault = "the local similarities of 1 generations by \"builtin-texture\" are not what their kept windows say";
+        let fault = "the local similarities of 1 generations by `builtin-texture` are not what their kept windows say";
         assert!(said.contains(fault), "{change}: {said}");
         let repaired = lab.ok(&["verify", "--repair"]);
         assert!(repaired.contains("of 1 generations by builtin-texture are taken out"), "{repaired}");
@@ -239,7 +251,7 @@ fn where_the_encoder_is_not_at_hand_verification_says_so() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}");
     assert!(
-        said.contains("not checked: local similarities by \"builtin-texture\" against the images: the encoder is not at hand"),
+        said.contains("not checked: local similarities by `builtin-texture` against the images: the encoder is not at hand"),
         "{said}"
     );
     // What is kept is compared all the same.

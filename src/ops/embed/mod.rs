@@ -237,6 +237,12 @@ impl Dataset {
                 ));
             }
             summary.encoders.push((described.name.clone(), done));
+            if let WindowChoice::Pattern(pattern) = options.windows {
+                // What was found in other windows goes first: it would count as done.
+                let changes = self.catalog.begin()?;
+                changes.set_window_pattern(row.id, pattern)?;
+                commit(changes, &self.store)?;
+            }
             let compared = self.compare_kept(&row, options.windows, watch)?;
             let known = self.catalog.window_pattern(row.id)?;
             let images = self.catalog.count_to_look_through(row.id)?;
@@ -264,22 +270,20 @@ impl Dataset {
         Ok(summary)
     }
 
-    /// Compares the images whose windows are kept anew where the pool has changed; `None` where there were none. Where
-    /// other windows are asked for, what was found in those before goes first: it would count as done.
+    /// Compares the images whose windows are kept anew where the pool has changed; `None` where there were none, or other
+    /// windows are asked for.
     fn compare_kept(
         &mut self,
         row: &EncoderRow,
         choice: WindowChoice,
         watch: &mut Watch<'_>,
     ) -> Result<Option<(Pattern, LookedThrough)>> {
-        if let WindowChoice::Pattern(pattern) = choice {
-            let changes = self.catalog.begin()?;
-            changes.set_window_pattern(row.id, pattern)?;
-            commit(changes, &self.store)?;
-        }
-        let Some(pattern) = self.catalog.window_pattern(row.id)?.filter(|_| choice != WindowChoice::None) else {
-            return Ok(None);
+        let asked = |known: &Pattern| match choice {
+            WindowChoice::Auto => true,
+            WindowChoice::None => false,
+            WindowChoice::Pattern(pattern) => pattern == *known,
         };
+        let Some(pattern) = self.catalog.window_pattern(row.id)?.filter(asked) else { return Ok(None) };
         let compared = compare_kept(&mut self.catalog, &self.store, row, pattern, watch)?;
         Ok((compared > 0).then(|| (pattern, LookedThrough { compared, ..LookedThrough::default() })))
     }

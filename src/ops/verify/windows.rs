@@ -59,13 +59,7 @@ impl WrongWindows {
 }
 
 /// What is wrong with a part of windows, or nothing. `read`: also its bytes.
-pub fn window_part_fault(
-    catalog: &Catalog,
-    store: &Store,
-    part: &PartRow,
-    layout: Layout,
-    read: bool,
-) -> Result<Option<String>> {
+pub fn window_part_fault(catalog: &Catalog, store: &Store, part: &PartRow, layout: Layout, read: bool) -> Result<Option<String>> {
     let path = store.windows().path(part.id);
     let reader = match store.open_windows(part.id, layout) {
         Ok(reader) => reader,
@@ -297,7 +291,8 @@ pub fn verify_windows(
                 found.scores += kept.scores;
                 let wrong = kept.generations().len();
                 if wrong > 0 {
-                    let what = format!("the local similarities of {wrong} generations by {name} are not what their kept windows say");
+                    let what =
+                        format!("the local similarities of {wrong} generations by {name} are not what their kept windows say");
                     found.fault(&CatalogFault::new(what, MAKE_ANEW));
                 }
             }
