@@ -4,6 +4,7 @@
 use crate::catalog::{Content, EncoderRow, Which};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::ops::report::snapshot::Reading;
 use crate::ops::score::{Blocks, Needs};
 use crate::report::{Snapshot, blind_spot, is_clip};
 use crate::score::{Reference, cosine, near_duplicates, score_generation};
@@ -99,7 +100,8 @@ impl Dataset {
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse; or the caller wants to stop.
     pub fn audit(&self, options: &AuditOptions, watch: &mut Watch<'_>) -> Result<Audit> {
-        let (encoders, identity) = self.encoders_and_identity(options.identity.as_deref())?;
+        let snapshot = self.snapshot(options.identity.as_deref(), &Reading::default())?;
+        let (encoders, identity) = (&snapshot.encoders, &snapshot.identity);
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
         let place = |wanted: &str| names.iter().position(|name| *name == wanted);
         let clips: Vec<usize> = match &options.clip {
@@ -108,8 +110,7 @@ impl Dataset {
                 Error::request(format!("the data set has no image encoder `{clip}`"), format!("it has {}", names.join(", ")))
             })?],
         };
-        let identity_at = place(&identity).unwrap_or(0);
-        let snapshot = self.snapshot(encoders.clone(), |name| name == identity)?;
+        let identity_at = place(identity).unwrap_or(0);
         let rows = self.catalog.encoders()?;
         let row = rows.iter().find(|row| row.id == encoders[identity_at].0);
         let mut warnings = Vec::new();
@@ -141,7 +142,7 @@ impl Dataset {
         search.flags.extend(blank);
         let mut flags = search.flags;
         flags.sort_by_key(|flag| flag.flag); // stable: in the order of the keys within each kind
-        Ok(Audit { identity, flags, warnings })
+        Ok(Audit { identity: identity.clone(), flags, warnings })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::ops::report::snapshot::Reading;
 use crate::report::{CompareOptions, Comparisons, Leaderboard, Snapshot};
 use crate::vocabulary::ModelName;
 
@@ -23,10 +24,6 @@ impl Dataset {
     }
 
     fn snapshot_to_compare(&self, options: &CompareOptions) -> Result<Snapshot> {
-        let (encoders, identity) = self.encoders_and_identity(options.identity.as_deref())?;
-        let all = options.by.iter().any(|key| key.is_of_subjects());
-        let mut snapshot = self.snapshot(encoders, |name| all || name == identity)?;
-        snapshot.local = self.local_snapshot(&snapshot, &identity)?;
-        Ok(snapshot)
+        self.snapshot(options.identity.as_deref(), &Reading::keys(&options.by))
     }
 }

@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::durable::{check_target, write_whole};
 use crate::error::{Error, Result};
 use crate::image::Door;
-use crate::manifest::{ImageFolder, Located, Manifest, Prompt, RowKind, Subject};
+use crate::manifest::{ImageFolder, Located, Manifest, Prompt, PromptLine, RowKind, Subject, json_lines};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::Counts;
 use crate::ops::pool_check::{duplicates, look};
@@ -118,7 +118,7 @@ impl Dataset {
         }
         if !options.dry_run {
             if let Some(out) = &options.out {
-                write_whole(out, &manifest(&made.prompts))?;
+                write_whole(out, json_lines(made.prompts.iter().map(PromptLine::from)).as_bytes())?;
             }
             changes.commit()?;
             if of_images {
@@ -296,17 +296,4 @@ fn check_seeds(seeds: &[i64]) -> Result<()> {
         None if seeds.is_empty() => refuse("a stress test has at least one seed".into()),
         None => Ok(()),
     }
-}
-
-/// Prompts as lines of JSON, as `msdata ingest --prompts` reads them.
-fn manifest(prompts: &[Prompt]) -> Vec<u8> {
-    let mut lines = String::new();
-    for p in prompts {
-        let line = serde_json::json!({
-            "prompt_id": p.prompt_id, "text": p.text, "scene_type": p.scene_type, "subjects": p.subjects,
-        });
-        lines.push_str(&line.to_string());
-        lines.push('\n');
-    }
-    lines.into_bytes()
 }

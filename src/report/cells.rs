@@ -4,13 +4,14 @@
 //! sum would change in its last digit with the number of threads.
 
 use super::ceiling::Ceilings;
-use super::identity::identity_encoder;
 use super::keys::Keys;
 use super::local::Locals;
 use super::local_cells::LocalCells;
 use super::observations::{Observations, Scores};
 use super::warnings::warnings;
-use super::{Baseline, CellControls, Intervals, Key, KeyValue, Named, Report, ReportOptions, Row, Snapshot, Thresholds};
+use super::{
+    Baseline, Baselines, CellControls, Intervals, Key, KeyValue, Named, Report, ReportOptions, Row, Snapshot, Thresholds,
+};
 use crate::error::{Error, Result};
 use crate::score::{Clustered, Confidence, Curve, Identification, intervals};
 use polars::prelude::*;
@@ -24,7 +25,7 @@ const UNIT: &str = "unit";
 /// Nothing says which encoder decides collapse.
 pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     let names: Vec<&str> = snapshot.encoders.iter().map(|(_, name)| name.as_str()).collect();
-    let identity = identity_encoder(&names, options.identity.as_deref())?;
+    let identity = snapshot.identity.as_str();
     let scores = Scores::collect(snapshot);
     // A control is shown apart or not at all: it must not enter a mean over models.
     let apart = options.by.contains(&Key::Model);
@@ -173,6 +174,7 @@ impl CellTable<'_> {
             (images > 0).then(|| sum / images as f64)
         };
         let thresholds = self.options.thresholds.values();
+        let baselines = self.snapshot.baselines.as_ref().filter(|_| self.options.controls);
         let model = distinct.first().map(|g| self.snapshot.generations[*g].model as usize);
         Row {
             control: keys.iter().any(|(key, _)| *key == Key::Model) && model.is_some_and(|m| self.snapshot.models[m].1),
@@ -186,7 +188,7 @@ impl CellTable<'_> {
             uncollapsed: thresholds.iter().map(|t| Thresholds::name(*t)).zip(rates.iter().map(left)).collect(),
             scored,
             ci,
-            controls: self.snapshot.controls.as_ref().map(|controls| self.controls(controls, members, &distinct)),
+            controls: baselines.map(|baselines| self.controls(baselines, members, &distinct)),
             curve: self.options.curve.then(|| self.curve(members)),
             local: None,
         }
@@ -211,8 +213,8 @@ impl CellTable<'_> {
     }
 
     /// Means over a cell's generations; where it is over pairs, similarity and ceiling are means over those.
-    fn controls(&self, controls: &[super::Baselines], members: &[usize], generations: &[usize]) -> CellControls {
-        let control = |encoder: usize, generation: usize| controls[encoder].get(&self.snapshot.generations[generation].id);
+    fn controls(&self, baselines: &Baselines, members: &[usize], generations: &[usize]) -> CellControls {
+        let control = |encoder: usize, generation: usize| baselines.of[encoder].get(&self.snapshot.generations[generation].id);
         let mean = |encoder: usize, pick: &dyn Fn(&Baseline) -> Option<f64>| {
             mean_of(&generations.iter().map(|g| control(encoder, *g).and_then(pick)).collect::<Vec<_>>())
         };
@@ -221,10 +223,12 @@ impl CellTable<'_> {
             r_precision: mean(self.identity, &|c| Some(c.identification.r_precision)).unwrap_or_default(),
             mean_rank: mean(self.identity, &|c| Some(c.identification.mean_rank)).unwrap_or_default(),
         });
-        let thresholds = self.options.thresholds.values().iter().enumerate();
-        let chance_scr = thresholds
-            .map(|(t, value)| (Thresholds::name(*value), mean(self.identity, &|c| c.chance_scr.get(t).copied())))
-            .collect();
+        let chance = |threshold: f64| {
+            let at = baselines.thresholds.iter().position(|known| *known == threshold)?;
+            mean(self.identity, &|c| c.chance_scr.get(at).copied())
+        };
+        let thresholds = self.options.thresholds.values().iter();
+        let chance_scr = thresholds.map(|threshold| (Thresholds::name(*threshold), chance(*threshold))).collect();
         let by_encoder = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<Named> {
             self.names.iter().enumerate().map(|(e, name)| ((*name).to_owned(), value(e))).collect()
         };

@@ -65,6 +65,8 @@ pub struct Snapshot {
     pub generations: Vec<GenerationRow>,
     /// Encoders with image vectors: row and name, by name.
     pub encoders: Vec<(i64, String)>,
+    /// The name of the encoder that decides collapse.
+    pub identity: String,
     /// Image scores, in any order.
     pub image_scores: Vec<ImageScoreRow>,
     /// Subject scores of the encoders that the report needs, in any order.
@@ -75,14 +77,19 @@ pub struct Snapshot {
     pub composites: HashSet<i64>,
     /// Generation rows of the images that are known to be blank.
     pub blank: HashSet<i64>,
-    /// Per encoder, in the order of `encoders`; if controls were asked for.
-    pub controls: Option<Vec<Baselines>>,
+    /// Every generation against the whole pool, where that was asked for.
+    pub baselines: Option<Baselines>,
     /// Local similarities by the encoder that decides collapse, if it looked through images.
     pub local: Option<LocalSnapshot>,
 }
 
-/// The controls by one encoder, by generation row.
-pub type Baselines = HashMap<i64, Baseline>;
+/// Every generation against the whole pool.
+pub struct Baselines {
+    /// The thresholds of [`Baseline::chance_scr`], ascending.
+    pub thresholds: Vec<f64>,
+    /// Per encoder, in the order of [`Snapshot::encoders`]: by generation row.
+    pub of: Vec<HashMap<i64, Baseline>>,
+}
 
 /// What to report.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +121,8 @@ pub struct Baseline {
     pub identification: Identification,
     /// Mean similarity with the subjects it was not asked for.
     pub chance: f64,
-    /// Per threshold, SCR if it had been asked for those; by the identity encoder, otherwise empty.
+    /// Per threshold of [`Baselines::thresholds`], SCR if it had been asked for those; by the identity encoder, otherwise
+    /// empty.
     pub chance_scr: Vec<f64>,
 }
 

@@ -1,7 +1,6 @@
 //! Where models meet: the images that two of them have of the same prompt and seed, cell by cell.
 
 use super::contrast::{Contrast, ContrastColumns};
-use super::identity::identity_encoder;
 use super::keys::Keys;
 use super::local::Locals;
 use super::observations::{Observations, Scores};
@@ -119,8 +118,6 @@ impl<'a> Pairing<'a> {
                 "choose keys of prompts, seeds or subjects",
             ));
         }
-        let names: Vec<&str> = snapshot.encoders.iter().map(|(_, name)| name.as_str()).collect();
-        let identity = identity_encoder(&names, options.identity.as_deref())?;
         let keys = Keys::new(snapshot);
         let mut sides = BTreeMap::new();
         for model in 0..snapshot.models.len() as u32 {
@@ -144,7 +141,8 @@ impl<'a> Pairing<'a> {
             lines.sort_unstable();
             lines.dedup();
         }
-        let identity_at = names.iter().position(|n| *n == identity).unwrap_or(0);
+        let identity = snapshot.identity.as_str();
+        let identity_at = snapshot.encoders.iter().position(|(_, name)| name == identity).unwrap_or(0);
         let locals = Locals::new(snapshot, options.alpha);
         Ok(Pairing { snapshot, options, identity, identity_at, scores, locals, keys, sides, lines })
     }

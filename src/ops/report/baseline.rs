@@ -1,16 +1,16 @@
-//! Controls that need no new images: each scored generation against the whole pool, block by block.
+//! Baselines that need no new images: each scored generation against the whole pool, block by block.
 
 use crate::catalog::{Catalog, EncoderRow, ScoringTask, Which};
 use crate::embeddings::Store;
 use crate::error::Result;
 use crate::ops::score::{Blocks, Needs};
-use crate::report::{Baseline, Baselines};
+use crate::report::Baseline;
 use crate::score::{Reference, identification, mean, score_generation, subject_collapse_rate};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// The controls of every generation that an encoder has scored; chance SCR at these thresholds.
-pub fn controls(catalog: &Catalog, store: &Store, encoder: &EncoderRow, thresholds: &[f64]) -> Result<Baselines> {
+/// The baseline of every generation that an encoder has scored, by generation row; chance SCR at these thresholds.
+pub fn baselines(catalog: &Catalog, store: &Store, encoder: &EncoderRow, thresholds: &[f64]) -> Result<HashMap<i64, Baseline>> {
     let needs = Needs::read(catalog, encoder)?;
     let pool = needs.pool(store)?;
     let references: Vec<Vec<&Reference>> = pool.iter().map(|(_, references)| references.iter().collect()).collect();
@@ -19,7 +19,7 @@ pub fn controls(catalog: &Catalog, store: &Store, encoder: &EncoderRow, threshol
     while let Some(block) = blocks.next(catalog)? {
         let places: Vec<_> = block.iter().map(|c| c.place).collect();
         let vectors = store.gather(&places, encoder.dimension)?;
-        let control = |(candidate, vector): (&ScoringTask, &[f32])| {
+        let baseline = |(candidate, vector): (&ScoringTask, &[f32])| {
             let (similarities, _) = score_generation(vector, &references, None);
             let requested = needs.requested(candidate.prompt);
             let (mut asked, mut others) = (Vec::new(), Vec::new());
@@ -30,7 +30,7 @@ pub fn controls(catalog: &Catalog, store: &Store, encoder: &EncoderRow, threshol
             let chance_scr = thresholds.iter().map(|t| subject_collapse_rate(&others, *t)).collect();
             Some((candidate.generation, Baseline { identification, chance: mean(&others), chance_scr }))
         };
-        let block: Vec<_> = block.par_iter().zip(vectors.par_chunks_exact(encoder.dimension)).filter_map(control).collect();
+        let block: Vec<_> = block.par_iter().zip(vectors.par_chunks_exact(encoder.dimension)).filter_map(baseline).collect();
         found.extend(block);
     }
     Ok(found)

@@ -1,9 +1,11 @@
 //! Figures of the data set: which report each is drawn from, and why there is none.
 
+use crate::catalog::SubjectRow;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::ops::report::snapshot::Reading;
 use crate::plot::{self, Figure, Kind, ModelStyles};
-use crate::report::{Key, Report, ReportOptions, Thresholds};
+use crate::report::{Key, Report, ReportOptions, Snapshot, Thresholds};
 use crate::score::Confidence;
 
 /// What a figure is drawn from.
@@ -24,8 +26,24 @@ impl FigureOptions {
         (self.thresholds.values().len() - 1) / 2
     }
 
-    pub(crate) fn report(&self, data: &Dataset, by: &[Key]) -> Result<Report> {
-        let options = ReportOptions {
+    /// A report for a figure, by these keys.
+    pub(crate) fn report(&self, snapshot: &Snapshot, by: &[Key]) -> Result<Report> {
+        crate::report::build(snapshot, &self.options(by))
+    }
+
+    /// SCR by model at a hundred thresholds and those of the tables.
+    pub(crate) fn curve(&self, snapshot: &Snapshot) -> Result<Report> {
+        FigureOptions { thresholds: self.fine()?, identity: self.identity.clone() }.report(snapshot, &[Key::Model])
+    }
+
+    /// What to read for all figures at once.
+    pub(crate) fn reading(&self) -> Result<Reading> {
+        let all = FigureOptions { thresholds: self.fine()?, identity: self.identity.clone() };
+        Ok(Reading::of(&all.options(&[Key::Model])))
+    }
+
+    fn options(&self, by: &[Key]) -> ReportOptions {
+        ReportOptions {
             by: by.to_vec(),
             thresholds: self.thresholds.clone(),
             identity: self.identity.clone(),
@@ -33,15 +51,12 @@ impl FigureOptions {
             controls: !by.contains(&Key::SubjectId),
             curve: false,
             alpha: crate::report::ALPHA,
-        };
-        data.report(&options)
+        }
     }
 
-    /// SCR by model at a hundred thresholds and those of the tables.
-    pub(crate) fn curve(&self, data: &Dataset) -> Result<Report> {
-        let fine =
-            format!("0:1:0.01,{}", self.thresholds).parse().map_err(|e: String| Error::request(e, "give other thresholds"))?;
-        FigureOptions { thresholds: fine, identity: self.identity.clone() }.report(data, &[Key::Model])
+    /// A hundred thresholds and those of the tables.
+    fn fine(&self) -> Result<Thresholds> {
+        format!("0:1:0.01,{}", self.thresholds).parse().map_err(|e: String| Error::request(e, "give other thresholds"))
     }
 }
 
@@ -51,19 +66,20 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::report`]; or the data set lacks what the figure shows.
     pub fn figure(&self, kind: Kind, options: &FigureOptions) -> Result<Figure> {
-        let styles = ModelStyles::new(self.catalog.models()?);
+        let snapshot = &self.snapshot(options.identity.as_deref(), &options.reading()?)?;
+        let styles = ModelStyles::new(snapshot.models.clone());
         let figure = match kind {
-            Kind::Trend => plot::trend(&options.report(self, &[Key::Model, Key::SubjectCount])?, &styles, options.middle()),
-            Kind::Scene => plot::scene(&options.report(self, &[Key::Model, Key::SceneType])?, &styles, options.middle()),
-            Kind::Curve => plot::curve(&options.curve(self)?, &styles, &options.thresholds),
-            Kind::Tradeoff => plot::tradeoff(&options.report(self, &[Key::Model, Key::SubjectCount])?, &styles),
-            Kind::Radar => plot::radar(&options.report(self, &[Key::Model])?, &styles),
+            Kind::Trend => plot::trend(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles, options.middle()),
+            Kind::Scene => plot::scene(&options.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, options.middle()),
+            Kind::Curve => plot::curve(&options.curve(snapshot)?, &styles, &options.thresholds),
+            Kind::Tradeoff => plot::tradeoff(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles),
+            Kind::Radar => plot::radar(&options.report(snapshot, &[Key::Model])?, &styles),
             Kind::Heatmap => {
-                let labels = self.subject_labels()?;
+                let labels = subject_labels(snapshot);
                 let label = |id: &str| {
                     labels.iter().find(|(other, _)| other == id).map_or_else(|| id.to_owned(), |(_, label)| label.clone())
                 };
-                plot::heat_map(&options.report(self, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS)
+                plot::heat_map(&options.report(snapshot, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS)
             }
         };
         figure.ok_or_else(|| match kind {
@@ -78,13 +94,13 @@ impl Dataset {
             _ => Error::request("the data set has no scored generation to draw", "`msdata report` says what is missing"),
         })
     }
+}
 
-    /// Each subject's id with its id and label as figures show them.
-    pub(crate) fn subject_labels(&self) -> Result<Vec<(String, String)>> {
-        let named = |s: crate::catalog::SubjectRow| {
-            let label = if s.label == s.subject_id { s.label } else { format!("{} {}", s.subject_id, s.label) };
-            (s.subject_id, label)
-        };
-        Ok(self.catalog.subjects()?.into_iter().map(named).collect())
-    }
+/// Each subject's id with its id and label as figures show them.
+pub(crate) fn subject_labels(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let named = |s: &SubjectRow| {
+        let label = if s.label == s.subject_id { s.label.clone() } else { format!("{} {}", s.subject_id, s.label) };
+        (s.subject_id.clone(), label)
+    };
+    snapshot.subjects.iter().map(named).collect()
 }

@@ -1,16 +1,16 @@
 //! What the page shows, gathered from the catalog and its reports.
 
-use crate::catalog::FileRow;
+use crate::catalog::{EncoderRow, FileRow, SubjectScoreRow};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::image::{Door, Transparency};
-use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS};
+use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS, subject_labels};
 use crate::page::{
     Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlace, PagePlaces, PagePrompt, PageSubject,
     PageWritten, Picture,
 };
 use crate::plot::{self, ModelStyles};
-use crate::report::{ALPHA, Key};
+use crate::report::{ALPHA, Key, Snapshot};
 use crate::vocabulary::ImageStatus;
 use crate::watch::Watch;
 use serde::Serialize;
@@ -31,29 +31,30 @@ impl Dataset {
 
     fn page_data(&self, options: &PageOptions) -> Result<PageData> {
         let drawn = FigureOptions { thresholds: options.thresholds.clone(), identity: options.identity.clone() };
-        let styles = ModelStyles::new(self.catalog.models()?);
-        let by_model = drawn.report(self, &[Key::Model])?;
-        let by_count = drawn.report(self, &[Key::Model, Key::SubjectCount])?;
-        let labels: HashMap<String, String> = self.subject_labels()?.into_iter().collect();
+        let snapshot = &self.snapshot(options.identity.as_deref(), &drawn.reading()?)?;
+        let styles = ModelStyles::new(snapshot.models.clone());
+        let by_model = drawn.report(snapshot, &[Key::Model])?;
+        let by_count = drawn.report(snapshot, &[Key::Model, Key::SubjectCount])?;
+        let labels: HashMap<String, String> = subject_labels(snapshot).into_iter().collect();
         let label = |id: &str| labels.get(id).cloned().unwrap_or_else(|| id.to_owned());
         let figures = Figures {
             trend: plot::trend(&by_count, &styles, drawn.middle()),
-            scene: plot::scene(&drawn.report(self, &[Key::Model, Key::SceneType])?, &styles, drawn.middle()),
-            curve: plot::curve(&drawn.curve(self)?, &styles, &drawn.thresholds),
+            scene: plot::scene(&drawn.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, drawn.middle()),
+            curve: plot::curve(&drawn.curve(snapshot)?, &styles, &drawn.thresholds),
             tradeoff: plot::tradeoff(&by_count, &styles),
             radar: plot::radar(&by_model, &styles),
             profile: plot::profile(&by_model, &styles),
-            heat_map: plot::heat_map(&drawn.report(self, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS),
+            heat_map: plot::heat_map(&drawn.report(snapshot, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS),
         };
-        let mut shown = self.shown(&by_model.identity, &styles)?;
+        let files = Files { references: self.catalog.reference_files()?, generations: self.catalog.generation_files()? };
+        let encoders = self.catalog.encoders()?;
+        let mut shown = self.shown(snapshot, &files, &by_model.identity, &styles)?;
         shown.pictures.name();
         Ok(PageData {
             options: options.clone(),
             correlation: plot::tradeoff_correlation(&by_count, &styles),
-            digest: self.page_digest(&by_model.identity)?,
-            encoders: self
-                .catalog
-                .encoders()?
+            digest: page_digest(snapshot, &files, &encoders, &by_model.identity),
+            encoders: encoders
                 .into_iter()
                 .map(|e| PageEncoder { name: e.name.to_string(), fingerprint: e.fingerprint, dimension: e.dimension })
                 .collect(),
@@ -70,74 +71,70 @@ impl Dataset {
     }
 
     /// The pool, the prompts, the generations and their images.
-    fn shown(&self, identity: &str, styles: &ModelStyles) -> Result<ShownRows> {
+    fn shown(&self, snapshot: &Snapshot, files: &Files, identity: &str, styles: &ModelStyles) -> Result<ShownRows> {
         let mut pictures = Pictures { door: self.door.clone(), transparency: self.transparency()?, all: Vec::new() };
-        let snapshot = self.catalog.subjects()?;
-        let place: HashMap<i64, usize> = snapshot.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
+        let place: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
         let mut subjects: Vec<PageSubject> = snapshot
-            .into_iter()
-            .map(|s| PageSubject { id: s.subject_id, label: s.label, kind: s.kind, references: Vec::new() })
+            .subjects
+            .iter()
+            .map(|s| PageSubject { id: s.subject_id.clone(), label: s.label.clone(), kind: s.kind, references: Vec::new() })
             .collect();
-        for (subject, file) in self.catalog.reference_files()? {
-            subjects[place[&subject]].references.push(pictures.add(&file));
+        for (subject, file) in &files.references {
+            subjects[place[subject]].references.push(pictures.add(file));
         }
-        let prompts: Vec<PagePrompt> = self
-            .catalog
-            .prompts()?
-            .into_iter()
-            .map(|p| PagePrompt { id: p.prompt_id, text: p.text, scene_type: p.scene_type, subjects: p.subjects })
+        let prompts: Vec<PagePrompt> = snapshot
+            .prompts
+            .iter()
+            .map(|p| PagePrompt {
+                id: p.prompt_id.clone(),
+                text: p.text.clone(),
+                scene_type: p.scene_type,
+                subjects: p.subjects.clone(),
+            })
             .collect();
         let mut similarities: HashMap<i64, Vec<f64>> = HashMap::new();
-        let encoders = self.catalog.image_encoders()?;
-        if let Some((encoder, _)) = encoders.iter().find(|(_, name)| name == identity) {
-            let mut scores = self.catalog.subject_scores(*encoder)?;
-            scores.sort_unstable_by_key(|s| (s.generation, s.ordinal));
-            scores.into_iter().for_each(|s| similarities.entry(s.generation).or_default().push(s.similarity));
+        for s in scores_of(snapshot, identity) {
+            similarities.entry(s.generation).or_default().push(s.similarity);
         }
         let mut clip_t: HashMap<i64, f64> = HashMap::new();
-        for score in self.catalog.image_scores()? {
+        for score in &snapshot.image_scores {
             if let Some(value) = score.clip_t {
                 clip_t.entry(score.generation).or_insert(value);
             }
         }
-        let places = match encoders.iter().find(|(_, name)| name == identity) {
-            Some((encoder, _)) => self.places(*encoder, identity)?,
+        let places = match snapshot.encoders.iter().find(|(_, name)| name == identity) {
+            Some((encoder, _)) => self.places(snapshot, *encoder)?,
             None => HashMap::new(),
         };
-        let models = self.catalog.models()?;
         let model_places: HashMap<&str, usize> = styles.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
-        let place_of = |model: u32| model_places.get(models[model as usize].0.as_str()).copied();
-        let snapshot: Vec<_> = self.catalog.generations()?.into_iter().filter(|g| place_of(g.model).is_some()).collect();
-        let kept = sample(&prompts, snapshot.iter().map(|g| g.prompt as usize));
-        let mut files = self.catalog.generation_files()?;
+        let place_of = |model: u32| model_places.get(snapshot.models[model as usize].0.as_str()).copied();
+        let known: Vec<_> = snapshot.generations.iter().filter(|g| place_of(g.model).is_some()).collect();
+        let kept = sample(&prompts, known.iter().map(|g| g.prompt as usize));
         let mut generations = Vec::new();
-        for fact in snapshot.iter().filter(|g| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)))) {
-            let (Some(model), Some(file)) = (place_of(fact.model), files.remove(&fact.id)) else { continue };
+        for row in known.iter().filter(|g| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)))) {
+            let (Some(model), Some(file)) = (place_of(row.model), files.generations.get(&row.id)) else { continue };
             generations.push(PageGeneration {
                 model,
-                prompt: fact.prompt as usize,
-                seed: fact.seed,
-                picture: pictures.add(&file),
-                similarities: similarities.remove(&fact.id),
-                clip_t: clip_t.get(&fact.id).copied(),
-                places: fact.size.and_then(|size| {
-                    let subjects = prompts[fact.prompt as usize].subjects.len();
+                prompt: row.prompt as usize,
+                seed: row.seed,
+                picture: pictures.add(file),
+                similarities: similarities.remove(&row.id),
+                clip_t: clip_t.get(&row.id).copied(),
+                places: row.size.and_then(|size| {
+                    let subjects = prompts[row.prompt as usize].subjects.len();
                     places
-                        .get(&fact.id)
+                        .get(&row.id)
                         .map(|places| PagePlaces { size, subjects: (0..subjects).map(|o| places.get(&o).cloned()).collect() })
                 }),
             });
         }
-        let left_out = snapshot.len() - generations.len();
+        let left_out = known.len() - generations.len();
         Ok(ShownRows { subjects, prompts, generations, pictures, left_out })
     }
 
     /// The place of each requested subject by generation row and position in the prompt.
-    fn places(&self, encoder: i64, identity: &str) -> Result<HashMap<i64, HashMap<usize, PagePlace>>> {
-        let (encoders, _) = self.encoders_and_identity(Some(identity))?;
-        let mut snapshot = self.snapshot(encoders, |_| false)?;
-        snapshot.local = self.local_snapshot(&snapshot, identity)?;
-        let verdicts = crate::report::verdicts(&snapshot, ALPHA);
+    fn places(&self, snapshot: &Snapshot, encoder: i64) -> Result<HashMap<i64, HashMap<usize, PagePlace>>> {
+        let verdicts = crate::report::verdicts(snapshot, ALPHA);
         let mut places: HashMap<i64, HashMap<usize, PagePlace>> = HashMap::new();
         // An image that was looked through and in which nobody has a place is known to have none.
         for generation in verdicts.keys() {
@@ -151,55 +148,54 @@ impl Dataset {
         }
         Ok(places)
     }
+}
 
-    /// What the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and encoders, and the
-    /// similarities by the identity encoder, one JSON array a line, sorted by key. Images count by their content,
-    /// not by where they lie.
-    fn page_digest(&self, identity: &str) -> Result<String> {
-        let mut digest = PageDigest(blake3::Hasher::new());
-        let mut references: HashMap<i64, Vec<Option<String>>> = HashMap::new();
-        for (subject, file) in self.catalog.reference_files()? {
-            references.entry(subject).or_default().push(file.blake3);
-        }
-        let subjects = self.catalog.subjects()?;
-        for s in &subjects {
-            digest.row(&("subject", &s.subject_id, &s.label, s.kind, references.get(&s.id)));
-        }
-        let prompts = self.catalog.prompts()?;
-        for p in &prompts {
-            let requested: Vec<&str> = p.subjects.iter().map(|s| subjects[*s].subject_id.as_str()).collect();
-            digest.row(&("prompt", &p.prompt_id, &p.text, p.scene_type, requested));
-        }
-        for encoder in self.catalog.encoders()? {
-            digest.row(&("encoder", encoder.name.as_str(), &encoder.fingerprint));
-        }
-        let mut scores: HashMap<i64, Vec<(u32, f64)>> = HashMap::new();
-        if let Some((encoder, _)) = self.catalog.image_encoders()?.iter().find(|(_, name)| name == identity) {
-            for s in self.catalog.subject_scores(*encoder)? {
-                scores.entry(s.generation).or_default().push((s.ordinal, s.similarity));
-            }
-        }
-        let (models, files) = (self.catalog.models()?, self.catalog.generation_files()?);
-        for g in self.catalog.generations()? {
-            let (model, control) = &models[g.model as usize];
-            let file = files.get(&g.id);
-            let mut similarities = scores.remove(&g.id).unwrap_or_default();
-            similarities.sort_unstable_by_key(|(ordinal, _)| *ordinal);
-            let similarities: Vec<f64> = similarities.into_iter().map(|(_, similarity)| similarity).collect();
-            let prompt = &prompts[g.prompt as usize].prompt_id;
-            digest.row(&(
-                "generation",
-                model,
-                control,
-                prompt,
-                g.seed,
-                file.map(|f| f.status),
-                file.map(|f| &f.blake3),
-                similarities,
-            ));
-        }
-        Ok(digest.0.finalize().to_hex().to_string())
+/// The image files of references, with their subjects' rows, and of generations, by row.
+struct Files {
+    references: Vec<(i64, FileRow)>,
+    generations: HashMap<i64, FileRow>,
+}
+
+/// The subject scores by an encoder, by generation row and position in the prompt.
+fn scores_of<'s>(snapshot: &'s Snapshot, encoder: &str) -> Vec<&'s SubjectScoreRow> {
+    let id = snapshot.encoders.iter().find(|(_, name)| name == encoder).map(|(id, _)| *id);
+    let mut scores: Vec<_> = snapshot.subject_scores.iter().filter(|s| Some(s.encoder) == id).collect();
+    scores.sort_unstable_by_key(|s| (s.generation, s.ordinal));
+    scores
+}
+
+/// What the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and encoders, and the
+/// similarities by the identity encoder, one JSON array per line, sorted by key. Images count by their content,
+/// not by where they lie.
+fn page_digest(snapshot: &Snapshot, files: &Files, encoders: &[EncoderRow], identity: &str) -> String {
+    let mut digest = PageDigest(blake3::Hasher::new());
+    let mut references: HashMap<i64, Vec<Option<&String>>> = HashMap::new();
+    for (subject, file) in &files.references {
+        references.entry(*subject).or_default().push(file.blake3.as_ref());
     }
+    for s in &snapshot.subjects {
+        digest.row(&("subject", &s.subject_id, &s.label, s.kind, references.get(&s.id)));
+    }
+    for p in &snapshot.prompts {
+        let requested: Vec<_> = p.subjects.iter().map(|s| &snapshot.subjects[*s].subject_id).collect();
+        digest.row(&("prompt", &p.prompt_id, &p.text, p.scene_type, requested));
+    }
+    for encoder in encoders {
+        digest.row(&("encoder", encoder.name.as_str(), &encoder.fingerprint));
+    }
+    let mut scores: HashMap<i64, Vec<f64>> = HashMap::new();
+    for s in scores_of(snapshot, identity) {
+        scores.entry(s.generation).or_default().push(s.similarity);
+    }
+    for g in &snapshot.generations {
+        let (model, control) = &snapshot.models[g.model as usize];
+        let file = files.generations.get(&g.id);
+        let prompt = &snapshot.prompts[g.prompt as usize].prompt_id;
+        let similarities = scores.remove(&g.id).unwrap_or_default();
+        let (status, content) = (file.map(|f| f.status), file.map(|f| &f.blake3));
+        digest.row(&("generation", model, control, prompt, g.seed, status, content, similarities));
+    }
+    digest.0.finalize().to_hex().to_string()
 }
 
 struct ShownRows {

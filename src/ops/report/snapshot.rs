@@ -1,0 +1,127 @@
+//! What reports, comparisons, figures and the page are made from: read once.
+
+use super::baseline::baselines;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::report::{Baselines, Key, LocalSnapshot, ReportOptions, Snapshot, identity_encoder};
+use std::collections::{BTreeSet, HashMap};
+
+/// What to read beside what every report needs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading {
+    /// Subject scores of all encoders, not only of the one that decides collapse: they are many.
+    all_subject_scores: bool,
+    /// Baselines, with chance SCR at these thresholds.
+    baselines: Option<Vec<f64>>,
+}
+
+impl Reading {
+    /// What a report needs.
+    pub(crate) fn of(options: &ReportOptions) -> Reading {
+        Reading {
+            all_subject_scores: options.controls || Reading::keys(&options.by).all_subject_scores,
+            baselines: options.controls.then(|| options.thresholds.values().to_vec()),
+        }
+    }
+
+    /// What cells by these keys need.
+    pub(crate) fn keys(by: &[Key]) -> Reading {
+        Reading { all_subject_scores: by.iter().any(|key| key.is_of_subjects()), baselines: None }
+    }
+}
+
+impl Dataset {
+    /// Everything that is scored, as of this moment.
+    ///
+    /// # Errors
+    /// There are no vectors yet, or nothing says which encoder decides collapse.
+    pub(crate) fn snapshot(&self, identity: Option<&str>, reading: &Reading) -> Result<Snapshot> {
+        let (encoders, identity) = self.encoders_and_identity(identity)?;
+        let mut subject_scores = Vec::new();
+        for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == identity) {
+            subject_scores.extend(self.catalog.subject_scores(*id)?);
+        }
+        let baselines = match &reading.baselines {
+            Some(thresholds) => Some(self.baselines(&encoders, &identity, thresholds)?),
+            None => None,
+        };
+        let mut snapshot = Snapshot {
+            models: self.catalog.models()?,
+            subjects: self.catalog.subjects()?,
+            prompts: self.catalog.prompts()?,
+            generations: self.catalog.generations()?,
+            image_scores: self.catalog.image_scores()?,
+            subject_scores,
+            encoders,
+            identity,
+            cut_prompts: self.catalog.cut_prompts()?,
+            composites: self.catalog.current_composites()?,
+            blank: self.catalog.blank_generations()?,
+            baselines,
+            local: None,
+        };
+        snapshot.local = self.local_snapshot(&snapshot)?;
+        Ok(snapshot)
+    }
+
+    fn baselines(&self, encoders: &[(i64, String)], identity: &str, thresholds: &[f64]) -> Result<Baselines> {
+        let rows = self.catalog.encoders()?;
+        let mut of = Vec::with_capacity(encoders.len());
+        for (id, name) in encoders {
+            let thresholds = if name == identity { thresholds } else { &[] };
+            of.push(match rows.iter().find(|row| row.id == *id) {
+                Some(row) => baselines(&self.catalog, &self.store, row, thresholds)?,
+                None => HashMap::new(),
+            });
+        }
+        Ok(Baselines { thresholds: thresholds.to_vec(), of })
+    }
+
+    /// The image encoders, row and name, and the name of the one that decides collapse.
+    fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, String)>, String)> {
+        let encoders = self.catalog.image_encoders()?;
+        if encoders.is_empty() && self.catalog.image_count()? == 0 {
+            return Err(Error::request(
+                "the data set is empty, so there is nothing to report",
+                "fill it with `msdata ingest --subjects FILE --prompts FILE --generations FILE`",
+            ));
+        }
+        let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
+        let identity = identity_encoder(&names, wanted)?.to_owned();
+        Ok((encoders, identity))
+    }
+
+    /// What the windows of an encoder say; `None` where it looked through nothing.
+    fn local_snapshot(&self, snapshot: &Snapshot) -> Result<Option<LocalSnapshot>> {
+        let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| *name == snapshot.identity) else { return Ok(None) };
+        let Some(pattern) = self.catalog.window_pattern(*encoder)? else { return Ok(None) };
+        let place: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
+        let mut by_generation: HashMap<i64, Vec<(usize, f32)>> = HashMap::new();
+        let mut subjects = BTreeSet::new();
+        self.catalog.each_local_score(*encoder, |generation, score| {
+            let subject = place[&score.subject];
+            subjects.insert(subject);
+            by_generation.entry(generation).or_default().push((subject, score.local as f32));
+        })?;
+        let pool: Vec<usize> = subjects.into_iter().collect();
+        let in_pool: HashMap<usize, usize> = pool.iter().enumerate().map(|(at, subject)| (*subject, at)).collect();
+        let mut local = LocalSnapshot {
+            pattern,
+            rows: HashMap::with_capacity(by_generation.len()),
+            similarities: Vec::with_capacity(by_generation.len() * pool.len()),
+            found: Vec::new(),
+            text_only: self.catalog.text_only_models()?,
+            pool,
+        };
+        for generation in &snapshot.generations {
+            // Every generation has all of the pool, or is not there.
+            let Some(mut scores) = by_generation.remove(&generation.id) else { continue };
+            scores.sort_unstable_by_key(|(subject, _)| *subject);
+            local.rows.insert(generation.id, local.similarities.len());
+            local.similarities.extend(scores.iter().map(|(_, value)| *value));
+        }
+        let found = self.catalog.found_places(*encoder)?;
+        local.found = found.iter().map(|(generation, at)| (*generation, in_pool[&place[&at.subject]], at.local as f32)).collect();
+        Ok((!local.rows.is_empty()).then_some(local))
+    }
+}
