@@ -16,6 +16,7 @@
 //! | `results` | what a digest and a backup read beside them |
 //! | `windows` | local similarities |
 //! | `kept` | windows' vectors that are kept |
+//! | `dense` | the references of dense windows |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds that are asked of every prompt |
 //! | `sql` | the user's own queries |
@@ -29,6 +30,7 @@
 //! enforced. No other module of the library speaks to SQLite.
 
 mod appearance;
+mod dense;
 mod embedding;
 mod entries;
 mod images;

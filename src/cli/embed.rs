@@ -33,8 +33,9 @@ pub struct Embedding {
     /// The library of ONNX Runtime, or its directory [default: found; see `msdata embed --help`]
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
-    /// Where in the images to look for each subject: none, fast (34 windows of an image), full (83), fine (285), or
-    /// auto: those looked through before, else full on a GPU and fast on a CPU that does it in ten minutes
+    /// Where in the images to look for each subject: none, fast (34 windows of an image), full (83), fine (109, smaller ones among them), dense
+    /// (83 by one pass of an encoder with a spatial output), or auto: those looked through before, else full on a GPU
+    /// and fast on a CPU that does it in ten minutes
     #[arg(long, value_name = "WINDOWS", default_value = "auto")]
     windows: WindowChoice,
     /// How much room the windows' vectors may take that are kept in the data set, so that a new reference costs no new

@@ -50,7 +50,7 @@ pub fn export_schema(dimension: usize) -> SchemaRef {
     ]))
 }
 
-/// In parts of windows: x, y and side of each window, 32-bit, little-endian.
+/// In parts of windows: x, y, width and height of each window, 32-bit, little-endian.
 pub const SQUARES: &str = "squares";
 /// In parts of windows: the windows' vectors one after another, float16, little-endian.
 pub const WINDOWS: &str = "windows";

@@ -3,7 +3,7 @@
 use super::columns::{SOURCE, SQUARES, WINDOWS, window_schema};
 use super::part::{FinishedPart, HashedWriter, blake3_of};
 use crate::error::{Error, Result};
-use crate::windows::Square;
+use crate::windows::Rectangle;
 use arrow::array::{ArrayRef, AsArray, FixedSizeBinaryBuilder, RecordBatch};
 use half::f16;
 use parquet::arrow::arrow_reader::{
@@ -20,8 +20,8 @@ use std::sync::Arc;
 /// Bytes of a row group.
 const ROW_GROUP_BYTES: usize = 16 << 20;
 
-/// Bytes of a square: x, y and side, 32-bit.
-const SQUARE_BYTES: usize = 12;
+/// Bytes of a square: x, y, width and height, 32-bit.
+const SQUARE_BYTES: usize = 16;
 
 /// What a row of a part of windows holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,22 +55,27 @@ pub struct KeptWindows {
     /// BLAKE3 of the image's file.
     pub source: [u8; 32],
     /// Where each window lies.
-    pub squares: Vec<Square>,
+    pub squares: Vec<Rectangle>,
     /// The windows' vectors, one after another: numbers that float16 has.
     pub vectors: Vec<f32>,
 }
 
 impl KeptWindows {
     /// The squares and the vectors as bytes, little-endian.
-    pub fn to_bytes(squares: &[Square], vectors: &[f32]) -> (Vec<u8>, Vec<u8>) {
-        let squares = squares.iter().flat_map(|square| [square.x, square.y, square.side]).flat_map(u32::to_le_bytes).collect();
+    pub fn to_bytes(squares: &[Rectangle], vectors: &[f32]) -> (Vec<u8>, Vec<u8>) {
+        let squares = squares.iter().flat_map(|square| [square.x, square.y, square.width, square.height]).flat_map(u32::to_le_bytes).collect();
         (squares, vectors.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect())
     }
 
     /// What [`KeptWindows::to_bytes`] made bytes of.
     pub fn from_bytes(source: [u8; 32], squares: &[u8], vectors: &[u8]) -> KeptWindows {
         let number = |bytes: &[u8]| bytes.iter().rev().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
-        let square = |bytes: &[u8]| Square { x: number(&bytes[..4]), y: number(&bytes[4..8]), side: number(&bytes[8..]) };
+        let square = |bytes: &[u8]| Rectangle {
+            x: number(&bytes[..4]),
+            y: number(&bytes[4..8]),
+            width: number(&bytes[8..12]),
+            height: number(&bytes[12..]),
+        };
         KeptWindows {
             source,
             squares: squares.chunks_exact(SQUARE_BYTES).map(square).collect(),

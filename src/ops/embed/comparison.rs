@@ -5,13 +5,14 @@ use crate::embeddings::Store;
 use crate::error::Result;
 use crate::ops::score::Needs;
 use crate::score::{Compared, Local, Places, Pool, Reference, most_similar};
-use crate::windows::Square;
+use crate::windows::{Pattern, Rectangle};
 use std::collections::HashMap;
 
 /// The subjects that windows are compared with by an encoder: those whose references all have vectors.
 pub struct Comparison {
     needs: Needs,
     pool: Pool,
+    dimension: usize,
     /// Subject rows of the pool, in its order.
     ids: Vec<i64>,
     /// Where each is in the pool.
@@ -19,15 +20,26 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Reads the pool; `None` where it is empty.
-    pub fn read(catalog: &Catalog, store: &Store, row: &EncoderRow) -> Result<Option<Comparison>> {
+    /// Reads the pool; `None` where it is empty. Dense windows have references of their own.
+    pub fn read(catalog: &Catalog, store: &Store, row: &EncoderRow, pattern: Pattern) -> Result<Option<Comparison>> {
         let needs = Needs::read(catalog, row)?;
-        let (ids, references): (Vec<i64>, Vec<Vec<Reference>>) = needs.pool(store)?.into_iter().unzip();
-        let references: Vec<Vec<&[f32]>> =
-            references.iter().map(|all| all.iter().map(|r| r.vector.as_slice()).collect()).collect();
+        let (ids, references): (Vec<i64>, Vec<Vec<Vec<f32>>>) = match pattern {
+            Pattern::Dense => catalog.dense_pool(row.id)?.into_iter().unzip(),
+            _ => {
+                let vectors = |(id, all): (i64, Vec<Reference>)| (id, all.into_iter().map(|r| r.vector).collect());
+                needs.pool(store)?.into_iter().map(vectors).unzip()
+            }
+        };
+        let dimension = references.first().and_then(|all| all.first()).map_or(0, Vec::len);
+        let references: Vec<Vec<&[f32]>> = references.iter().map(|all| all.iter().map(Vec::as_slice).collect()).collect();
         let Some(pool) = Pool::new(&references) else { return Ok(None) };
         let place = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-        Ok(Some(Comparison { needs, pool, ids, place }))
+        Ok(Some(Comparison { needs, pool, dimension, ids, place }))
+    }
+
+    /// Numbers in a vector.
+    pub fn dimension(&self) -> usize {
+        self.dimension
     }
 
     /// Where a subject row is in the pool.
@@ -51,7 +63,7 @@ impl Comparison {
     }
 
     /// What the windows of an image say of these generations with it, each given with its prompt's row.
-    pub fn scores(&self, generations: &[(i64, i64)], squares: &[Square], vectors: &[f32]) -> Vec<WindowScore> {
+    pub fn scores(&self, generations: &[(i64, i64)], squares: &[Rectangle], vectors: &[f32]) -> Vec<WindowScore> {
         let Compared { locals, cosines } = self.pool.compare(vectors);
         let local = |(subject, local): (&i64, &Local)| LocalScore {
             subject: *subject,
@@ -72,7 +84,7 @@ impl Comparison {
     }
 
     /// The place that each subject of a prompt has to itself. A subject that is not in the pool has none.
-    fn requested(&self, prompt: i64, squares: &[Square], cosines: &[f64], places: &Places) -> Vec<SubjectPlace> {
+    fn requested(&self, prompt: i64, squares: &[Rectangle], cosines: &[f64], places: &Places) -> Vec<SubjectPlace> {
         let requested: Vec<(u32, usize)> =
             (0..).zip(self.needs.requested(prompt)).filter_map(|(ordinal, id)| Some((ordinal, self.place_of(*id)?))).collect();
         let subjects: Vec<usize> = requested.iter().map(|(_, subject)| *subject).collect();
@@ -91,7 +103,7 @@ impl Comparison {
 
     /// Of each subject the windows that resemble it most, the best first; one that is one place with a better one is
     /// that place.
-    fn found(&self, squares: &[Square], cosines: &[f64], places: &Places) -> Vec<FoundPlace> {
+    fn found(&self, squares: &[Rectangle], cosines: &[f64], places: &Places) -> Vec<FoundPlace> {
         let pool = self.ids.len();
         let mut windows: Vec<(usize, usize, f64)> = cosines
             .chunks_exact(pool)

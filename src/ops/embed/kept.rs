@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::ops::embed::comparison::Comparison;
 use crate::vocabulary::Provenance;
 use crate::watch::Watch;
-use crate::windows::{Pattern, Square};
+use crate::windows::{Pattern, Rectangle};
 use rayon::prelude::*;
 
 /// Bytes of windows on the stage that are written as one part.
@@ -37,14 +37,15 @@ impl Keeper {
     /// One that keeps to the room that the user gave.
     pub fn of(catalog: &Catalog, row: &EncoderRow, pattern: Pattern) -> Result<Keeper> {
         let layout = layout(row, pattern);
-        let limit = catalog.keep_bytes()?;
+        // Dense windows are exact and cost one pass an image: they are not kept.
+        let limit = if pattern == Pattern::Dense { 0 } else { catalog.keep_bytes()? };
         let room = limit.saturating_sub(catalog.kept_bytes()?);
         let staged = catalog.staged_windows(row.id)? * layout.bytes();
         Ok(Keeper { encoder: row.id, layout, room, staged, refused: 0, keeps: limit > 0 })
     }
 
     /// Keeps the windows of an image, together with the other changes; if there is room.
-    pub fn keep(&mut self, changes: &Changes<'_>, source: &[u8; 32], squares: &[Square], vectors: &[f32]) -> Result<()> {
+    pub fn keep(&mut self, changes: &Changes<'_>, source: &[u8; 32], squares: &[Rectangle], vectors: &[f32]) -> Result<()> {
         let bytes = self.layout.bytes();
         if bytes > self.room || squares.len() != self.layout.windows {
             self.refused += u64::from(self.keeps);
@@ -104,7 +105,7 @@ pub fn compare_kept(
     if total == 0 {
         return Ok(0);
     }
-    let Some(comparison) = Comparison::read(catalog, store, row)? else { return Ok(0) };
+    let Some(comparison) = Comparison::read(catalog, store, row, pattern)? else { return Ok(0) };
     let layout = layout(row, pattern);
     let limit = (BLOCK_BYTES / layout.bytes()).max(1) as usize;
     let (mut after, mut done) = (VectorPlace { part: 0, row: 0 }, 0);

@@ -14,7 +14,7 @@ use crate::ops::verify::{Chance, Depth, Verification, is_of_a_part, without_pref
 use crate::score::Compared;
 use crate::text::quote;
 use crate::watch::Watch;
-use crate::windows::Square;
+use crate::windows::Rectangle;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -130,7 +130,7 @@ pub fn unlike_kept(
 ) -> Result<WrongWindows> {
     let mut found = WrongWindows::default();
     let Some(pattern) = catalog.window_pattern(encoder.id)? else { return Ok(found) };
-    let Some(comparison) = Comparison::read(catalog, store, encoder)? else { return Ok(found) };
+    let Some(comparison) = Comparison::read(catalog, store, encoder, pattern)? else { return Ok(found) };
     let layout = layout(encoder, pattern);
     let block = (BLOCK_BYTES / layout.bytes()).max(1) as usize;
     for part in catalog.window_parts()?.into_iter().filter(|part| part.encoder == encoder.id) {
@@ -186,7 +186,7 @@ pub fn unlike_seen(
         let first = catalog.images_looked_through(row.id, &[0; 32], limit - tasks.len())?;
         tasks.extend(first.into_iter().filter(|task| task.source <= *after));
     }
-    let comparison = Comparison::read(catalog, store, row)?;
+    let comparison = Comparison::read(catalog, store, row, pattern)?;
     let Some(comparison) = comparison.filter(|_| !tasks.is_empty()) else { return Ok(Ok(found)) };
     let mut encoder = match at_hand(catalog, row) {
         Ok(encoder) => encoder,
@@ -198,10 +198,10 @@ pub fn unlike_seen(
         // A file that is another by now, or cannot be read, is told of already.
         let Some((squares, vectors)) = see(task, &reading, &mut encoder)? else { continue };
         let Compared { locals, cosines } = comparison.compare(&vectors);
-        let place: HashMap<Square, usize> = squares.iter().enumerate().map(|(at, square)| (*square, at)).rev().collect();
+        let place: HashMap<Rectangle, usize> = squares.iter().enumerate().map(|(at, square)| (*square, at)).rev().collect();
         let pool = comparison.subjects();
         let near = |a: f64, b: f64| (a - b).abs() <= TOLERANCE;
-        let at = |square: Square| Some(&cosines[*place.get(&square)? * pool..][..pool]);
+        let at = |square: Rectangle| Some(&cosines[*place.get(&square)? * pool..][..pool]);
         // The best, but for what the tolerance leaves open.
         let leads = |row: &[f64], subject: usize| row.iter().all(|other| *other <= row[subject] + 2.0 * TOLERANCE);
         let known = catalog.window_scores_of(row.id, &task.source)?;

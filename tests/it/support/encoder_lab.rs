@@ -49,10 +49,15 @@ impl Lab {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let home = Home::from_env().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
         command.args(arguments).current_dir(self.dir.path()).env("MSDATA_HOME", self.path("home"));
-        command.env("ORT_DYLIB_PATH", home.runtime_library.unwrap_or(home.data)).output().unwrap()
+        command.env("ORT_DYLIB_PATH", home.runtime_library.unwrap_or(home.data));
+        command
     }
 
     /// A data set with the input in it, embedded by an encoder; how that ended, and what was said.
