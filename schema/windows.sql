@@ -74,6 +74,44 @@ CREATE TABLE window_failure (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX window_failure_by_image ON window_failure (image);
 
+-- How many bytes the windows' vectors that are kept may take, of all encoders together.
+CREATE TABLE window_choice (
+    only       INTEGER PRIMARY KEY CHECK (only = 1),
+    keep_bytes INTEGER NOT NULL CHECK (keep_bytes >= 0)
+) STRICT;
+INSERT INTO window_choice (only, keep_bytes) VALUES (1, 4000000000);
+
+-- An immutable Parquet file of windows' vectors, written before its row as a part is. AUTOINCREMENT: a file name is
+-- never used twice.
+CREATE TABLE window_part (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    encoder INTEGER NOT NULL REFERENCES encoder (id),
+    rows    INTEGER NOT NULL CHECK (rows > 0),
+    bytes   INTEGER NOT NULL CHECK (bytes > 0),
+    blake3  BLOB    NOT NULL CHECK (length(blake3) = 32)
+) STRICT;
+
+-- Where the windows' vectors of an image lie, by the BLAKE3 of its file. What is not here was not kept, and is looked
+-- through again when the pool changes.
+CREATE TABLE window_vector (
+    source  BLOB    NOT NULL CHECK (length(source) = 32),
+    encoder INTEGER NOT NULL REFERENCES window_set (encoder) ON DELETE CASCADE,
+    part    INTEGER NOT NULL REFERENCES window_part (id),
+    row     INTEGER NOT NULL CHECK (row >= 0),
+    PRIMARY KEY (source, encoder)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX window_vector_by_place ON window_vector (part, row);
+
+-- Windows' vectors on their way into a part, committed with the scores that they gave.
+CREATE TABLE staged_window_vector (
+    id      INTEGER PRIMARY KEY,
+    source  BLOB    NOT NULL CHECK (length(source) = 32),
+    encoder INTEGER NOT NULL REFERENCES window_set (encoder) ON DELETE CASCADE,
+    squares BLOB    NOT NULL,                        -- x, y, width, height of each window: 32-bit, little-endian
+    vectors BLOB    NOT NULL,                        -- float16, little-endian
+    UNIQUE (source, encoder)
+) STRICT;
+
 -- The references of dense windows: means of the cells of a spatial output, one vector for each content. Little-endian
 -- float32.
 CREATE TABLE dense_reference (
@@ -162,7 +200,25 @@ CREATE TRIGGER windows_of_changed_encoder AFTER UPDATE OF fingerprint ON encoder
 BEGIN
     DELETE FROM window_score WHERE encoder = new.id;
     DELETE FROM window_failure WHERE encoder = new.id;
+    DELETE FROM window_vector WHERE encoder = new.id;
+    DELETE FROM staged_window_vector WHERE encoder = new.id;
     DELETE FROM dense_reference WHERE encoder = new.id;
+END;
+
+-- Vectors of a content go with the last image that has it.
+
+CREATE TRIGGER kept_windows_of_changed_image AFTER UPDATE OF blake3 ON image
+WHEN old.blake3 IS NOT NULL AND new.blake3 IS NOT old.blake3 AND NOT EXISTS (SELECT 1 FROM image WHERE blake3 = old.blake3)
+BEGIN
+    DELETE FROM window_vector WHERE source = old.blake3;
+    DELETE FROM staged_window_vector WHERE source = old.blake3;
+END;
+
+CREATE TRIGGER kept_windows_of_lost_image AFTER DELETE ON image
+WHEN old.blake3 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM image WHERE blake3 = old.blake3)
+BEGIN
+    DELETE FROM window_vector WHERE source = old.blake3;
+    DELETE FROM staged_window_vector WHERE source = old.blake3;
 END;
 
 CREATE TRIGGER windows_of_new_dense_reference AFTER INSERT ON dense_reference

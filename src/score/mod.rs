@@ -38,7 +38,7 @@ pub use duplicates::{NearDuplicate, near_duplicates};
 pub use identification::{Identification, identification};
 pub use instrument::{Told, Trial};
 pub use interval::{Clustered, Confidence, REPLICATES, interval_of_difference, intervals, quantile, replicate_means};
-pub use local::{Local, Pool, pool_mean};
+pub use local::{Compared, Local, Pool, pool_mean};
 pub use null::OWN_NULL;
 pub use places::{Places, most_similar};
 pub use presence::{Evidence, NoVerdict, Presence, Question, Request, Requests, calibrated_collapse_rate, presence};

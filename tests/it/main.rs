@@ -26,6 +26,7 @@ mod hub;
 mod image_files;
 mod ingestion;
 mod interop;
+mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
 mod module_order;

@@ -97,7 +97,7 @@ impl Lab {
     }
 
     /// Everything that was found in the windows.
-    fn found(&self) -> String {
+    pub fn found(&self) -> String {
         self.sql("SELECT * FROM local_scores ORDER BY model, prompt_id, seed, subject_id")
             + &self.sql("SELECT * FROM subject_places ORDER BY model, prompt_id, seed, ordinal")
     }
