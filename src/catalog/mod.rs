@@ -31,6 +31,7 @@
 mod appearance;
 mod embedding;
 mod entries;
+mod ids;
 mod images;
 mod kept;
 mod paths;
