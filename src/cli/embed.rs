@@ -1,10 +1,10 @@
 use super::ingest::name_unusable;
-use super::report::size;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::encoder::{Batch, Device};
 use msdata::image::Transparency;
 use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, LookedThrough, WindowChoice};
+use msdata::page::size;
 use msdata::text::plain;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
