@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn windows_that_touch_do_not_overlap() {
-        let square = |x, y, side| Square { x, y, side };
+        let square = |x, y, side| Rectangle { x, y, width: side, height: side };
         assert!(!square(0, 0, 10).overlaps(square(10, 0, 5)) && !square(10, 0, 5).overlaps(square(0, 0, 10)));
         assert!(square(0, 0, 10).overlaps(square(9, 9, 5)) && square(0, 0, 10).overlaps(square(3, 3, 2)));
         assert!(!square(0, 0, 10).overlaps(square(3, 12, 5)));

@@ -63,7 +63,11 @@ pub struct KeptWindows {
 impl KeptWindows {
     /// The squares and the vectors as bytes, little-endian.
     pub fn to_bytes(squares: &[Rectangle], vectors: &[f32]) -> (Vec<u8>, Vec<u8>) {
-        let squares = squares.iter().flat_map(|square| [square.x, square.y, square.width, square.height]).flat_map(u32::to_le_bytes).collect();
+        let squares = squares
+            .iter()
+            .flat_map(|square| [square.x, square.y, square.width, square.height])
+            .flat_map(u32::to_le_bytes)
+            .collect();
         (squares, vectors.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect())
     }
 

@@ -32,7 +32,7 @@ impl Trial {
         let (mut shows, mut cosines) = (Vec::new(), Vec::new());
         for (subject, vector) in pictures {
             shows.push(subject);
-            cosines.extend(pool.cosines(vector));
+            cosines.extend(pool.compare(vector).cosines);
         }
         Trial { subjects, shows, cosines }
     }
