@@ -390,7 +390,7 @@ fn embeddings_in_every_compression_and_form() {
     refused(place.ingest(&["--embeddings", "e.parquet"]), &["row 2: `seed` `18446744073709551615` is greater than"]);
     let model = Arc::new(StringArray::from(vec![None, Some("other")])) as ArrayRef;
     vectors(&place.at("e.parquet"), Compression::SNAPPY, seed(Some(42.0)), &[("model", model)]);
-    refused(place.ingest(&["--embeddings", "e.parquet"]), &["column `model` stands twice"]);
+    refused(place.ingest(&["--embeddings", "e.parquet"]), &["column `model` appears twice"]);
     let wide = ListArray::from_iter_primitive::<Float32Type, _, _>([Some(vec![Some(0.0); 200_000]), Some(vec![Some(1.0)])]);
     let columns: Vec<(&str, ArrayRef)> = ["encoder", "kind"]
         .into_iter()
