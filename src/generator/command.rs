@@ -85,7 +85,7 @@ impl Template {
                     return Err(refuse(format!("there is no place {}", quote(&found[0]))));
                 }
                 if !shell && LISTS.contains(&name) && word != &found[0] {
-                    return Err(refuse(format!("`{{{name}}}` becomes several arguments, so it must stand for itself")));
+                    return Err(refuse(format!("`{{{name}}}` becomes several arguments, so it must be an argument by itself")));
                 }
             }
         }

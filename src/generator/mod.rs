@@ -1,4 +1,4 @@
-//! A generator's own files: what it is to be told, written in its way; what it made, read back.
+//! Writes a generator's inputs in its own format, and reads its outputs.
 //!
 //! | module | noun |
 //! |---|---|
