@@ -3,7 +3,7 @@
 use super::embedding::ImageTask;
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
-use crate::windows::{Pattern, Square};
+use crate::windows::{Pattern, Rectangle};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub struct LocalScore {
     /// Largest plain cosine over the windows, in [-1, 1].
     pub uncentred: f64,
     /// The window of `local`, in pixels of the upright image.
-    pub window: Square,
+    pub window: Rectangle,
 }
 
 /// The window that a requested subject has to itself.
@@ -44,7 +44,7 @@ pub struct SubjectPlace {
     /// Row of the subject whose reference the window resembles most.
     pub resembles: i64,
     /// The window.
-    pub window: Square,
+    pub window: Rectangle,
 }
 
 /// A place that resembles a subject of the pool more than any other.
@@ -55,7 +55,7 @@ pub struct FoundPlace {
     /// Pool-centred cosine of the window and the subject.
     pub local: f64,
     /// The window.
-    pub window: Square,
+    pub window: Rectangle,
 }
 
 /// The first usable generated image of its content that some generation with it was not looked through in, by encoder
@@ -126,6 +126,78 @@ impl Catalog {
             .map_err(catalog("read what is to be looked through"))
     }
 
+    /// Image contents that an encoder looked through, by content, after one, `limit` at most.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn images_looked_through(&self, encoder: i64, after: &[u8; 32], limit: usize) -> Result<Vec<ImageTask>> {
+        self.db
+            .prepare_cached(
+                "SELECT min(i.id), full_path(i.path), i.blake3 FROM image i INDEXED BY image_usable_by_content
+                 WHERE i.blake3 > ?2 AND i.status = 'ok'
+                   AND EXISTS (SELECT 1 FROM generation g JOIN window_score s ON s.generation = g.id
+                               WHERE g.image = i.id AND s.encoder = ?1)
+                 GROUP BY i.blake3 ORDER BY i.blake3 LIMIT ?3",
+            )
+            .and_then(|mut q| {
+                q.query_map(params![encoder, after, limit as i64], |r| {
+                    Ok(ImageTask { image: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), source: r.get(2)? })
+                })?
+                .collect()
+            })
+            .map_err(catalog("read what was looked through"))
+    }
+
+    /// The generations of an image content that an encoder looked through, each with its prompt's row and with what was
+    /// found.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn window_scores_of(&self, encoder: i64, source: &[u8; 32]) -> Result<Vec<(i64, WindowScore)>> {
+        let act = "read local similarities";
+        let looked: Vec<(i64, i64)> = self
+            .db
+            .prepare_cached(
+                "SELECT g.id, g.prompt FROM image i JOIN generation g ON g.image = i.id
+                 JOIN window_score s ON s.generation = g.id AND s.encoder = ?1 WHERE i.blake3 = ?2 ORDER BY g.id",
+            )
+            .and_then(|mut q| q.query_map(params![encoder, source], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+            .map_err(catalog(act))?;
+        let read = |(generation, prompt): (i64, i64)| -> rusqlite::Result<(i64, WindowScore)> {
+            let key = [generation, encoder];
+            let locals = self
+                .db
+                .prepare_cached(
+                    "SELECT subject, local, uncentred, x, y, width, height FROM local_score WHERE generation = ?1 AND encoder = ?2
+                     ORDER BY subject",
+                )?
+                .query_map(key, |r| {
+                    Ok(LocalScore { subject: r.get(0)?, local: r.get(1)?, uncentred: r.get(2)?, window: rectangle(r, 3)? })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let places = self
+                .db
+                .prepare_cached(
+                    "SELECT ordinal, local, resembles, x, y, width, height FROM subject_place WHERE generation = ?1 AND encoder = ?2
+                     ORDER BY ordinal",
+                )?
+                .query_map(key, |r| {
+                    Ok(SubjectPlace { ordinal: r.get(0)?, local: r.get(1)?, resembles: r.get(2)?, window: rectangle(r, 3)? })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let found = self
+                .db
+                .prepare_cached(
+                    "SELECT subject, local, x, y, width, height FROM found_place WHERE generation = ?1 AND encoder = ?2
+                     ORDER BY subject, rank",
+                )?
+                .query_map(key, |r| Ok(FoundPlace { subject: r.get(0)?, local: r.get(1)?, window: rectangle(r, 2)? }))?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok((prompt, WindowScore { generation, locals, places, found }))
+        };
+        looked.into_iter().map(read).collect::<rusqlite::Result<_>>().map_err(catalog(act))
+    }
+
     /// Every local similarity of an encoder: generation row, subject row, and the score; by generation and subject.
     ///
     /// # Errors
@@ -135,7 +207,7 @@ impl Catalog {
         let mut query = self
             .db
             .prepare_cached(
-                "SELECT generation, subject, local, uncentred, x, y, side FROM local_score WHERE encoder = ?1
+                "SELECT generation, subject, local, uncentred, x, y, width, height FROM local_score WHERE encoder = ?1
                  ORDER BY generation, subject",
             )
             .map_err(catalog(act))?;
@@ -154,13 +226,14 @@ impl Catalog {
     pub fn local_scores_of(&self, generation: i64) -> Result<HashMap<(i64, u32), LocalScore>> {
         self.db
             .prepare_cached(
-                "SELECT l.encoder, ps.ordinal, l.subject, l.local, l.uncentred, l.x, l.y, l.side
+                "SELECT l.encoder, ps.ordinal, l.subject, l.local, l.uncentred, l.x, l.y, l.width, l.height
                  FROM generation g JOIN prompt_subject ps ON ps.prompt = g.prompt
                  JOIN local_score l ON l.generation = g.id AND l.subject = ps.subject WHERE g.id = ?1",
             )
             .and_then(|mut q| {
                 q.query_map([generation], |r| {
-                    let score = LocalScore { subject: r.get(2)?, local: r.get(3)?, uncentred: r.get(4)?, window: square(r, 5)? };
+                    let score =
+                        LocalScore { subject: r.get(2)?, local: r.get(3)?, uncentred: r.get(4)?, window: rectangle(r, 5)? };
                     Ok(((r.get(0)?, r.get(1)?), score))
                 })?
                 .collect()
@@ -175,13 +248,13 @@ impl Catalog {
     pub fn subject_places(&self, encoder: i64) -> Result<Vec<(i64, SubjectPlace)>> {
         self.db
             .prepare_cached(
-                "SELECT generation, ordinal, local, resembles, x, y, side FROM subject_place WHERE encoder = ?1
+                "SELECT generation, ordinal, local, resembles, x, y, width, height FROM subject_place WHERE encoder = ?1
                  ORDER BY generation, ordinal",
             )
             .and_then(|mut q| {
                 q.query_map([encoder], |r| {
                     let place =
-                        SubjectPlace { ordinal: r.get(1)?, local: r.get(2)?, resembles: r.get(3)?, window: square(r, 4)? };
+                        SubjectPlace { ordinal: r.get(1)?, local: r.get(2)?, resembles: r.get(3)?, window: rectangle(r, 4)? };
                     Ok((r.get(0)?, place))
                 })?
                 .collect()
@@ -196,12 +269,12 @@ impl Catalog {
     pub fn found_places(&self, encoder: i64) -> Result<Vec<(i64, FoundPlace)>> {
         self.db
             .prepare_cached(
-                "SELECT generation, subject, local, x, y, side FROM found_place WHERE encoder = ?1
+                "SELECT generation, subject, local, x, y, width, height FROM found_place WHERE encoder = ?1
                  ORDER BY generation, subject, rank",
             )
             .and_then(|mut q| {
                 q.query_map([encoder], |r| {
-                    Ok((r.get(0)?, FoundPlace { subject: r.get(1)?, local: r.get(2)?, window: square(r, 3)? }))
+                    Ok((r.get(0)?, FoundPlace { subject: r.get(1)?, local: r.get(2)?, window: rectangle(r, 3)? }))
                 })?
                 .collect()
             })
@@ -248,26 +321,40 @@ impl Changes<'_> {
             .execute([generation, encoder])
             .map_err(catalog(act))?;
         let mut put = statement(
-            "INSERT INTO local_score (generation, encoder, subject, local, uncentred, x, y, side)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO local_score (generation, encoder, subject, local, uncentred, x, y, width, height)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
-        for LocalScore { subject, local, uncentred, window: Square { x, y, side } } in &score.locals {
-            put.execute(params![generation, encoder, subject, local, uncentred, x, y, side]).map_err(catalog(act))?;
+        for LocalScore { subject, local, uncentred, window: Rectangle { x, y, width, height } } in &score.locals {
+            put.execute(params![generation, encoder, subject, local, uncentred, x, y, width, height]).map_err(catalog(act))?;
         }
         let mut put = statement(
-            "INSERT INTO subject_place (generation, encoder, ordinal, local, resembles, x, y, side)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO subject_place (generation, encoder, ordinal, local, resembles, x, y, width, height)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
-        for SubjectPlace { ordinal, local, resembles, window: Square { x, y, side } } in &score.places {
-            put.execute(params![generation, encoder, ordinal, local, resembles, x, y, side]).map_err(catalog(act))?;
+        for SubjectPlace { ordinal, local, resembles, window: Rectangle { x, y, width, height } } in &score.places {
+            put.execute(params![generation, encoder, ordinal, local, resembles, x, y, width, height]).map_err(catalog(act))?;
         }
         let mut put = statement(
-            "INSERT INTO found_place (generation, encoder, subject, rank, local, x, y, side)
+            "INSERT INTO found_place (generation, encoder, subject, rank, local, x, y, width, height)
              VALUES (?1, ?2, ?3, (SELECT count(*) FROM found_place WHERE generation = ?1 AND encoder = ?2 AND subject = ?3),
-                     ?4, ?5, ?6, ?7)",
+                     ?4, ?5, ?6, ?7, ?8)",
         )?;
-        for FoundPlace { subject, local, window: Square { x, y, side } } in &score.found {
-            put.execute(params![generation, encoder, subject, local, x, y, side]).map_err(catalog(act))?;
+        for FoundPlace { subject, local, window: Rectangle { x, y, width, height } } in &score.found {
+            put.execute(params![generation, encoder, subject, local, x, y, width, height]).map_err(catalog(act))?;
+        }
+        Ok(())
+    }
+
+    /// Takes out what the windows of generations said, so that they are looked through again.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn forget_window_scores(&self, encoder: i64, generations: &[i64]) -> Result<()> {
+        for generation in generations {
+            self.tx
+                .prepare_cached("DELETE FROM window_score WHERE encoder = ?1 AND generation = ?2")
+                .and_then(|mut q| q.execute([encoder, *generation]))
+                .map_err(catalog("take local similarities out"))?;
         }
         Ok(())
     }
@@ -297,11 +384,11 @@ impl Changes<'_> {
 }
 
 fn local_score(r: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, LocalScore)> {
-    let score = LocalScore { subject: r.get(1)?, local: r.get(2)?, uncentred: r.get(3)?, window: square(r, 4)? };
+    let score = LocalScore { subject: r.get(1)?, local: r.get(2)?, uncentred: r.get(3)?, window: rectangle(r, 4)? };
     Ok((r.get(0)?, score))
 }
 
-/// The window in three columns from `at` on.
-fn square(r: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Square> {
-    Ok(Square { x: r.get(at)?, y: r.get(at + 1)?, side: r.get(at + 2)? })
+/// The window in four columns from `at` on.
+fn rectangle(r: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Rectangle> {
+    Ok(Rectangle { x: r.get(at)?, y: r.get(at + 1)?, width: r.get(at + 2)?, height: r.get(at + 3)? })
 }

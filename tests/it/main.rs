@@ -1,4 +1,7 @@
 //! Every integration test, in one program: one module a topic, and what they share in `support`.
+//!
+//! Help, reports and errors are compared word for word with the files in `snapshots`. After a change of a text,
+//! `INSTA_UPDATE=always cargo test --locked --test it snapshots::` writes them anew; look at them with `git diff`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,6 +11,7 @@ mod command_line;
 mod comparison;
 mod controls;
 mod demo;
+mod dense;
 mod documentation;
 #[cfg(unix)]
 mod durability;
@@ -17,10 +21,15 @@ mod encoder_directories;
 mod full_disk;
 mod fuzz;
 mod generators;
+mod hostile;
 mod hub;
+mod image_files;
+mod ingestion;
 mod interop;
+mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
+mod module_order;
 mod outside_text;
 mod page;
 mod paper;
@@ -30,6 +39,8 @@ mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod seen;
+mod snapshots;
 mod soundness;
 mod staleness;
 mod stress_test;
@@ -38,4 +49,5 @@ mod support;
 mod sweep;
 #[cfg(unix)]
 mod tools;
+mod upgrade;
 mod windows;

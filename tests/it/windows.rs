@@ -13,7 +13,7 @@ const SIDE: u32 = 64;
 const SUBJECTS: usize = 6;
 
 /// A pattern that no other subject has.
-fn figure(who: usize) -> RgbImage {
+pub(crate) fn figure(who: usize) -> RgbImage {
     RgbImage::from_fn(SIDE, SIDE, |x, y| {
         let stripe = match who % 3 {
             0 => (x / (4 + who as u32)) % 2,
@@ -26,7 +26,7 @@ fn figure(who: usize) -> RgbImage {
 }
 
 /// Four quarters: a figure, or nothing.
-fn scene(quarters: [Option<usize>; 4]) -> RgbImage {
+pub(crate) fn scene(quarters: [Option<usize>; 4]) -> RgbImage {
     let mut canvas = RgbImage::from_pixel(2 * SIDE, 2 * SIDE, Rgb([200, 200, 200]));
     for (at, who) in (0..).zip(quarters) {
         let Some(who) = who else { continue };
@@ -35,14 +35,14 @@ fn scene(quarters: [Option<usize>; 4]) -> RgbImage {
     canvas
 }
 
-struct Lab {
+pub(crate) struct Lab {
     dir: tempfile::TempDir,
 }
 
 impl Lab {
     /// Six subjects, a prompt for every two neighbours, and of each an image by a model that draws them and one by a model
     /// that draws others.
-    fn new() -> Lab {
+    pub(crate) fn new() -> Lab {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let (mut subjects, mut prompts, mut generations) = (String::new(), String::new(), String::new());
@@ -72,32 +72,32 @@ impl Lab {
         lab
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
         command.args(arguments).current_dir(&self.dir).env("MSDATA_DATASET", "data").output().unwrap()
     }
 
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn ingest(&self, more: &[&str]) {
+    pub(crate) fn ingest(&self, more: &[&str]) {
         let files = ["--subjects", "subjects.jsonl", "--prompts", "prompts.jsonl", "--generations", "generations.jsonl"];
         self.ok(&[&["ingest"], &files[..], more].concat());
     }
 
-    fn sql(&self, query: &str) -> String {
+    pub(crate) fn sql(&self, query: &str) -> String {
         self.ok(&["sql", query, "--format", "csv"])
     }
 
     /// Everything that was found in the windows.
-    fn found(&self) -> String {
+    pub fn found(&self) -> String {
         self.sql("SELECT * FROM local_scores ORDER BY model, prompt_id, seed, subject_id")
             + &self.sql("SELECT * FROM subject_places ORDER BY model, prompt_id, seed, ordinal")
     }
@@ -108,7 +108,7 @@ fn a_subject_is_found_where_it_was_drawn() {
     let lab = Lab::new();
     lab.ingest(&["--windows", "fast"]);
     // The first stands in the upper left quarter, the second in the lower right one.
-    let places = lab.sql("SELECT ordinal, x + side / 2, y + side / 2 FROM subject_places WHERE model = 'right'");
+    let places = lab.sql("SELECT ordinal, x + width / 2, y + height / 2 FROM subject_places WHERE model = 'right'");
     assert_eq!(places.lines().count(), 1 + 2 * SUBJECTS);
     for place in places.lines().skip(1) {
         let [ordinal, x, y] = place.split(',').map(|n| n.parse::<u32>().unwrap()).collect::<Vec<_>>()[..] else { panic!() };
@@ -121,7 +121,7 @@ fn a_subject_is_found_where_it_was_drawn() {
     assert!(confused.ends_with("\n0\n"), "{confused}");
     let exported = lab.sql(
         "SELECT count(*) FROM subject_scores s JOIN local_scores l USING (model, prompt_id, seed, subject_id, encoder)
-         WHERE s.local = l.local AND s.local_x = l.x AND s.local_y = l.y AND s.local_side = l.side",
+         WHERE s.local = l.local AND s.local_x = l.x AND s.local_y = l.y AND s.local_width = l.width AND s.local_height = l.height",
     );
     assert!(exported.ends_with("\n24\n"), "{exported}");
 }
@@ -166,7 +166,7 @@ fn clones_are_counted() {
     };
     assert_eq!(doubled("p0"), json!(1.0));
     let quarters = lab.sql(
-        "SELECT count(DISTINCT (f.x + f.side / 2 > 64) * 2 + (f.y + f.side / 2 > 64)) FROM found_place f
+        "SELECT count(DISTINCT (f.x + f.width / 2 > 64) * 2 + (f.y + f.height / 2 > 64)) FROM found_place f
          JOIN generation g ON g.id = f.generation JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
          JOIN subject s ON s.id = f.subject
          WHERE m.name = 'right' AND p.prompt_id = 'p0' AND s.subject_id = 's0' AND f.local > 0.8",

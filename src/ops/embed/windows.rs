@@ -1,19 +1,21 @@
 //! Images looked through: windows are cut out of each on all cores, go through the network in batches of one size
 //! whatever image they are of, and what they say of every subject of the pool is committed image by image. Memory
-//! holds the windows of a few images.
+//! holds the windows of a few images. `dense` has what differs where one pass over the whole image gives all windows.
 
-use crate::catalog::{Catalog, EncoderRow, FoundPlace, ImageTask, LocalScore, SubjectPlace, WindowScore};
+mod dense;
+
+use crate::catalog::{Catalog, EncoderRow, ImageTask};
 use crate::embeddings::Store;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Door, Preprocessing, Transparency, Window, decode_on};
-use crate::ops::score::Needs;
-use crate::score::{Local, Places, Pool, Reference, most_similar};
+use crate::image::{Door, Preprocessing, Rgb, Transparency, Window, decode_on};
+use crate::ops::embed::comparison::Comparison;
+use crate::ops::embed::kept::Keeper;
 use crate::text::{plain, quote};
 use crate::watch::Watch;
-use crate::windows::{Pattern, Square, windows};
+use crate::windows::{DENSE_SIDE, Pattern, Rectangle, windows};
 use half::f16;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -34,6 +36,10 @@ pub struct LookedThrough {
     pub windows: u64,
     /// Images that could not be looked through.
     pub failed: u64,
+    /// Of these images, how many windows' vectors found no room.
+    pub not_kept: u64,
+    /// Further images, compared anew by the windows' vectors that were kept.
+    pub compared: u64,
 }
 
 /// Which windows to look through, as the user said it.
@@ -126,23 +132,17 @@ pub fn look_through(
     let changes = catalog.begin()?;
     changes.set_window_pattern(row.id, pattern)?;
     changes.commit()?;
-    let total = catalog.count_to_look_through(row.id)?;
-    let needs = Needs::read(catalog, row)?;
-    let (ids, references): (Vec<i64>, Vec<_>) = needs.pool(store)?.into_iter().unzip();
     let mut done = LookedThrough::default();
-    if total == 0 || ids.is_empty() {
+    if pattern == Pattern::Dense {
+        dense::references(catalog, door, row, encoder, &mut done, watch)?;
+    }
+    let total = catalog.count_to_look_through(row.id)?;
+    if total == 0 {
         return Ok(done);
     }
-    let references: Vec<Vec<&[f32]>> =
-        references.iter().map(|all: &Vec<Reference>| all.iter().map(|r| r.vector.as_slice()).collect()).collect();
-    let Some(pool) = Pool::new(&references) else { return Ok(done) };
-    let reading = WindowReading {
-        door,
-        transparency: encoder.transparency(),
-        preprocessing: encoder.preprocessing().clone(),
-        size: encoder.size(),
-        pattern,
-    };
+    let Some(comparison) = Comparison::read(catalog, store, row, pattern)? else { return Ok(done) };
+    let mut keeper = Keeper::of(catalog, row, pattern)?;
+    let reading = WindowReading::by(encoder, door, pattern);
     let (give, take) = channel::<ImageTask>();
     let (deliver, delivered) = channel::<PreparedCrops>();
     let take = Mutex::new(take);
@@ -152,12 +152,25 @@ pub fn look_through(
             scope.spawn(move || prepare(take, reading, &deliver));
         }
         drop(deliver);
-        let place = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-        let mut run =
-            WindowRun { catalog, row, needs: &needs, pool: &pool, ids: &ids, place, waiting: VecDeque::new(), done: &mut done };
+        let keeper = &mut keeper;
+        let mut run = WindowRun {
+            catalog,
+            store,
+            row,
+            comparison: &comparison,
+            keeper,
+            dense: pattern == Pattern::Dense,
+            numbers: reading.numbers(),
+            waiting: VecDeque::new(),
+            done: &mut done,
+        };
         let queue = WindowQueue { give, delivered }; // the threads end with the queue
         run.images(encoder, &reading.preprocessing, threads + 1, total, &queue, watch)
     });
+    if matches!(outcome, Ok(()) | Err(Error::Interrupted)) {
+        keeper.flush(catalog, store)?;
+    }
+    done.not_kept = keeper.refused;
     outcome.map(|()| done)
 }
 
@@ -173,9 +186,9 @@ struct PreparedCrops {
     cut: std::result::Result<Cut, WindowRefusal>,
 }
 
-/// The windows of an image, and the pixels of each as the network takes them, 8-bit, one after another.
+/// The parts of an image that go through the network, and the pixels of each as it takes them, 8-bit, one after another.
 struct Cut {
-    squares: Vec<Square>,
+    parts: Vec<Rectangle>,
     pixels: Vec<u8>,
 }
 
@@ -188,13 +201,57 @@ enum WindowRefusal {
 }
 
 /// How files become windows.
-struct WindowReading<'a> {
+pub(crate) struct WindowReading<'a> {
     door: &'a Door,
     transparency: Transparency,
     preprocessing: Preprocessing,
     /// Width and height of the network's input.
     size: [u32; 2],
     pattern: Pattern,
+}
+
+impl<'a> WindowReading<'a> {
+    /// As an encoder takes them.
+    pub(crate) fn by(encoder: &Encoder, door: &'a Door, pattern: Pattern) -> WindowReading<'a> {
+        WindowReading {
+            door,
+            transparency: encoder.transparency(),
+            preprocessing: encoder.preprocessing().clone(),
+            size: if pattern == Pattern::Dense { [DENSE_SIDE; 2] } else { encoder.size() },
+            pattern,
+        }
+    }
+
+    /// Numbers in the network's input of one part.
+    fn numbers(&self) -> usize {
+        3 * self.size[0] as usize * self.size[1] as usize
+    }
+}
+
+/// The windows of one image and their vectors, as an encoder gives them now; `None` where it is not the image that the
+/// catalog knows, or has none.
+pub(crate) fn see(
+    task: &ImageTask,
+    reading: &WindowReading<'_>,
+    encoder: &mut Encoder,
+) -> Result<Option<(Vec<Rectangle>, Vec<f32>)>> {
+    let Ok(Cut { parts, pixels }) = cut(task, reading) else { return Ok(None) };
+    let numbers = reading.numbers();
+    let mut vectors = Vec::new();
+    for some in pixels.chunks(numbers * encoder.batch()) {
+        let mut tensor = vec![0.0; some.len()];
+        some.chunks_exact(numbers).zip(tensor.chunks_exact_mut(numbers)).for_each(|(window, out)| {
+            reading.preprocessing.normalise(window, out);
+        });
+        if reading.pattern == Pattern::Dense {
+            return dense::see(encoder, &tensor, &parts);
+        }
+        for vector in encoder.embed_images(&tensor)? {
+            let Ok(vector) = vector else { return Ok(None) };
+            vectors.extend(unit(&vector));
+        }
+    }
+    Ok(Some((parts, vectors)))
 }
 
 /// Reads, decodes and cuts until there are no more tasks.
@@ -214,6 +271,18 @@ fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &WindowReading<'_>, deliv
 
 fn cut(task: &ImageTask, reading: &WindowReading<'_>) -> std::result::Result<Cut, WindowRefusal> {
     let WindowReading { door, transparency, preprocessing, size, pattern } = reading;
+    let rgb = decoded(task, door, *transparency)?;
+    let parts = match pattern {
+        Pattern::Dense => vec![Rectangle { x: 0, y: 0, width: rgb.width, height: rgb.height }],
+        crops => windows(rgb.width, rgb.height, *crops),
+    };
+    let of_pixels = |Rectangle { x, y, width, height }: &Rectangle| Window { x: *x, y: *y, width: *width, height: *height };
+    let pixels = preprocessing.squash(&rgb, &parts.iter().map(of_pixels).collect::<Vec<_>>(), *size);
+    Ok(Cut { parts, pixels })
+}
+
+/// The pixels of the file that the catalog knows.
+fn decoded(task: &ImageTask, door: &Door, transparency: Transparency) -> std::result::Result<Rgb, WindowRefusal> {
     let bytes = door.read(&task.path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => WindowRefusal::Changed,
         _ => WindowRefusal::Unfit(io_reason(&e)),
@@ -221,21 +290,16 @@ fn cut(task: &ImageTask, reading: &WindowReading<'_>) -> std::result::Result<Cut
     if *blake3::hash(&bytes).as_bytes() != task.source {
         return Err(WindowRefusal::Changed);
     }
-    let rgb = decode_on(&bytes, *transparency).map_err(|fault| WindowRefusal::Unfit(fault.reason))?.rgb;
-    drop(bytes);
-    let squares = windows(rgb.width, rgb.height, *pattern);
-    let mut pixels = Vec::with_capacity(squares.len() * 3 * size[0] as usize * size[1] as usize);
-    for Square { x, y, side } in &squares {
-        pixels.extend(preprocessing.squash(&rgb, Window { x: *x, y: *y, width: *side, height: *side }, *size));
-    }
-    Ok(Cut { squares, pixels })
+    decode_on(&bytes, transparency).map(|pixels| pixels.rgb).map_err(|fault| WindowRefusal::Unfit(fault.reason))
 }
 
 /// An image some of whose windows are through the network.
 struct Waiting {
     task: ImageTask,
-    squares: Vec<Square>,
-    /// Unit vectors of the first windows, rounded to float16: they say the same whether they are kept or made again.
+    /// Its windows; of dense ones, until it is through the network, the whole image.
+    parts: Vec<Rectangle>,
+    /// Unit vectors of the first windows. Those of crops are rounded to float16: they say the same whether they are kept
+    /// or not.
     vectors: Vec<f32>,
     fault: Option<String>,
 }
@@ -243,13 +307,14 @@ struct Waiting {
 /// The main thread's side of a run.
 struct WindowRun<'a> {
     catalog: &'a mut Catalog,
+    store: &'a Store,
     row: &'a EncoderRow,
-    needs: &'a Needs,
-    pool: &'a Pool,
-    /// Subject rows of the pool, in its order.
-    ids: &'a [i64],
-    /// Where each is in the pool.
-    place: HashMap<i64, usize>,
+    comparison: &'a Comparison,
+    keeper: &'a mut Keeper,
+    /// Whether windows are means of cells.
+    dense: bool,
+    /// Numbers in the network's input of one part.
+    numbers: usize,
     waiting: VecDeque<Waiting>,
     done: &'a mut LookedThrough,
 }
@@ -266,7 +331,7 @@ impl WindowRun<'_> {
     ) -> Result<()> {
         let (mut tasks, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
         let (mut changed, mut example) = (0_u64, String::new());
-        let numbers = encoder.numbers();
+        let numbers = self.numbers;
         let mut batch: Vec<f32> = Vec::with_capacity(encoder.batch() * numbers);
         loop {
             watch.check()?;
@@ -294,8 +359,8 @@ impl WindowRun<'_> {
             };
             received += 1;
             match cut {
-                Ok(Cut { squares, pixels }) => {
-                    self.waiting.push_back(Waiting { task, squares, vectors: Vec::new(), fault: None });
+                Ok(Cut { parts, pixels }) => {
+                    self.waiting.push_back(Waiting { task, parts, vectors: Vec::new(), fault: None });
                     for window in pixels.chunks_exact(numbers) {
                         let start = batch.len();
                         batch.resize(start + numbers, 0.0);
@@ -324,12 +389,15 @@ impl WindowRun<'_> {
         if batch.is_empty() {
             return Ok(());
         }
+        if self.dense {
+            return self.run_dense(encoder, batch);
+        }
         let vectors = encoder.embed_images(batch)?;
         batch.clear();
-        let dimension = self.row.dimension;
-        let mut images = self.waiting.iter_mut().filter(|image| image.vectors.len() < image.squares.len() * dimension).peekable();
+        let dimension = self.comparison.dimension();
+        let mut images = self.waiting.iter_mut().filter(|image| image.vectors.len() < image.parts.len() * dimension).peekable();
         for vector in vectors {
-            while images.peek().is_some_and(|image| image.vectors.len() == image.squares.len() * dimension) {
+            while images.peek().is_some_and(|image| image.vectors.len() == image.parts.len() * dimension) {
                 images.next();
             }
             let Some(image) = images.peek_mut() else { break };
@@ -346,7 +414,7 @@ impl WindowRun<'_> {
 
     /// Commits the images whose windows are all through the network.
     fn finish(&mut self, watch: &mut Watch<'_>, total: u64) -> Result<()> {
-        while self.waiting.front().is_some_and(|image| image.vectors.len() == image.squares.len() * self.row.dimension) {
+        while self.waiting.front().is_some_and(|image| image.vectors.len() == image.parts.len() * self.comparison.dimension()) {
             let Some(image) = self.waiting.pop_front() else { break };
             match &image.fault {
                 Some(fault) => self.fail(&image.task, fault)?,
@@ -359,71 +427,16 @@ impl WindowRun<'_> {
 
     fn commit(&mut self, image: &Waiting) -> Result<()> {
         let generations = self.catalog.generations_to_look_through(self.row.id, &image.task.source)?;
-        let said = self.pool.local(&image.vectors);
-        let local = |(subject, local): (&i64, &Local)| LocalScore {
-            subject: *subject,
-            local: local.similarity,
-            uncentred: local.uncentred,
-            window: image.squares[local.window],
-        };
-        let locals: Vec<LocalScore> = self.ids.iter().zip(&said).map(local).collect();
-        let cosines = self.pool.cosines(&image.vectors);
-        let places = Places::new(&image.squares.iter().map(|square| square.to_box()).collect::<Vec<_>>());
-        let found = self.found(image, &cosines, &places);
-        let mut scores = Vec::with_capacity(generations.len());
-        for (generation, prompt) in generations {
-            let places = self.requested(prompt, image, &cosines, &places);
-            scores.push(WindowScore { generation, locals: locals.clone(), places, found: found.clone() });
-        }
+        let scores = self.comparison.scores(&generations, &image.parts, &image.vectors);
         let changes = self.catalog.begin()?;
         for score in &scores {
             changes.put_window_score(self.row.id, score)?;
         }
+        self.keeper.keep(&changes, &image.task.source, &image.parts, &image.vectors)?;
         changes.commit()?;
         self.done.images += 1;
-        self.done.windows += image.squares.len() as u64;
-        Ok(())
-    }
-
-    /// The place that each subject of a prompt has to itself. A subject that is not in the pool has none.
-    fn requested(&self, prompt: i64, image: &Waiting, cosines: &[f64], places: &Places) -> Vec<SubjectPlace> {
-        let requested: Vec<(u32, usize)> =
-            (0..).zip(self.needs.requested(prompt)).filter_map(|(ordinal, id)| Some((ordinal, *self.place.get(id)?))).collect();
-        let subjects: Vec<usize> = requested.iter().map(|(_, subject)| *subject).collect();
-        let pool = self.ids.len();
-        let of = |((ordinal, subject), window): (&(u32, usize), Option<usize>)| {
-            let row = &cosines[window? * pool..][..pool];
-            Some(SubjectPlace {
-                ordinal: *ordinal,
-                local: row[*subject],
-                resembles: self.ids[most_similar(row)?],
-                window: image.squares[window?],
-            })
-        };
-        requested.iter().zip(places.assign(cosines, pool, &subjects)).filter_map(of).collect()
-    }
-
-    /// Of each subject the windows that resemble it most, the best first; one that is one place with a better one is
-    /// that place.
-    fn found(&self, image: &Waiting, cosines: &[f64], places: &Places) -> Vec<FoundPlace> {
-        let pool = self.ids.len();
-        let mut windows: Vec<(usize, usize, f64)> = cosines
-            .chunks_exact(pool)
-            .enumerate()
-            .filter_map(|(window, row)| most_similar(row).map(|subject| (subject, window, row[subject])))
-            .filter(|(_, _, cosine)| *cosine > 0.0)
-            .collect();
-        windows.sort_by(|a, b| a.0.cmp(&b.0).then(b.2.total_cmp(&a.2)).then(a.1.cmp(&b.1)));
-        let mut taken: Vec<(usize, usize)> = Vec::new();
-        let mut found = Vec::new();
-        for (subject, window, cosine) in windows {
-            if taken.iter().any(|(other, at)| *other == subject && places.one_place(*at, window)) {
-                continue;
-            }
-            taken.push((subject, window));
-            found.push(FoundPlace { subject: self.ids[subject], local: cosine, window: image.squares[window] });
-        }
-        found
+        self.done.windows += image.parts.len() as u64;
+        self.keeper.flush_if_full(self.catalog, self.store)
     }
 
     fn fail(&mut self, task: &ImageTask, reason: &str) -> Result<()> {
