@@ -151,7 +151,7 @@ pub fn curve(report: &Report, styles: &ModelStyles, marked: &Thresholds) -> Opti
     })
 }
 
-/// CLIP-T against identity similarity, one path a model from the fewest subjects to the most; of a report by model
+/// CLIP-T against identity similarity, one path per model from the fewest subjects to the most; of a report by model
 /// and subject count. `None` without CLIP-T.
 pub fn tradeoff(report: &Report, styles: &ModelStyles) -> Option<Figure> {
     let cells = tradeoff_cells(report, styles);
