@@ -41,14 +41,14 @@ impl Kind {
     }
 }
 
-/// A measure and what it is called.
+/// A measure and its name.
 #[derive(Debug, Clone)]
 pub(super) struct Measure {
     pub(super) name: String,
     pub(super) kind: Kind,
 }
 
-/// Everything that meets.
+/// The paired images and what was measured on them.
 pub(super) struct Pairing<'a> {
     snapshot: &'a Snapshot,
     options: &'a CompareOptions,
