@@ -7,7 +7,7 @@ use crate::text::quote;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// What its name ends in.
+/// The end of its name.
 const MARK: &str = ".msdata-run";
 
 /// Stray files that are named one by one.
