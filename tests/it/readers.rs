@@ -292,7 +292,7 @@ fn manifests_as_other_programs_write_them() {
     place.file("p.json", array.replace("{\"prompt_id\": \"q2\"}", &prompt("q2").replace(", ", ",\n ")));
     taken(place.ingest(&["--prompts", "p.json"]));
     place.file("pretty.json", prompt("q3").replace(", ", ",\n ").replace('{', "{\n"));
-    refused(place.ingest(&["--prompts", "pretty.json"]), &["error: 1 bad row;", "one object a line", "jq -c"]);
+    refused(place.ingest(&["--prompts", "pretty.json"]), &["error: 1 bad row;", "one object per line", "jq -c"]);
     // Excel in Europe, and tabs; integers that were floats for a while; line numbers with CRLF.
     place.image("o.png", 3);
     place.file("g.csv", "\u{feff}model;prompt_id;seed;path\r\nM;p1;1.0;o.png\r\n");
