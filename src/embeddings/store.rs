@@ -265,10 +265,10 @@ impl Parts {
         Ok(())
     }
 
-    /// Gives a damaged part another name, under which it is kept and is no part any more.
+    /// Gives a damaged part another name, under which it is kept but is no longer a part.
     ///
     /// # Errors
-    /// The rename fails. A file that is not there is no fault.
+    /// The rename fails. A file that is not there is not an error.
     pub fn set_aside(&self, part: i64) -> Result<()> {
         let path = self.path(part);
         match fs::rename(&path, path.with_extension("parquet.damaged")) {

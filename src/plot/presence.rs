@@ -94,8 +94,8 @@ pub fn cscr_curve(curves: &[(String, Vec<(f64, f64)>)], styles: &ModelStyles, al
     let y = Axis::percent("cSCR@α (%)");
     Some(Figure {
         title: "Calibrated Subject Collapse Rate against α".into(),
-        description: "One curve per model. Requests drawn at random have 1 less α; the further below that line a curve lies, the \
-                      more of what was asked for is there because it was asked for."
+        description: "One curve per model. Requests drawn at random have 1 less α; the further below that line a curve lies, \
+                      the more of what was asked for is there because it was asked for."
             .into(),
         panels: vec![Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.55 })],
     })
