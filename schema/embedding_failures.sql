@@ -14,7 +14,7 @@ BEGIN
     DELETE FROM prompt_failure WHERE prompt = new.id;
 END;
 
--- A vector from elsewhere makes up for it.
+-- A vector from anywhere clears the failure.
 CREATE TRIGGER prompt_failure_made_good AFTER INSERT ON prompt_vector
 BEGIN
     DELETE FROM prompt_failure WHERE encoder = new.encoder AND prompt = new.prompt;

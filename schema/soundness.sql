@@ -1,4 +1,4 @@
--- What lets a catalog be checked, by this program and by the SQLite that people have.
+-- What lets a catalog be checked, by this program and by the SQLite that users have.
 
 -- SQLite before 3.45 takes json_valid(NULL) for false. The check changes and the rows do not, so the text is all
 -- that has to change: the table, what refers to it, its triggers and its index stay as they are.

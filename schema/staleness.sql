@@ -4,7 +4,7 @@
 CREATE INDEX image_usable_by_content ON image (blake3) WHERE status = 'ok';
 
 -- Before this version a file that failed kept the size, the time and the hash of its last good reading, and a
--- vector on its way outlived its text: such files are read again, such vectors made again.
+-- vector on its way outlived its text: such files are read and such vectors made again.
 UPDATE image SET bytes = NULL, mtime_ns = NULL WHERE status <> 'ok';
 DELETE FROM staged_vector WHERE prompt IS NOT NULL;
 
@@ -61,7 +61,7 @@ BEGIN
     WHERE prompt = old.prompt AND model = old.model AND seed = old.seed AND state = 'done';
 END;
 
--- Nobody is to make an image for a seed that is no longer asked of the prompts.
+-- No image is made for a seed that is no longer asked of the prompts.
 CREATE TRIGGER seed_gone AFTER DELETE ON seed
 BEGIN
     DELETE FROM job WHERE seed = old.seed AND state <> 'done';

@@ -1,6 +1,6 @@
 -- Schema version 2: a stress test that is still to be run.
 
--- The seeds that are asked of every prompt.
+-- The seeds asked of every prompt.
 CREATE TABLE seed (
     seed INTEGER PRIMARY KEY
 ) STRICT;

@@ -81,7 +81,7 @@ impl Import {
         for (i, field) in schema.fields().iter().enumerate() {
             let name = field.name().as_str();
             if schema.fields()[..i].iter().any(|earlier| earlier.name() == name) {
-                return Err(wrong(&format!("column {} stands twice", quote(name))));
+                return Err(wrong(&format!("column {} appears twice", quote(name))));
             }
             let ok = match name {
                 ENCODER | KIND | SUBJECT_ID | MODEL | PROMPT_ID => is_text(field.data_type()),

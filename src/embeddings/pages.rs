@@ -135,7 +135,7 @@ fn value(input: &mut dyn Read, kind: u8, path: &mut Vec<i64>, set: Set<'_>) -> i
         9 | 10 => {
             let head = byte(input)?;
             let count = if head >> 4 == 15 { varint(input)? } else { u64::from(head >> 4) };
-            path.push(-1); // items are no fields
+            path.push(-1); // items are not fields
             let read = (0..count).try_for_each(|_| nested(input, head & 15, path, set));
             path.pop();
             read

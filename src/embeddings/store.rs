@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// Removes parts that the catalog has forgotten, unless a reader may still need them: then they are garbage,
-    /// which a later writer sweeps away. A file that is already gone is no fault.
+    /// which a later writer sweeps away. A file that is already gone is not an error.
     ///
     /// # Errors
     /// A file cannot be removed.
@@ -265,10 +265,10 @@ impl Parts {
         Ok(())
     }
 
-    /// Gives a damaged part another name, under which it is kept and is no part any more.
+    /// Gives a damaged part another name, under which it is kept but is no longer a part.
     ///
     /// # Errors
-    /// The rename fails. A file that is not there is no fault.
+    /// The rename fails. A file that is not there is not an error.
     pub fn set_aside(&self, part: i64) -> Result<()> {
         let path = self.path(part);
         match fs::rename(&path, path.with_extension("parquet.damaged")) {

@@ -141,7 +141,7 @@ pub(super) fn text_model(dir: &Path, settings: &Settings) -> Result<Option<PathB
 /// The file that says how images are prepared. Newer exporters write one for images and texts.
 ///
 /// # Errors
-/// There is none, or it says nothing of images.
+/// There is none, or it says nothing about images.
 pub(super) fn preprocessor(dir: &Path) -> Result<Option<PathBuf>> {
     let (own, shared) = ("preprocessor_config.json", "processor_config.json");
     if let Some(found) = find(dir, own)? {
@@ -159,7 +159,7 @@ pub(super) fn preprocessor(dir: &Path) -> Result<Option<PathBuf>> {
         Some(found) if read_json(&found)?.get("image_processor").is_some_and(serde_json::Value::is_object) => Ok(Some(found)),
         Some(_) => Err(Error::encoder(
             dir,
-            format!("has no {own}, and its {shared} says nothing of images (`image_processor`)"),
+            format!("has no {own}, and its {shared} says nothing about images (`image_processor`)"),
             format!("take {own} from where the model comes from"),
         )),
     }

@@ -31,7 +31,7 @@ pub struct Home {
     pub endpoint: String,
     /// `$HF_TOKEN`.
     pub token: Option<String>,
-    /// `$HF_HUB_OFFLINE`: the network is not to be used.
+    /// `$HF_HUB_OFFLINE`: the network must not be used.
     pub offline: bool,
     /// `$ORT_DYLIB_PATH`: the library of ONNX Runtime, or its directory.
     pub runtime_library: Option<PathBuf>,
@@ -76,7 +76,9 @@ impl Home {
             .map(PathBuf::from)
             .or_else(|| set("XDG_DATA_HOME").map(|dir| PathBuf::from(dir).join("msdata")))
             .or_else(|| below_home(".local/share/msdata"))
-            .ok_or_else(|| Error::request("there is no home directory", "say where encoders may live with MSDATA_HOME"))?;
+            .ok_or_else(|| {
+                Error::request("there is no home directory", "set MSDATA_HOME to the directory where encoders may live")
+            })?;
         let hub_cache = set("HF_HUB_CACHE")
             .map(PathBuf::from)
             .or_else(|| set("HF_HOME").map(|dir| PathBuf::from(dir).join("hub")))
@@ -116,7 +118,7 @@ impl Home {
     pub fn add(&self, name: &EncoderName, dir: &Path) -> Result<Installed> {
         let path = fs::canonicalize(dir).map_err(Error::io("read", dir))?;
         if !path.is_dir() {
-            return Err(Error::request(format!("{} is no directory", path.display()), "an encoder is a directory"));
+            return Err(Error::request(format!("{} is not a directory", path.display()), "an encoder is a directory"));
         }
         match self.locate(name)? {
             Some(there) if there.path == path => return Ok(there),
@@ -130,7 +132,7 @@ impl Home {
         }
         let Some(text) = path.to_str().filter(|text| !text.contains('\n')) else {
             return Err(Error::request(
-                format!("the path {} is no plain text", path.display()),
+                format!("the path {} is not UTF-8 or contains a line break", path.display()),
                 "move the directory to a path without such characters",
             ));
         };
@@ -146,7 +148,7 @@ impl Home {
         let found = self.locate(name)?;
         match found {
             Some(gone) if !gone.path.is_dir() => Err(Error::request(
-                format!("the encoder {name} is gone: {} is no directory", gone.path.display()),
+                format!("the encoder {name} is gone: {} is not a directory", gone.path.display()),
                 format!("put it back, or remove {}", self.pointer(name).display()),
             )),
             found => Ok(found),

@@ -218,7 +218,7 @@ pub const ENCODERS: &[NamedEncoder] = &[
     ),
 ];
 
-/// What `--encoder paper` stands for: the encoders of the paper's published scores.
+/// What `--encoder paper` means: the encoders of the paper's published scores.
 pub const PAPER: [&str; 3] = ["dinov2-small", "dino-vits16", "clip-vit-large-patch14"];
 
 /// The encoder of that name.

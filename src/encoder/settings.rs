@@ -21,7 +21,7 @@ const MAX_PREFIX: i64 = 65_536;
 pub(super) struct Settings {
     pub name: Option<String>,
     pub image_model: Option<String>,
-    /// `none`: there is a text network, and it is not to be used.
+    /// `none`: there is a text network, and it must not be used.
     pub text_model: Option<String>,
     pub input: Option<String>,
     pub output: Option<String>,

@@ -66,10 +66,10 @@ impl Tokenizer {
     /// a text, or does not say what it pads with.
     pub fn open(path: &Path) -> Result<Tokenizer> {
         let bytes = read_bounded(path, MAX_BYTES)?;
-        let unreadable = "is not a tokenizer that can be read";
+        let unreadable = "is not a readable tokenizer";
         // The package has panicked on odd files.
         let parsed = catch_unwind(AssertUnwindSafe(|| tokenizers::Tokenizer::from_bytes(bytes)));
-        let mut inner = parsed.unwrap_or_else(|_| Err("its reader gave up".into())).map_err(Error::model(path, unreadable))?;
+        let mut inner = parsed.unwrap_or_else(|_| Err("its reader failed".into())).map_err(Error::model(path, unreadable))?;
         let padding = inner.get_padding().cloned();
         let cut_at = inner.get_truncation().map(|truncation| truncation.max_length);
         inner.with_padding(None);

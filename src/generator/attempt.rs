@@ -88,7 +88,7 @@ pub fn attempt(command: &Filled, log: &Path, timeout: Option<Duration>, stop: &S
             Ok(None) => {}
             Err(e) => {
                 signal(&mut child, true);
-                let fault = Some(format!("lost sight of the process: {}", io_reason(&e)));
+                let fault = Some(format!("lost track of the process: {}", io_reason(&e)));
                 return Ok(Attempt { seconds: began.elapsed().as_secs_f64(), status: None, fault, stopped: false });
             }
         }

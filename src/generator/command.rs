@@ -5,10 +5,10 @@ use crate::error::{Error, Result};
 use crate::text::quote;
 use regex::Regex;
 
-/// Places that one value fills, wherever they stand.
+/// Places that one value fills, wherever they appear.
 const VALUES: &[&str] = &["prompt", "prompt_id", "seed", "scene_type", "output", "references_json", "captions_json", "job_json"];
 
-/// Places that stand for themselves and become one argument a subject.
+/// Places that are arguments by themselves and become one argument per subject.
 const LISTS: &[&str] = &["references", "captions"];
 
 /// The place of the job list, in a command for many jobs.
@@ -28,7 +28,7 @@ pub struct Template {
 pub struct Filled(pub Vec<String>);
 
 impl std::fmt::Display for Filled {
-    /// As one would type it.
+    /// Returns it as a user would type it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match shlex::try_join(self.0.iter().map(String::as_str)) {
             Ok(text) => f.write_str(&text),
@@ -85,7 +85,7 @@ impl Template {
                     return Err(refuse(format!("there is no place {}", quote(&found[0]))));
                 }
                 if !shell && LISTS.contains(&name) && word != &found[0] {
-                    return Err(refuse(format!("`{{{name}}}` becomes several arguments, so it must stand for itself")));
+                    return Err(refuse(format!("`{{{name}}}` becomes several arguments, so it must be an argument by itself")));
                 }
             }
         }
@@ -96,7 +96,7 @@ impl Template {
         self.words.iter().any(|word| self.places.captures_iter(word).any(|found| &found[1] == name))
     }
 
-    /// The command for a job. `{references}` and `{captions}` are one a subject, the first reference.
+    /// The command for a job. `{references}` and `{captions}` have one argument per subject; of its references, the first.
     pub fn fill(&self, job: &Job) -> Filled {
         self.filled(|name| match name {
             "references" => job.subjects.iter().filter_map(|s| s.references.first().cloned()).collect(),

@@ -7,13 +7,13 @@ use crate::text::quote;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// What its name ends in.
+/// The end of its name.
 const MARK: &str = ".msdata-run";
 
 /// Stray files that are named one by one.
 const NAMED: usize = 5;
 
-/// Where an image is to be written: `.SEED.ATTEMPT.msdata-run/SEED.png` beside the image's own place.
+/// The path at which an image is written: `.SEED.ATTEMPT.msdata-run/SEED.png` beside the image's own place.
 ///
 /// Another name for each attempt: what an earlier one left running cannot write into it. Without an attempt's number
 /// it is for a command that makes many images, which may take hours: what is whole in it is taken by the next run.
@@ -29,7 +29,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Makes the directory of `output` anew, and removes those of killed attempts at the same image. Only with `hold`
+    /// Makes a new directory for `output`, and removes those of killed attempts at the same image. Only with `hold`
     /// is it held: a command that makes many images has more drafts than a process may have files.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ impl ExportManifest {
             Ok(text) => text,
             Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
             Err(e) => {
-                return Err(Error::request(format!("cannot read {}: {}", path.display(), io_reason(&e)), "mend it or remove it"));
+                return Err(Error::request(format!("cannot read {}: {}", path.display(), io_reason(&e)), "fix it or remove it"));
             }
         };
         let broken =

@@ -34,7 +34,7 @@ pub struct Exported {
     pub left_out: Vec<LeftOut>,
 }
 
-/// What a system is told from.
+/// What a system's list is made from.
 pub(super) struct ExportRequest<'a> {
     pub system: System,
     pub model: Option<&'a str>,
@@ -126,7 +126,7 @@ pub fn write(
     })
 }
 
-/// JSON for people and programs, a value a line.
+/// JSON for people and programs, one value per line.
 pub(super) fn lines(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
@@ -147,7 +147,7 @@ struct References {
 }
 
 impl References {
-    /// Reads every reference, because some generators take a missing one for black without a word.
+    /// Reads every reference, because some generators silently take a missing one for a black image.
     fn read(cases: &[Case], door: &Door, watch: &mut Watch<'_>) -> Result<References> {
         let (mut names, mut files, mut faults) = (HashMap::new(), Vec::new(), Vec::new());
         let mut subjects: Vec<&super::Asked> = cases.iter().flat_map(|case| &case.subjects).collect();

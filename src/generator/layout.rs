@@ -87,7 +87,7 @@ impl std::str::FromStr for Layout {
 
     /// `{model}`, `{prompt_id}` and `{seed}` stand for themselves, each once at most; `*` for anything within a name.
     fn from_str(pattern: &str) -> Result<Layout> {
-        let hint = "write it as in `{model}/{prompt_id}/{seed}.png`; `*` stands for anything within a name";
+        let hint = "write it as in `{model}/{prompt_id}/{seed}.png`; `*` matches anything within a name";
         let refuse = |reason: String| Error::request(format!("layout {}: {reason}", quote(pattern)), hint);
         let mut tokens = Vec::new();
         let mut rest = pattern;
@@ -114,7 +114,7 @@ impl std::str::FromStr for Layout {
                 _ => return Err(refuse(format!("there is no field {}", quote(field)))),
             };
             if tokens.contains(&token) {
-                return Err(refuse(format!("{} stands twice", quote(field))));
+                return Err(refuse(format!("{} appears twice", quote(field))));
             }
             tokens.push(token);
             rest = &rest[end + 1..];

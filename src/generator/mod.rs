@@ -1,8 +1,8 @@
-//! A generator's own files: what it is to be told, written in its way; what it made, read back.
+//! Writes a generator's inputs in its own format, and reads its outputs.
 //!
 //! | module | noun |
 //! |---|---|
-//! | this | [`Case`]: a prompt as a generator is told it; [`System`]: a generator's way |
+//! | this | [`Case`]: a prompt as a generator receives it; [`System`]: a generator's formats |
 //! | `folder` | [`Exported`]: a folder to run a generator on |
 //! | `export_manifest` | [`ExportManifest`]: `msdata-export.json`, by which that folder's images are known again |
 //! | `xverse`, `mosaic`, `psr`, `jobs` | each system's list, names and quirks |
@@ -40,7 +40,7 @@ use crate::vocabulary::{SceneType, SubjectKind, closed_set};
 use std::path::PathBuf;
 
 closed_set! {
-    /// A generator's way of being told prompts and of naming images.
+    /// A generator's format of prompts and names of images.
     System, "format" {
         /// XVerse's benchmark list; 2×2 grids.
         Xverse = "xverse",
@@ -50,7 +50,7 @@ closed_set! {
         Psr = "psr",
         /// The job list that the paper's runners read: `results/MODEL/PROMPT/SEED.png`.
         Jobs = "jobs",
-        /// One line for each image, with everything there is to know; for a script of one's own.
+        /// One line for each image, with everything known about it; for a custom script.
         Jsonl = "jsonl",
     }
 }
@@ -67,7 +67,7 @@ impl System {
     }
 }
 
-/// A prompt and all that a generator is told of it.
+/// A prompt and everything a generator is given for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     /// The prompt's id.
@@ -76,7 +76,7 @@ pub struct Case {
     pub text: String,
     /// Its scene type.
     pub scene_type: SceneType,
-    /// Whom it asks for, in order.
+    /// The subjects it asks for, in order.
     pub subjects: Vec<Asked>,
 }
 

@@ -80,7 +80,7 @@ pub fn read(system: System, source: &OutputSource, known: Known) -> Result<Outpu
             reader.tree(&"{model}/{prompt_id}/{seed}.*".parse()?, &root, manifest.as_ref())?;
         }
         System::Jsonl => {
-            let hint = "say `--generations` and the folder's generations.jsonl";
+            let hint = "use `--generations` with the folder's generations.jsonl";
             return Err(Error::request("images made from job lines are read by their manifest", hint));
         }
     }
@@ -112,7 +112,7 @@ impl<'a> OutputReader<'a> {
     fn new(source: &'a OutputSource, known: Known<'a>) -> Result<OutputReader<'a>> {
         if !source.folder.is_dir() {
             let hint = "give the folder that the generator wrote, or the one that `msdata bench export` wrote";
-            return Err(Error::request(format!("{} is no directory", source.folder.display()), hint));
+            return Err(Error::request(format!("{} is not a directory", source.folder.display()), hint));
         }
         let resolver = Resolver::for_directory(source.folder, source.roots)?;
         Ok(OutputReader { source, known, resolver, outputs: Outputs::default(), files: HashMap::new(), met: 0 })
@@ -228,7 +228,7 @@ impl<'a> OutputReader<'a> {
                 continue;
             };
             let Some(entry) = entries.get(&place) else {
-                self.untied(&path, format!("the prompt at place {place} of the list is not there, or not in the data set"));
+                self.untied(&path, format!("the prompt at place {place} is missing from the list or from the data set"));
                 continue;
             };
             if system == System::Xverse && stem(rest) != xverse::beginning(&entry.text) {
@@ -310,7 +310,7 @@ impl<'a> OutputReader<'a> {
             self.met += 1;
             let readings = match layout.read(&name, |prompt| prompts.id(prompt).is_some()) {
                 Reading::None => {
-                    self.untied(&path, format!("its path is not as {}", quote(&layout.to_string())));
+                    self.untied(&path, format!("its path does not match {}", quote(&layout.to_string())));
                     continue;
                 }
                 Reading::Unknown(Parts { prompt, .. }) => {

@@ -1,4 +1,4 @@
-//! Pictures as files hold them, with alpha, and what is seen of them.
+//! Pictures as stored in files, with alpha, and their visible pixels.
 
 use super::pixels::{Appearance, Rgb, Transparency};
 use image::metadata::Orientation;
@@ -13,9 +13,9 @@ const FEWEST: usize = 64;
 pub struct Stored {
     /// Its colours, those that nobody sees among them.
     pub rgb: Rgb,
-    /// A value a pixel, 0 not to be seen; `None`: all are opaque.
+    /// One value per pixel, 0 invisible; `None`: all are opaque.
     pub alpha: Option<Vec<u8>>,
-    /// How it is to be turned.
+    /// Its orientation.
     pub orientation: Option<Orientation>,
     /// What is odd about the file.
     pub notes: Vec<&'static str>,

@@ -46,7 +46,7 @@ pub fn decode(data: &[u8]) -> Result<Stored, ImageFault> {
         e => broken(&e.to_string()),
     })?;
     if pixels.len() != width as usize * height as usize * 3 {
-        return Err(broken("it gives another number of pixels than it says"));
+        return Err(broken("it has a different number of pixels than it says"));
     }
     Ok(Stored { orientation: outline.orientation(), notes, ..Stored::opaque(Rgb { width, height, pixels }) })
 }

@@ -1,4 +1,4 @@
-//! How a picture is to be turned, from its EXIF block, else from its XMP packet, as Pillow finds it.
+//! The orientation of a picture, from its EXIF block, else from its XMP packet, as Pillow finds it.
 
 use image::metadata::Orientation;
 

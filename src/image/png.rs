@@ -1,4 +1,4 @@
-//! PNG files of our own: pixels kept as they are.
+//! Writes PNG files: pixels kept as they are.
 
 use super::pixels::Rgb;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};

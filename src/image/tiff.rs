@@ -24,7 +24,7 @@ const COEFFICIENTS: Tag = Tag::Unknown(529);
 pub struct TiffPage {
     /// Width and height as stored.
     pub size: (u32, u32),
-    /// How it is to be turned.
+    /// Its orientation.
     pub orientation: Option<Orientation>,
     kind: TiffKind,
     /// Whether colours were multiplied with their alpha.

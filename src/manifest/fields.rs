@@ -36,7 +36,7 @@ impl<'a> Fields<'a> {
         let JsonObject(fields) = serde_json::from_str(line).map_err(|e| format!("not valid JSON: {}", json_reason(&e)))?;
         for (i, (name, _)) in fields.iter().enumerate() {
             if fields[..i].iter().any(|(earlier, _)| earlier == name) {
-                return Err(format!("the key {} stands twice", quote(name)));
+                return Err(format!("the key {} appears twice", quote(name)));
             }
         }
         Ok(Fields(fields))
@@ -111,7 +111,7 @@ impl Field<'_> {
         let text = match self {
             Field::Csv(cell) => (*cell).to_owned(),
             Field::Json(raw) if raw.get().starts_with('"') => {
-                serde_json::from_str::<String>(raw.get()).map_err(|e| format!("is no valid text: {}", json_reason(&e)))?
+                serde_json::from_str::<String>(raw.get()).map_err(|e| format!("is not a valid text: {}", json_reason(&e)))?
             }
             Field::Json(raw) => return Err(format!("must be text, not {}", quote(raw.get()))),
         };
@@ -166,7 +166,7 @@ impl Field<'_> {
             Field::Json(raw) => raw.get(),
         };
         // Parsed for its limits (depth, numbers, surrogates), kept as it was written.
-        serde_json::from_str::<serde_json::Value>(text).map_err(|e| format!("is no valid JSON: {}", json_reason(&e)))?;
+        serde_json::from_str::<serde_json::Value>(text).map_err(|e| format!("is not valid JSON: {}", json_reason(&e)))?;
         Ok(text.to_owned())
     }
 }
@@ -201,7 +201,7 @@ fn listed(cell: &str) -> Option<Result<Vec<String>, String>> {
         let advice = || Err(format!("{} looks like a list without quotes; separate items by `;`", quote(cell)));
         return (cell.starts_with('[') && inner.contains(',')).then(advice);
     }
-    let advice = || format!("{} looks like a list and is not one that can be read; separate items by `;`", quote(cell));
+    let advice = || format!("{} looks like a list but cannot be read as one; separate items by `;`", quote(cell));
     Some(quoted_items(inner).ok_or_else(advice))
 }
 

@@ -91,7 +91,7 @@ impl<'w> Manifest<'w> {
         self.next_row(Generation::from_fields)
     }
 
-    /// Something that is to be said about the file as a whole.
+    /// A remark about the file as a whole.
     pub fn problem(&self, reason: impl Into<String>) -> Problem {
         Problem { origin: origin(&self.file, Position::File), reason: reason.into() }
     }
@@ -129,7 +129,8 @@ impl<'w> Manifest<'w> {
                 lines.next().map(|next| {
                     let (line, text) = next?;
                     if was_first && text.trim_ascii() == b"{" {
-                        let reason = "an object over several lines; write one object a line (`jq -c .` does), or one JSON array";
+                        let reason =
+                            "an object over several lines; write one object per line (`jq -c .` does), or one JSON array";
                         return Err(RecordFault { line, reason: reason.into(), last: true });
                     }
                     Ok((line, from_json(line, &text, unknown, resolver)))
@@ -233,7 +234,7 @@ fn read_header(records: &mut Records<'_>, kind: RowKind) -> std::result::Result<
             return Err(fault(line, format!("column {} of the header has no name", i + 1)));
         }
         if columns[..i].contains(column) {
-            return Err(fault(line, format!("column {} stands twice in the header", quote(column))));
+            return Err(fault(line, format!("column {} appears twice in the header", quote(column))));
         }
     }
     let missing = lacks(&columns);

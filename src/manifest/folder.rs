@@ -1,4 +1,4 @@
-//! A directory of images as a list of subjects: one file or one folder a subject.
+//! A directory of images as a list of subjects: one file or one folder per subject.
 //!
 //! The label comes from the name: digits, `_`, `-`, spaces and dots at its start, a number that one of these parts off
 //! at its end, and the extension are taken away, and `_` and `-` become spaces: `07_old_man.jpg` is an old man. Folders named
@@ -41,8 +41,8 @@ impl ImageFolder {
         let FolderReader { mut folder, others, .. } = reader;
         if let Some(first) = others.first() {
             let reason = match others.len() {
-                1 => "is no image by its name, and was left out".to_owned(),
-                n => format!("is no image by its name, and was left out, as were {} more", n - 1),
+                1 => "does not have the name of an image, and was left out".to_owned(),
+                n => format!("does not have the name of an image, and was left out, as were {} more", n - 1),
             };
             folder.warnings.push(Problem { origin: Origin::whole(first), reason });
         }
@@ -61,7 +61,7 @@ struct FolderReader<'a> {
     root: &'a Path,
     stop: Stop<'a>,
     resolver: Resolver,
-    /// Files that are no images.
+    /// Files that are not images.
     others: Vec<PathBuf>,
     folder: ImageFolder,
 }
@@ -219,6 +219,6 @@ mod tests {
                 "/teapot.png: has the same name as /teapot.jpg; rename one of them",
             ]
         );
-        assert_eq!(said(&folder.warnings), ["/notes.txt: is no image by its name, and was left out"]);
+        assert_eq!(said(&folder.warnings), ["/notes.txt: does not have the name of an image, and was left out"]);
     }
 }

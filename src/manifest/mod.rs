@@ -1,5 +1,6 @@
-//! Manifests: what a user says is there. Reads JSON Lines, JSON arrays and CSV (plain, gzip, zstd) and the files of
-//! generators into rows, each with the place it came from, and knows nothing of the catalog.
+//! Manifests: a user's lists of subjects, prompts and generations. Reads JSON Lines, JSON arrays and CSV
+//! (plain, gzip, zstd) and the files of generators into rows, each with the place it
+//! came from, and knows nothing of the catalog.
 //!
 //! | module | noun |
 //! |---|---|

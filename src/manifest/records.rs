@@ -10,7 +10,7 @@ use std::path::Path;
 /// Longest record of a manifest, in bytes: what is longer is not a row, and must not fill the memory.
 const MAX_RECORD: usize = 16 << 20;
 
-/// Why there is no record.
+/// Why a record could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordFault {
     /// The line it would begin in.
@@ -284,7 +284,7 @@ impl Cells {
     }
 }
 
-/// Where in a cell a byte stands.
+/// The position of a byte in a cell.
 #[derive(Clone, Copy, PartialEq)]
 enum At {
     Start,
@@ -299,7 +299,7 @@ impl<'w> Records<'w> {
         Records { text, separator }
     }
 
-    /// What stands between the cells.
+    /// The separator of cells.
     pub fn separator(&self) -> char {
         self.separator.into()
     }

@@ -66,7 +66,7 @@ impl StressTestRepo {
         let results = root.join("results");
         if !results.is_dir() {
             return Err(Error::request(
-                format!("{} is no stress-test repository: it has no `results` directory", root.display()),
+                format!("{} is not a stress-test repository: it has no `results` directory", root.display()),
                 "give the directory that holds `results` and `val_dataset`",
             ));
         }

@@ -40,7 +40,7 @@ pub struct Prompt {
     pub prompt_id: PromptId,
     /// What the generator was told.
     pub text: String,
-    /// How the subjects stand to each other.
+    /// How the subjects relate to each other.
     pub scene_type: SceneType,
     /// Requested subjects, distinct, in order; their index is the `ordinal`.
     pub subjects: Vec<SubjectId>,

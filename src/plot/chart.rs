@@ -29,9 +29,9 @@ pub struct Series {
 /// Which way the measured value goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upright {
-    /// Values go up, what they are of goes across.
+    /// Values on the vertical axis, names on the horizontal one.
     Values,
-    /// Values go across, what they are of goes down: room for long names.
+    /// Values on the horizontal axis, names on the vertical one: room for long names.
     Names,
 }
 

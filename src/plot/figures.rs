@@ -82,7 +82,7 @@ pub fn trend(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
     panels.extend(auc.map(|auc| panel(auc, chance_of(counts.iter().map(|n| at(*n, 0.5)).collect()))));
     Some(Figure {
         title: format!("{} similarity and {} against the number of subjects", similarity.name(), rate.name()),
-        description: format!("One line a model, with the interval of each mean. {}", told(report, styles, of_count, rate)),
+        description: format!("One line per model, with the interval of each mean. {}", told(report, styles, of_count, rate)),
         panels,
     })
 }
@@ -106,7 +106,7 @@ pub fn scene(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
     let dodge = (40.0 / all.len() as f64).min(11.0);
     Some(Figure {
         title: format!("{} by scene type", rate.name()),
-        description: "One marker a model at each scene type, with the interval of its mean.".into(),
+        description: "One marker per model at each scene type, with the interval of its mean.".into(),
         panels: vec![Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: false, dodge, aspect: 0.5 })],
     })
 }
@@ -146,12 +146,12 @@ pub fn curve(report: &Report, styles: &ModelStyles, marked: &Thresholds) -> Opti
     let y = Axis::percent("SCR@τ (%)");
     (!all.is_empty()).then(|| Figure {
         title: "Subject Collapse Rate against the threshold".into(),
-        description: format!("One curve a model, with intervals at the thresholds {marked}."),
+        description: format!("One curve per model, with intervals at the thresholds {marked}."),
         panels: vec![Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.55 })],
     })
 }
 
-/// CLIP-T against identity similarity, one path a model from the fewest subjects to the most; of a report by model
+/// CLIP-T against identity similarity, one path per model from the fewest subjects to the most; of a report by model
 /// and subject count. `None` without CLIP-T.
 pub fn tradeoff(report: &Report, styles: &ModelStyles) -> Option<Figure> {
     let cells = tradeoff_cells(report, styles);
@@ -178,7 +178,7 @@ pub fn tradeoff(report: &Report, styles: &ModelStyles) -> Option<Figure> {
     let y = Axis::over(format!("{} similarity", identity.name()), points().map(|p| p.y), COSINE, 5);
     Some(Figure {
         title: format!("{} against {}", text.name(), identity.name()),
-        description: "One path a model; the numbers are the subjects in the prompt at its ends.".into(),
+        description: "One path per model; the numbers are the subjects in the prompt at its ends.".into(),
         panels: vec![Panel::Chart(Chart { x, y, series, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.7 })],
     })
 }
@@ -225,7 +225,7 @@ pub fn radar(report: &Report, styles: &ModelStyles) -> Option<Figure> {
     let names: Vec<String> = measures.iter().map(|m| m.name().to_owned()).collect();
     (!models.is_empty()).then(|| Figure {
         title: format!("Profile of the models over {}", names.join(", ")),
-        description: "One outline a model; all spokes have the same scale.".into(),
+        description: "One outline per model; all spokes have the same scale.".into(),
         panels: vec![Panel::Radar(Radar { measures: names, models })],
     })
 }
@@ -252,7 +252,7 @@ pub fn profile(report: &Report, styles: &ModelStyles) -> Option<Figure> {
     let (aspect, dodge) = ((0.1 * rows).max(0.14), (14.0 / series.len().max(1) as f64).min(5.0));
     (!series.is_empty()).then(|| Figure {
         title: "Profile of the models over their cosines".into(),
-        description: "One marker a model in each row, with the interval of its mean.".into(),
+        description: "One marker per model in each row, with the interval of its mean.".into(),
         panels: vec![Panel::Chart(Chart { x, y, series, upright: Upright::Names, joined: false, dodge, aspect })],
     })
 }

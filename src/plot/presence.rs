@@ -44,7 +44,7 @@ pub fn cscr(report: &Report, styles: &ModelStyles, alpha: f64) -> Option<Figure>
     panels.extend(beyond.and_then(|measure| panel(measure, "beyond words (%)".into(), 0.5)));
     (!panels.is_empty()).then(|| Figure {
         title: format!("{} against the number of subjects", rate.name()),
-        description: format!("One line a model, with the interval of each mean. {}", told(report, styles, of_count, rate)),
+        description: format!("One line per model, with the interval of each mean. {}", told(report, styles, of_count, rate)),
         panels,
     })
 }
@@ -67,7 +67,7 @@ pub fn cscr_scene(report: &Report, styles: &ModelStyles, alpha: f64) -> Option<F
     let dodge = (40.0 / all.len() as f64).min(11.0);
     Some(Figure {
         title: format!("{} by scene type", rate.name()),
-        description: "One marker a model at each scene type, with the interval of its mean; chance is 1 less α.".into(),
+        description: "One marker per model at each scene type, with the interval of its mean; chance is 1 less α.".into(),
         panels: vec![Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: false, dodge, aspect: 0.5 })],
     })
 }
@@ -94,8 +94,8 @@ pub fn cscr_curve(curves: &[(String, Vec<(f64, f64)>)], styles: &ModelStyles, al
     let y = Axis::percent("cSCR@α (%)");
     Some(Figure {
         title: "Calibrated Subject Collapse Rate against α".into(),
-        description: "One curve a model. Requests drawn at random have 1 less α; the further below that line a curve lies, the \
-                      more of what was asked for is there because it was asked for."
+        description: "One curve per model. Requests drawn at random have 1 less α; the further below that line a curve lies, \
+                      the more of what was asked for is there because it was asked for."
             .into(),
         panels: vec![Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.55 })],
     })

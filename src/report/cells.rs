@@ -1,4 +1,4 @@
-//! The grouping: one row a generation (or a pair of generation and subject), into cells, with Polars.
+//! The grouping: one row per generation (or a pair of generation and subject), into cells, with Polars.
 //!
 //! Polars groups and collects; the means are ours, summed in the order of the rows' keys. A parallel
 //! sum would change in its last digit with the number of threads.

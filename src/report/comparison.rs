@@ -60,9 +60,9 @@ pub struct Comparisons {
 /// Two models in one cell by one measure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// The one.
+    /// The first model.
     pub a: String,
-    /// The other.
+    /// The second model.
     pub b: String,
     /// The cell.
     pub keys: Vec<(Key, KeyValue)>,
@@ -72,13 +72,13 @@ pub struct Comparison {
     pub pairs: u64,
     /// Prompts that they are of.
     pub prompts: u64,
-    /// Scored by the one and without a partner.
+    /// Images scored for the first model without a partner.
     pub only_a: u64,
-    /// Scored by the other and without a partner.
+    /// Images scored for the second model without a partner.
     pub only_b: u64,
-    /// Mean of the one over the pairs.
+    /// Mean of the first model over the pairs.
     pub mean_a: Option<f64>,
-    /// Mean of the other over the pairs.
+    /// Mean of the second model over the pairs.
     pub mean_b: Option<f64>,
     /// Mean of a − b; `None` without pairs.
     pub difference: Option<f64>,

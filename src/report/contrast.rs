@@ -9,7 +9,7 @@ use std::collections::HashMap;
 /// Models whose means are drawn together, which share the work of drawing.
 const TOGETHER: usize = 16;
 
-/// What several models have in a cell, by one measure: a column of values a model, a line an image (or a pair of image
+/// What several models have in a cell, by one measure: a column of values per model, a line per image (or pair of image
 /// and subject) of the cell.
 pub(super) struct ContrastColumns {
     /// The prompt of each line, from 0.

@@ -84,7 +84,7 @@ impl<'f> Keys<'f> {
         }
     }
 
-    /// The value that a code stands for.
+    /// The value of a code.
     pub(super) fn value(&self, key: Key, code: i64) -> KeyValue {
         let at = usize::try_from(code).unwrap_or(usize::MAX);
         let text = |text: Option<&str>| KeyValue::Text(text.map(str::to_owned));

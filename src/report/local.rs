@@ -1,4 +1,4 @@
-//! Where: what the windows say of each generation's subjects, and the verdicts that follow from it.
+//! Local results: what the windows say of each generation's subjects, and the verdicts that follow from it.
 
 use super::Snapshot;
 use super::observations::Observations;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | this | [`Snapshot`], [`ReportOptions`], [`Report`] |
 //! | `row` | [`Row`]: a cell; the structs *are* the JSON |
-//! | `keys` | [`Key`]: what is grouped by |
+//! | `keys` | [`Key`]: the keys of a grouping |
 //! | `thresholds` | [`Thresholds`] |
 //! | `identity` | which encoder decides collapse |
 //! | `observations` | generations or pairs, and what each was scored |
@@ -15,7 +15,7 @@
 //! | `contrast` | models side by side in one cell, and two of them against each other |
 //! | `comparison` | [`Comparisons`]: models against each other |
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
-//! | `blind_spot` | images that CLIP takes for good and that have lost everybody |
+//! | `blind_spot` | images that CLIP rates as good and that have lost every subject |
 //! | `ceiling` | what composites of the references score |
 //! | `warnings` | what to know of the cells before comparing them |
 //! | `present`, `present_comparison` | tables for people, for papers, for programs |

@@ -1,4 +1,4 @@
-//! Where models meet: the images that two of them have of the same prompt and seed, cell by cell.
+//! Pairs the images of two models by prompt and seed, cell by cell.
 
 use super::contrast::{Contrast, ContrastColumns};
 use super::keys::Keys;
@@ -41,14 +41,14 @@ impl Kind {
     }
 }
 
-/// A measure and what it is called.
+/// A measure and its name.
 #[derive(Debug, Clone)]
 pub(super) struct Measure {
     pub(super) name: String,
     pub(super) kind: Kind,
 }
 
-/// Everything that meets.
+/// The paired images and what was measured on them.
 pub(super) struct Pairing<'a> {
     snapshot: &'a Snapshot,
     options: &'a CompareOptions,
@@ -275,7 +275,7 @@ impl<'a> Pairing<'a> {
         let prompts = if row.prompts == 1 { "1 prompt gives".to_owned() } else { format!("{} prompts give", row.prompts) };
         Some(format!(
             "rows in which no difference could be told from chance, however large: {bound} of {}, the first {}: {prompts} a p of \
-             {least:.1e} at the least, and over the {tests} rows of a measure Holm's method makes that {adjusted:.2}; more prompts, \
+             {least:.1e} at least, and over the {tests} rows of a measure Holm's method makes that {adjusted:.2}; more prompts, \
              larger cells (`--whole`) or fewer models help",
             rows.len(),
             plain(&format!("{} and {}{cell}", row.a, row.b)),

@@ -52,7 +52,7 @@ impl FromStr for Thresholds {
             }
         }
         if let Some(outside) = values.iter().find(|v| !(-1.0..=1.0).contains(*v)) {
-            return Err(format!("{outside} is no cosine: thresholds lie in [-1, 1]"));
+            return Err(format!("{outside} is not a cosine: thresholds lie in [-1, 1]"));
         }
         values.sort_by(f64::total_cmp);
         values.dedup();

@@ -55,7 +55,7 @@ pub(super) fn warnings(
     if of_others > 0 {
         said.push(format!(
             "{of_others} images of {COMPOSITE} and {CROP} are not of the references that their prompts have now and are in no \
-             ceiling; `msdata controls make` makes them anew"
+             ceiling; `msdata controls make` makes them again"
         ));
     }
     let blank = |g: &&GenerationRow| snapshot.blank.contains(&g.id) && !snapshot.models[g.model as usize].1;

@@ -1,4 +1,4 @@
-//! Who gets which window, where nothing is in anybody's way but that a window goes to one subject.
+//! The best assignment of windows to subjects where the only rule is one subject per window.
 
 /// Of each subject the windows that it gains by, ascending, with the gain, above 0.
 pub(super) type Offers = Vec<Vec<(usize, i64)>>;

@@ -1,4 +1,4 @@
-//! How far two measures go together.
+//! The correlation of two measures.
 
 /// Pearson's correlation of pairs; `None` for fewer than three pairs, or where one side does not vary.
 ///

@@ -1,4 +1,4 @@
-//! Which vectors are nearly the same?
+//! Finds vectors that are nearly the same.
 
 use super::random::Random;
 use super::{cosine_with_norms, dot};

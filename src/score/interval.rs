@@ -23,7 +23,7 @@ pub const REPLICATES: usize = 10_000;
 /// Means of clusters that differ by no more are the same: cosines are of vectors in float32.
 const ROUNDING: f64 = 1e-6;
 
-/// What an interval is to be.
+/// The settings of an interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Confidence {
     /// Nominal coverage, in (0, 1); 0.95 usually.
@@ -248,7 +248,7 @@ mod tests {
         close(alike(15, 0.5, [0.0, 1.0]), [0.3910, 0.6090]);
         close(alike(15, 0.0, [-1.0, 1.0]), [-0.2180, 0.2180]);
         assert_eq!(alike(1, 1.0, [0.0, 1.0]), None, "one prompt is not like any other");
-        // Rounding is no spread.
+        // Rounding is not spread.
         let nearly = of(&[(0, 0.1 + 0.2), (1, 0.3)], 2);
         assert_eq!(intervals(&[nearly], Confidence::default()), [None]);
     }

@@ -1,4 +1,4 @@
-//! One subject, one place: which window is whose, so that one backpack cannot be two.
+//! Assigns each subject a window of its own, so that one backpack cannot count as two.
 
 use super::assignment::Offers;
 use super::conflicts::Conflicts;

@@ -1,4 +1,4 @@
-//! Is a requested subject there? A verdict that means the same for every encoder, scale and subject count.
+//! Whether a requested subject is there: a verdict that means the same for every encoder, scale and subject count.
 //!
 //! A subject is present when its local similarity is above what the same subject reaches by chance: its *null*, the
 //! values in generations that did not ask for it. It is identified when it is above a stricter null, of generations
@@ -43,7 +43,7 @@ pub enum Question {
     Identified,
 }
 
-/// Where a value stands in its null.
+/// The position of a value in its null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence {
     /// Values of the null that are as large or larger.

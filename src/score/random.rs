@@ -1,4 +1,4 @@
-//! Chance that is the same for everyone.
+//! Reproducible random numbers.
 
 /// Random numbers that are the same on every machine: the output stream of BLAKE3 over the seed.
 pub(super) struct Random {

@@ -1,4 +1,4 @@
-//! The sign-flip test: is the one better than the other on more prompts, and by more, than chance would have it?
+//! The sign-flip test: whether one model is better than another by more than chance explains.
 //!
 //! No pattern of signs is drawn. A pattern sums to as much as was observed if and only if the sizes on one of its
 //! sides sum to at most what the smaller side was observed to have, so the patterns can be counted as subsets, and

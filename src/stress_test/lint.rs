@@ -1,4 +1,4 @@
-//! What is wrong with a set of prompts, whoever wrote them.
+//! Finds what is wrong with a set of prompts, whoever wrote them.
 
 use super::finding::{Check, Finding};
 use super::mentions::Labels;

@@ -177,7 +177,7 @@ fn a_processor_config_alone_is_enough_and_two_must_agree() {
     lab.write("texts/model.onnx", images("pixel_values", "image_embeds").bytes());
     lab.write("texts/processor_config.json", r#"{"processor_class": "SomeProcessor"}"#);
     let said = lab.refusal("texts");
-    assert!(said.contains("says nothing of images"), "{said}");
+    assert!(said.contains("says nothing about images"), "{said}");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn inputs_and_outputs_by_other_names_are_told_together_and_can_be_said() {
 
     lab.write("net/msdata.toml", "input = \"images\"\noutput = \"features\"\nspatial = \"map\"");
     let said = lab.refusal("net");
-    for part in ["has no input `images`", "has no output `features`", "has no output `map`, which is to be `spatial`"] {
+    for part in ["has no input `images`", "has no output `features`", "has no output `map`, which `spatial` names"] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }

@@ -104,9 +104,9 @@ fn hidden_pixels_are_told_and_a_ground_ends_them() {
     lab.ok(&["embed", "--transparency", "black"]);
     lab.ok(&["score"]);
     let report = err(&lab.run(&["report", "--controls"]));
-    assert!(report.contains("`msdata controls make` makes them anew"), "{report}");
+    assert!(report.contains("`msdata controls make` makes them again"), "{report}");
     lab.ok(&["controls", "make"]);
-    assert!(!err(&lab.run(&["report", "--controls"])).contains("makes them anew"));
+    assert!(!err(&lab.run(&["report", "--controls"])).contains("makes them again"));
     let page = |_: ()| {
         lab.ok(&["report", "--html", "page"]);
         let mut names: Vec<_> = fs::read_dir(lab.path("page/thumbs")).unwrap().map(|f| f.unwrap().file_name()).collect();

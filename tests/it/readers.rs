@@ -292,7 +292,7 @@ fn manifests_as_other_programs_write_them() {
     place.file("p.json", array.replace("{\"prompt_id\": \"q2\"}", &prompt("q2").replace(", ", ",\n ")));
     taken(place.ingest(&["--prompts", "p.json"]));
     place.file("pretty.json", prompt("q3").replace(", ", ",\n ").replace('{', "{\n"));
-    refused(place.ingest(&["--prompts", "pretty.json"]), &["error: 1 bad row;", "one object a line", "jq -c"]);
+    refused(place.ingest(&["--prompts", "pretty.json"]), &["error: 1 bad row;", "one object per line", "jq -c"]);
     // Excel in Europe, and tabs; integers that were floats for a while; line numbers with CRLF.
     place.image("o.png", 3);
     place.file("g.csv", "\u{feff}model;prompt_id;seed;path\r\nM;p1;1.0;o.png\r\n");
@@ -390,7 +390,7 @@ fn embeddings_in_every_compression_and_form() {
     refused(place.ingest(&["--embeddings", "e.parquet"]), &["row 2: `seed` `18446744073709551615` is greater than"]);
     let model = Arc::new(StringArray::from(vec![None, Some("other")])) as ArrayRef;
     vectors(&place.at("e.parquet"), Compression::SNAPPY, seed(Some(42.0)), &[("model", model)]);
-    refused(place.ingest(&["--embeddings", "e.parquet"]), &["column `model` stands twice"]);
+    refused(place.ingest(&["--embeddings", "e.parquet"]), &["column `model` appears twice"]);
     let wide = ListArray::from_iter_primitive::<Float32Type, _, _>([Some(vec![Some(0.0); 200_000]), Some(vec![Some(1.0)])]);
     let columns: Vec<(&str, ArrayRef)> = ["encoder", "kind"]
         .into_iter()

@@ -101,7 +101,7 @@ impl<'h> Client<'h> {
         let response = self.follow(url, false, (have > 0).then_some(have), |_| false)?;
         let start = match response.status() {
             StatusCode::PARTIAL_CONTENT if range_start(&response) == Some(have) => have,
-            StatusCode::OK => 0, // also where Range was asked for and ignored: anew
+            StatusCode::OK => 0, // also where Range was asked for and ignored: start again
             _ => {
                 // The server has no such range: what is here belongs to another file.
                 fs::remove_file(part).map_err(Error::io("remove", part))?;

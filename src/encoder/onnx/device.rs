@@ -47,7 +47,7 @@ impl FromStr for Device {
                 // The runtime's own index is a signed 32-bit number.
                 index.parse::<i32>().map(|n| Device::Cuda(n.unsigned_abs())).map_err(|e| format!("device `{word}`: {e}"))
             }
-            _ => Err(format!("device `{word}` is none of auto, cpu, cuda, cuda:N")),
+            _ => Err(format!("device `{word}` is not one of auto, cpu, cuda, cuda:N")),
         }
     }
 }

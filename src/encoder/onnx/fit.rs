@@ -101,7 +101,7 @@ pub fn image_fit(path: &Path, network: &Signature, wants: Wants<'_>, size: Optio
         faults.add(reason, output_hint("output", network, wants.output));
     }
     if let Some(spatial) = wants.spatial.filter(|name| network.outputs.iter().all(|output| output.name != *name)) {
-        let reason = format!("has no output `{spatial}`, which is to be `spatial`; it has {}", list(&network.outputs));
+        let reason = format!("has no output `{spatial}`, which `spatial` names; it has {}", list(&network.outputs));
         faults.add(reason, "in msdata.toml, let `spatial` name one of these, or take it out");
     }
     match (input, output) {

@@ -143,7 +143,7 @@ pub(super) fn refuse_cut_short(path: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::Runtime {
-        message: format!("{} is no whole library of ONNX Runtime: it ends after {length} bytes", path.display()),
+        message: format!("{} is not a complete ONNX Runtime library: it ends after {length} bytes", path.display()),
         hint: mend(),
         source: None,
     })

@@ -79,7 +79,7 @@ fn weight_file(model: &Path, location: String, needed: u64) -> Result<WeightFile
     let inside = Path::new(&location).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     if !inside {
         let reason = format!("its weights are in `{location}`, outside its directory");
-        return Err(Error::encoder(model, reason, "save the model anew with its weights beside it"));
+        return Err(Error::encoder(model, reason, "save the model again with its weights beside it"));
     }
     let path = model.parent().unwrap_or(Path::new("")).join(&location);
     let found = std::fs::metadata(&path).map_err(|e| {
@@ -141,7 +141,7 @@ const GRAPH_DEPTH: u32 = 1;
 const TENSOR_DEPTH: u32 = 2;
 /// As protobuf itself limits it.
 const MAX_DEPTH: u32 = 100;
-/// No external-data entry is longer; longer ones are damage, not to be read into memory.
+/// No external-data entry is longer; longer ones are damage and are not read into memory.
 const MAX_ENTRY: u64 = 64 * 1024;
 
 struct GraphOutline<'m> {

@@ -64,7 +64,7 @@ impl std::str::FromStr for Batch {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Batch, String> {
-        text.parse().map_err(|_| format!("`{text}` is no number")).and_then(Batch::new)
+        text.parse().map_err(|_| format!("`{text}` is not a number")).and_then(Batch::new)
     }
 }
 
@@ -168,7 +168,9 @@ impl ImageModel {
     pub fn embed(&mut self, pixels: &[f32]) -> Result<Vec<Vector>> {
         let image = self.image();
         if !pixels.len().is_multiple_of(image) {
-            return Err(self.network.refused(format!("was given {} numbers, no multiple of an image's {image}", pixels.len())));
+            return Err(self
+                .network
+                .refused(format!("was given {} numbers, which is not a multiple of an image's {image}", pixels.len())));
         }
         let images = pixels.len() / image;
         let mut vectors = Vec::with_capacity(images);

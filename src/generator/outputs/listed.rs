@@ -36,7 +36,7 @@ impl OutputReader<'_> {
                         format!("{place}_….jpg")
                     };
                     if entries.insert(place, ManifestEntry { prompt_id: id.to_owned(), text, name }).is_some() {
-                        self.outputs.problems.push(Problem { origin, reason: format!("index {place} stands twice") });
+                        self.outputs.problems.push(Problem { origin, reason: format!("index {place} appears twice") });
                     }
                 }
                 Ok(None) => {} // a list may be longer than the data set; its files are listed as untied
