@@ -3,7 +3,7 @@ use msdata::Dataset;
 use msdata::table::Format;
 use std::path::Path;
 
-/// Look after the pool of subjects
+/// Check the pool of subjects
 #[derive(clap::Args)]
 pub struct SubjectsArgs {
     #[command(subcommand)]
@@ -25,9 +25,9 @@ impl SubjectsArgs {
 
 /// Check the reference images
 ///
-/// References that are missing, unreadable, too small, blurred, nearly blank, the same as another or alike; references
-/// with transparent pixels whose hidden colours count; subjects whose references are less alike than they are to
-/// another's; licences that are missing. Exit status 1 if anything was found.
+/// Finds references that are missing, unreadable, too small, blurred, nearly blank, the same as another or like it;
+/// references with transparent pixels whose hidden colours count; subjects whose references are less like each other
+/// than like another subject's; missing licences. Exit status 1 if anything was found.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -46,8 +46,8 @@ impl CheckSubjectsArgs {
         let ended = findings::write(&found.findings, self.format)?;
         terminal.say(format!("{} subjects, {} references, {} findings", found.subjects, found.references, found.findings.len()));
         match found.encoders.as_slice() {
-            [] => terminal.say("no encoder that knows identities: whether references disagree was not checked"),
-            names => terminal.say(format!("references compared by {}", names.join(", "))),
+            [] => terminal.say("no encoder that knows identities: did not check whether references disagree"),
+            names => terminal.say(format!("references compared with {}", names.join(", "))),
         }
         Ok(ended)
     }
