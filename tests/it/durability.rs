@@ -316,6 +316,6 @@ fn what_a_generator_wrote_elsewhere_is_named_and_swept() {
     // Beside a whole image it is no failure, and is told.
     let ended = run("cp images/cat.png {output}; echo {} > {output}.json");
     assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
-    assert!(stderr(&ended).contains("warning: the generator wrote `1.png.json` beside the image of p1 1"), "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("warning: the generator wrote `1.png.json` next to the image of p1 1"), "{}", stderr(&ended));
     assert_eq!(tree(&dir.join("data/generated/G")), ["p1", "p1/1.png", "p2", "p2/1.png"]);
 }

@@ -346,7 +346,7 @@ fn a_reader_keeps_the_parts_that_it_may_need() {
     assert_eq!(results(&reader, &lab.path("tables")).as_ref(), Ok(&before));
     drop(reader);
     let note = lab.verify().notes.join("\n");
-    assert!(note.contains("part-000001.parquet is a left-over"), "{note}");
+    assert!(note.contains("part-000001.parquet is a leftover"), "{note}");
     drop(Dataset::open_to_write(&lab.data()).unwrap());
     assert_eq!(files(&lab.data().join("embeddings")), [] as [PathBuf; 0]);
     lab.assert_sound();
@@ -500,7 +500,7 @@ fn a_killed_writer_leaves_no_seal_and_the_next_one_makes_it() {
     std::mem::forget(data); // as a kill: nothing is closed, and the lock goes with the process
     let found = lab.verify();
     assert_eq!(found.faults, [] as [&str; 0]);
-    assert!(found.unchecked[0].contains("the next one that ends makes it"), "{found:?}");
+    assert!(found.unchecked[0].contains("the next one that finishes makes the digest"), "{found:?}");
     let copy = lab.path("copy");
     fs::create_dir_all(copy.join("embeddings")).unwrap();
     for file in files(&lab.data()) {
@@ -580,7 +580,7 @@ fn advice_on_images_works() {
     bytes[at] ^= 1;
     rewrite(&image, &bytes);
     let advice = lab.fault();
-    assert!(advice.contains("`msdata ingest --rehash` takes it as it is"), "{advice}");
+    assert!(advice.contains("`msdata ingest --rehash` accepts it as it is"), "{advice}");
     if out(&lab.run(&["ingest", "--help"])).contains("--rehash") {
         lab.run(&["-d", "data", "ingest", "--rehash"]);
         assert_eq!(lab.verify().faults, [] as [&str; 0]);
@@ -613,13 +613,13 @@ fn advice_on_rows_works() {
         ),
         (
             "UPDATE image_vector SET row = 1000 WHERE part = 2 AND row < 2",
-            "2 vectors made here lie where their part has none",
+            "2 computed vectors are at rows that their part does not have",
             &["msdata verify --repair", "msdata embed", "msdata score"],
             "",
         ),
         (
             "UPDATE image_vector SET row = 1000 WHERE part = 1 AND row < 2",
-            "2 imported vectors lie where their part has none",
+            "2 imported vectors are at rows that their part does not have",
             &["msdata ingest --no-embed --embeddings FILE"],
             "input/v.parquet",
         ),
