@@ -1,11 +1,11 @@
-# The two commands of the README are `make demo` and `make test`; `make help` lists the rest.
+# The two main commands are `make demo` and `make test`; `make help` lists the rest.
 
 PYTHON ?= python3
 VENV := target/venv
 # What the tests open exported tables with. Pinned, so that a test that passed yesterday passes today.
 PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 pillow==13.0.0 numpy==2.4.6 onnxruntime==1.31.1 onnx==1.23.2
 
-.PHONY: help demo test fuzz test-browser browser check setup onnxruntime format lint docs bench install clean
+.PHONY: help demo test fuzz test-browser browser check setup onnxruntime format lint docs audit bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ demo: onnxruntime ## the main job: draw a stress test, embed, score and report i
 test: setup ## every test, with doc tests and the exported tables opened by DuckDB, pandas, pyarrow, Polars
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked
 
-fuzz: ## the readers under mutated input, four minutes a target (tests/fuzz has them for cargo fuzz, too)
+fuzz: ## feed mutated input to the readers, four minutes per target (tests/fuzz has the same targets for cargo fuzz)
 	MSDATA_FUZZ_SECONDS=240 cargo test --locked --test it -- --nocapture fuzz::
 
 test-browser: browser ## the report page in Chromium: keyboard, mouse, accessibility, hostile data
@@ -48,7 +48,11 @@ lint:
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
 
-bench: setup ## what is measured in docs/performance.md; some minutes
+audit: ## licences and advisories (cargo-deny) and spelling (typos); both tools must be installed
+	cargo deny --locked check --config .cargo/deny.toml
+	typos --config .config/typos.toml
+
+bench: setup ## the measurements of docs/performance.md; takes some minutes
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench catalog --bench embedding --bench coverage --bench duplicates
 	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench embedding -- memory
 

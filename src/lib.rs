@@ -47,6 +47,10 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct Library;
+
 pub mod catalog;
 pub mod dataset;
 pub mod demo;

@@ -30,6 +30,7 @@
 mod appearance;
 mod embedding;
 mod entries;
+mod ids;
 mod images;
 mod paths;
 mod queue;

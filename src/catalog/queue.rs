@@ -2,7 +2,7 @@
 
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
-use crate::vocabulary::{ModelName, closed_set};
+use crate::vocabulary::{ModelName, PromptId, closed_set};
 use rusqlite::params;
 
 closed_set! {
@@ -25,7 +25,7 @@ pub struct JobRow {
     /// Its row.
     pub id: i64,
     /// The prompt.
-    pub prompt_id: String,
+    pub prompt_id: PromptId,
     /// The seed.
     pub seed: i64,
     /// How often all runs have tried it.

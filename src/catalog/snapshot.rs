@@ -2,7 +2,7 @@
 
 use super::{Catalog, catalog};
 use crate::error::Result;
-use crate::vocabulary::{ImageStatus, SceneType, SubjectKind};
+use crate::vocabulary::{EncoderName, ImageStatus, ModelName, PromptId, SceneType, SubjectId, SubjectKind};
 use rusqlite::Row;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ pub struct SubjectRow {
     /// Its row.
     pub id: i64,
     /// The user's id.
-    pub subject_id: String,
+    pub subject_id: SubjectId,
     /// Class noun.
     pub label: String,
     /// Its source.
@@ -34,7 +34,7 @@ pub struct PromptRow {
     /// Its row.
     pub id: i64,
     /// The user's id.
-    pub prompt_id: String,
+    pub prompt_id: PromptId,
     /// The text.
     pub text: String,
     /// The scene type.
@@ -144,7 +144,7 @@ impl Catalog {
                     subject_id: r.get(1)?,
                     label: r.get(2)?,
                     source: r.get(3)?,
-                    kind: r.get::<_, Option<String>>(4)?.and_then(|k| k.parse().ok()),
+                    kind: r.get(4)?,
                     caption: r.get(5)?,
                     license: r.get(6)?,
                     references: Vec::new(),
@@ -175,7 +175,7 @@ impl Catalog {
                 id: r.get(0)?,
                 prompt_id: r.get(1)?,
                 text: r.get(2)?,
-                scene_type: r.get_ref(3)?.as_str()?.parse().map_err(|e| rusqlite::types::FromSqlError::Other(Box::new(e)))?,
+                scene_type: r.get(3)?,
                 subjects: Vec::new(),
                 cut: r.get(4)?,
             })
@@ -191,7 +191,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn image_encoders(&self) -> Result<Vec<(i64, String)>> {
+    pub fn image_encoders(&self) -> Result<Vec<(i64, EncoderName)>> {
         self.rows(
             "SELECT id, name FROM encoder e WHERE EXISTS (SELECT 1 FROM image_vector v WHERE v.encoder = e.id) ORDER BY name",
             |r| Ok((r.get(0)?, r.get(1)?)),
@@ -214,7 +214,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn models(&self) -> Result<Vec<(String, bool)>> {
+    pub fn models(&self) -> Result<Vec<(ModelName, bool)>> {
         self.rows("SELECT name, control FROM model ORDER BY name", |r| Ok((r.get(0)?, r.get(1)?)))
     }
 

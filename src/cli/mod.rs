@@ -174,7 +174,8 @@ fn failed(e: &anyhow::Error) -> ExitCode {
         None => terminal::lines_to_standard_error(&format!("error: {e:#}\n")),
     }
     if let Some(hint) = error.and_then(Error::hint) {
-        say("hint: ", &hint);
+        // There may be several hints, one per line.
+        terminal::lines_to_standard_error(&format!("hint: {hint}\n"));
     }
     ExitCode::from(if matches!(error, Some(Error::Interrupted)) { 130 } else { 1 })
 }

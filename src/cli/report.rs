@@ -1,7 +1,7 @@
 use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
-use msdata::page::{PageOptions, PageOutput};
+use msdata::page::{PageOptions, PageOutput, size};
 use msdata::report::{Key, Thresholds, is_dinov2};
 use msdata::score::Confidence;
 use msdata::table::Format;
@@ -144,32 +144,6 @@ impl ReportArgs {
     }
 }
 
-/// Reads a size: a number, with or without an exponent, and a unit.
-fn size(text: &str) -> Result<u64, String> {
-    let upper = text.trim().to_ascii_uppercase();
-    // Longest first: KB ends in B.
-    const UNITS: [(&str, f64); 11] = [
-        ("KIB", 1024.0),
-        ("MIB", 1_048_576.0),
-        ("GIB", 1_073_741_824.0),
-        ("KB", 1e3),
-        ("MB", 1e6),
-        ("GB", 1e9),
-        ("K", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("B", 1.0),
-        ("", 1.0),
-    ];
-    let found = UNITS.iter().find_map(|(unit, bytes)| Some((upper.strip_suffix(unit)?, bytes)));
-    let bytes = found.and_then(|(number, unit)| Some(number.trim().parse::<f64>().ok()? * unit));
-    match bytes {
-        // NaN is in no range.
-        Some(bytes) if (1.0..u64::MAX as f64).contains(&bytes) => Ok(bytes as u64),
-        _ => Err("expected a size such as 20MB, 800KB or 1.5GB".into()),
-    }
-}
-
 /// Writes a result to a file, whole or not at all, or to standard output.
 pub fn deliver(to: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     match to {
@@ -193,22 +167,5 @@ pub fn confidence(text: &str) -> Result<Confidence, String> {
     match text.parse::<f64>() {
         Ok(percent) if (50.0..100.0).contains(&percent) => Ok(Confidence { level: percent / 100.0, ..Confidence::default() }),
         _ => Err("expected a percentage from 50 to below 100".into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_as_people_write_them() {
-        for (text, bytes) in
-            [("20MB", 20_000_000), ("8e5", 800_000), ("1.5 gb", 1_500_000_000), ("1e-3GB", 1_000_000), ("2KiB", 2048)]
-        {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "MB", "0", "-1MB", "0.1B", "nan", "inf", "1e30GB", "20TB", "2,5MB"] {
-            assert!(size(text).is_err(), "{text}");
-        }
     }
 }

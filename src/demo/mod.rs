@@ -22,7 +22,7 @@ use crate::durable::write_directory;
 use crate::encoder::{Home, Runtime};
 use crate::error::{Error, Result};
 use crate::image::{Rgb, png};
-use crate::manifest::Prompt;
+use crate::manifest::{Prompt, json_lines};
 use crate::ops::{EmbedOptions, StressTestOptions, WindowChoice};
 use crate::page::{PageOptions, PageOutput};
 use crate::report::{Report, Thresholds};
@@ -192,6 +192,5 @@ fn save(picture: Option<Rgb>, path: &Path) -> Result<()> {
 }
 
 fn write_manifest(path: &Path, lines: &[Value]) -> Result<()> {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    fs::write(path, text).map_err(Error::io("write", path))
+    fs::write(path, json_lines(lines)).map_err(Error::io("write", path))
 }

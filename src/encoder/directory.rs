@@ -19,9 +19,9 @@ use super::naming::{encoder_name, inside_repository};
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::image::{CropOffset, is_siglip};
+use crate::input;
 use crate::vocabulary::EncoderName;
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// An encoder's directory, described; nothing is loaded yet.
@@ -102,18 +102,12 @@ pub(super) const MAX_CONFIG: u64 = 1 << 20;
 /// # Errors
 /// It cannot be read, is larger, or is not a regular file: a device has no end, and a pipe makes one wait.
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let regular = std::fs::metadata(path).map_err(Error::io("read", path))?.is_file();
-    if !regular {
-        return Err(Error::encoder(path, "is not a regular file", "put a file in its place, or a link to one"));
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    if bytes.len() as u64 > limit {
-        let reason = format!("has more than {limit} bytes, the most that such a file may have");
-        return Err(Error::encoder(path, reason, "is it the right file? take it from where the model comes from"));
-    }
-    Ok(bytes)
+    input::read(path, limit).map_err(|e| match e.kind() {
+        ErrorKind::InvalidInput | ErrorKind::IsADirectory | ErrorKind::FileTooLarge => {
+            Error::encoder(path, e.to_string(), "is it the right file? take it from where the model comes from")
+        }
+        _ => Error::io("read", path)(e),
+    })
 }
 
 /// As [`read_bounded`]; `None` where there is no such file.

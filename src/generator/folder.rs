@@ -35,7 +35,7 @@ pub struct Exported {
 }
 
 /// What a system is told from.
-pub(super) struct Brief<'a> {
+pub(super) struct ExportRequest<'a> {
     pub system: System,
     pub model: Option<&'a str>,
     pub cases: &'a [Case],
@@ -43,7 +43,7 @@ pub(super) struct Brief<'a> {
     references: &'a References,
 }
 
-impl Brief<'_> {
+impl ExportRequest<'_> {
     /// The folder's name in the generator's own directory, where its paths begin.
     pub fn folder(&self) -> String {
         format!("msdata-{}", self.system)
@@ -61,7 +61,7 @@ impl Brief<'_> {
 }
 
 /// What a system makes of a brief.
-pub(super) struct Delivery {
+pub(super) struct ExportFiles {
     /// Files of the folder and what is in them.
     pub files: Vec<(String, String)>,
     /// Directories that must be there before the generator writes.
@@ -94,15 +94,15 @@ pub fn write(
         return Err(Error::request("there is no seed to ask for", "say `--seeds 42,43,44`"));
     }
     let references = References::read(cases, door, watch)?;
-    let brief = Brief { system, model, cases, seeds, references: &references };
-    let delivery = match system {
-        System::Xverse => xverse::deliver(&brief),
-        System::Mosaic => mosaic::deliver(&brief),
-        System::Psr => psr::deliver(&brief),
-        System::Jobs => jobs::deliver(&brief),
-        System::Jsonl => jobs::deliver_lines(&brief),
+    let request = ExportRequest { system, model, cases, seeds, references: &references };
+    let files_of = match system {
+        System::Xverse => xverse::export(&request),
+        System::Mosaic => mosaic::export(&request),
+        System::Psr => psr::export(&request),
+        System::Jobs => jobs::export(&request),
+        System::Jsonl => jobs::export_lines(&request),
     };
-    let ExportManifest { batches, prompts, left_out, .. } = &delivery.manifest;
+    let ExportManifest { batches, prompts, left_out, .. } = &files_of.manifest;
     let seeds: usize = batches.iter().map(|b| b.seeds.len()).sum();
     let exported = Exported { prompts: prompts.len(), images: prompts.len() * seeds, left_out: left_out.clone() };
     if prompts.is_empty() {
@@ -114,14 +114,14 @@ pub fn write(
             watch.check()?;
             write_whole(&partial.join(path), bytes)?;
         }
-        for name in &delivery.directories {
+        for name in &files_of.directories {
             let path = partial.join(name);
             fs::create_dir_all(&path).map_err(Error::io("make", &path))?;
         }
-        for (name, text) in &delivery.files {
+        for (name, text) in &files_of.files {
             write_whole(&partial.join(name), text.as_bytes())?;
         }
-        write_whole(&partial.join(export_manifest::FILE), lines(&delivery.manifest).as_bytes())?;
+        write_whole(&partial.join(export_manifest::FILE), lines(&files_of.manifest).as_bytes())?;
         Ok(exported)
     })
 }

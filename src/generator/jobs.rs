@@ -2,8 +2,9 @@
 //! `results/{model}/{prompt_id}/{seed}.png`; scripts of one's own get [`Job`]s.
 
 use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
-use super::folder::{Brief, Delivery};
+use super::folder::{ExportFiles, ExportRequest};
 use super::{Asked, Case};
+use crate::manifest::GenerationLine;
 use crate::text::safe_name;
 use crate::vocabulary::{SceneType, SubjectKind};
 use serde::Serialize;
@@ -87,15 +88,15 @@ fn output_name(prompt_id: &str) -> String {
 }
 
 /// The list of the paper's runners.
-pub(super) fn deliver(brief: &Brief) -> Delivery {
+pub(super) fn export(request: &ExportRequest) -> ExportFiles {
     let mut text = String::new();
-    for case in brief.cases {
-        for seed in brief.seeds {
+    for case in request.cases {
+        for seed in request.seeds {
             let subjects = case
                 .subjects
                 .iter()
                 .map(|s| RunnerSubject {
-                    image: brief.reference(&s.subject_id, 0),
+                    image: request.reference(&s.subject_id, 0),
                     name: &s.label,
                     caption: s.phrase(),
                     idip: s.kind == Some(SubjectKind::Human),
@@ -114,25 +115,22 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
             );
         }
     }
-    finish(brief, text, "results", |id| format!("{id}/{{seed}}.png"), include_str!("jobs.md"), vec![])
+    finish(request, text, "results", |id| format!("{id}/{{seed}}.png"), include_str!("jobs.md"), vec![])
 }
 
 /// A list for a script of one's own, and a generations manifest of what it is to make.
-pub(super) fn deliver_lines(brief: &Brief) -> Delivery {
+pub(super) fn export_lines(request: &ExportRequest) -> ExportFiles {
     let (mut text, mut manifest) = (String::new(), String::new());
-    for case in brief.cases {
-        for seed in brief.seeds {
+    for case in request.cases {
+        for seed in request.seeds {
             let output = format!("outputs/{}", output_name(&case.prompt_id).replace("{seed}", &seed.to_string()));
             let path = output.clone();
-            push_line(&mut text, &Job::new(case, *seed, output, |s, index| brief.reference_here(&s.subject_id, index)));
-            let model = brief.model.unwrap_or_default();
-            push_line(
-                &mut manifest,
-                &serde_json::json!({"model": model, "prompt_id": case.prompt_id, "seed": seed, "path": path}),
-            );
+            push_line(&mut text, &Job::new(case, *seed, output, |s, index| request.reference_here(&s.subject_id, index)));
+            let model = request.model.unwrap_or_default();
+            push_line(&mut manifest, &GenerationLine { model, prompt_id: &case.prompt_id, seed: *seed, path: &path });
         }
     }
-    finish(brief, text, "outputs", output_name, include_str!("jsonl.md"), vec![("generations.jsonl".to_owned(), manifest)])
+    finish(request, text, "outputs", output_name, include_str!("jsonl.md"), vec![("generations.jsonl".to_owned(), manifest)])
 }
 
 fn push_line(text: &mut String, value: &impl Serialize) {
@@ -141,20 +139,20 @@ fn push_line(text: &mut String, value: &impl Serialize) {
 }
 
 fn finish(
-    brief: &Brief,
+    request: &ExportRequest,
     text: String,
     folder: &str,
     name: impl Fn(&str) -> String,
     readme: &str,
     mut files: Vec<(String, String)>,
-) -> Delivery {
+) -> ExportFiles {
     let entry =
         |case: &Case| ManifestEntry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name: name(&case.prompt_id) };
-    let batches = vec![ManifestBatch { folder: folder.to_owned(), seeds: brief.seeds.to_vec() }];
-    let readme = readme.replace("{folder}", &brief.folder()).replace("{model}", brief.model.unwrap_or("MODEL"));
+    let batches = vec![ManifestBatch { folder: folder.to_owned(), seeds: request.seeds.to_vec() }];
+    let readme = readme.replace("{folder}", &request.folder()).replace("{model}", request.model.unwrap_or("MODEL"));
     files.push(("jobs.jsonl".to_owned(), text));
     files.push(("README.md".to_owned(), readme));
-    let prompts = brief.cases.iter().map(entry).collect();
-    let manifest = ExportManifest::new(brief.system, brief.model, batches, prompts, vec![]);
-    Delivery { files, directories: vec![folder.to_owned()], manifest }
+    let prompts = request.cases.iter().map(entry).collect();
+    let manifest = ExportManifest::new(request.system, request.model, batches, prompts, vec![]);
+    ExportFiles { files, directories: vec![folder.to_owned()], manifest }
 }

@@ -2,7 +2,7 @@
 //! script has one seed, and a second run overwrites the first, so each seed has a folder.
 
 use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
-use super::folder::{Brief, Delivery, lines};
+use super::folder::{ExportFiles, ExportRequest, lines};
 use serde::{Deserialize, Serialize};
 
 /// The seed in its script.
@@ -25,19 +25,19 @@ struct MosaicSample<'a> {
 }
 
 /// The list, the folders and the commands.
-pub(super) fn deliver(brief: &Brief) -> Delivery {
+pub(super) fn export(request: &ExportRequest) -> ExportFiles {
     let (mut samples, mut prompts) = (Vec::new(), Vec::new());
-    for (index, case) in brief.cases.iter().enumerate() {
-        let image_paths = case.subjects.iter().map(|s| brief.reference(&s.subject_id, 0)).collect();
+    for (index, case) in request.cases.iter().enumerate() {
+        let image_paths = case.subjects.iter().map(|s| request.reference(&s.subject_id, 0)).collect();
         samples.push(MosaicSample { index, prompt: &case.text, image_paths });
         let name = format!("{index}_cfg_3.5_512x512.jpg");
         prompts.push(ManifestEntry { prompt_id: case.prompt_id.clone(), text: case.text.clone(), name });
     }
     let batches: Vec<ManifestBatch> =
-        brief.seeds.iter().map(|seed| ManifestBatch { folder: format!("outputs/seed_{seed}"), seeds: vec![*seed] }).collect();
-    let seeds = brief.seeds.iter().map(i64::to_string).collect::<Vec<_>>().join(" ");
-    let readme = include_str!("mosaic.md").replace("{folder}", &brief.folder()).replace("{seeds}", &seeds);
+        request.seeds.iter().map(|seed| ManifestBatch { folder: format!("outputs/seed_{seed}"), seeds: vec![*seed] }).collect();
+    let seeds = request.seeds.iter().map(i64::to_string).collect::<Vec<_>>().join(" ");
+    let readme = include_str!("mosaic.md").replace("{folder}", &request.folder()).replace("{seeds}", &seeds);
     let files = vec![("example_cases.json".to_owned(), lines(&samples)), ("README.md".to_owned(), readme)];
     let directories = batches.iter().map(|b| b.folder.clone()).collect();
-    Delivery { files, directories, manifest: ExportManifest::new(brief.system, brief.model, batches, prompts, vec![]) }
+    ExportFiles { files, directories, manifest: ExportManifest::new(request.system, request.model, batches, prompts, vec![]) }
 }

@@ -1,7 +1,7 @@
 //! PSR: lists of PSRBench, at most four subjects a prompt; `result_path` says where each image lies.
 
 use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
-use super::folder::{Brief, Delivery, left_out_section, lines};
+use super::folder::{ExportFiles, ExportRequest, left_out_section, lines};
 use super::{Case, LeftOut};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -34,24 +34,24 @@ struct PsrSample<'a> {
 }
 
 /// A list for each seed, and the commands.
-pub(super) fn deliver(brief: &Brief) -> Delivery {
-    let (fit, large): (Vec<&Case>, Vec<&Case>) = brief.cases.iter().partition(|case| case.subjects.len() <= MOST_SUBJECTS);
+pub(super) fn export(request: &ExportRequest) -> ExportFiles {
+    let (fit, large): (Vec<&Case>, Vec<&Case>) = request.cases.iter().partition(|case| case.subjects.len() <= MOST_SUBJECTS);
     let reason = |case: &Case| format!("{} subjects; PSR takes at most {MOST_SUBJECTS}", case.subjects.len());
     let left_out: Vec<LeftOut> =
         large.into_iter().map(|case| LeftOut { prompt_id: case.prompt_id.clone(), reason: reason(case) }).collect();
     let name = |place: usize| format!("{:04}.png", place + 1);
     let (mut files, mut batches) = (Vec::new(), Vec::new());
-    for seed in brief.seeds {
+    for seed in request.seeds {
         let folder = format!("outputs/seed_{seed}");
         let samples = fit.iter().enumerate().map(|(place, case)| {
-            let paths: Vec<String> = case.subjects.iter().map(|s| brief.reference(&s.subject_id, 0)).collect();
+            let paths: Vec<String> = case.subjects.iter().map(|s| request.reference(&s.subject_id, 0)).collect();
             let category = |(n, label): (usize, &String)| (format!("category{}", n + 1), Value::from(label.as_str()));
             PsrSample {
                 instruction: &case.text,
                 input_path: paths.clone(),
                 input_paths: paths,
                 categories: case.subjects.iter().map(|s| &s.label).enumerate().map(category).collect(),
-                result_path: format!("{}/{folder}/{}", brief.folder(), name(place)),
+                result_path: format!("{}/{folder}/{}", request.folder(), name(place)),
                 seed: *seed,
                 prompt_id: &case.prompt_id,
             }
@@ -66,10 +66,10 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
     };
     let prompts = fit.iter().enumerate().map(entry).collect();
     let readme = include_str!("psr.md")
-        .replace("{folder}", &brief.folder())
-        .replace("{seeds}", &brief.seeds.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
+        .replace("{folder}", &request.folder())
+        .replace("{seeds}", &request.seeds.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
         .replace("{left_out}", &left_out_section(&left_out));
     files.push(("README.md".to_owned(), readme));
     let directories = batches.iter().map(|b| b.folder.clone()).collect();
-    Delivery { files, directories, manifest: ExportManifest::new(brief.system, brief.model, batches, prompts, left_out) }
+    ExportFiles { files, directories, manifest: ExportManifest::new(request.system, request.model, batches, prompts, left_out) }
 }

@@ -4,7 +4,7 @@
 //! to its image is a word that must occur in the subject's caption and in the prompt.
 
 use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
-use super::folder::{Brief, Delivery, left_out_section, lines};
+use super::folder::{ExportFiles, ExportRequest, left_out_section, lines};
 use super::{Asked, Case, LeftOut};
 use crate::text::quote;
 use serde::{Deserialize, Serialize};
@@ -58,10 +58,10 @@ enum Words {
 }
 
 /// The list, the folders and the commands.
-pub(super) fn deliver(brief: &Brief) -> Delivery {
+pub(super) fn export(request: &ExportRequest) -> ExportFiles {
     let (mut samples, mut prompts, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
-    for case in brief.cases {
-        match modulation(brief, case) {
+    for case in request.cases {
+        match modulation(request, case) {
             Ok(modulation) => {
                 let index = samples.len();
                 let name = file_name(index, &case.text);
@@ -72,7 +72,7 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
             Err(reason) => left_out.push(LeftOut { prompt_id: case.prompt_id.clone(), reason }),
         }
     }
-    let batches = batches(brief.seeds);
+    let batches = batches(request.seeds);
     // A `/` in a prompt's beginning makes a directory of it, which the script does not.
     let mut directories = Vec::new();
     for batch in &batches {
@@ -81,11 +81,11 @@ pub(super) fn deliver(brief: &Brief) -> Delivery {
         directories.extend(nested.map(|(parent, _)| format!("{}/{parent}", batch.folder)));
     }
     let readme = include_str!("xverse.md")
-        .replace("{folder}", &brief.folder())
-        .replace("{runs}", &batches.iter().map(|b| run(&brief.folder(), b)).collect::<String>())
+        .replace("{folder}", &request.folder())
+        .replace("{runs}", &batches.iter().map(|b| run(&request.folder(), b)).collect::<String>())
         .replace("{left_out}", &left_out_section(&left_out));
     let files = vec![("xverse.json".to_owned(), lines(&samples)), ("README.md".to_owned(), readme)];
-    Delivery { files, directories, manifest: ExportManifest::new(brief.system, brief.model, batches, prompts, left_out) }
+    ExportFiles { files, directories, manifest: ExportManifest::new(request.system, request.model, batches, prompts, left_out) }
 }
 
 /// The name that the script gives to the file of a prompt at a place of the list.
@@ -121,7 +121,7 @@ fn run(folder: &str, batch: &ManifestBatch) -> String {
     )
 }
 
-fn modulation(brief: &Brief, case: &Case) -> Result<Modulation, String> {
+fn modulation(request: &ExportRequest, case: &Case) -> Result<Modulation, String> {
     let mut taken: Vec<Range<usize>> = Vec::new();
     let (mut src_inputs, mut use_words) = (Vec::new(), Vec::new());
     for (place, subject) in case.subjects.iter().enumerate() {
@@ -132,7 +132,7 @@ fn modulation(brief: &Brief, case: &Case) -> Result<Modulation, String> {
         let word = case.text[span.clone()].to_owned();
         let nth = spans(&case.text, &word).filter(|s| case.text[s.clone()] == word && s.start <= span.start).count();
         let (caption, in_caption) = caption(subject);
-        src_inputs.push(Input { image_path: brief.reference(&subject.subject_id, 0), caption });
+        src_inputs.push(Input { image_path: request.reference(&subject.subject_id, 0), caption });
         use_words.push(if nth == 1 { Words::Only(place, in_caption, word) } else { Words::Nth(place, in_caption, word, nth) });
         taken.push(span);
     }

@@ -9,11 +9,13 @@
 //! | `file` | a manifest file |
 //! | `paths` | an image path as written, and the file it names |
 //! | `folder` | a directory of images as subjects |
+//! | `lines` | rows as this program writes them |
 //! | `repository` | the repository of the paper's authors |
 
 mod fields;
 mod file;
 mod folder;
+mod lines;
 mod paths;
 mod records;
 mod repository;
@@ -22,6 +24,7 @@ pub mod row;
 pub(crate) use fields::{MOST_EXACT, integer_of, is_integer};
 pub use file::{Manifest, RowKind};
 pub use folder::ImageFolder;
+pub use lines::{GenerationLine, PromptLine, json_lines};
 pub use paths::{ImagePath, Resolver};
 pub use repository::StressTestRepo;
 pub use row::{Generation, Prompt, Region, Subject};

@@ -160,8 +160,8 @@ impl AuditSearch<'_> {
     fn key(&self, at: usize) -> ImageKey {
         let generation = &self.snapshot.generations[at];
         ImageKey {
-            model: self.snapshot.models[generation.model as usize].0.clone(),
-            prompt_id: self.snapshot.prompts[generation.prompt as usize].prompt_id.clone(),
+            model: self.snapshot.models[generation.model as usize].0.to_string(),
+            prompt_id: self.snapshot.prompts[generation.prompt as usize].prompt_id.to_string(),
             seed: generation.seed,
         }
     }

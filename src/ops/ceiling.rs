@@ -13,7 +13,7 @@ use crate::ops::embed::{EmbedOptions, EmbedSummary, IfChanged};
 use crate::ops::scan;
 use crate::text::file_stem;
 use crate::text::quote;
-use crate::vocabulary::{COMPOSITE, CROP, ModelName, PromptId};
+use crate::vocabulary::{COMPOSITE, CROP, ModelName};
 use crate::watch::Watch;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -147,7 +147,8 @@ impl Made<'_> {
     /// Returns how many files had to be written, or why the reference cannot be used.
     fn crops_of(&self, subject: usize, sizes: &BTreeSet<u32>) -> Result<std::result::Result<u64, String>> {
         let fact = &self.subjects[subject];
-        let fault = |reason: &str| format!("subject {}: {reason}; its prompts have no composite", quote(&fact.subject_id));
+        let fault =
+            |reason: &str| format!("subject {}: {reason}; its prompts have no composite", quote(fact.subject_id.as_str()));
         let Some(reference) = self.references.get(&fact.id) else {
             return Ok(Err(fault("its first reference cannot be used")));
         };
@@ -179,7 +180,7 @@ impl Made<'_> {
             let made = |prompt: &&PromptRow| {
                 let side = Grid::of(prompt.subjects.len()).tile;
                 let tiles = prompt.subjects.iter().map(|s| self.tile(*s, side)).collect::<Result<Vec<Rgb>>>()?;
-                write(&self.composite_path(&prompt.prompt_id), &composite(&tiles))
+                write(&self.composite_path(prompt.prompt_id.as_str()), &composite(&tiles))
             };
             let written = block.par_iter().map(made).collect::<Result<Vec<bool>>>()?;
             self.written += written.into_iter().filter(|w| *w).count() as u64;
@@ -197,7 +198,7 @@ impl Made<'_> {
     }
 
     fn crop_path(&self, subject: usize, side: u32) -> PathBuf {
-        self.dir.join("crop").join(format!("{}-{side}.png", file_stem(&self.subjects[subject].subject_id)))
+        self.dir.join("crop").join(format!("{}-{side}.png", file_stem(self.subjects[subject].subject_id.as_str())))
     }
 
     fn composite_path(&self, prompt_id: &str) -> PathBuf {
@@ -209,10 +210,10 @@ impl Made<'_> {
         let region = |(i, subject): (usize, &usize)| {
             let [x, y] = grid.place(i).map(f64::from);
             let side = f64::from(grid.tile);
-            Region { subject_id: Some(self.subjects[*subject].subject_id.clone()), bounds: [x, y, side, side], score: None }
+            Region { subject_id: Some(self.subjects[*subject].subject_id.to_string()), bounds: [x, y, side, side], score: None }
         };
         let regions: Vec<Region> = prompt.subjects.iter().enumerate().map(region).collect();
-        self.row(model, prompt, 0, self.composite_path(&prompt.prompt_id), &prompt.subjects, &regions)
+        self.row(model, prompt, 0, self.composite_path(prompt.prompt_id.as_str()), &prompt.subjects, &regions)
     }
 
     fn crop_row(&self, model: &ModelName, prompt: &PromptRow, ordinal: usize) -> Result<Generation> {
@@ -241,7 +242,7 @@ impl Made<'_> {
         let contents = pasted.iter().map(content).collect::<Vec<_>>().join(" ");
         Ok(Generation {
             model: model.clone(),
-            prompt_id: PromptId::new(prompt.prompt_id.clone()).map_err(Error::Damaged)?,
+            prompt_id: prompt.prompt_id.clone(),
             seed,
             path: ImagePath { state: state_of(&path), path },
             meta: Some(match self.transparency {

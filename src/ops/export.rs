@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::durable::{sync_dir, write_directory};
 use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
 use crate::error::{Error, Result};
-use crate::vocabulary::Provenance;
+use crate::vocabulary::{ModelName, Provenance};
 use crate::watch::Watch;
 use crate::windows::Square;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringBuilder};
@@ -203,7 +203,7 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
 
 /// The leading columns of every table of generations.
 struct ExportKeys<'a> {
-    models: &'a [(String, bool)],
+    models: &'a [(ModelName, bool)],
     prompts: &'a [PromptRow],
 }
 

@@ -138,7 +138,7 @@ impl Looked<'_> {
             Ok(q) if q.sharpness < BLURRED => (Check::Blurred, format!("sharpness {:.0}, below {BLURRED}", q.sharpness)),
             Ok(_) => return None,
         };
-        Some(Finding::new(check, &self.subject.subject_id, format!("{}: {says}", self.name())))
+        Some(Finding::new(check, self.subject.subject_id.as_str(), format!("{}: {says}", self.name())))
     }
 
     /// Returns a finding if invisible pixels count.
@@ -150,14 +150,14 @@ impl Looked<'_> {
              `msdata embed --transparency white` lays it on white",
             self.name()
         );
-        Some(Finding::new(Check::Transparent, &self.subject.subject_id, says))
+        Some(Finding::new(Check::Transparent, self.subject.subject_id.as_str(), says))
     }
 }
 
 /// Finds references that have the same bytes as an earlier one, or look like it.
 pub(crate) fn duplicates(looked: &[Looked<'_>]) -> Vec<Finding> {
     let pair = |check, a: &Looked<'_>, b: &Looked<'_>, says: String| {
-        Finding::new(check, &a.subject.subject_id, format!("{} {says} {}, {}", a.name(), b.subject.subject_id, b.name()))
+        Finding::new(check, a.subject.subject_id.as_str(), format!("{} {says} {}, {}", a.name(), b.subject.subject_id, b.name()))
     };
     let of = |(n, a): (usize, &Looked<'_>)| -> Vec<Finding> {
         let earlier = &looked[..n];

@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::durable::{check_target, write_whole};
 use crate::error::{Error, Result};
 use crate::image::Door;
-use crate::manifest::{ImageFolder, Located, Manifest, Prompt, RowKind, Subject};
+use crate::manifest::{ImageFolder, Located, Manifest, Prompt, PromptLine, RowKind, Subject, json_lines};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::Counts;
 use crate::ops::pool_check::{duplicates, look};
@@ -85,7 +85,7 @@ impl Dataset {
         let folder = options.images.as_deref().map(|dir| images(dir, watch)).transpose()?;
         let pool = match &folder {
             Some(subjects) => subjects.iter().map(|s| PoolMember::of_row(&s.row)).collect(),
-            None => self.catalog.subjects()?.iter().map(PoolMember::of_fact).collect::<Result<Vec<PoolMember>>>()?,
+            None => self.catalog.subjects()?.iter().map(PoolMember::of_fact).collect(),
         };
         let pool = select(pool, options)?;
         check_references(&pool, &self.door)?;
@@ -118,7 +118,7 @@ impl Dataset {
         }
         if !options.dry_run {
             if let Some(out) = &options.out {
-                write_whole(out, &manifest(&made.prompts))?;
+                write_whole(out, json_lines(made.prompts.iter().map(PromptLine::from)).as_bytes())?;
             }
             changes.commit()?;
             if of_images {
@@ -156,11 +156,16 @@ impl Dataset {
     /// There are no prompts; the manifest cannot be read, has bad rows or names subjects that are not there.
     pub fn check_stress_test(&self, prompts: Option<&Path>, watch: &mut Watch<'_>) -> Result<StressTestCheck> {
         let subjects = self.catalog.subjects()?;
-        let pool = subjects.iter().map(candidate).collect::<Result<Vec<PoolSubject>>>()?;
+        let pool = subjects.iter().map(candidate).collect::<Vec<PoolSubject>>();
         let drafts: Vec<PromptDraft> = match prompts {
             Some(path) => drafts(path, &pool, watch)?,
             None => {
-                let of = |p: PromptRow| PromptDraft { id: p.prompt_id, text: p.text, scene: p.scene_type, subjects: p.subjects };
+                let of = |p: PromptRow| PromptDraft {
+                    id: p.prompt_id.into(),
+                    text: p.text,
+                    scene: p.scene_type,
+                    subjects: p.subjects,
+                };
                 self.catalog.prompts()?.into_iter().map(of).collect()
             }
         };
@@ -236,15 +241,14 @@ impl PoolMember {
         PoolMember { candidate, references: row.references.iter().map(|r| r.path.clone()).collect() }
     }
 
-    fn of_fact(fact: &SubjectRow) -> Result<PoolMember> {
-        Ok(PoolMember { candidate: candidate(fact)?, references: fact.references.iter().map(PathBuf::from).collect() })
+    fn of_fact(fact: &SubjectRow) -> PoolMember {
+        PoolMember { candidate: candidate(fact), references: fact.references.iter().map(PathBuf::from).collect() }
     }
 }
 
 /// Returns a subject of the catalog as a stress test sees it.
-pub(crate) fn candidate(fact: &SubjectRow) -> Result<PoolSubject> {
-    let id = SubjectId::new(fact.subject_id.as_str()).map_err(|e| Error::Damaged(format!("a subject's id {e}")))?;
-    Ok(PoolSubject { id, label: fact.label.clone(), kind: fact.kind })
+pub(crate) fn candidate(fact: &SubjectRow) -> PoolSubject {
+    PoolSubject { id: fact.subject_id.clone(), label: fact.label.clone(), kind: fact.kind }
 }
 
 fn images(dir: &Path, watch: &mut Watch<'_>) -> Result<Vec<Located<Subject>>> {
@@ -296,17 +300,4 @@ fn check_seeds(seeds: &[i64]) -> Result<()> {
         None if seeds.is_empty() => refuse("a stress test needs at least one seed".into()),
         None => Ok(()),
     }
-}
-
-/// Returns prompts as JSON Lines, as `msdata ingest --prompts` reads them.
-fn manifest(prompts: &[Prompt]) -> Vec<u8> {
-    let mut lines = String::new();
-    for p in prompts {
-        let line = serde_json::json!({
-            "prompt_id": p.prompt_id, "text": p.text, "scene_type": p.scene_type, "subjects": p.subjects,
-        });
-        lines.push_str(&line.to_string());
-        lines.push('\n');
-    }
-    lines.into_bytes()
 }

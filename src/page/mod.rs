@@ -17,9 +17,11 @@ mod document;
 mod gallery;
 mod pictures;
 mod sections;
+mod size;
 mod text;
 
 pub use pictures::{Picture, THUMBNAIL, VIEW};
+pub use size::size;
 
 use crate::durable::{check_target, hold_directory, make_directory, write_whole};
 use crate::error::{Error, Result};

@@ -8,7 +8,7 @@ use super::heat_map::HeatMap;
 use super::radar::Radar;
 use super::style::Look;
 use crate::report::{Key, KeyValue, Measure, Report, Row, Thresholds};
-use crate::vocabulary::{CROP, SceneType};
+use crate::vocabulary::{CROP, ModelName, SceneType};
 
 /// Who is who: every model by name, with whether it is a control.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,10 +22,10 @@ pub struct ModelStyles {
 impl ModelStyles {
     /// Of all models but the tiles of composites, each of which was asked for one subject alone: no ceiling of
     /// images that hold several.
-    pub fn new(models: Vec<(String, bool)>) -> ModelStyles {
-        let models = models.into_iter().filter(|(name, control)| !(*control && name == CROP));
+    pub fn new(models: &[(ModelName, bool)]) -> ModelStyles {
+        let models = models.iter().filter(|(name, control)| !(*control && *name == *CROP));
         let (controls, models): (Vec<_>, Vec<_>) = models.partition(|(_, control)| *control);
-        let names = |of: Vec<(String, bool)>| of.into_iter().map(|(name, _)| name).collect();
+        let names = |of: Vec<&(ModelName, bool)>| of.into_iter().map(|(name, _)| name.to_string()).collect();
         ModelStyles { models: names(models), controls: names(controls) }
     }
 

@@ -101,7 +101,7 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
             standings.push(Standing {
                 keys: keys.clone(),
                 rank: None,
-                model: snapshot.models[*model as usize].0.clone(),
+                model: snapshot.models[*model as usize].0.to_string(),
                 groups: String::new(),
                 margin: None,
                 images: values.iter().flatten().count() as u64,

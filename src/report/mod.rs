@@ -50,13 +50,14 @@ pub use thresholds::Thresholds;
 
 use crate::catalog::{GenerationRow, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};
 use crate::score::{Confidence, Identification};
+use crate::vocabulary::{EncoderName, ModelName};
 use serde::{Serialize, Serializer};
 use std::collections::{HashMap, HashSet};
 
 /// What a report is made from.
 pub struct Snapshot {
     /// Models by name, with whether each is a control.
-    pub models: Vec<(String, bool)>,
+    pub models: Vec<(ModelName, bool)>,
     /// Subjects by id.
     pub subjects: Vec<SubjectRow>,
     /// Prompts by id.
@@ -64,7 +65,7 @@ pub struct Snapshot {
     /// Generations by model, prompt, seed.
     pub generations: Vec<GenerationRow>,
     /// Encoders with image vectors: row and name, by name.
-    pub encoders: Vec<(i64, String)>,
+    pub encoders: Vec<(i64, EncoderName)>,
     /// The name of the encoder that decides collapse.
     pub identity: String,
     /// Image scores, in any order.

@@ -142,13 +142,13 @@ impl<'a> Pairing<'a> {
             lines.dedup();
         }
         let identity = snapshot.identity.as_str();
-        let identity_at = snapshot.encoders.iter().position(|(_, name)| name == identity).unwrap_or(0);
+        let identity_at = snapshot.encoders.iter().position(|(_, name)| *name == *identity).unwrap_or(0);
         let locals = Locals::new(snapshot, options.alpha);
         Ok(Pairing { snapshot, options, identity, identity_at, scores, locals, keys, sides, lines })
     }
 
     pub(super) fn model(&self, name: &ModelName) -> Result<u32> {
-        let found = self.snapshot.models.iter().position(|(known, _)| known == name.as_str());
+        let found = self.snapshot.models.iter().position(|(known, _)| known == name);
         found.map(|at| at as u32).ok_or_else(|| {
             let known: Vec<&str> = self.snapshot.models.iter().map(|(known, _)| known.as_str()).collect();
             Error::request(
@@ -264,7 +264,7 @@ impl<'a> Pairing<'a> {
         let (mut strangers, mut unlike) = (Vec::new(), Vec::new());
         for [a, b] in pairs {
             let (one, other) = (&self.sides[a], &self.sides[b]);
-            let [a, b] = [a, b].map(|model| plain(&self.snapshot.models[*model as usize].0));
+            let [a, b] = [a, b].map(|model| plain(self.snapshot.models[*model as usize].0.as_str()));
             let (ours, theirs) = (&one.sizes, &other.sizes);
             if !one.at.keys().any(|key| other.at.contains_key(key)) {
                 strangers.push(format!("{a} and {b}"));

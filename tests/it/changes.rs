@@ -1,10 +1,12 @@
 //! What happens to a data set over time: running again, moving files, changing images, replacing,
 //! removing, reordering. The numbers follow; nothing is mixed.
 
+use crate::support::lab::contents;
 use crate::support::prescribed::{self, Image, Prescribed, Prompt, Written, ingest, ingest_with_warnings};
 use msdata::dataset::Removal;
 use msdata::report::Key;
 use msdata::{Dataset, Error, IngestOptions, ReportOptions, Watch};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -58,23 +60,9 @@ fn try_ingest(data: &mut Dataset, options: &IngestOptions) -> Result<msdata::Ing
     data.ingest(options, &mut Watch::silent())
 }
 
-/// Every file of a directory with its bytes.
-fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut dirs = vec![dir.to_owned()];
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { dirs.push(path) } else { found.push((path.clone(), fs::read(path).unwrap())) }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn export(data: &Dataset, dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+fn export(data: &Dataset, dir: &Path) -> BTreeMap<String, Vec<u8>> {
     data.export(dir, &mut Watch::silent()).unwrap();
-    contents(dir).into_iter().map(|(path, bytes)| (path.strip_prefix(dir).unwrap().to_owned(), bytes)).collect()
+    contents(dir)
 }
 
 #[test]

@@ -1,26 +1,20 @@
 //! The program as its users meet it: exit statuses, what goes to which stream, messages, documentation.
 
+use crate::support::lab::{self, err, out};
 use crate::support::prescribed::{self, Prescribed};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+/// Without a data set in the environment.
 fn msdata(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
-    command.args(arguments).current_dir(dir).env_remove("MSDATA_DATASET");
+    let mut command = lab::msdata(dir, arguments);
+    command.env_remove("MSDATA_DATASET");
     command
 }
 
 fn run(dir: &Path, arguments: &[&str]) -> Output {
     msdata(dir, arguments).output().unwrap()
-}
-
-fn out(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn err(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
 }
 
 /// The paper's data set, its files in `input`, ingested into `data`.
@@ -35,7 +29,7 @@ fn ingested(encoder: &str) -> tempfile::TempDir {
     set.write_vectors(&dir.path().join("input/v.parquet"), encoder, similarities, None);
     assert_eq!(run(dir.path(), &["init", "data"]).status.code(), Some(0));
     let ingest = run(dir.path(), &INGEST);
-    assert_eq!((ingest.status.code(), out(&ingest)), (Some(0), ""), "{}", err(&ingest));
+    assert_eq!((ingest.status.code(), out(&ingest)), (Some(0), String::new()), "{}", err(&ingest));
     dir
 }
 
@@ -59,7 +53,7 @@ fn the_report_in_every_format() {
     let dir = ingested("dinov2-small");
     let report = |format: &str| {
         let output = run(dir.path(), &["-d", "data", "report", "--format", format]);
-        assert_eq!((output.status.code(), err(&output)), (Some(0), ""));
+        assert_eq!((output.status.code(), err(&output)), (Some(0), String::new()));
         out(&output).to_owned()
     };
     let json: serde_json::Value = serde_json::from_str(&report("json")).unwrap();
@@ -78,7 +72,7 @@ fn the_report_in_every_format() {
     let table = report("table");
     assert!(table.starts_with("model   subject_count  images  DINOv2  SCR@0.4 %  SCR@0.5 %  SCR@0.6 %  kept@0.4"), "{table}");
     let file = run(dir.path(), &["-d", "data", "report", "--format", "csv", "--out", "t.csv"]);
-    assert_eq!((out(&file), std::fs::read_to_string(dir.path().join("t.csv")).unwrap()), ("", report("csv")));
+    assert_eq!((out(&file), std::fs::read_to_string(dir.path().join("t.csv")).unwrap()), (String::new(), report("csv")));
 }
 
 #[test]
@@ -107,7 +101,7 @@ fn intervals_in_every_format() {
     let dir = ingested("dinov2-small");
     let report = |arguments: &[&str]| {
         let output = run(dir.path(), &[&["-d", "data", "report", "--ci"], arguments].concat());
-        assert_eq!((output.status.code(), err(&output)), (Some(0), ""));
+        assert_eq!((output.status.code(), err(&output)), (Some(0), String::new()));
         out(&output).to_owned()
     };
     let json: serde_json::Value = serde_json::from_str(&report(&["--format", "json"])).unwrap();
@@ -141,11 +135,11 @@ fn missing_images_are_exit_status_3_and_named() {
     let dir = ingested("dinov2-small");
     std::fs::remove_file(dir.path().join("input/images/PSR/01_neutral/42.png")).unwrap();
     let ingest = run(dir.path(), &INGEST);
-    assert_eq!((ingest.status.code(), out(&ingest)), (Some(3), ""));
+    assert_eq!((ingest.status.code(), out(&ingest)), (Some(3), String::new()));
     assert!(err(&ingest).contains("generation PSR 01_neutral 42: ") && err(&ingest).contains("no such file"), "{}", err(&ingest));
     assert_eq!(run(dir.path(), &["-d", "data", "verify"]).status.code(), Some(0), "the catalog knows of it");
     let quiet = run(dir.path(), &["-q", "-d", "data", "score"]);
-    assert_eq!((quiet.status.code(), err(&quiet)), (Some(3), ""));
+    assert_eq!((quiet.status.code(), err(&quiet)), (Some(3), String::new()));
 }
 
 #[test]
@@ -191,7 +185,7 @@ fn sql_reads_and_only_reads() {
         "SELEC 1",
     ] {
         let output = sql(query);
-        assert_eq!((output.status.code(), out(&output)), (Some(1), ""), "{query}");
+        assert_eq!((output.status.code(), out(&output)), (Some(1), String::new()), "{query}");
         assert!(err(&output).starts_with("error: query refused: "), "{query}: {}", err(&output));
     }
     assert!(!dir.path().join("copy.sqlite").exists() && !dir.path().join("other.sqlite").exists());
@@ -201,22 +195,19 @@ fn sql_reads_and_only_reads() {
 fn a_closed_pipe_is_no_error() {
     let dir = ingested("dinov2-small");
     let query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n";
-    let mut child = msdata(dir.path(), &["-d", "data", "sql", query, "--format", "csv"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = msdata(dir.path(), &["-d", "data", "sql", query, "--format", "csv"]).spawn().unwrap();
     let mut first = [0; 4];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap(); // and closed here
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), err(&output)), (Some(0), ""));
+    assert_eq!((output.status.code(), err(&output)), (Some(0), String::new()));
 }
 
 #[test]
 fn every_command_is_in_the_readme_and_has_help() {
     let readme = include_str!("../../README.md");
     let help = run(Path::new("."), &["--help"]);
-    let listed = out(&help).lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| l.starts_with("  "));
+    let help = out(&help);
+    let listed = help.lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| l.starts_with("  "));
     let mut commands = 0;
     for command in listed.filter(|l| !l.starts_with("   ")).filter_map(|l| l.split_whitespace().next()) {
         assert!(readme.contains(&format!("`msdata {command}")), "README.md does not show `msdata {command}`");
@@ -263,7 +254,7 @@ fn flagged_images_in_every_format() {
     assert!(out(&table).starts_with("flag            model   prompt_id"), "{}", out(&table));
     assert!(err(&table).starts_with("blind_spot 0, copy 0, same_bytes 0, near_duplicate "), "{}", err(&table));
     assert!(err(&table).contains("warning: there is no CLIP encoder"), "{}", err(&table));
-    let json: serde_json::Value = serde_json::from_str(out(&audit(&["--format", "json"]))).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&out(&audit(&["--format", "json"]))).unwrap();
     let first = &json.as_array().unwrap()[0];
     assert_eq!(
         (&first["flag"], &first["other_seed"], &first["subject_id"]),
@@ -279,7 +270,7 @@ fn comparisons_in_every_format() {
     let dir = ingested("dinov2-small");
     let compare = |arguments: &[&str]| {
         let output = run(dir.path(), &[&["-d", "data", "compare"], arguments].concat());
-        assert_eq!((output.status.code(), err(&output)), (Some(0), ""), "{arguments:?}");
+        assert_eq!((output.status.code(), err(&output)), (Some(0), String::new()), "{arguments:?}");
         out(&output).to_owned()
     };
     // The interval is a bound (Clopper and Pearson): 2 · 0.025^(1/15) − 1.
@@ -314,5 +305,5 @@ fn comparisons_in_every_format() {
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }
     let unknown = run(dir.path(), &["-d", "data", "compare", "MOSAIC", "NONE"]);
-    assert_eq!((unknown.status.code(), out(&unknown)), (Some(1), ""));
+    assert_eq!((unknown.status.code(), out(&unknown)), (Some(1), String::new()));
 }

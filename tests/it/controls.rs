@@ -1,117 +1,63 @@
 //! Controls as users meet them: composites of the references, the ceiling they give, a control of the user's
 //! own. With the built-in encoder and drawn pictures.
 
-use msdata::encoder::Home;
+use crate::support::lab::{Lab, contents, err};
+use crate::support::pictures::picture;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-/// A picture that no other number gives: coloured stripes.
-fn picture(number: u32) -> image::RgbImage {
-    let colour = |k: u32| (number.wrapping_mul(2_654_435_761) >> (8 * k)) as u8;
-    image::RgbImage::from_fn(96, 64, |x, y| match (x * (1 + number % 5) + y * (number % 3)) / 16 % 2 {
-        0 => image::Rgb([colour(0), colour(1), colour(2)]),
-        _ => image::Rgb([colour(1), colour(3), colour(0)]),
-    })
-}
-
-struct Lab {
-    dir: tempfile::TempDir,
-}
 
 impl Lab {
-    /// Six subjects; prompts of one, two and three of them; a model and a control, one image each a prompt.
-    fn new() -> Lab {
-        let lab = Lab { dir: tempfile::tempdir().unwrap() };
+    /// With six subjects; prompts of one, two and three of them; a model and a control, one image each a prompt.
+    fn with_a_control() -> Lab {
+        let lab = Lab::empty();
         fs::create_dir(lab.path("input")).unwrap();
-        let line = |row: Value| row.to_string() + "\n";
-        let (mut subjects, mut prompts, mut generations) = (String::new(), String::new(), String::new());
+        let (mut subjects, mut prompts, mut generations) = (Vec::new(), Vec::new(), Vec::new());
         for s in 0..6 {
-            picture(s).save(lab.path(&format!("input/r{s}.png"))).unwrap();
-            subjects += &line(json!({"subject_id": format!("s{s}"), "label": "thing", "references": [format!("r{s}.png")]}));
+            picture(s, 96, 64).save(lab.path(&format!("input/r{s}.png"))).unwrap();
+            subjects.push(json!({"subject_id": format!("s{s}"), "label": "thing", "references": [format!("r{s}.png")]}));
         }
         for (p, asked) in [&["s0"][..], &["s1", "s2"], &["s2", "s3", "s4"]].iter().enumerate() {
-            prompts +=
-                &line(json!({"prompt_id": format!("p/{p}"), "text": "Things.", "scene_type": "neutral", "subjects": asked}));
+            prompts.push(json!({"prompt_id": format!("p/{p}"), "text": "Things.", "scene_type": "neutral", "subjects": asked}));
             for (m, model) in ["M", "text only"].iter().enumerate() {
                 let path = format!("g{m}_{p}.png");
-                picture(100 + 10 * m as u32 + p as u32).save(lab.path("input").join(&path)).unwrap();
-                generations += &line(json!({"model": model, "prompt_id": format!("p/{p}"), "seed": 42, "path": path}));
+                picture(100 + 10 * m as u32 + p as u32, 96, 64).save(lab.path("input").join(&path)).unwrap();
+                generations.push(json!({"model": model, "prompt_id": format!("p/{p}"), "seed": 42, "path": path}));
             }
         }
-        for (name, text) in [("subjects", subjects), ("prompts", prompts), ("generations", generations)] {
-            fs::write(lab.path(&format!("input/{name}.jsonl")), text).unwrap();
-        }
-        assert_eq!(lab.run(&["init", "data"]).status.code(), Some(0));
-        let ingest = lab.ingest(&["--control", "text only"]);
+        lab.manifests("input", &subjects, &prompts, &generations);
+        let ingest = lab.ingest("data", &["--control", "text only"]);
         assert_eq!(ingest.status.code(), Some(0), "{}", err(&ingest));
         lab
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let home = Home::from_env().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
-        command.args(arguments).current_dir(self.dir.path()).env("MSDATA_HOME", self.path("home"));
-        command.env("ORT_DYLIB_PATH", home.runtime_library.unwrap_or(home.data)).env("MSDATA_DATASET", "data");
-        command.output().unwrap()
-    }
-
-    fn ingest(&self, more: &[&str]) -> Output {
-        let files = ["subjects", "prompts", "generations"].map(|kind| (format!("--{kind}"), format!("input/{kind}.jsonl")));
-        let mut arguments = vec!["ingest"];
-        arguments.extend(files.iter().flat_map(|(flag, file)| [flag.as_str(), file.as_str()]));
-        arguments.extend(more);
-        self.run(&arguments)
-    }
-
-    fn make(&self) -> String {
+    fn make_controls(&self) -> String {
         let made = self.run(&["controls", "make"]);
         assert_eq!((made.status.code(), made.stdout.len()), (Some(0), 0), "{}", err(&made));
         err(&made)
     }
 
-    fn report(&self, more: &[&str]) -> Vec<Value> {
+    fn report_rows(&self, more: &[&str]) -> Vec<Value> {
         let output = self.run(&[&["report", "--format", "json", "--controls"], more].concat());
         assert_eq!(output.status.code(), Some(0), "{}", err(&output));
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
         json["rows"].as_array().unwrap().clone()
     }
-
-    fn sql(&self, query: &str) -> String {
-        let output = self.run(&["sql", query, "--format", "csv"]);
-        String::from_utf8(output.stdout).unwrap().lines().skip(1).collect::<Vec<_>>().join(" ")
-    }
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn files(dir: &Path) -> Vec<Vec<u8>> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
 const TEXTURE: &str = "builtin-texture";
 
 #[test]
 fn the_ceiling_of_every_cell() {
-    let lab = Lab::new();
-    let before = lab.report(&[]);
+    let lab = Lab::with_a_control();
+    let before = lab.report_rows(&[]);
     assert!(before[0]["ceiling"][TEXTURE].is_null() && before[0]["normalised"][TEXTURE].is_null(), "{}", before[0]);
-    let said = lab.make();
+    let said = lab.make_controls();
     // Three prompts; s0 alone at the size for one, s1 to s4 at the size for two or three.
     assert!(said.contains("composites: 3; 8 image files written"), "{said}");
-    assert_eq!((files(&lab.path("data/controls/composite")).len(), files(&lab.path("data/controls/crop")).len()), (3, 5));
-    assert_eq!(lab.sql("SELECT count(*) FROM generations WHERE model = 'control:crop' AND control = 1"), "6");
+    assert_eq!((contents(&lab.path("data/controls/composite")).len(), contents(&lab.path("data/controls/crop")).len()), (3, 5));
+    assert_eq!(lab.sql("SELECT count(*) FROM generations WHERE model = 'control:crop' AND control = 1"), ["6"]);
 
-    let rows = lab.report(&[]);
+    let rows = lab.report_rows(&[]);
     let models: Vec<&str> = rows.iter().map(|row| row["model"].as_str().unwrap()).collect();
     let expected = ["M", "control:composite", "control:crop", "text only"].map(|model| [model; 3]).concat();
     assert_eq!(models, expected, "the models, then the controls, each by name");
@@ -132,10 +78,10 @@ fn the_ceiling_of_every_cell() {
     assert!((rows[0]["single"][TEXTURE].as_f64().unwrap() - rows[0]["ceiling"][TEXTURE].as_f64().unwrap()).abs() < 1e-12);
     assert!(rows.iter().any(|row| row["normalised"][TEXTURE].is_f64()));
     // By pairs there is a ceiling for every subject.
-    assert!(lab.report(&["--by", "model,subject_id"]).iter().all(|row| row["ceiling"][TEXTURE].is_f64()));
+    assert!(lab.report_rows(&["--by", "model,subject_id"]).iter().all(|row| row["ceiling"][TEXTURE].is_f64()));
 
     // Where models are not told apart controls are left out.
-    let counts = lab.report(&["--by", "subject_count"]);
+    let counts = lab.report_rows(&["--by", "subject_count"]);
     assert!(counts.iter().all(|row| row["images"] == 1 && row.get("control").is_none()), "{counts:?}");
     let table = lab.run(&["report"]);
     let text = String::from_utf8(table.stdout).unwrap();
@@ -146,35 +92,35 @@ fn the_ceiling_of_every_cell() {
 
 #[test]
 fn made_once_and_anew_where_a_reference_changes() {
-    let lab = Lab::new();
-    lab.make();
-    let first = files(&lab.path("data/controls/composite"));
-    let again = lab.make();
+    let lab = Lab::with_a_control();
+    lab.make_controls();
+    let first = contents(&lab.path("data/controls/composite"));
+    let again = lab.make_controls();
     assert!(again.contains("; 0 image files written") && again.contains("scores: 0 new"), "{again}");
-    assert_eq!(files(&lab.path("data/controls/composite")), first);
+    assert_eq!(contents(&lab.path("data/controls/composite")), first);
 
     // A composite of a reference that is no more is no ceiling, until it is made anew.
-    picture(77).save(lab.path("input/r0.png")).unwrap();
-    assert_eq!(lab.ingest(&[]).status.code(), Some(0));
+    picture(77, 96, 64).save(lab.path("input/r0.png")).unwrap();
+    assert_eq!(lab.ingest("data", &[]).status.code(), Some(0));
     let ceilings = |rows: Vec<Value>| rows[..3].iter().map(|row| row["ceiling"][TEXTURE].is_f64()).collect::<Vec<_>>();
-    assert_eq!(ceilings(lab.report(&[])), [false, true, true]);
-    assert!(lab.make().contains("; 2 image files written"));
-    assert_eq!(ceilings(lab.report(&[])), [true, true, true]);
+    assert_eq!(ceilings(lab.report_rows(&[])), [false, true, true]);
+    assert!(lab.make_controls().contains("; 2 image files written"));
+    assert_eq!(ceilings(lab.report_rows(&[])), [true, true, true]);
 
     // A prompt that asks for one subject less has one crop less.
     let prompts = fs::read_to_string(lab.path("input/prompts.jsonl")).unwrap().replace(r#","s4"]"#, "]");
     fs::write(lab.path("input/prompts.jsonl"), prompts).unwrap();
-    assert_eq!(lab.ingest(&["--replace"]).status.code(), Some(0));
-    assert_eq!(ceilings(lab.report(&["--by", "model,prompt_id"])), [true, true, false]);
-    lab.make();
-    assert_eq!(lab.sql("SELECT count(*) FROM generations WHERE model = 'control:crop'"), "5");
-    assert_eq!(ceilings(lab.report(&["--by", "model,prompt_id"])), [true, true, true]);
+    assert_eq!(lab.ingest("data", &["--replace"]).status.code(), Some(0));
+    assert_eq!(ceilings(lab.report_rows(&["--by", "model,prompt_id"])), [true, true, false]);
+    lab.make_controls();
+    assert_eq!(lab.sql("SELECT count(*) FROM generations WHERE model = 'control:crop'"), ["5"]);
+    assert_eq!(ceilings(lab.report_rows(&["--by", "model,prompt_id"])), [true, true, true]);
     assert_eq!(lab.run(&["verify", "--deep"]).status.code(), Some(0));
 }
 
 #[test]
 fn what_cannot_be_made_is_said() {
-    let lab = Lab::new();
+    let lab = Lab::with_a_control();
     fs::write(lab.path("input/r3.png"), "no picture").unwrap();
     let made = lab.run(&["controls", "make"]);
     assert_eq!(made.status.code(), Some(3));

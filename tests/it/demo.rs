@@ -1,6 +1,6 @@
 //! The demonstration: what the simulated generators did is known, so the whole tool can be held to it.
 
-use msdata::catalog::QueryRows;
+use crate::support::lab::{cells, contents};
 use msdata::demo::{self, Demo, DemoOptions};
 use msdata::report::{Key, KeyValue, Report, Row};
 use msdata::table::Cell;
@@ -15,17 +15,6 @@ const COUNTS: [i64; 5] = [2, 4, 6, 8, 10];
 fn cell<'r>(report: &'r Report, model: &str, count: i64) -> &'r Row {
     let keys = [(Key::Model, KeyValue::Text(Some(model.into()))), (Key::SubjectCount, KeyValue::Integer(count))];
     report.rows.iter().find(|row| row.keys == keys).unwrap()
-}
-
-/// What a query gives.
-fn rows(dir: &Path, sql: &str) -> Vec<Vec<Cell>> {
-    let mut found = Vec::new();
-    let mut row = |cells: &[Cell]| {
-        found.push(cells.to_vec());
-        Ok(())
-    };
-    Dataset::open_to_read(dir).unwrap().query(sql, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
-    found
 }
 
 #[test]
@@ -81,7 +70,7 @@ fn the_truth_is_there_to_query_and_every_run_gives_the_same_bytes() {
 
     let fates =
         "SELECT g.model, t.value ->> 'fate', count(*) FROM generations g, json_each(g.meta, '$.subjects') t GROUP BY 1, 2";
-    let fates = rows(&first.2, fates);
+    let fates = cells(&mut Dataset::open_to_read(&first.2).unwrap(), fates);
     let of = |model: &str, fate: &str| {
         let row = fates.iter().find(|row| row[..2] == [Cell::Text(model.into()), Cell::Text(fate.into())]);
         row.map(|row| row[2].clone())
@@ -99,23 +88,13 @@ fn the_truth_is_there_to_query_and_every_run_gives_the_same_bytes() {
     // The truth of each subject is that of the subject asked for in that place.
     let strangers = "SELECT count(*) FROM generations g JOIN prompts p USING (prompt_id), json_each(g.meta, '$.subjects') t
         WHERE json_extract(p.subjects, '$[' || t.key || ']') <> t.value ->> 'subject_id'";
-    assert_eq!(rows(&first.2, strangers), [[Cell::Integer(0)]]);
+    assert_eq!(cells(&mut Dataset::open_to_read(&first.2).unwrap(), strangers), [[Cell::Integer(0)]]);
 }
 
 /// Every file that was drawn or written for people, by its path.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![dir.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("page") {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "png" || e == "jsonl") {
-                found.insert(path.strip_prefix(dir).unwrap().display().to_string(), fs::read(&path).unwrap());
-            }
-        }
-    }
+    let mut found = contents(dir);
+    found.retain(|path, _| (path.ends_with(".png") || path.ends_with(".jsonl")) && !path.starts_with("page/"));
     found
 }
 

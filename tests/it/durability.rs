@@ -1,7 +1,8 @@
 //! Files written for users, and processes started for them, whatever happens: odd targets, left-overs, two at once,
 //! signals.
 
-use crate::support::small::{made, msdata, ok, refused, stderr, temporary, tree, write};
+use crate::support::lab::{err, msdata, ok, refused};
+use crate::support::small::{made, temporary, tree, write};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -105,7 +106,7 @@ fn a_directory_comes_whole_under_the_name_that_was_given() {
         .current_dir(dir.join("empty"))
         .output()
         .unwrap();
-    assert!(stderr(&here).contains("current directory"), "{}", stderr(&here));
+    assert!(err(&here).contains("current directory"), "{}", err(&here));
     assert_eq!(temporary(dir), Vec::<String>::new());
 }
 
@@ -148,7 +149,7 @@ fn two_writers_of_one_place_do_not_meet() {
         let ends: Vec<_> = [start(), start(), start()].map(|child| child.wait_with_output().unwrap()).into();
         assert_eq!(ends.iter().filter(|end| end.status.success()).count(), 1, "{ends:?}");
         let told = |end: &std::process::Output| {
-            end.status.success() || stderr(end).contains("another msdata is writing") || stderr(end).contains("not empty")
+            end.status.success() || err(end).contains("another msdata is writing") || err(end).contains("not empty")
         };
         assert!(ends.iter().all(told), "{ends:?}");
         for name in tree(&dir.join("alone")).iter().filter(|name| name.ends_with(".parquet")) {
@@ -249,7 +250,7 @@ fn every_signal_ends_the_generator_and_puts_its_jobs_back() {
                 signal(&child, name);
             }
             let ended = child.wait_with_output().unwrap();
-            assert_eq!(ended.status.code(), Some(130), "{name} {}", stderr(&ended));
+            assert_eq!(ended.status.code(), Some(130), "{name} {}", err(&ended));
             assert!(began.elapsed() < Duration::from_secs(4), "{name} {twice}: {:?}", began.elapsed());
             for pid in pids(dir) {
                 until(&format!("SIG{name}: {pid} still runs"), || !runs(&pid));
@@ -311,11 +312,11 @@ fn what_a_generator_wrote_elsewhere_is_named_and_swept() {
     };
     let ended = run("cp images/cat.png {output}.jpg; mkdir $(dirname {output})/sub");
     assert_eq!(ended.status.code(), Some(3));
-    assert!(stderr(&ended).contains("`1.png.jpg`, `sub`"), "{}", stderr(&ended));
+    assert!(err(&ended).contains("`1.png.jpg`, `sub`"), "{}", err(&ended));
     assert_eq!(tree(&dir.join("data/generated/G")), ["p1", "p2"]);
     // Beside a whole image it is no failure, and is told.
     let ended = run("cp images/cat.png {output}; echo {} > {output}.json");
-    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
-    assert!(stderr(&ended).contains("warning: the generator wrote `1.png.json` next to the image of p1 1"), "{}", stderr(&ended));
+    assert_eq!(ended.status.code(), Some(0), "{}", err(&ended));
+    assert!(err(&ended).contains("warning: the generator wrote `1.png.json` next to the image of p1 1"), "{}", err(&ended));
     assert_eq!(tree(&dir.join("data/generated/G")), ["p1", "p1/1.png", "p2", "p2/1.png"]);
 }

@@ -1,128 +1,56 @@
 //! Images to vectors, from the command line: what is embedded, what is not done twice, what happens to
 //! files that cannot be used, to a killed run, to a changed model. With the built-in encoder.
 
+use crate::support::lab::{Lab, contents, err, shared};
+use crate::support::pictures::picture;
 use msdata::encoder::Home;
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-/// A place with input for a data set: two subjects, two prompts, `images` generations a prompt.
-pub struct Lab {
-    dir: tempfile::TempDir,
-}
-
-/// A picture that no other number gives: coloured stripes.
-pub fn picture(number: u32) -> image::RgbImage {
-    let colour = |k: u32| (number.wrapping_mul(2_654_435_761) >> (8 * k)) as u8;
-    image::RgbImage::from_fn(96, 64, |x, y| match (x * (1 + number % 5) + y * (number % 3)) / 16 % 2 {
-        0 => image::Rgb([colour(0), colour(1), colour(2)]),
-        _ => image::Rgb([colour(1), colour(3), colour(0)]),
-    })
-}
 
 impl Lab {
-    pub fn new(images: u32) -> Lab {
-        let lab = Lab { dir: tempfile::tempdir().unwrap() };
+    /// With the input of a data set: two subjects, two prompts, `images` generations a prompt.
+    pub fn with_images(images: u32) -> Lab {
+        let lab = Lab::empty();
+        let (mut subjects, mut prompts, mut generations) = (Vec::new(), Vec::new(), Vec::new());
         fs::create_dir(lab.path("input")).unwrap();
-        let (mut subjects, mut prompts, mut generations) = (String::new(), String::new(), String::new());
         for s in 0..2 {
-            picture(s).save(lab.path(&format!("input/r{s}.png"))).unwrap();
-            subjects += &format!("{{\"subject_id\": \"s{s}\", \"label\": \"thing\", \"references\": [\"r{s}.png\"]}}\n");
+            picture(s, 96, 64).save(lab.path(&format!("input/r{s}.png"))).unwrap();
+            subjects.push(json!({"subject_id": format!("s{s}"), "label": "thing", "references": [format!("r{s}.png")]}));
         }
         for p in 0..2 {
-            prompts += &format!(
-                "{{\"prompt_id\": \"p{p}\", \"text\": \"Two things.\", \"scene_type\": \"neutral\", \"subjects\": [\"s0\", \"s1\"]}}\n"
+            prompts.push(
+                json!({"prompt_id": format!("p{p}"), "text": "Two things.", "scene_type": "neutral", "subjects": ["s0", "s1"]}),
             );
             for seed in 0..images {
-                picture(100 + p * images + seed).save(lab.path(&format!("input/g{p}_{seed}.png"))).unwrap();
-                generations +=
-                    &format!("{{\"model\": \"M\", \"prompt_id\": \"p{p}\", \"seed\": {seed}, \"path\": \"g{p}_{seed}.png\"}}\n");
+                let path = format!("g{p}_{seed}.png");
+                picture(100 + p * images + seed, 96, 64).save(lab.path("input").join(&path)).unwrap();
+                generations.push(json!({"model": "M", "prompt_id": format!("p{p}"), "seed": seed, "path": path}));
             }
         }
-        for (name, text) in [("subjects", subjects), ("prompts", prompts), ("generations", generations)] {
-            fs::write(lab.path(&format!("input/{name}.jsonl")), text).unwrap();
-        }
+        lab.manifests("input", &subjects, &prompts, &generations);
         lab
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// The program with a data directory of its own and the library of the tests.
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let home = Home::from_env().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
-        command.args(arguments).current_dir(self.dir.path()).env("MSDATA_HOME", self.path("home"));
-        command.env("ORT_DYLIB_PATH", home.runtime_library.unwrap_or(home.data));
-        command
-    }
-
-    pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    pub fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", err(&output));
-        err(&output)
-    }
-
-    pub fn ingest(&self, data: &str, more: &[&str]) -> Output {
-        if !self.path(data).exists() {
-            self.ok(&["init", data]);
-        }
-        let manifests = [
-            "--subjects",
-            "input/subjects.jsonl",
-            "--prompts",
-            "input/prompts.jsonl",
-            "--generations",
-            "input/generations.jsonl",
-        ];
-        self.run(&[&["-d", data, "ingest"], &manifests[..], more].concat())
-    }
-
-    pub fn sql(&self, data: &str, query: &str) -> String {
-        let output = self.run(&["-d", data, "sql", query, "--format", "csv"]);
-        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-        String::from_utf8(output.stdout).unwrap().lines().skip(1).collect::<Vec<_>>().join(" ")
-    }
-
     /// Every exported file with its bytes.
-    fn exported(&self, data: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    fn exported(&self, data: &str) -> BTreeMap<String, Vec<u8>> {
         let tables = format!("{data}-tables");
         self.ok(&["-d", data, "export", &tables]);
-        let mut files: Vec<_> = walk(&self.path(&tables)).into_iter().map(|f| (f.clone(), fs::read(&f).unwrap())).collect();
-        files.iter_mut().for_each(|(path, _)| *path = path.strip_prefix(self.path(&tables)).unwrap().to_owned());
-        files
+        contents(&self.path(&tables))
     }
-}
-
-fn walk(dir: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] })
-        .collect();
-    found.sort();
-    found
-}
-
-pub fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
 fn a_first_run_needs_no_encoder_and_a_second_does_nothing() {
-    let lab = Lab::new(3);
+    let lab = Lab::with_images(3);
     let first = lab.ingest("data", &[]);
     assert_eq!(first.status.code(), Some(0), "{}", err(&first));
     assert!(err(&first).contains("builtin-texture: 8 images") && err(&first).contains("scores: 6 new"), "{}", err(&first));
     let report = lab.run(&["-d", "data", "report"]);
     assert!(err(&report).contains("warning: the thresholds were chosen for DINOv2"), "{}", err(&report));
     // A reference with itself would be 1; a generation is near neither.
-    assert_eq!(lab.sql("data", "SELECT min(similarity) > -1 AND max(similarity) < 1, count(*) FROM subject_scores"), "1,12");
+    assert_eq!(lab.sql("SELECT min(similarity) > -1 AND max(similarity) < 1, count(*) FROM subject_scores"), ["1,12"]);
     let before = fs::read(lab.path("data/catalog.sqlite")).unwrap();
     let second = lab.ingest("data", &[]);
     assert!(!err(&second).contains("embedded with"), "{}", err(&second));
@@ -133,19 +61,19 @@ fn a_first_run_needs_no_encoder_and_a_second_does_nothing() {
 
 #[test]
 fn the_same_content_is_embedded_once() {
-    let lab = Lab::new(3);
+    let lab = Lab::with_images(3);
     fs::copy(lab.path("input/g0_0.png"), lab.path("input/g1_2.png")).unwrap();
     let run = lab.ingest("data", &[]);
     assert!(err(&run).contains("7 images, 1 more with the same content"), "{}", err(&run));
     assert!(err(&run).contains("warning: generations with the same bytes"), "{}", err(&run));
     let query =
         "SELECT count(*), count(DISTINCT similarity) FROM image_scores WHERE (prompt_id, seed) IN (VALUES ('p0', 0), ('p1', 2))";
-    assert_eq!(lab.sql("data", query), "2,1");
+    assert_eq!(lab.sql(query), ["2,1"]);
 }
 
 #[test]
 fn images_that_cannot_be_used_are_kept_with_their_reason_and_tried_again() {
-    let lab = Lab::new(3);
+    let lab = Lab::with_images(3);
     let cut = lab.path("input/g0_1.png");
     let whole = fs::read(&cut).unwrap();
     let mut spoiled = whole.clone();
@@ -156,35 +84,36 @@ fn images_that_cannot_be_used_are_kept_with_their_reason_and_tried_again() {
     let run = lab.ingest("data", &[]);
     assert_eq!(run.status.code(), Some(3), "{}", err(&run));
     assert!(err(&run).contains("5 images, 1 failed"), "the head of the spoiled image is whole: {}", err(&run));
-    let reasons = lab.sql("data", "SELECT prompt_id, seed, status, reason FROM generations WHERE status <> 'ok' ORDER BY 1, 2");
-    assert!(reasons.contains("p0,1,unreadable,a broken PNG file"), "{reasons}");
+    let reasons = lab.sql("SELECT prompt_id, seed, status, reason FROM generations WHERE status <> 'ok' ORDER BY 1, 2");
+    let reasons = reasons.join("\n");
+    assert!(reasons.contains("p0,1,unreadable,\"a broken PNG file"), "{reasons}");
     assert!(reasons.contains("p1,0,missing,no such file") && reasons.contains("p1,1,unreadable,\"not an image"), "{reasons}");
     let report = lab.run(&["-d", "data", "report", "--by", "model", "--format", "jsonl"]);
     assert!(String::from_utf8_lossy(&report.stdout).contains(r#""images":3,"subjects":6,"missing":3"#));
     // A file that is mended is read again by itself.
     fs::write(&cut, &whole).unwrap();
     assert!(err(&lab.ingest("data", &[])).contains("builtin-texture: 1 images"));
-    assert_eq!(lab.sql("data", "SELECT count(*) FROM image_scores"), "4");
+    assert_eq!(lab.sql("SELECT count(*) FROM image_scores"), ["4"]);
     // What has not changed is tried again when asked.
     let again = lab.run(&["-d", "data", "embed", "--retry-failed"]);
     assert_eq!(again.status.code(), Some(3), "{}", err(&again));
-    assert_eq!(lab.sql("data", "SELECT count(*) FROM generations WHERE status = 'unreadable'"), "1");
+    assert_eq!(lab.sql("SELECT count(*) FROM generations WHERE status = 'unreadable'"), ["1"]);
 }
 
 #[test]
 fn a_changed_image_is_embedded_again() {
-    let lab = Lab::new(2);
+    let lab = Lab::with_images(2);
     lab.ingest("data", &[]);
-    let before = lab.sql("data", "SELECT similarity FROM image_scores WHERE prompt_id = 'p0' AND seed = 1");
-    picture(999).save(lab.path("input/g0_1.png")).unwrap();
+    let before = lab.sql("SELECT similarity FROM image_scores WHERE prompt_id = 'p0' AND seed = 1");
+    picture(999, 96, 64).save(lab.path("input/g0_1.png")).unwrap();
     let run = lab.ingest("data", &[]);
     assert!(err(&run).contains("builtin-texture: 1 images") && err(&run).contains("scores: 1 new"), "{}", err(&run));
-    assert_ne!(lab.sql("data", "SELECT similarity FROM image_scores WHERE prompt_id = 'p0' AND seed = 1"), before);
+    assert_ne!(lab.sql("SELECT similarity FROM image_scores WHERE prompt_id = 'p0' AND seed = 1"), before);
 }
 
 #[test]
 fn a_killed_run_goes_on_and_gives_the_same_bytes() {
-    let lab = Lab::new(40);
+    let lab = Lab::with_images(40);
     let whole = lab.ingest("whole", &[]);
     assert_eq!(whole.status.code(), Some(0), "{}", err(&whole));
     lab.ok(&["init", "killed"]);
@@ -209,7 +138,7 @@ fn a_killed_run_goes_on_and_gives_the_same_bytes() {
     let last = lab.ingest("killed", &["--threads", "1"]);
     assert_eq!(last.status.code(), Some(0), "{}", err(&last));
     for ((name, killed), (_, whole)) in lab.exported("killed").iter().zip(&lab.exported("whole")) {
-        assert!(killed == whole, "{} has other bytes than after an undisturbed run", name.display());
+        assert!(killed == whole, "{} has other bytes than after an undisturbed run", name);
     }
 }
 
@@ -226,7 +155,7 @@ pub fn own_encoder(lab: &Lab, settings: &str) -> PathBuf {
 
 #[test]
 fn a_changed_model_never_mixes_with_the_old_one() {
-    let lab = Lab::new(2);
+    let lab = Lab::with_images(2);
     own_encoder(&lab, "name = \"mine\"\n");
     let first = lab.ingest("data", &["--encoder", "own"]);
     assert!(err(&first).contains("mine: 6 images"), "{}", err(&first));
@@ -235,15 +164,15 @@ fn a_changed_model_never_mixes_with_the_old_one() {
     let refused = lab.ingest("data", &[]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(err(&refused).contains("encoder `mine` is not the one that made the vectors"), "{}", err(&refused));
-    let embed = lab.ok(&["-d", "data", "embed"]);
+    let embed = lab.told(&["-d", "data", "embed"]);
     assert!(embed.contains("warning: encoder mine has changed") && embed.contains("mine: 6 images"), "{embed}");
     assert!(embed.contains("scores: 4 new"), "no score of the old model is left: {embed}");
-    assert_eq!(lab.sql("data", "SELECT count(*) FROM image_scores"), "4");
+    assert_eq!(lab.sql("SELECT count(*) FROM image_scores"), ["4"]);
 }
 
 #[test]
 fn what_is_not_there_is_said_before_anything_is_written() {
-    let lab = Lab::new(1);
+    let lab = Lab::with_images(1);
     let mut cases = vec![
         (
             vec!["--encoder", "dinov2-small"],
@@ -261,14 +190,14 @@ fn what_is_not_there_is_said_before_anything_is_written() {
         assert_eq!(run.status.code(), Some(1), "{arguments:?}");
         assert!(err(&run).starts_with(error) && err(&run).contains("\nhint: ") && err(&run).contains(hint), "{}", err(&run));
     }
-    assert_eq!(lab.sql("data", "SELECT count(*) FROM subjects"), "0");
+    assert_eq!(lab.sql("SELECT count(*) FROM subjects"), ["0"]);
     assert_eq!(lab.run(&["-d", "data", "embed", "--device", "gpu"]).status.code(), Some(2));
     assert_eq!(lab.run(&["-d", "data", "embed", "--batch", "3"]).status.code(), Some(2));
 }
 
 #[test]
 fn encoders_are_added_listed_and_found() {
-    let lab = Lab::new(1);
+    let lab = Lab::with_images(1);
     own_encoder(&lab, "name = \"mine\"\n");
     lab.ok(&["encoders", "add", "own"]);
     let list = lab.run(&["encoders", "list", "--format", "csv"]);
@@ -285,7 +214,7 @@ fn encoders_are_added_listed_and_found() {
 
 #[test]
 fn progress_for_job_logs_is_a_line_of_json() {
-    let lab = Lab::new(4);
+    let lab = Lab::with_images(4);
     let run = lab.ingest("data", &["--progress", "json"]);
     let text = err(&run);
     let lines: Vec<serde_json::Value> =
@@ -297,21 +226,16 @@ fn progress_for_job_logs_is_a_line_of_json() {
 /// The parity fixtures' CLIP: a text network with a real tokenizer.
 #[test]
 fn prompts_are_embedded_and_cut_ones_are_flagged() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let clip = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join("parity/encoders/clip_tiny");
-    if !clip.exists() {
-        eprintln!("skipped: {} is not there", clip.display());
-        return;
-    }
-    let lab = Lab::new(2);
+    let Some(clip) = shared("parity/encoders/clip_tiny") else { return };
+    let lab = Lab::with_images(2);
     let long = "a red ball beside a blue cup, ".repeat(20);
     let prompts = fs::read_to_string(lab.path("input/prompts.jsonl")).unwrap().replacen("Two things.", &long, 1);
     fs::write(lab.path("input/prompts.jsonl"), prompts).unwrap();
     let run = lab.ingest("data", &["--encoder", clip.to_str().unwrap()]);
     assert!(err(&run).contains("clip_tiny: 6 images, 2 prompts"), "{}", err(&run));
     assert!(err(&run).contains("warning: encoder clip_tiny: 1 prompts are longer than it takes"), "{}", err(&run));
-    assert_eq!(lab.sql("data", "SELECT prompt_id, truncated FROM embeddings WHERE kind = 'prompt' ORDER BY 1"), "p0,1 p1,0");
-    assert_eq!(lab.sql("data", "SELECT count(*) FROM image_scores WHERE clip_t BETWEEN -1 AND 1"), "4");
+    assert_eq!(lab.sql("SELECT prompt_id, truncated FROM embeddings WHERE kind = 'prompt' ORDER BY 1"), ["p0,1", "p1,0"]);
+    assert_eq!(lab.sql("SELECT count(*) FROM image_scores WHERE clip_t BETWEEN -1 AND 1"), ["4"]);
     let report = lab.run(&["-d", "data", "report", "--format", "json"]);
     assert!(err(&report).contains("warning: 1 prompts are longer than clip_tiny takes"), "{}", err(&report));
     let json: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
@@ -323,14 +247,14 @@ fn prompts_are_embedded_and_cut_ones_are_flagged() {
 
 #[test]
 fn imported_vectors_need_no_encoder_beside_them() {
-    let lab = Lab::new(1);
+    let lab = Lab::with_images(1);
     lab.ingest("data", &[]);
     lab.exported("data");
     let vectors = "data-tables/embeddings/builtin-texture/part-0001.parquet";
     let run = lab.ingest("imported", &["--embeddings", vectors]);
     assert!(!err(&run).contains("embedded with") && err(&run).contains("scores: 2 new"), "{}", err(&run));
     // An export carries its encoder's fingerprint: what is new can be embedded by the same encoder.
-    picture(999).save(lab.path("input/g0_0.png")).unwrap();
+    picture(999, 96, 64).save(lab.path("input/g0_0.png")).unwrap();
     let run = lab.ingest("imported", &["--encoder", "builtin-texture"]);
     assert!(err(&run).contains("builtin-texture: 1 images") && err(&run).contains("scores: 1 new"), "{}", err(&run));
 }

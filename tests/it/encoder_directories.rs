@@ -6,9 +6,9 @@
 //! sets it); what needs it says so and passes where it is not set.
 
 use crate::support::encoder_lab::sample::{FLOAT, Model, Number, integers, node, tensor_outside};
-use crate::support::encoder_lab::{
-    Lab, close, err, images, means, picture, plain_processor, python, text_vector, texts, tokenizer,
-};
+use crate::support::encoder_lab::{close, images, means, plain_processor, text_vector, texts, tokenizer};
+use crate::support::lab::{Lab, err, python};
+use crate::support::pictures::picture;
 use msdata::encoder::{Described, Home};
 use msdata::image::{Preprocessing, decode};
 use serde_json::{Value, json};
@@ -48,16 +48,16 @@ fn cached(lab: &Lab, repository: &str, commit: &str) -> String {
 #[test]
 #[cfg(unix)]
 fn a_snapshot_of_the_hubs_cache_is_called_by_its_repository() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let snapshot = cached(&lab, "models--lab--dinov2-tiny", commit);
     lab.works(&snapshot);
-    assert_eq!(lab.sql("SELECT name FROM encoder"), "dinov2-tiny");
+    assert_eq!(lab.sql("SELECT name FROM encoder"), ["dinov2-tiny"]);
     let again = lab.run(&["-d", "data", "embed"]);
     assert!(err(&again).contains("nothing left to embed"), "it is found again by itself: {}", err(&again));
-    assert_eq!(lab.sql("SELECT name FROM encoder"), "dinov2-tiny");
+    assert_eq!(lab.sql("SELECT name FROM encoder"), ["dinov2-tiny"]);
 
-    let seen = picture(8, 8, 3);
+    let seen = picture(3, 8, 8);
     let expected: Vec<f32> = means(&seen).iter().zip([1.0, 2.0, 4.0]).map(|(mean, w)| mean * w).collect();
     close(&lab.image_vector(&snapshot, &seen), &expected, 1e-3);
 
@@ -81,13 +81,13 @@ fn a_snapshot_of_the_hubs_cache_is_called_by_its_repository() {
 #[test]
 #[cfg(unix)]
 fn an_encoder_that_is_a_link_is_the_same_one_the_next_time() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     lab.write("v17/model.onnx", images("pixel_values", "image_embeds").bytes());
     lab.write("v17/preprocessor_config.json", plain_processor().to_string());
     std::os::unix::fs::symlink(lab.path("v17"), lab.path("current")).unwrap();
     lab.works("current");
     assert!(lab.run(&["-d", "data", "embed"]).status.success());
-    assert_eq!(lab.sql("SELECT name FROM encoder"), "current", "not a second one by the name of the directory");
+    assert_eq!(lab.sql("SELECT name FROM encoder"), ["current"], "not a second one by the name of the directory");
 }
 
 // ---- processors
@@ -114,7 +114,7 @@ mean, std = (np.array(config[k], np.float32)[:, None, None] for k in ("image_mea
 #[test]
 fn processors_that_squash_give_pillows_numbers() {
     let Some(python) = python() else { return };
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     lab.write("pillow.py", PILLOW);
     let imagenet = (json!([0.485, 0.456, 0.406]), json!([0.229, 0.224, 0.225]));
     let half = (json!([0.5, 0.5, 0.5]), json!([0.5, 0.5, 0.5]));
@@ -142,12 +142,12 @@ fn processors_that_squash_give_pillows_numbers() {
     ];
     for (number, (width, height)) in [(320, 213), (150, 250), (224, 224), (50, 17), (300, 224)].into_iter().enumerate() {
         let image = lab.path("image.png");
-        picture(width, height, number as u32).save(&image).unwrap();
+        picture(number as u32, width, height).save(&image).unwrap();
         let rgb = decode(&fs::read(&image).unwrap()).unwrap().rgb;
         for (config, tolerance) in &cases {
             lab.write("config.json", config.to_string());
             let arguments = ["pillow.py", "image.png", "config.json", "out.f32"];
-            let output = Command::new(&python).args(arguments).current_dir(lab.dir.path()).output().unwrap();
+            let output = Command::new(&python).args(arguments).current_dir(lab.dir()).output().unwrap();
             assert!(output.status.success(), "{}", err(&output));
             let bytes = fs::read(lab.path("out.f32")).unwrap();
             let theirs: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
@@ -159,7 +159,7 @@ fn processors_that_squash_give_pillows_numbers() {
 
 #[test]
 fn a_processor_config_alone_is_enough_and_two_must_agree() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     lab.write("net/model.onnx", images("pixel_values", "image_embeds").bytes());
     let nested = json!({"image_processor": plain_processor(), "processor_class": "SomeProcessor"});
     lab.write("net/processor_config.json", nested.to_string());
@@ -182,7 +182,7 @@ fn a_processor_config_alone_is_enough_and_two_must_agree() {
 
 #[test]
 fn a_processor_that_is_not_known_is_refused_with_advice_that_works() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     lab.write("net/model.onnx", images("pixel_values", "image_embeds").bytes());
     let mut config = plain_processor();
     config["image_processor_type"] = json!("NewImageProcessor");
@@ -211,7 +211,7 @@ fn a_processor_that_is_not_known_is_refused_with_advice_that_works() {
 
 #[test]
 fn inputs_and_outputs_by_other_names_are_told_together_and_can_be_said() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     lab.write("net/model.onnx", images("input", "output").bytes());
     lab.write("net/preprocessor_config.json", plain_processor().to_string());
     let said = lab.refusal("net");
@@ -223,7 +223,7 @@ fn inputs_and_outputs_by_other_names_are_told_together_and_can_be_said() {
     assert_eq!(lines.len(), 2, "{said}");
     lab.write("net/msdata.toml", lines.join("\n"));
     lab.works("net");
-    let seen = picture(8, 8, 4);
+    let seen = picture(4, 8, 8);
     close(&lab.image_vector("net", &seen), &means(&seen), 1e-3);
 
     lab.write("net/msdata.toml", "input = \"images\"\noutput = \"features\"\nspatial = \"map\"");
@@ -235,7 +235,7 @@ fn inputs_and_outputs_by_other_names_are_told_together_and_can_be_said() {
 
 #[test]
 fn a_text_network_by_other_names() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     lab.write("net/vision_model.onnx", images("image", "image_features").bytes());
     lab.write("net/text_model.onnx", texts(Model::default(), "text", "text_features").bytes());
     lab.write("net/preprocessor_config.json", plain_processor().to_string());
@@ -251,7 +251,7 @@ fn a_text_network_by_other_names() {
 
 #[test]
 fn spatial_and_prefix_tokens_are_read_and_count_only_where_they_are_set() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     let network = images("pixel_values", "image_embeds").with_output("image_pooled", FLOAT, &[-1, 3, 1, 1]);
     lab.write("net/model.onnx", network.bytes());
     lab.write("net/preprocessor_config.json", plain_processor().to_string());
@@ -270,7 +270,7 @@ fn spatial_and_prefix_tokens_are_read_and_count_only_where_they_are_set() {
 
 #[test]
 fn half_precision_and_quantised_files_are_listed_and_can_be_named() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     let network = images("pixel_values", "image_embeds").bytes();
     for file in ["onnx/model_quantized.onnx", "onnx/model_fp16.onnx"] {
         lab.write(&format!("net/{file}"), &network);
@@ -299,7 +299,7 @@ fn half_precision_and_quantised_files_are_listed_and_can_be_named() {
 
 #[test]
 fn clip_in_one_file_is_refused_once_and_can_be_cut_in_two() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     lab.write("clip/model.onnx", texts(images("pixel_values", "image_embeds"), "input_ids", "text_embeds").bytes());
     lab.write("clip/preprocessor_config.json", plain_processor().to_string());
     let said = lab.refusal("clip");
@@ -309,10 +309,10 @@ fn clip_in_one_file_is_refused_once_and_can_be_cut_in_two() {
     let said = lab.refusal("clip");
     let Some(python) = python() else { return };
     let command = said[said.find("cd ").unwrap()..].lines().next().unwrap().replacen("python3", &python, 1);
-    let output = Command::new("sh").arg("-c").arg(&command).current_dir(lab.dir.path()).output().unwrap();
+    let output = Command::new("sh").arg("-c").arg(&command).current_dir(lab.dir()).output().unwrap();
     assert!(output.status.success(), "{command}: {}", err(&output));
     lab.works("clip");
-    let seen = picture(8, 8, 5);
+    let seen = picture(5, 8, 8);
     close(&lab.image_vector("clip", &seen), &means(&seen), 1e-3);
     close(&lab.open("clip").1.embed_text("d").unwrap().unwrap().vector, &text_vector(&[4, 3, 5]), 1e-6);
 }
@@ -334,7 +334,7 @@ fn siglip(lab: &Lab) {
 
 #[test]
 fn siglips_texts_are_padded_to_their_one_length() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     siglip(&lab);
     let padding = json!({"strategy": {"Fixed": 64}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 5, "pad_type_id": 0,
                          "pad_token": "</s>"});
@@ -349,7 +349,7 @@ fn siglips_texts_are_padded_to_their_one_length() {
     let long = encoder.embed_text(&"d ".repeat(70)).unwrap().unwrap();
     assert!(long.truncated && !text.truncated);
     close(&long.vector, &padded(&[3; 63], 5, 64), 1e-5);
-    let seen = picture(8, 8, 6);
+    let seen = picture(6, 8, 8);
     close(&lab.image_vector("siglip", &seen), &means(&seen), 1e-3);
 
     // tokenizer_config.json has the last word, as with transformers; another padding is another encoder.
@@ -361,7 +361,7 @@ fn siglips_texts_are_padded_to_their_one_length() {
 
 #[test]
 fn a_tokenizer_that_does_not_say_its_padding_is_refused_with_advice_that_works() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     siglip(&lab);
     lab.write("siglip/tokenizer.json", tokenizer(false, Value::Null).to_string());
     let said = lab.refusal("siglip");
@@ -378,7 +378,7 @@ fn a_tokenizer_that_does_not_say_its_padding_is_refused_with_advice_that_works()
 
 #[test]
 fn everything_that_is_wrong_is_said_at_once() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     lab.write("net/vision_model.onnx", images("images", "features").bytes());
     lab.write("net/text_model.onnx", texts(Model::default(), "tokens", "sentence").bytes());
     lab.write(
@@ -423,7 +423,7 @@ fn no_file_of_a_directory_is_read_without_end() {
         "tokenizer_config.json",
     ];
     for (file, make) in files.iter().flat_map(|file| makers.iter().map(move |make| (*file, make))) {
-        let lab = Lab::new();
+        let lab = Lab::for_encoders();
         siglip(&lab);
         lab.write("siglip/tokenizer.json", tokenizer(false, Value::Null).to_string());
         let network = lab.path("siglip/onnx/vision_model.onnx");
@@ -457,8 +457,8 @@ fn a_text_without_a_usable_vector_is_a_recorded_failure_and_the_rest_is_embedded
         assert_eq!(status, 3, "{bad}: {said}");
         assert!(said.contains("3 images, 1 prompts, 1 failed") && said.contains("prompt `p0`: "), "{said}");
         assert!(said.contains(said_of_it), "{said}");
-        assert_eq!(lab.sql("SELECT kind, prompt_id FROM embedding_failures"), "prompt,p0");
-        assert_eq!(lab.sql("SELECT prompt_id FROM embeddings WHERE kind = 'prompt'"), "p1");
+        assert_eq!(lab.sql("SELECT kind, prompt_id FROM embedding_failures"), ["prompt,p0"]);
+        assert_eq!(lab.sql("SELECT prompt_id FROM embeddings WHERE kind = 'prompt'"), ["p1"]);
 
         // It is not forgotten, nor tried again without need.
         let (status, said) = lab.embed("net");
@@ -473,14 +473,14 @@ fn a_text_without_a_usable_vector_is_a_recorded_failure_and_the_rest_is_embedded
         lab.write("prompts.jsonl", prompts.replacen(bad, "b d", 1));
         let output = lab.run(&["-d", "data", "ingest", "--prompts", "prompts.jsonl", "--replace", "--encoder", "net"]);
         assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-        assert_eq!(lab.sql("SELECT count(*) FROM embedding_failures"), "0");
-        assert_eq!(lab.sql("SELECT count(*) FROM embeddings WHERE kind = 'prompt'"), "2");
+        assert_eq!(lab.sql("SELECT count(*) FROM embedding_failures"), ["0"]);
+        assert_eq!(lab.sql("SELECT count(*) FROM embeddings WHERE kind = 'prompt'"), ["2"]);
     }
 }
 
 #[test]
 fn a_text_network_that_takes_no_text_at_all_ends_the_run() {
-    let lab = Lab::new();
+    let lab = Lab::for_encoders();
     lab.write("net/vision_model.onnx", images("pixel_values", "image_embeds").bytes());
     lab.write("net/text_model.onnx", texts(Model::default(), "input_ids", "text_embeds").bytes());
     lab.write("net/preprocessor_config.json", plain_processor().to_string());

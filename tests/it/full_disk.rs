@@ -1,6 +1,7 @@
 //! A disk that is full to the last block: what reads works on, what writes says why it does not.
 
-use crate::support::small::{made, msdata, ok, stderr};
+use crate::support::lab::{err, msdata, ok};
+use crate::support::small::made;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,7 +21,7 @@ fn on_a_full_disk(dir: &Path, script: &str) -> Option<String> {
     let mut command = Command::new("unshare");
     command.args(["-rm", "sh", "-c"]).arg(fill.to_owned() + script).current_dir(dir);
     let done = command.env("MSDATA", env!("CARGO_BIN_EXE_msdata")).env("TMPDIR", dir.join("temporary")).output().unwrap();
-    assert!(done.status.success(), "{}", stderr(&done));
+    assert!(done.status.success(), "{}", err(&done));
     Some(String::from_utf8(done.stdout).unwrap())
 }
 
@@ -51,5 +52,5 @@ fn a_bus_error_is_told_as_an_error() {
     assert!(Command::new("kill").args(["-BUS", &running.id().to_string()]).status().unwrap().success());
     let done = running.wait_with_output().unwrap();
     assert_eq!(done.status.code(), Some(1), "{:?}", done.status);
-    assert!(stderr(&done).starts_with("error: ") && stderr(&done).contains("\nhint: make room"), "{}", stderr(&done));
+    assert!(err(&done).starts_with("error: ") && err(&done).contains("\nhint: make room"), "{}", err(&done));
 }

@@ -1,6 +1,6 @@
 //! Out to generators and back: folders exported, images put where each generator would put them, read back.
 
-use msdata::catalog::QueryRows;
+use crate::support::lab::{cells, shared};
 use msdata::generator::{Grid, System};
 use msdata::image::{Rgb, decode, png};
 use msdata::ops::{EmbedOptions, OutputOptions, SourceFormat};
@@ -80,17 +80,11 @@ fn from(format: SourceFormat, path: &Path, outputs: OutputOptions) -> IngestOpti
 
 /// Every row of a query, as text.
 fn rows(data: &mut Dataset, sql: &str) -> Vec<Vec<String>> {
-    let mut found = Vec::new();
-    let text = |cell: &Cell| match cell {
-        Cell::Text(text) => text.clone(),
+    let text = |cell: Cell| match cell {
+        Cell::Text(text) => text,
         other => format!("{other:?}"),
     };
-    let mut row = |cells: &[Cell]| {
-        found.push(cells.iter().map(text).collect());
-        Ok(())
-    };
-    data.query(sql, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
-    found
+    cells(data, sql).into_iter().map(|row| row.into_iter().map(text).collect()).collect()
 }
 
 /// Writes what the generator would, into the folders that the export has made for it.
@@ -375,12 +369,7 @@ fn outputs_without_our_export() {
 
 #[test]
 fn real_images_are_not_taken_for_grids_and_grids_of_them_are() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let results = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join("stress-test-repo/results");
-    if !results.exists() {
-        eprintln!("skipped: {} is not there", results.display());
-        return;
-    }
+    let Some(results) = shared("stress-test-repo/results") else { return };
     let (mut single, mut grids, mut all, mut fours) = (0, 0, 0, 0);
     for model in fs::read_dir(&results).unwrap() {
         let mut paths: Vec<PathBuf> =

@@ -1,6 +1,8 @@
 //! The small pipeline, killed at random times by one process and by two, and cut off from power.
 
-use crate::support::small::{msdata, ok, stderr, write};
+use crate::support::chance::{Draw, number};
+use crate::support::lab::{err, msdata, ok};
+use crate::support::small::write;
 use crate::sweep::{STEPS, result, resume};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs;
@@ -10,27 +12,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 type Results = Vec<(String, Vec<u8>)>;
-
-fn number(name: &str, otherwise: usize) -> usize {
-    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(otherwise)
-}
-
-/// Fractions that differ from run to run of the test only where `MSDATA_SEED` says so.
-struct Draw(u64);
-
-impl Draw {
-    fn new() -> Draw {
-        Draw(0x9e37_79b9_7f4a_7c15 ^ number("MSDATA_SEED", 1) as u64)
-    }
-
-    /// At least 0 and less than 1.
-    fn fraction(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % 1_000_000) as f64 / 1e6
-    }
-}
 
 /// Starts the steps in `dir`, in a process group of their own; each that ends well adds a byte to `told`.
 fn start(dir: &Path, told: &Path) -> Child {
@@ -65,7 +46,7 @@ fn clean(dir: &Path) -> (Results, Duration) {
 fn check(dir: &Path, clean: &Results, when: &str) {
     if dir.join("data/catalog.sqlite").exists() {
         let verified = msdata(dir, &["verify", "--deep"]).output().unwrap();
-        let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &stderr(&verified);
+        let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &err(&verified);
         assert!(verified.status.success(), "{when}: {told}");
     }
     let files = clean.iter().skip(1).filter(|(name, _)| name == "t.csv" || dir.join("tables").exists());
@@ -123,13 +104,13 @@ fn killed(processes: usize, kills: usize) {
 /// `MSDATA_KILLS=200` kills more often.
 #[test]
 fn a_killed_process_breaks_nothing() {
-    killed(1, number("MSDATA_KILLS", 6));
+    killed(1, number("MSDATA_KILLS", 6) as usize);
 }
 
 /// Half as many kills as of one.
 #[test]
 fn two_killed_processes_break_nothing() {
-    killed(2, number("MSDATA_KILLS", 6) / 2);
+    killed(2, number("MSDATA_KILLS", 6) as usize / 2);
 }
 
 /// A file system of its own, unmounted in the end.

@@ -1,4 +1,7 @@
 //! Every integration test, in one program: one module a topic, and what they share in `support`.
+//!
+//! Help, reports and errors are compared word for word with the files in `snapshots`. After a change of a text,
+//! `INSTA_UPDATE=always cargo test --locked --test it snapshots::` writes them anew; look at them with `git diff`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,10 +20,14 @@ mod encoder_directories;
 mod full_disk;
 mod fuzz;
 mod generators;
+mod hostile;
 mod hub;
+mod image_files;
+mod ingestion;
 mod interop;
 #[cfg(target_os = "linux")]
 mod kills;
+mod module_order;
 mod outside_text;
 mod page;
 mod paper;
@@ -30,6 +37,7 @@ mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod snapshots;
 mod soundness;
 mod staleness;
 mod stress_test;
@@ -38,4 +46,5 @@ mod support;
 mod sweep;
 #[cfg(unix)]
 mod tools;
+mod upgrade;
 mod windows;

@@ -1,6 +1,7 @@
 //! The page and the figures as files: the same bytes for the same data, nothing dropped, nothing of others written
 //! over. How the page works in a browser: tests/browser.
 
+use crate::support::lab::contents;
 use crate::support::sets::Set;
 use msdata::ops::FigureOptions;
 use msdata::page::{PageOptions, PageOutput, PageWritten};
@@ -15,23 +16,6 @@ fn write(data: &Dataset, dir: &Path) -> PageWritten {
     data.write_page(&PageOptions::default(), &PageOutput::Directory(dir.to_path_buf()), &mut Watch::silent()).unwrap()
 }
 
-/// Every file below a directory with its bytes.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.insert(
-                path.display().to_string().replace(&dir.parent().unwrap().display().to_string(), ""),
-                fs::read(&path).unwrap(),
-            );
-        }
-    }
-    found
-}
-
 #[test]
 fn the_same_data_gives_the_same_page_wherever_it_lies() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -41,7 +25,7 @@ fn the_same_data_gives_the_same_page_wherever_it_lies() {
         // 8 references and 36 images, one of which is not there.
         assert_eq!((written.shown, written.unusable, written.left_out), (43, 1, 0));
         assert_eq!(written.path, dir.path().join("page/index.html"));
-        files(&dir.path().join("page")).into_values().collect::<Vec<_>>()
+        contents(&dir.path().join("page")).into_values().collect::<Vec<_>>()
     });
     assert_eq!(pages[0].len(), pages[1].len());
     assert!(pages[0] == pages[1]);

@@ -1,6 +1,7 @@
 //! Pixels, crops, tensors, tokens and vectors against Pillow, Hugging Face's processors and PyTorch: the
 //! fixtures in `parity/` of the shared data. Without them these tests say so and pass.
 
+use crate::support::lab::shared;
 use msdata::encoder::{
     Batch, Described, Device, Encoder, EncoderDirectory, Home, ImageModel, Options, Runtime, TextModel, Tokenizer,
 };
@@ -8,20 +9,10 @@ use msdata::image::{CLIP, CropOffset, IMAGENET, Preprocessing, Rgb, decode};
 use msdata::score::cosine;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// ONNX Runtime and PyTorch differ by 1e-5 at most.
 const TOLERANCE: f64 = 2e-5;
-
-fn parity() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let parity = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join("parity");
-    if !parity.is_dir() {
-        eprintln!("skipped: {} is not there", parity.display());
-        return None;
-    }
-    Some(parity)
-}
 
 fn json(path: &Path) -> Vec<Value> {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
@@ -55,7 +46,7 @@ fn largest_difference(ours: &[f32], theirs: &[f32]) -> f64 {
 /// else Pillow's decode of it.
 #[test]
 fn crops_from_the_same_pixels_are_equal() {
-    let Some(parity) = parity() else { return };
+    let Some(parity) = shared("parity") else { return };
     let pipelines = [
         ("dinov2", Preprocessing::shortest_edge(256, 224, CropOffset::Floor, IMAGENET)),
         ("dino_tv", Preprocessing::shortest_edge(256, 224, CropOffset::HalfEven, IMAGENET)),
@@ -83,7 +74,7 @@ fn crops_from_the_same_pixels_are_equal() {
 
 #[test]
 fn a_grey_ramp_of_16_bits_keeps_its_range_where_pillow_makes_it_white() {
-    let Some(parity) = parity() else { return };
+    let Some(parity) = shared("parity") else { return };
     let image = pixels(&parity.join("images/x_gray16.png"));
     let (least, most) = (image.pixels.iter().min(), image.pixels.iter().max());
     assert!(least < Some(&40) && most > Some(&200), "{least:?} to {most:?}");
@@ -91,7 +82,7 @@ fn a_grey_ramp_of_16_bits_keeps_its_range_where_pillow_makes_it_white() {
 
 #[test]
 fn vectors_from_the_given_crops() {
-    let Some(parity) = parity() else { return };
+    let Some(parity) = shared("parity") else { return };
     let rows = json(&parity.join("refs/image_embeddings.json"));
     for (directory, model, pipelines) in [
         ("dinov2_tiny", "dinov2_tiny", &["hf_256_224"][..]),
@@ -123,7 +114,7 @@ fn vectors_from_the_given_crops() {
 /// difficult (`x_…`).
 #[test]
 fn vectors_from_the_files() {
-    let Some(parity) = parity() else { return };
+    let Some(parity) = shared("parity") else { return };
     let rows = json(&parity.join("refs/image_embeddings.json"));
     for (directory, model) in [("dinov2_tiny", "dinov2_tiny"), ("dino_tiny", "dino_tiny"), ("clip_tiny", "clip_vision_tiny")] {
         let mut encoder = encoder(&parity, directory);
@@ -152,7 +143,7 @@ fn vectors_from_the_files() {
 
 #[test]
 fn token_ids_and_text_vectors() {
-    let Some(parity) = parity() else { return };
+    let Some(parity) = shared("parity") else { return };
     let files = EncoderDirectory::read(&parity.join("encoders/clip_tiny")).unwrap();
     let tokenizer = Tokenizer::open(&files.text.as_ref().unwrap().tokenizer).unwrap();
     let mut network = TextModel::open(&files, runtime(), OPTIONS).unwrap().unwrap();

@@ -1,6 +1,7 @@
 //! Real and hostile data, where it is at hand: `MSDATA_SHARED`, or `../shared` beside the checkout. Without
 //! it these tests say so and pass.
 
+use crate::support::lab::{cells, shared};
 use crate::support::prescribed::{self, ingest_with_warnings};
 use msdata::catalog::QueryRows;
 use msdata::encoder::Tokenizer;
@@ -11,19 +12,8 @@ use msdata::stress_test::{Check, MAX_TOKENS, TokenCounter};
 use msdata::table::Cell;
 use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-/// A directory of the shared data, or a message that it is absent.
-fn shared(part: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let path = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join(part);
-    if !path.exists() {
-        eprintln!("skipped: {} is not there", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 #[test]
 fn the_authors_repository() {
@@ -35,21 +25,16 @@ fn the_authors_repository() {
     assert_eq!((summary.subjects.added, summary.prompts.added, summary.generations.added), (30, 75, 675));
     assert_eq!((summary.images.ok, summary.images.missing, summary.images.unusable), (30 + 225, 450, 0));
     assert_eq!(warnings, Vec::<String>::new());
-    let mut kinds = Vec::new();
-    let mut row = |cells: &[Cell]| {
-        kinds.push(format!("{cells:?}"));
-        Ok(())
-    };
-    let query = "SELECT kind || ' ' || count(*) FROM subjects GROUP BY kind ORDER BY kind";
-    data.query(query, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    let kinds: Vec<_> = cells(&mut data, "SELECT kind || ' ' || count(*) FROM subjects GROUP BY kind ORDER BY kind")
+        .iter()
+        .map(|row| format!("{row:?}"))
+        .collect();
     assert_eq!(kinds, ["[Text(\"animal 5\")]", "[Text(\"human 7\")]", "[Text(\"object 18\")]"]);
-    let mut counts = Vec::new();
-    let mut row = |cells: &[Cell]| {
-        counts.push(format!("{cells:?}"));
-        Ok(())
-    };
-    let query = "SELECT scene_type, subject_count, count(*) FROM prompts GROUP BY 1, 2 HAVING count(*) <> 5";
-    data.query(query, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
+    let counts: Vec<_> =
+        cells(&mut data, "SELECT scene_type, subject_count, count(*) FROM prompts GROUP BY 1, 2 HAVING count(*) <> 5")
+            .iter()
+            .map(|row| format!("{row:?}"))
+            .collect();
     assert_eq!(counts, Vec::<String>::new(), "5 prompts in each of 15 cells");
     let (again, _) = ingest_with_warnings(&mut data, &options);
     assert_eq!((again.generations.unchanged, again.images_read), (675, 0));
@@ -205,122 +190,6 @@ fn with_counts(row: &[f64; 8]) -> Vec<f64> {
         if at(middle).iter().sum::<f64>() < row[4] * n as f64 { low = middle } else { high = middle }
     }
     at(low)
-}
-
-/// The hostile corpus, unpacked; and what is expected of each case.
-fn corpus() -> Option<(tempfile::TempDir, PathBuf, serde_json::Value)> {
-    let archive = shared("hostile/corpus.tar.zst")?;
-    let dir = tempfile::tempdir().unwrap();
-    let tar = dir.path().join("corpus.tar");
-    zstd::stream::copy_decode(std::fs::File::open(archive).unwrap(), std::fs::File::create(&tar).unwrap()).unwrap();
-    assert!(Command::new("tar").arg("-xf").arg(&tar).arg("-C").arg(dir.path()).status().unwrap().success());
-    let corpus = dir.path().join("corpus");
-    let expected = serde_json::from_slice(&std::fs::read(corpus.join("expected.json")).unwrap()).unwrap();
-    Some((dir, corpus, expected))
-}
-
-/// Runs `msdata ingest`; the outcome class of the corpus, what was said, and what is left in the catalog.
-fn drive(data: &Path, arguments: impl FnOnce(&mut Command)) -> (&'static str, String) {
-    Dataset::init(data).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
-    command.arg("-d").arg(data).arg("ingest");
-    arguments(&mut command);
-    let output = command.output().unwrap();
-    assert!(output.stdout.is_empty());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let outcome = match output.status.code() {
-        Some(0) if said.contains("warning:") => "ok_with_warning",
-        Some(0) => "ok",
-        Some(1 | 3) => "reject_with_error",
-        _ => "a crash",
-    };
-    let sound = Dataset::open_to_read(data).unwrap().verify(true, &mut Watch::silent()).unwrap();
-    assert!(sound.faults.is_empty(), "{said}\n{sound:?}");
-    (outcome, said)
-}
-
-fn is_honest(case: &serde_json::Value, outcome: &str) -> bool {
-    case["outcome"] == outcome || case["also_acceptable"].as_array().unwrap().iter().any(|a| a == outcome)
-}
-
-#[test]
-fn hostile_manifests_and_embeddings() {
-    let Some((dir, corpus, expected)) = corpus() else { return };
-    let good: Vec<(&str, String)> =
-        ["subjects", "prompts", "generations"].map(|kind| (kind, format!("manifests/good_{kind}.jsonl"))).to_vec();
-    let mut wrong = Vec::new();
-    let mut cases = 0;
-    for case in expected["manifests"].as_array().unwrap().iter().chain(expected["embeddings"].as_array().unwrap()) {
-        let mut files = good.clone();
-        match case["load_with"].as_object() {
-            Some(load) => files.iter_mut().for_each(|(kind, file)| *file = load[*kind].as_str().unwrap().to_owned()),
-            None => files.push(("embeddings", case["path"].as_str().unwrap().to_owned())),
-        }
-        let data = dir.path().join(format!("data-{cases}"));
-        let (outcome, said) = drive(&data, |command| {
-            command.arg("--no-embed");
-            for (kind, file) in &files {
-                command.arg(format!("--{kind}")).arg(corpus.join(file));
-            }
-        });
-        if !is_honest(case, outcome) {
-            wrong.push(format!("{}: {outcome}\n{said}", case["id"]));
-        }
-        cases += 1;
-        std::fs::remove_dir_all(data).unwrap();
-    }
-    assert!(cases > 150, "{cases} cases");
-    assert!(wrong.is_empty(), "{} of {cases} cases:\n{}", wrong.len(), wrong.join("\n"));
-}
-
-#[test]
-fn hostile_images() {
-    let Some((dir, corpus, expected)) = corpus() else { return };
-    let input = dir.path().join("input");
-    std::fs::create_dir(&input).unwrap();
-    prescribed::tiny_image(&input.join("reference.png"), 1);
-    std::fs::write(input.join("s.jsonl"), r#"{"subject_id": "s", "label": "thing", "references": ["reference.png"]}"#).unwrap();
-    std::fs::write(
-        input.join("p.jsonl"),
-        r#"{"prompt_id": "p", "text": "A thing.", "scene_type": "neutral", "subjects": ["s"]}"#,
-    )
-    .unwrap();
-    let mut wrong = Vec::new();
-    let mut cases = 0;
-    for case in expected["images"].as_array().unwrap() {
-        // A name that is not UTF-8 cannot be written in JSON.
-        let Some(path) = case["path"].as_str() else { continue };
-        let image = corpus.join(path);
-        if image.symlink_metadata().is_err() {
-            continue;
-        }
-        let generation = serde_json::json!({"model": "M", "prompt_id": "p", "seed": 1, "path": image.to_str().unwrap()});
-        std::fs::write(input.join("g.jsonl"), generation.to_string()).unwrap();
-        let data = dir.path().join(format!("data-{cases}"));
-        let (outcome, said) = drive(&data, |command| {
-            command.args(["--encoder", "builtin-texture", "--root"]).arg(&corpus).arg("--root").arg(&input);
-            for (kind, file) in [("subjects", "s"), ("prompts", "p"), ("generations", "g")] {
-                command.arg(format!("--{kind}")).arg(input.join(file).with_extension("jsonl"));
-            }
-        });
-        if !is_honest(case, outcome) {
-            wrong.push(format!("{}: {outcome}\n{said}", case["id"]));
-        }
-        let mut size = String::new();
-        let mut row = |cells: &[Cell]| {
-            size = format!("{cells:?}");
-            Ok(())
-        };
-        let rows = QueryRows { columns: &mut |_| Ok(()), row: &mut row };
-        Dataset::open_to_read(&data).unwrap().query("SELECT width, height FROM generations WHERE status = 'ok'", rows).unwrap();
-        if let (Some(width), Some(height), true) = (case["width"].as_u64(), case["height"].as_u64(), outcome.starts_with("ok")) {
-            assert_eq!(size, format!("[Integer({width}), Integer({height})]"), "{}", case["id"]);
-        }
-        cases += 1;
-        std::fs::remove_dir_all(data).unwrap();
-    }
-    assert!(cases > 100, "{cases} cases");
-    assert!(wrong.is_empty(), "{} of {cases} cases:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// The ranks of values, ties sharing theirs, from 1.

@@ -1,13 +1,13 @@
 //! `msdata run`: a generator driven over what is missing, killed, failing, resumed. The generator is a shell script.
 
-use msdata::catalog::QueryRows;
+use crate::support::lab::{cells, err, msdata};
 use msdata::image::{Rgb, png};
 use msdata::table::Cell;
 use msdata::{Dataset, IngestOptions, Watch};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 const PROMPTS: usize = 75;
@@ -33,35 +33,19 @@ fn data_set(dir: &Path, prompts: usize) {
     Dataset::init(&dir.join("data")).unwrap().ingest(&options, &mut Watch::silent()).unwrap();
 }
 
-fn msdata(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
-    command.current_dir(dir).args(["-d", "data"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
 fn run(dir: &Path, arguments: &[&str]) -> Output {
     msdata(dir, &[&["run", "--model", "M", "--no-embed"], arguments].concat()).output().unwrap()
 }
 
 /// One row a line, cells separated by `|`.
 fn rows(dir: &Path, sql: &str) -> Vec<String> {
-    let mut found = Vec::new();
     let text = |cell: &Cell| match cell {
         Cell::Text(text) => text.clone(),
         Cell::Null => String::new(),
         other => format!("{other:?}"),
     };
-    let mut row = |cells: &[Cell]| {
-        found.push(cells.iter().map(text).collect::<Vec<_>>().join("|"));
-        Ok(())
-    };
-    let mut data = Dataset::open_to_read(&dir.join("data")).unwrap();
-    data.query(sql, QueryRows { columns: &mut |_| Ok(()), row: &mut row }).unwrap();
-    found
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    let found = cells(&mut Dataset::open_to_read(&dir.join("data")).unwrap(), sql);
+    found.iter().map(|row| row.iter().map(text).collect::<Vec<_>>().join("|")).collect()
 }
 
 #[test]
@@ -94,9 +78,9 @@ fn killed_five_times_and_failing_at_first_every_image_is_there_once() {
         child.wait().unwrap();
     }
     let done = run(dir, &arguments);
-    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    assert_eq!(done.status.code(), Some(0), "{}", err(&done));
     let sound = msdata(dir, &["verify", "--deep"]).output().unwrap();
-    assert_eq!(sound.status.code(), Some(0), "{}", stderr(&sound));
+    assert_eq!(sound.status.code(), Some(0), "{}", err(&sound));
     assert_eq!(rows(dir, "SELECT CAST(count(*) AS TEXT) FROM generations WHERE status = 'ok' AND model = 'M'"), ["225"]);
     let tally = "SELECT state || ' ' || count(*), CAST(sum(status = 0) AS TEXT) FROM jobs GROUP BY state";
     assert_eq!(rows(dir, tally), ["done 225|225"]);
@@ -118,7 +102,7 @@ fn killed_five_times_and_failing_at_first_every_image_is_there_once() {
     }
     let again = run(dir, &arguments);
     assert_eq!(again.status.code(), Some(0));
-    assert!(stderr(&again).contains("0 made now, 225 done in total, 0 failed, 0 open"), "{}", stderr(&again));
+    assert!(err(&again).contains("0 made now, 225 done in total, 0 failed, 0 open"), "{}", err(&again));
 }
 
 #[test]
@@ -130,15 +114,15 @@ fn what_fails_is_told_with_its_last_words() {
     // `cp` of two references to a file fails: give it only the first.
     let script = script.replace("cp {references}", "set -- {references}; cp \"$1\"");
     let done = run(dir, &["--shell", "--command", &script, "--seeds", "1", "--retries", "1"]);
-    assert_eq!(done.status.code(), Some(3), "{}", stderr(&done));
-    assert!(stderr(&done).contains("1 made now, 1 done in total, 2 failed, 0 open"), "{}", stderr(&done));
-    assert!(stderr(&done).contains("p00 1: exit status 3: no memory"), "{}", stderr(&done));
+    assert_eq!(done.status.code(), Some(3), "{}", err(&done));
+    assert!(err(&done).contains("1 made now, 1 done in total, 2 failed, 0 open"), "{}", err(&done));
+    assert!(err(&done).contains("p00 1: exit status 3: no memory"), "{}", err(&done));
     let jobs = rows(dir, "SELECT prompt_id, state, CAST(attempts AS TEXT), tail FROM jobs ORDER BY 1");
     assert!(jobs[0].starts_with("p00|failed|2|exit status 3\n") && jobs[0].ends_with("no memory"), "{jobs:?}");
     assert!(jobs[1].contains("p01|failed|2|it ended without an error but made no usable image"), "{jobs:?}");
     assert_eq!(jobs[2], "p02|done|1|");
     let slow = run(dir, &["--command", "sh -c 'sleep 60' {output}", "--seeds", "1", "--retries", "0", "--timeout", "0.1"]);
-    assert!(stderr(&slow).contains("not done after 0.1 seconds"), "{}", stderr(&slow));
+    assert!(err(&slow).contains("not done after 0.1 seconds"), "{}", err(&slow));
 }
 
 #[test]
@@ -152,8 +136,8 @@ fn one_command_for_all() {
                   cp cat.png \"$out\"; echo \"$out\" >> made; done";
     fs::write(dir.join("all.sh"), script).unwrap();
     let done = run(dir, &["--batch-command", "sh all.sh {jobs}", "--seeds", "1,2"]);
-    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
-    assert!(stderr(&done).contains("8 made now, 8 done in total, 0 failed"), "{}", stderr(&done));
+    assert_eq!(done.status.code(), Some(0), "{}", err(&done));
+    assert!(err(&done).contains("8 made now, 8 done in total, 0 failed"), "{}", err(&done));
     assert_eq!(fs::read_to_string(dir.join("made")).unwrap().lines().count(), 8);
 }
 
@@ -171,10 +155,10 @@ fn wrong_commands_are_refused_before_anything_is_done() {
     ] {
         let done = run(dir, arguments);
         assert!(matches!(done.status.code(), Some(1 | 2)), "{arguments:?}");
-        assert!(stderr(&done).contains(message), "{arguments:?}: {}", stderr(&done));
+        assert!(err(&done).contains(message), "{arguments:?}: {}", err(&done));
     }
     assert_eq!(rows(dir, "SELECT model FROM jobs"), Vec::<String>::new());
     let done = run(dir, &["--command", "no-such-generator {output}", "--seeds", "1", "--retries", "0"]);
     assert_eq!(done.status.code(), Some(3));
-    assert!(stderr(&done).contains("cannot start no-such-generator: no such file"), "{}", stderr(&done));
+    assert!(err(&done).contains("cannot start no-such-generator: no such file"), "{}", err(&done));
 }

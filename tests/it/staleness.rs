@@ -1,19 +1,20 @@
 //! State that could outlive what it was made from: vectors on their way, scores, jobs, flags, what is known of files.
-//! And what ends a run before anything is written.
 
-use crate::embedding::{Lab, err, own_encoder, picture};
+use crate::embedding::own_encoder;
+use crate::support::lab::{Lab, err, shared};
+use crate::support::pictures::picture;
 use crate::support::prescribed::{Image, Prescribed, Prompt, Written, ingest, ingest_with_warnings, tiny_image};
 use msdata::catalog::{Catalog, StagedVector, Target, VectorKey};
 use msdata::dataset::Removal;
 use msdata::embeddings::ExportWriter;
 use msdata::ops::{EmbedOptions, EmbedSummary};
-use msdata::{Dataset, Error, IngestOptions, ReportOptions, Watch};
+use msdata::{Dataset, IngestOptions, ReportOptions, Watch};
 use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A data set with imported vectors: two prompts over a pool of three, a model, two seeds.
-struct Small {
+pub(super) struct Small {
     dir: tempfile::TempDir,
     files: Written,
 }
@@ -25,7 +26,7 @@ fn prescribed() -> Prescribed {
 }
 
 impl Small {
-    fn new() -> Small {
+    pub(super) fn new() -> Small {
         let dir = tempfile::tempdir().unwrap();
         let mut files = prescribed().write(&dir.path().join("input"));
         let vectors = dir.path().join("input/vectors.parquet");
@@ -36,11 +37,11 @@ impl Small {
         Small { dir, files }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn open(&self) -> Dataset {
+    pub(super) fn open(&self) -> Dataset {
         Dataset::open_to_write(&self.path("data")).unwrap()
     }
 
@@ -75,7 +76,7 @@ fn text_of(prompt: &str, text: &str) -> String {
 /// after the end of a PNG is not read.
 fn swap_in_place(path: &Path, number: u32) {
     let before = fs::metadata(path).unwrap();
-    picture(number).save(path).unwrap();
+    picture(number, 96, 64).save(path).unwrap();
     let mut bytes = fs::read(path).unwrap();
     assert!(bytes.len() as u64 <= before.len(), "{} is too small for another picture", path.display());
     bytes.resize(before.len() as usize, 0);
@@ -142,13 +143,8 @@ fn a_vector_on_its_way_does_not_outlive_its_text_or_its_image() {
 /// The parity fixtures' CLIP: a text network with a real tokenizer.
 #[test]
 fn clip_t_is_of_the_text_that_the_prompt_has() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let clip = std::env::var_os("MSDATA_SHARED").map_or(beside, PathBuf::from).join("parity/encoders/clip_tiny");
-    if !clip.exists() {
-        eprintln!("skipped: {} is not there", clip.display());
-        return;
-    }
-    let lab = Lab::new(1);
+    let Some(clip) = shared("parity/encoders/clip_tiny") else { return };
+    let lab = Lab::with_images(1);
     let clip = clip.to_str().unwrap();
     assert_eq!(lab.ingest("data", &["--no-embed"]).status.code(), Some(0));
     // As a run leaves it that was killed between the prompts and the images: the first text's vector is staged.
@@ -169,12 +165,12 @@ fn clip_t_is_of_the_text_that_the_prompt_has() {
     assert_eq!(lab.ingest("data", &["--replace"]).status.code(), Some(0));
     assert_eq!(lab.ingest("clean", &["--encoder", clip]).status.code(), Some(0));
     let scores = "SELECT prompt_id, clip_t FROM image_scores ORDER BY 1";
-    assert_eq!(lab.sql("data", scores), lab.sql("clean", scores));
+    assert_eq!(lab.sql(scores), lab.sql_of("clean", scores));
 }
 
 #[test]
 fn a_file_that_goes_and_comes_back_is_read_again() {
-    let lab = Lab::new(2);
+    let lab = Lab::with_images(2);
     own_encoder(&lab, "name = \"mine\"\n");
     let (gone, away) = (lab.path("input/g0_0.png"), lab.path("away.png"));
     for copy in ["g0_1", "g1_0"] {
@@ -184,7 +180,7 @@ fn a_file_that_goes_and_comes_back_is_read_again() {
     let summary = embed_with(&lab, "data", || fs::rename(&gone, &away).unwrap());
     // One file alone is gone; the others of the same bytes are there, and one of them is embedded for all.
     let states = "SELECT status, count(*) FROM generations GROUP BY 1 ORDER BY 1";
-    assert_eq!(lab.sql("data", states), "missing,1 ok,3");
+    assert_eq!(lab.sql(states), ["missing,1", "ok,3"]);
     assert!(summary.lacks_images());
     assert_eq!((summary.encoders[0].1.images, summary.encoders[0].1.failed, summary.scored), (4, 1, 3));
     // A missing file comes back as it was: same bytes, same size, same time.
@@ -193,13 +189,14 @@ fn a_file_that_goes_and_comes_back_is_read_again() {
     assert!(String::from_utf8_lossy(&verified.stdout).contains("`msdata ingest`"), "what is done next is what it advises");
     let back = lab.run(&["-d", "data", "ingest"]);
     assert_eq!(back.status.code(), Some(0), "{}", err(&back));
-    assert_eq!((lab.sql("data", states), lab.sql("data", "SELECT count(*) FROM image_scores")), ("ok,4".into(), "4".into()));
+    assert_eq!(lab.sql(states), ["ok,4"]);
+    assert_eq!(lab.sql("SELECT count(*) FROM image_scores"), ["4"]);
     assert_eq!(lab.run(&["-d", "data", "verify", "--deep"]).status.code(), Some(0));
 }
 
 #[test]
 fn all_files_of_one_content_may_go() {
-    let lab = Lab::new(3);
+    let lab = Lab::with_images(3);
     own_encoder(&lab, "name = \"mine\"\n");
     let files: Vec<PathBuf> = ["g0_0", "g0_1", "g0_2"].map(|name| lab.path(&format!("input/{name}.png"))).into();
     files[1..].iter().for_each(|file| assert!(fs::copy(&files[0], file).unwrap() > 0));
@@ -211,13 +208,13 @@ fn all_files_of_one_content_may_go() {
 
 #[test]
 fn a_change_that_keeps_size_and_time_is_found_when_asked_and_when_read() {
-    let lab = Lab::new(2);
+    let lab = Lab::with_images(2);
     own_encoder(&lab, "name = \"mine\"\n");
     let image = lab.path("input/g0_0.png");
     pad(&image);
     assert_eq!(lab.ingest("data", &["--encoder", "own"]).status.code(), Some(0));
     let scores = "SELECT prompt_id, seed, similarity FROM image_scores ORDER BY 1, 2";
-    let before = lab.sql("data", scores);
+    let before = lab.sql(scores);
     swap_in_place(&image, 999);
     assert!(err(&lab.run(&["-d", "data", "ingest"])).contains("0 read now"));
     assert_eq!(lab.run(&["-d", "data", "verify", "--deep"]).status.code(), Some(1));
@@ -226,8 +223,8 @@ fn a_change_that_keeps_size_and_time_is_found_when_asked_and_when_read() {
     assert!(err(&rehash).contains("6 read now") && err(&rehash).contains("mine: 1 images"), "{}", err(&rehash));
     assert_eq!(lab.run(&["-d", "data", "verify", "--deep"]).status.code(), Some(0));
     assert_eq!(lab.ingest("clean", &["--encoder", "own"]).status.code(), Some(0));
-    let after = lab.sql("data", scores);
-    assert!(after != before && after == lab.sql("clean", scores), "{before}\n{after}");
+    let after = lab.sql(scores);
+    assert!(after != before && after == lab.sql_of("clean", scores), "{before:?}\n{after:?}");
     // Nothing is written where nothing changed.
     let catalog = fs::read(lab.path("data/catalog.sqlite")).unwrap();
     lab.ok(&["-d", "data", "ingest", "--rehash"]);
@@ -243,13 +240,13 @@ fn a_change_that_keeps_size_and_time_is_found_when_asked_and_when_read() {
     let again = lab.run(&["-d", "late", "embed"]);
     assert_eq!(again.status.code(), Some(0), "{}", err(&again));
     assert_eq!(lab.ingest("fresh", &["--encoder", "own"]).status.code(), Some(0));
-    assert_eq!(lab.sql("late", scores), lab.sql("fresh", scores));
+    assert_eq!(lab.sql_of("late", scores), lab.sql_of("fresh", scores));
     assert_eq!(lab.run(&["-d", "late", "verify", "--deep"]).status.code(), Some(0));
 }
 
 #[test]
 fn an_image_that_changes_while_it_is_read_is_not_forgotten() {
-    let lab = Lab::new(2);
+    let lab = Lab::with_images(2);
     own_encoder(&lab, "name = \"mine\"\n");
     let image = lab.path("input/g0_0.png");
     pad(&image);
@@ -258,12 +255,12 @@ fn an_image_that_changes_while_it_is_read_is_not_forgotten() {
     assert!(summary.lacks_images());
     assert_eq!((summary.encoders[0].1.changed, summary.encoders[0].1.images, summary.scored), (1, 5, 3));
     assert!(err(&lab.run(&["-d", "data", "ingest"])).contains("mine: 1 images"));
-    assert_eq!(lab.sql("data", "SELECT count(*) FROM image_scores"), "4");
+    assert_eq!(lab.sql("SELECT count(*) FROM image_scores"), ["4"]);
 }
 
 #[test]
 fn an_image_that_an_encoder_cannot_take_is_named_every_time() {
-    let lab = Lab::new(2);
+    let lab = Lab::with_images(2);
     image::RgbImage::new(1, 10_000_000).save(lab.path("input/g0_1.png")).unwrap();
     for data in ["data", "data"] {
         let run = lab.ingest(data, &[]);
@@ -281,8 +278,8 @@ fn an_image_that_an_encoder_cannot_take_is_named_every_time() {
         assert!(run.status.code() == Some(3) && named, "{}", err(&run));
         assert!(err(&run).contains("  generation M p1 0: ") && err(&run).contains("no such file"), "{}", err(&run));
     }
-    picture(5).save(lab.path("input/g0_1.png")).unwrap();
-    picture(6).save(lab.path("input/g1_0.png")).unwrap();
+    picture(5, 96, 64).save(lab.path("input/g0_1.png")).unwrap();
+    picture(6, 96, 64).save(lab.path("input/g1_0.png")).unwrap();
     assert_eq!(lab.run(&["-d", "data", "embed"]).status.code(), Some(0));
 }
 
@@ -342,7 +339,7 @@ fn what_is_known_of_a_model_outlives_its_last_generation() {
     assert_eq!((tally.done, tally.open), (0, 6), "what was made is gone, so it is to be made");
     drop(catalog);
     ingest_with_warnings(&mut small.open(), &small.files.options());
-    assert_eq!(small.catalog().models().unwrap(), [("A".to_owned(), true)], "it is a control still");
+    assert_eq!(small.catalog().models().unwrap(), [("A".parse().unwrap(), true)], "it is a control still");
     // Taken out as a whole, it is said what went.
     let removed = small.open().remove(&Removal::Model(model)).unwrap();
     assert_eq!((removed.generations, removed.jobs, removed.control), (4, 6, true));
@@ -417,185 +414,4 @@ fn a_reference_more_leaves_the_vectors_of_the_others() {
     let options = IngestOptions { embeddings: vec![one], ..IngestOptions::default() };
     assert_eq!(ingest_with_warnings(&mut small.open(), &options).0.scored, 2);
     assert_eq!(small.open().verify(true, &mut Watch::silent()).unwrap().faults, Vec::<String>::new());
-}
-
-#[test]
-fn an_encoder_at_fault_is_found_before_anything_is_written() {
-    let lab = Lab::new(1);
-    let own = own_encoder(&lab, "name = \"mine\"\n");
-    assert_eq!(lab.ingest("data", &["--encoder", "own"]).status.code(), Some(0));
-    lab.ok(&["-d", "data", "export", "tables"]);
-    let generations = fs::read_to_string(lab.path("input/generations.jsonl")).unwrap();
-    let subjects = "{\"subject_id\": \"new\", \"label\": \"x\", \"references\": [\"r0.png\"]}\n";
-    fs::write(lab.path("input/new.jsonl"), subjects).unwrap();
-    let refused = |data: &str, arguments: &[&str], error: &str| {
-        let before = lab.sql(data, "SELECT count(*) FROM subjects");
-        let run = lab.run(&[&["-d", data, "ingest"], arguments].concat());
-        assert_eq!(run.status.code(), Some(1), "{arguments:?}: {}", err(&run));
-        assert!(err(&run).contains(error), "{}", err(&run));
-        assert_eq!(lab.sql(data, "SELECT count(*) FROM subjects"), before, "{arguments:?}");
-        err(&run)
-    };
-    own_encoder(&lab, "name = \"mine\"\ncrop_offset = \"half_even\"\n");
-    let new = ["--subjects", "input/new.jsonl"];
-    let said = refused("data", &new, "encoder `mine` is not the one that made the vectors");
-    // The same encoder, known by its vectors alone, or brought by the same run.
-    lab.ok(&["init", "imported"]);
-    let vectors = ["--embeddings", "tables/embeddings/mine/part-0001.parquet"];
-    let all =
-        ["--subjects", "input/subjects.jsonl", "--prompts", "input/prompts.jsonl", "--generations", "input/generations.jsonl"];
-    refused("imported", &[&all[..], &vectors, &["--encoder", "own"]].concat(), "two encoders are named `mine`");
-    assert_eq!(lab.run(&[&["-d", "imported", "ingest"], &all[..], &vectors].concat()).status.code(), Some(0));
-    refused("imported", &[&new[..], &["--encoder", "own"]].concat(), "two encoders are named `mine`");
-    // The advice is good as it stands.
-    let advice = said.split('`').find(|words| words.starts_with("msdata embed")).unwrap();
-    let arguments: Vec<&str> = advice.split(' ').skip(1).collect();
-    assert!(lab.ok(&[&["-d", "data"], &arguments[..]].concat()).contains("scores: 2 new"));
-    // A model that cannot be opened.
-    fs::write(own.join("model.onnx"), "no model").unwrap();
-    fs::write(own.join("msdata.toml"), "name = \"broken\"\n").unwrap();
-    refused("data", &[&new[..], &["--encoder", "own"]].concat(), "model.onnx");
-    assert_eq!(fs::read_to_string(lab.path("input/generations.jsonl")).unwrap(), generations);
-}
-
-#[test]
-fn the_rows_of_a_run_do_not_disagree_in_whatever_order() {
-    let small = Small::new();
-    let line = |path: &str| format!("{{\"model\": \"B\", \"prompt_id\": \"p1\", \"seed\": 7, \"path\": \"{path}\"}}\n");
-    let manifest = small.path("input/twice.jsonl");
-    let run = |rows: [&str; 2], replace| {
-        fs::write(&manifest, rows.map(line).concat()).unwrap();
-        let options = IngestOptions { generations: vec![manifest.clone()], replace, ..IngestOptions::default() };
-        match small.open().ingest(&options, &mut Watch::silent()) {
-            Err(Error::Manifest(problems)) => {
-                assert_eq!(problems.len(), 1, "{problems:?}");
-                assert!(problems[0].to_string().contains("generation `B p1 7` appears twice"), "{problems:?}");
-                false
-            }
-            outcome => outcome.is_ok(),
-        }
-    };
-    let both_ways = |a: &str, b: &str, replace, expected| {
-        assert_eq!((run([a, b], replace), run([b, a], replace)), (expected, expected), "{a} and {b}");
-    };
-    let (one, other, copy) = ("images/A/p1/1.png", "images/A/p1/2.png", "copy.png");
-    fs::copy(small.path("input").join(one), small.path("input").join(copy)).unwrap();
-    for replace in [false, true] {
-        both_ways("nowhere.png", one, replace, false);
-        both_ways("nowhere.png", "neither.png", replace, false);
-        both_ways(one, other, replace, false);
-    }
-    // Known before the run, by a file that is there no more: the same rows, the same outcome.
-    both_ways(one, copy, false, true);
-    assert!(run([copy, copy], false));
-    fs::remove_file(small.path("input").join(copy)).unwrap();
-    both_ways(one, copy, false, false);
-    both_ways(one, copy, true, false);
-    // What a row of the run has left as it is, no other row replaces.
-    both_ways(copy, other, true, false);
-    assert!(run([one, one], false), "a file that moved is no conflict");
-}
-
-#[test]
-fn bad_rows_are_counted_to_the_end() {
-    let lab = Lab::new(1);
-    lab.ok(&["init", "data"]);
-    let rows: String = (0..10_050).map(|i| format!("{{\"subject_id\": \"s{i}\"}}\n")).collect();
-    fs::write(lab.path("input/bad.jsonl"), rows).unwrap();
-    let vectors = lab.path("input/bad.parquet");
-    let mut out = ExportWriter::create(&vectors, "e", "imported", "imported", 2).unwrap();
-    for i in 0..10_007 {
-        out.push(VectorKey::Reference(format!("s{i}").parse().unwrap(), 0), &[1.0, 0.0]).unwrap();
-    }
-    out.finish().unwrap();
-    let run = lab.run(&["-d", "data", "ingest", "--subjects", "input/bad.jsonl", "--embeddings", "input/bad.parquet"]);
-    assert_eq!(run.status.code(), Some(1));
-    let text = err(&run);
-    assert!(text.starts_with("error: 20057 bad rows; nothing was written\n"), "{}", &text[..200]);
-    assert!(text.contains("\ninput/bad.jsonl: 50 more bad rows, not listed\n"));
-    assert!(text.contains("\ninput/bad.parquet: 7 more bad rows, not listed\n"));
-    assert_eq!(text.lines().filter(|line| line.starts_with("input/")).count(), 20_002);
-}
-
-#[test]
-fn the_report_says_why_a_generation_is_missing_and_what_to_do() {
-    let lab = Lab::new(2);
-    lab.ok(&["init", "data"]);
-    let hint = |run: &std::process::Output| {
-        let text = err(run);
-        let hint = text.lines().find(|line| line.starts_with("hint: ")).unwrap().to_owned();
-        hint.split('`').nth(1).unwrap().to_owned()
-    };
-    let report = || lab.run(&["-d", "data", "report"]);
-    assert_eq!(report().status.code(), Some(1));
-    assert_eq!(hint(&report()), "msdata ingest --subjects FILE --prompts FILE --generations FILE");
-    assert_eq!(lab.ingest("data", &["--no-embed"]).status.code(), Some(0));
-    let advice = hint(&report());
-    assert_eq!(advice, "msdata embed");
-    lab.ok(&["-d", "data", "embed"]);
-    assert_eq!((report().status.code(), err(&report()).contains("missing")), (Some(0), false));
-
-    // Embedded and not yet scored, as a run leaves it that was stopped between the two.
-    own_encoder(&lab, "name = \"mine\"\n");
-    let stop = AtomicBool::new(false);
-    let hear = |p: msdata::Progress| {
-        stop.fetch_or(p.stage == "embedding" && p.total == Some(p.done), Ordering::Relaxed);
-    };
-    let mut data = Dataset::open_to_write(&lab.path("data")).unwrap();
-    let options = EmbedOptions { encoders: vec![lab.path("own").display().to_string()], ..EmbedOptions::default() };
-    let mut watch = Watch::silent().on_progress(hear).until(&stop);
-    assert!(matches!(data.embed(&options, &mut watch), Err(Error::Interrupted)));
-    drop((watch, data));
-    let report = || err(&lab.run(&["-d", "data", "report", "--identity", "mine"]));
-    assert!(report().contains("4 of 4 generations are missing and not in the means: not scored yet: `msdata score`"), "{}", report());
-    fs::remove_file(lab.path("input/g0_0.png")).unwrap();
-    fs::write(lab.path("input/g0_0.png"), "no image").unwrap();
-    lab.run(&["-d", "data", "ingest", "--no-embed"]);
-    assert!(report().contains("1 of 4 generations are missing and not in the means: without a usable image, or"), "{}", report());
-}
-
-#[test]
-fn closed_pipes_are_no_crash() {
-    let lab = Lab::new(2);
-    lab.ok(&["init", "data"]);
-    let closed = || {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        writer
-    };
-    let run = |arguments: &[&str]| {
-        let mut command = lab.command(&[&["-d", "data"], arguments].concat());
-        command.stdout(closed()).stderr(closed()).status().unwrap().code()
-    };
-    // Nobody hears the summary, the warnings and the progress; the work is done all the same.
-    let files =
-        ["--subjects", "input/subjects.jsonl", "--prompts", "input/prompts.jsonl", "--generations", "input/generations.jsonl"];
-    assert_eq!(run(&[&["ingest", "--progress", "json"], &files[..]].concat()), Some(0));
-    assert_eq!(lab.sql("data", "SELECT count(*) FROM image_scores"), "4");
-    for arguments in
-        [&["report"][..], &["report", "--html", "page"], &["sql", "SELECT 1"], &["completions", "bash"], &["verify"], &["--help"]]
-    {
-        assert_eq!(run(arguments), Some(0), "{arguments:?}");
-    }
-    assert_eq!(run(&["ingest", "--subjects", "nowhere.jsonl"]), Some(1));
-    assert_eq!(run(&["ingest", "--nonsense"]), Some(2));
-}
-
-#[test]
-fn thousands_of_identical_images_are_as_many_images() {
-    let lab = Lab::new(1);
-    let rows: String = (0..8000)
-        .map(|seed| format!("{{\"model\": \"same\", \"prompt_id\": \"p0\", \"seed\": {seed}, \"path\": \"g0_0.png\"}}\n"))
-        .collect();
-    fs::write(lab.path("input/generations.jsonl"), rows).unwrap();
-    let run = lab.ingest("data", &[]);
-    assert_eq!(run.status.code(), Some(0), "{}", err(&run));
-    assert!(
-        err(&run).contains("3 images, 7999 more with the same content") && err(&run).contains("scores: 8000 new"),
-        "{}",
-        err(&run)
-    );
-    assert_eq!(lab.sql("data", "SELECT count(*), count(DISTINCT similarity) FROM image_scores"), "8000,1");
-    let again = lab.ok(&["-d", "data", "ingest"]);
-    assert!(again.contains("0 read now") && !again.contains("embedded with"), "{again}");
 }

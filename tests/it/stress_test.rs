@@ -1,5 +1,7 @@
 //! `bench build`, `bench check` and `subjects check` as their users meet them.
 
+use crate::support::lab::{err, msdata, out};
+use crate::support::pictures::picture;
 use image::{Rgb, RgbImage};
 use msdata::ops::StressTestOptions;
 use msdata::stress_test::{Check, Design};
@@ -7,26 +9,15 @@ use msdata::vocabulary::SubjectId;
 use msdata::{Dataset, IngestOptions, Watch};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 fn run(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_msdata")).args(arguments).current_dir(dir).env_remove("MSDATA_DATASET").output().unwrap()
+    msdata(dir, arguments).output().unwrap()
 }
 
-fn out(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn err(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
-}
-
-/// A picture with sharp edges, that no other number gives.
-fn picture(path: &Path, number: u32, side: u32) {
+fn draw(path: &Path, number: u32, side: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let cell = |x: u32, y: u32| (x * 8 / side).wrapping_mul(31) ^ (y * 8 / side).wrapping_mul(17).wrapping_add(number * 7919);
-    let grey = |x, y| (cell(x, y).wrapping_mul(2_654_435_761) >> 24) as u8;
-    RgbImage::from_fn(side, side, |x, y| Rgb([grey(x, y), grey(x, y), (number * 40) as u8])).save(path).unwrap();
+    picture(number, side, side).save(path).unwrap();
 }
 
 const LABELS: [&str; 6] = ["man", "old_man", "dog", "owl", "hourglass", "pink_sunglasses"];
@@ -35,7 +26,7 @@ const LABELS: [&str; 6] = ["man", "old_man", "dog", "owl", "hourglass", "pink_su
 fn folder(dir: &Path) {
     for (i, label) in LABELS.iter().enumerate() {
         let kind = ["people", "animals", "objects"][i / 2];
-        picture(&dir.join(format!("{kind}/{i:02}_{label}.png")), i as u32, 160);
+        draw(&dir.join(format!("{kind}/{i:02}_{label}.png")), i as u32, 160);
     }
 }
 
@@ -59,7 +50,7 @@ fn a_stress_test_from_a_directory_of_images() {
     assert_eq!(out(&run(dir, &["-d", "data", "sql", "SELECT count(*) AS n FROM subjects", "--format", "csv"])), "n\n0\n");
 
     let build = run(dir, &[&BUILD[..], &["--out", "prompts.jsonl"]].concat());
-    assert_eq!((build.status.code(), out(&build)), (Some(0), ""), "{}", err(&build));
+    assert_eq!((build.status.code(), out(&build)), (Some(0), String::new()), "{}", err(&build));
     assert!(err(&build).contains("subjects: 6 added\nprompts: 30 added\n3 seeds: 90 images a model"), "{}", err(&build));
     let query = "SELECT label, kind FROM subjects";
     assert_eq!(
@@ -92,7 +83,7 @@ fn a_stress_test_from_a_directory_of_images() {
 
     // What was built passes its own check; its labels are nested, which was said.
     let check = run(dir, &["-d", "data", "bench", "check"]);
-    assert_eq!((check.status.code(), out(&check)), (Some(0), ""), "{}", err(&check));
+    assert_eq!((check.status.code(), out(&check)), (Some(0), String::new()), "{}", err(&check));
     assert!(err(&check).contains("30 prompts") && err(&check).contains("0 findings"), "{}", err(&check));
 }
 
@@ -149,8 +140,8 @@ fn ingested(dir: &Path, subjects: &[(&str, &[&str])]) -> Dataset {
 fn a_manifest_is_checked_against_the_pool() {
     let tmp = tempfile::tempdir().unwrap();
     let dir = tmp.path();
-    picture(&dir.join("a.png"), 1, 160);
-    picture(&dir.join("b.png"), 2, 160);
+    draw(&dir.join("a.png"), 1, 160);
+    draw(&dir.join("b.png"), 2, 160);
     fs::copy(dir.join("a.png"), dir.join("copy.png")).unwrap();
     let data = ingested(dir, &[("white dog", &["a.png"]), ("dog", &["b.png"]), ("guitar", &["copy.png"])]);
     let prompt = |id: &str, text: &str, subjects: &[&str]| {
@@ -186,9 +177,9 @@ fn a_manifest_is_checked_against_the_pool() {
 fn references_that_will_not_do() {
     let tmp = tempfile::tempdir().unwrap();
     let dir = tmp.path();
-    picture(&dir.join("good.png"), 1, 300);
-    picture(&dir.join("second.png"), 2, 300);
-    picture(&dir.join("small.png"), 3, 100);
+    draw(&dir.join("good.png"), 1, 300);
+    draw(&dir.join("second.png"), 2, 300);
+    draw(&dir.join("small.png"), 3, 100);
     RgbImage::from_pixel(200, 200, Rgb([250, 250, 250])).save(dir.join("blank.png")).unwrap();
     let soft = |x: u32| (127.0 + 100.0 * (f64::from(x) / 60.0).sin()) as u8;
     RgbImage::from_fn(300, 300, |x, y| Rgb([soft(x), soft(y), soft(x + y)])).save(dir.join("blurred.png")).unwrap();

@@ -1,6 +1,7 @@
 //! A sweep of faults over every write, fsync, rename, open and unlink of a small pipeline.
 
-use crate::support::small::{INGEST, msdata, ok, stderr, temporary, tree, write};
+use crate::support::lab::{err, msdata, ok};
+use crate::support::small::{INGEST, temporary, tree, write};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +21,7 @@ pub(super) fn resume(dir: &Path, first: usize) -> std::result::Result<(), String
         }
         let done = msdata(dir, step).output().unwrap();
         if !done.status.success() {
-            return Err(format!("resuming with {}: {}", step[0], stderr(&done)));
+            return Err(format!("resuming with {}: {}", step[0], err(&done)));
         }
     }
     Ok(())
@@ -64,7 +65,7 @@ fn fault(
         return None;
     }
     let judge = || {
-        let told = stderr(&ended);
+        let told = err(&ended);
         match ended.status.code() {
             _ if told.contains("panicked") => return Err(format!("a panic: {told}")),
             None if !fault.ends_with("KILL") => return Err(format!("ended by a signal: {told}")),
@@ -75,7 +76,7 @@ fn fault(
         }
         let sound = |when: &str| {
             let verified = msdata(&dir, &["verify", "--deep"]).output().unwrap();
-            let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &stderr(&verified);
+            let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &err(&verified);
             if verified.status.success() { Ok(()) } else { Err(format!("{when}: {told}")) }
         };
         if dir.join("data/catalog.sqlite").exists() {

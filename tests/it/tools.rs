@@ -1,14 +1,11 @@
 //! The small commands that keep a data set: `digest`, `relocate`, `backup`, `gc`, and `init --relative`.
 
-use crate::support::small::{INGEST, made, msdata, ok, picture, refused, stderr, tree, write};
+use crate::support::lab::{err, msdata, ok, refused, rows};
+use crate::support::small::{INGEST, made, png, tree, write};
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-
-fn rows(dir: &Path, sql: &str) -> Vec<String> {
-    ok(dir, &["sql", sql, "--format", "csv"]).lines().skip(1).map(str::to_owned).collect()
-}
 
 fn lines_reversed(path: &Path) {
     let text = fs::read_to_string(path).unwrap();
@@ -40,7 +37,7 @@ fn the_digest_is_of_the_results_and_of_nothing_else() {
     assert_eq!(tables, ok(b, &["digest", "--tables"]));
     assert!(tables.ends_with(&first) && tables.contains("  subject_scores (8 rows)\n"), "{tables}");
     // One image of other content: it shows where.
-    fs::write(b.join("images/p1-1.png"), picture(77)).unwrap();
+    fs::write(b.join("images/p1-1.png"), png(77)).unwrap();
     ok(b, &["ingest"]);
     let other = ok(b, &["digest", "--tables"]);
     let differ = |name: &str| {
@@ -63,7 +60,7 @@ fn moved_images_are_found_again_without_being_read() {
     let dir = dir.path();
     made(dir, &["init"]);
     let before = ok(dir, &["digest"]);
-    let paths = || rows(dir, "SELECT path FROM generations");
+    let paths = || rows(dir, "data", "SELECT path FROM generations");
     let known = paths();
     assert!(refused(dir, &["relocate", "pictures", "images"]).contains("no image is below"));
     // They are still where they were.
@@ -74,13 +71,13 @@ fn moved_images_are_found_again_without_being_read() {
     assert!(refused(dir, &["relocate", "images", "data"]).contains("none of the 6 images"));
     assert!(refused(dir, &["relocate", "images", "nowhere"]).contains("no such file"));
     let trial = msdata(dir, &["relocate", "images", "moved", "--dry-run"]).output().unwrap();
-    assert!(stderr(&trial).contains("6 images would be relocated, 0 of them read"), "{}", stderr(&trial));
+    assert!(err(&trial).contains("6 images would be relocated, 0 of them read"), "{}", err(&trial));
     assert_eq!(paths(), known);
     let done = msdata(dir, &["relocate", "images/", "moved/"]).output().unwrap();
-    assert!(stderr(&done).contains("6 images relocated, 0 of them read"), "{}", stderr(&done));
+    assert!(err(&done).contains("6 images relocated, 0 of them read"), "{}", err(&done));
     assert!(paths().iter().all(|path| path.contains("/moved/")), "{:?}", paths());
     let again = msdata(dir, &["ingest"]).output().unwrap();
-    assert!(stderr(&again).contains("0 read now"), "{}", stderr(&again));
+    assert!(err(&again).contains("0 read now"), "{}", err(&again));
     assert_eq!(ok(dir, &["digest"]), before);
 
     // Noticed too late: they are missing by then. Copied, so that times differ: read, and the same.
@@ -92,13 +89,13 @@ fn moved_images_are_found_again_without_being_read() {
     assert_eq!(msdata(dir, &["ingest"]).output().unwrap().status.code(), Some(3));
     // Of other content: refused by name, and nothing changes.
     let kept = fs::read(dir.join("copied/dog.png")).unwrap();
-    fs::write(dir.join("copied/dog.png"), picture(9)).unwrap();
+    fs::write(dir.join("copied/dog.png"), png(9)).unwrap();
     let told = refused(dir, &["relocate", "moved", "copied"]);
     assert!(told.contains("1 file has other content"), "{told}");
     assert!(told.contains("dog.png") && paths().iter().all(|path| path.contains("/moved/")), "{told}");
     fs::write(dir.join("copied/dog.png"), kept).unwrap();
     let done = msdata(dir, &["relocate", "moved", "copied"]).output().unwrap();
-    assert!(stderr(&done).contains("6 images relocated, 6 of them read"), "{}", stderr(&done));
+    assert!(err(&done).contains("6 images relocated, 6 of them read"), "{}", err(&done));
     ok(dir, &["verify", "--deep"]);
     assert_eq!(ok(dir, &["digest"]), before);
 }
@@ -115,20 +112,20 @@ fn a_folder_with_a_relative_data_set_can_be_moved() {
     fs::rename(&here, &there).unwrap();
     let dir = there.as_path();
 
-    let mut paths = rows(dir, "SELECT path FROM generations");
-    paths.extend(rows(dir, "SELECT \"references\" ->> 0 FROM subjects"));
+    let mut paths = rows(dir, "data", "SELECT path FROM generations");
+    paths.extend(rows(dir, "data", "SELECT \"references\" ->> 0 FROM subjects"));
     assert!(paths.contains(&"../images/p1-1.png".to_owned()) && paths.contains(&"../images/cat.png".to_owned()), "{paths:?}");
     assert!(paths.iter().all(|path| path.starts_with("../images/") || path.starts_with("controls/")), "{paths:?}");
     ok(dir, &["verify", "--deep"]);
     let again = msdata(dir, &INGEST).output().unwrap();
-    assert!(stderr(&again).contains("0 read now"), "{}", stderr(&again));
+    assert!(err(&again).contains("0 read now"), "{}", err(&again));
     assert_eq!(ok(dir, &["digest"]), before);
     assert_eq!(ok(dir, &["report", "--format", "json"]), report);
     // Every reader of images finds them.
     assert_eq!(msdata(dir, &["subjects", "check"]).output().unwrap().status.code().map(|code| code < 2), Some(true));
     ok(dir, &["bench", "export", "--for", "jobs", "--seeds", "1", "jobs"]);
     let page = msdata(dir, &["report", "--html", "page"]).output().unwrap();
-    assert!(stderr(&page).contains(" images shown, 0 missing or unusable"), "{}", stderr(&page));
+    assert!(err(&page).contains(" images shown, 0 missing or unusable"), "{}", err(&page));
     ok(dir, &["controls", "make"]);
     // The exported tables say what the views say.
     ok(dir, &["export", "tables"]);
@@ -149,19 +146,22 @@ fn a_folder_with_a_relative_data_set_can_be_moved() {
         ])
         .output()
         .unwrap();
-    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
-    assert_eq!(rows(dir, "SELECT path FROM generations WHERE model = 'N'"), ["generated/N/p1/5.png", "generated/N/p2/5.png"]);
+    assert_eq!(run.status.code(), Some(0), "{}", err(&run));
+    assert_eq!(
+        rows(dir, "data", "SELECT path FROM generations WHERE model = 'N'"),
+        ["generated/N/p1/5.png", "generated/N/p2/5.png"]
+    );
     // Moved by themselves, they are relocated like any other.
     fs::rename(dir.join("images"), dir.join("data/pictures")).unwrap();
     ok(dir, &["relocate", "images", "data/pictures"]);
-    assert!(rows(dir, "SELECT path FROM generations WHERE model = 'M'").contains(&"pictures/p1-1.png".to_owned()));
+    assert!(rows(dir, "data", "SELECT path FROM generations WHERE model = 'M'").contains(&"pictures/p1-1.png".to_owned()));
     ok(dir, &["verify", "--deep"]);
 }
 
 fn untar(archive: &Path, into: &Path) {
     fs::create_dir_all(into).unwrap();
     let done = Command::new("tar").arg("xf").arg(archive).arg("-C").arg(into).output().unwrap();
-    assert!(done.status.success(), "{}", stderr(&done));
+    assert!(done.status.success(), "{}", err(&done));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_backup_of_a_data_set_in_use_is_a_sound_data_set() {
     assert!(ok(&restored, &["verify", "--deep"]).contains("sound"));
     assert_eq!(ok(&restored, &["digest"]), digest);
     let again = msdata(&restored, &["ingest"]).output().unwrap();
-    assert!(stderr(&again).contains("0 read now"), "times are restored to the nanosecond: {}", stderr(&again));
+    assert!(err(&again).contains("0 read now"), "times are restored to the nanosecond: {}", err(&again));
     assert_eq!(tree(dir).iter().filter(|name| name.contains("msdata-tmp") || name.contains("-journal")).count(), 0);
 
     // Through a pipe; over an earlier backup, but over nothing else.
@@ -213,7 +213,7 @@ fn a_backup_of_a_data_set_in_use_is_a_sound_data_set() {
     writer.kill().unwrap();
     writer.wait().unwrap();
     for (file, done) in outcomes {
-        assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+        assert_eq!(done.status.code(), Some(0), "{}", err(&done));
         let into = dir.join(file.replace(".tar", ""));
         untar(&dir.join(&file), &into);
         fs::create_dir(into.join("images")).unwrap();
@@ -270,7 +270,7 @@ fn garbage_is_named_and_removed_only_on_demand() {
     assert_eq!((listed.lines().count(), listed.contains("held")), (5, false), "{listed}");
     assert_eq!(tree(&data), before);
     let done = msdata(dir, &["gc", "--yes"]).output().unwrap();
-    assert!(stderr(&done).contains("removed 5 of 5"), "{}", stderr(&done));
+    assert!(err(&done).contains("removed 5 of 5"), "{}", err(&done));
     let gone: Vec<String> = before.into_iter().filter(|name| !tree(&data).contains(name)).collect();
     let expected = [
         ".table.csv.0.msdata-tmp",

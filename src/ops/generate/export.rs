@@ -34,7 +34,7 @@ impl Dataset {
         let asked = |place: &usize| {
             let s = &subjects[*place];
             Asked {
-                subject_id: s.subject_id.clone(),
+                subject_id: s.subject_id.to_string(),
                 label: s.label.clone(),
                 kind: s.kind,
                 caption: s.caption.clone(),
@@ -42,7 +42,7 @@ impl Dataset {
             }
         };
         let case = |p: crate::catalog::PromptRow| Case {
-            prompt_id: p.prompt_id,
+            prompt_id: p.prompt_id.into(),
             text: p.text,
             scene_type: p.scene_type,
             subjects: p.subjects.iter().map(asked).collect(),

@@ -17,7 +17,7 @@ use crate::ops::ingest::IngestOptions;
 use crate::ops::ingest::summary::IngestSummary;
 use crate::ops::scan;
 use crate::text::safe_name;
-use crate::vocabulary::{ModelName, PromptId};
+use crate::vocabulary::ModelName;
 use crate::watch::Watch;
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, VecDeque};
@@ -100,7 +100,7 @@ impl Dataset {
         changes.commit()?;
         let open = self.catalog.open_jobs(&options.model, &seeds)?;
         let places = OutputPlaces::new(&self.dir, options)?;
-        let queue = open.into_iter().filter_map(|row| Some((cases.get(&row.prompt_id)?, row)));
+        let queue = open.into_iter().filter_map(|row| Some((cases.get(row.prompt_id.as_str())?, row)));
         let tasks: Vec<Task> = queue.map(|(case, row)| Task::new(case, row, &places)).collect();
         let mut run = GeneratorRun {
             data: self,
@@ -380,10 +380,9 @@ impl GeneratorRun<'_> {
             "host": self.host, "attempts": task.row.attempts + 1,
         });
         meta.insert("run".into(), run);
-        let id = |e: String| Error::Damaged(format!("a prompt's id {e}"));
         let generation = Generation {
             model: self.options.model.clone(),
-            prompt_id: PromptId::new(task.row.prompt_id.clone()).map_err(id)?,
+            prompt_id: task.row.prompt_id.clone(),
             seed: task.row.seed,
             path: ImagePath { path: task.image.clone(), state: state_of(&task.image) },
             meta: Some(Value::Object(meta).to_string()),

@@ -67,7 +67,7 @@ impl Dataset {
     /// Same as [`Dataset::report`]; or the data set lacks what the figure shows.
     pub fn figure(&self, kind: Kind, options: &FigureOptions) -> Result<Figure> {
         let snapshot = &self.snapshot(options.identity.as_deref(), &options.reading()?)?;
-        let styles = ModelStyles::new(snapshot.models.clone());
+        let styles = ModelStyles::new(&snapshot.models);
         let figure = match kind {
             Kind::Trend => plot::trend(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles, options.middle()),
             Kind::Scene => plot::scene(&options.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, options.middle()),
@@ -99,8 +99,8 @@ impl Dataset {
 /// Returns each subject's id with its id and label as figures show them.
 pub(crate) fn subject_labels(snapshot: &Snapshot) -> Vec<(String, String)> {
     let named = |s: &SubjectRow| {
-        let label = if s.label == s.subject_id { s.label.clone() } else { format!("{} {}", s.subject_id, s.label) };
-        (s.subject_id.clone(), label)
+        let label = if s.subject_id == *s.label { s.label.clone() } else { format!("{} {}", s.subject_id, s.label) };
+        (s.subject_id.to_string(), label)
     };
     snapshot.subjects.iter().map(named).collect()
 }

@@ -32,7 +32,7 @@ impl Dataset {
     fn page_data(&self, options: &PageOptions) -> Result<PageData> {
         let drawn = FigureOptions { thresholds: options.thresholds.clone(), identity: options.identity.clone() };
         let snapshot = &self.snapshot(options.identity.as_deref(), &drawn.reading()?)?;
-        let styles = ModelStyles::new(snapshot.models.clone());
+        let styles = ModelStyles::new(&snapshot.models);
         let by_model = drawn.report(snapshot, &[Key::Model])?;
         let by_count = drawn.report(snapshot, &[Key::Model, Key::SubjectCount])?;
         let labels: HashMap<String, String> = subject_labels(snapshot).into_iter().collect();
@@ -77,7 +77,7 @@ impl Dataset {
         let mut subjects: Vec<PageSubject> = snapshot
             .subjects
             .iter()
-            .map(|s| PageSubject { id: s.subject_id.clone(), label: s.label.clone(), kind: s.kind, references: Vec::new() })
+            .map(|s| PageSubject { id: s.subject_id.to_string(), label: s.label.clone(), kind: s.kind, references: Vec::new() })
             .collect();
         for (subject, file) in &files.references {
             subjects[place[subject]].references.push(pictures.add(file));
@@ -86,7 +86,7 @@ impl Dataset {
             .prompts
             .iter()
             .map(|p| PagePrompt {
-                id: p.prompt_id.clone(),
+                id: p.prompt_id.to_string(),
                 text: p.text.clone(),
                 scene_type: p.scene_type,
                 subjects: p.subjects.clone(),
@@ -102,7 +102,7 @@ impl Dataset {
                 clip_t.entry(score.generation).or_insert(value);
             }
         }
-        let places = match snapshot.encoders.iter().find(|(_, name)| name == identity) {
+        let places = match snapshot.encoders.iter().find(|(_, name)| *name == *identity) {
             Some((encoder, _)) => self.places(snapshot, *encoder)?,
             None => HashMap::new(),
         };
@@ -158,7 +158,7 @@ struct Files {
 
 /// Returns the subject scores by an encoder, by generation row and position in the prompt.
 fn scores_of<'s>(snapshot: &'s Snapshot, encoder: &str) -> Vec<&'s SubjectScoreRow> {
-    let id = snapshot.encoders.iter().find(|(_, name)| name == encoder).map(|(id, _)| *id);
+    let id = snapshot.encoders.iter().find(|(_, name)| *name == *encoder).map(|(id, _)| *id);
     let mut scores: Vec<_> = snapshot.subject_scores.iter().filter(|s| Some(s.encoder) == id).collect();
     scores.sort_unstable_by_key(|s| (s.generation, s.ordinal));
     scores

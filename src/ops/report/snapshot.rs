@@ -4,6 +4,7 @@ use super::baseline::baselines;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::report::{Baselines, Key, LocalSnapshot, ReportOptions, Snapshot, identity_encoder};
+use crate::vocabulary::EncoderName;
 use std::collections::{BTreeSet, HashMap};
 
 /// What to read besides what every report needs.
@@ -38,7 +39,7 @@ impl Dataset {
     pub(crate) fn snapshot(&self, identity: Option<&str>, reading: &Reading) -> Result<Snapshot> {
         let (encoders, identity) = self.encoders_and_identity(identity)?;
         let mut subject_scores = Vec::new();
-        for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == identity) {
+        for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *identity) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
         }
         let baselines = match &reading.baselines {
@@ -64,11 +65,11 @@ impl Dataset {
         Ok(snapshot)
     }
 
-    fn baselines(&self, encoders: &[(i64, String)], identity: &str, thresholds: &[f64]) -> Result<Baselines> {
+    fn baselines(&self, encoders: &[(i64, EncoderName)], identity: &str, thresholds: &[f64]) -> Result<Baselines> {
         let rows = self.catalog.encoders()?;
         let mut of = Vec::with_capacity(encoders.len());
         for (id, name) in encoders {
-            let thresholds = if name == identity { thresholds } else { &[] };
+            let thresholds = if *name == *identity { thresholds } else { &[] };
             of.push(match rows.iter().find(|row| row.id == *id) {
                 Some(row) => baselines(&self.catalog, &self.store, row, thresholds)?,
                 None => HashMap::new(),
@@ -78,7 +79,7 @@ impl Dataset {
     }
 
     /// Returns the image encoders, row and name, and the name of the one that decides collapse.
-    fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, String)>, String)> {
+    fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, EncoderName)>, String)> {
         let encoders = self.catalog.image_encoders()?;
         if encoders.is_empty() && self.catalog.image_count()? == 0 {
             return Err(Error::request(
@@ -93,7 +94,7 @@ impl Dataset {
 
     /// Returns what the windows of an encoder say; `None` if it searched nothing.
     fn local_snapshot(&self, snapshot: &Snapshot) -> Result<Option<LocalSnapshot>> {
-        let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| *name == snapshot.identity) else { return Ok(None) };
+        let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| *name == *snapshot.identity) else { return Ok(None) };
         let Some(pattern) = self.catalog.window_pattern(*encoder)? else { return Ok(None) };
         let place: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
         let mut by_generation: HashMap<i64, Vec<(usize, f32)>> = HashMap::new();

@@ -1,74 +1,41 @@
 //! Encoder directories made here, and a data set to embed with them: networks that are so small that what they give
 //! can be computed beside them.
 
+use super::lab::{Lab, err};
+use super::pictures::picture;
 use msdata::encoder::{Batch, Described, Device, Encoder, Home, Options, Runtime};
 use sample::{FLOAT, INT64, List, Model, Number, integers, node};
 use serde_json::{Value, json};
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
 #[allow(dead_code)]
 #[path = "../../../src/encoder/onnx/sample.rs"]
 pub mod sample;
 
-/// A place for encoders, and input for a data set: a subject, two prompts, a generation of each.
-pub struct Lab {
-    pub dir: tempfile::TempDir,
-}
-
 impl Lab {
-    pub fn new() -> Lab {
+    /// With input for a data set: a subject, two prompts, a generation of each.
+    pub fn for_encoders() -> Lab {
         Lab::with_texts(["b c", "c d"])
     }
 
+    /// The same, with the texts of the prompts.
     pub fn with_texts(texts: [&str; 2]) -> Lab {
-        let lab = Lab { dir: tempfile::tempdir().unwrap() };
-        let (mut prompts, mut generations) = (String::new(), String::new());
+        let lab = Lab::empty();
+        let (mut prompts, mut generations) = (Vec::new(), Vec::new());
         for (p, text) in texts.iter().enumerate() {
-            let prompt = json!({"prompt_id": format!("p{p}"), "text": text, "scene_type": "neutral", "subjects": ["s"]});
-            prompts += &format!("{prompt}\n");
-            let generation = json!({"model": "M", "prompt_id": format!("p{p}"), "seed": 1, "path": format!("g{p}.png")});
-            generations += &format!("{generation}\n");
-            picture(8, 8, p as u32).save(lab.path(&format!("g{p}.png"))).unwrap();
+            let path = format!("g{p}.png");
+            picture(p as u32, 8, 8).save(lab.path(&path)).unwrap();
+            prompts.push(json!({"prompt_id": format!("p{p}"), "text": text, "scene_type": "neutral", "subjects": ["s"]}));
+            generations.push(json!({"model": "M", "prompt_id": format!("p{p}"), "seed": 1, "path": path}));
         }
-        picture(8, 8, 9).save(lab.path("r.png")).unwrap();
-        lab.write("subjects.jsonl", "{\"subject_id\": \"s\", \"label\": \"thing\", \"references\": [\"r.png\"]}\n");
-        lab.write("prompts.jsonl", prompts);
-        lab.write("generations.jsonl", generations);
+        picture(9, 8, 8).save(lab.path("r.png")).unwrap();
+        lab.manifests("", &[json!({"subject_id": "s", "label": "thing", "references": ["r.png"]})], &prompts, &generations);
         lab
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
-        fs::write(self.path(name), content).unwrap();
-    }
-
-    pub fn run(&self, arguments: &[&str]) -> Output {
-        let home = Home::from_env().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
-        command.args(arguments).current_dir(self.dir.path()).env("MSDATA_HOME", self.path("home"));
-        command.env("ORT_DYLIB_PATH", home.runtime_library.unwrap_or(home.data)).output().unwrap()
     }
 
     /// A data set with the input in it, embedded by an encoder; how that ended, and what was said.
     pub fn embed(&self, encoder: &str) -> (i32, String) {
         if !self.path("data").exists() {
-            assert!(self.run(&["init", "data"]).status.success());
-            let manifests = [
-                "--subjects",
-                "subjects.jsonl",
-                "--prompts",
-                "prompts.jsonl",
-                "--generations",
-                "generations.jsonl",
-                "--no-embed",
-            ];
-            let output = self.run(&[&["-d", "data", "ingest"], &manifests[..]].concat());
+            let output = self.ingest("data", &["--no-embed"]);
             assert_eq!(output.status.code(), Some(0), "{}", err(&output));
         }
         let output = self.run(&["-d", "data", "embed", "--encoder", encoder]);
@@ -89,12 +56,6 @@ impl Lab {
         assert_eq!(status, 0, "{said}");
     }
 
-    pub fn sql(&self, query: &str) -> String {
-        let output = self.run(&["-d", "data", "sql", query, "--format", "csv"]);
-        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-        String::from_utf8(output.stdout).unwrap().lines().skip(1).collect::<Vec<_>>().join("\n")
-    }
-
     pub fn open(&self, encoder: &str) -> (Described, Encoder) {
         let home = Home::from_env().unwrap();
         let described = Described::find(self.path(encoder).to_str().unwrap(), &home).unwrap().remove(0);
@@ -112,18 +73,6 @@ impl Lab {
         let tensor = encoder.preprocessing().tensor(&rgb).unwrap();
         encoder.embed_images(&tensor).unwrap().remove(0).unwrap()
     }
-}
-
-pub fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// A picture that no other number gives.
-pub fn picture(width: u32, height: u32, number: u32) -> image::RgbImage {
-    image::RgbImage::from_fn(width, height, |x, y| {
-        let hash = (x + 1000 * y + 1_000_000 * number).wrapping_mul(2_654_435_761);
-        image::Rgb([(hash >> 24) as u8, (x * 255 / width) as u8, (hash >> 16) as u8 / 2 + (y * 100 / height) as u8])
-    })
 }
 
 pub fn close(ours: &[f32], theirs: &[f32], tolerance: f32) {
@@ -196,12 +145,4 @@ pub fn tokenizer(start: bool, padding: Value) -> Value {
         "model": {"type": "WordLevel", "unk_token": "<unk>",
                   "vocab": {"a": 0, "b": 1, "c": 2, "d": 3, "<s>": 4, "</s>": 5, "far": 9}}
     })
-}
-
-pub fn python() -> Option<String> {
-    let python = std::env::var("MSDATA_PYTHON").ok();
-    if python.is_none() {
-        eprintln!("skipped: MSDATA_PYTHON is not set; `make test` sets it");
-    }
-    python
 }

@@ -1,7 +1,9 @@
-//! What the tests share: data sets with prescribed cosines, drawn data sets, a small one that the program makes, a
-//! small HTTP server.
+//! What the tests share: the program and a directory to run it in, pictures, data sets, a small HTTP server.
 
+pub mod chance;
 pub mod encoder_lab;
+pub mod lab;
+pub mod pictures;
 pub mod prescribed;
 pub mod server;
 pub mod sets;

@@ -1,15 +1,15 @@
 //! A small data set made by the program itself: two subjects, two prompts, four images of one model.
 
-use msdata::image::{Rgb, png};
+use super::lab::ok;
+use super::pictures::{encoded, picture};
+use image::ImageFormat;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
-/// A picture that no other number gives.
-pub fn picture(number: usize) -> Vec<u8> {
-    let pixels = (0..32 * 32 * 3).map(|p| (p * (2 * number + 3) + p / 97 * number) as u8).collect();
-    png(&Rgb { width: 32, height: 32, pixels }).unwrap()
+/// A picture's file.
+pub fn png(number: u32) -> Vec<u8> {
+    encoded(picture(number, 32, 32), ImageFormat::Png)
 }
 
 /// Writes manifests into `dir`, and their images into `dir`/images.
@@ -18,7 +18,7 @@ pub fn write(dir: &Path) {
     let (mut subjects, mut prompts, mut generations) = (String::new(), String::new(), String::new());
     for (i, label) in ["cat", "dog"].into_iter().enumerate() {
         let path = format!("images/{label}.png");
-        fs::write(dir.join(&path), picture(i)).unwrap();
+        fs::write(dir.join(&path), png(i as u32)).unwrap();
         subjects += &format!("{}\n", json!({"subject_id": label, "label": label, "references": [path]}));
     }
     for p in ["p1", "p2"] {
@@ -26,7 +26,7 @@ pub fn write(dir: &Path) {
         prompts += &format!("{row}\n");
         for seed in [1, 2] {
             let path = format!("images/{p}-{seed}.png");
-            fs::write(dir.join(&path), picture(generations.len() + 5)).unwrap();
+            fs::write(dir.join(&path), png(generations.len() as u32 + 5)).unwrap();
             generations += &format!("{}\n", json!({"model": "M", "prompt_id": p, "seed": seed, "path": path}));
         }
     }
@@ -48,38 +48,11 @@ pub const INGEST: [&str; 9] = [
     "builtin-texture",
 ];
 
-/// `msdata -d data …`, in `dir`.
-pub fn msdata(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
-    command.current_dir(dir).args(["-d", "data"]).args(arguments).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// What a command that must end well wrote to standard output.
-pub fn ok(dir: &Path, arguments: &[&str]) -> String {
-    let done = msdata(dir, arguments).output().unwrap();
-    assert_eq!(done.status.code(), Some(0), "{arguments:?}: {}", stderr(&done));
-    String::from_utf8(done.stdout).unwrap()
-}
-
-/// What a command that must fail wrote to standard error.
-pub fn refused(dir: &Path, arguments: &[&str]) -> String {
-    let done = msdata(dir, arguments).output().unwrap();
-    assert_eq!(done.status.code(), Some(1), "{arguments:?}: {}", stderr(&done));
-    stderr(&done)
-}
-
 /// Writes, makes and fills a data set in `dir`/data.
 pub fn made(dir: &Path, init: &[&str]) {
     write(dir);
     ok(dir, init);
     ok(dir, &INGEST);
-}
-
-/// What a command wrote to standard error.
-pub fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Every file and directory below `dir`, by path relative to it.
