@@ -1,4 +1,4 @@
-//! Reads ids from SQLite columns: a text that is not a valid id is damage, and an error.
+//! Reads ids and closed sets from SQLite columns: any other text is damage, and an error.
 
 use crate::vocabulary::{EncoderName, ModelName, PromptId, SceneType, SubjectId, SubjectKind};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
