@@ -3,6 +3,7 @@
 //!
 //!     cargo bench --bench embedding               images a second
 //!     cargo bench --bench embedding -- memory     peak memory over 2,000 images of 2 megapixels
+//!     cargo bench --bench embedding -- windows    images looked through a second, and peak memory
 //!
 //! Three contenders take turns, so that what else the machine does hits all alike:
 //!
@@ -16,6 +17,9 @@
 //! to take instead of drawn ones.
 
 #![allow(clippy::unwrap_used)]
+
+#[path = "embedding/windows.rs"]
+mod windows;
 
 use msdata::encoder::{Batch, Described, Device, Encoder, Home, Options, Runtime};
 use msdata::image::{decode, read};
@@ -46,9 +50,14 @@ fn main() {
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => throughput(),
         ["memory"] => memory(),
+        ["windows"] => windows::windows(),
         // What the memory measurement starts, each in a process of its own.
         ["embed", data, encoder] => {
             embed(&mut Dataset::open_to_write(data.as_ref()).unwrap(), encoder.as_ref());
+            println!("{}", peak_kibibytes());
+        }
+        ["look", data, encoder, pattern] => {
+            windows::look_through(data.as_ref(), encoder.as_ref(), pattern.parse().unwrap());
             println!("{}", peak_kibibytes());
         }
         ["bare", encoder] => {
@@ -128,17 +137,19 @@ fn memory() {
         })
         .collect();
     let data = Ingested::of(lab.path(), &copies).dir;
-    let peak = |arguments: &[&str]| {
-        let output = Command::new(std::env::current_exe().unwrap()).args(arguments).stderr(Stdio::inherit()).output().unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap().trim().parse::<f64>().unwrap() / 1024.0
-    };
     let bare = peak(&["bare", encoder.to_str().unwrap()]);
     let started = Instant::now();
     let whole = peak(&["embed", data.to_str().unwrap(), encoder.to_str().unwrap()]);
     println!("{MANY} images of 2 megapixels in {:.0} s, {} threads", started.elapsed().as_secs_f64(), threads());
     println!("  peak memory {whole:.0} MiB; of the bare session {bare:.0} MiB");
     verdict("MiB more than the session", whole - bare, TARGET_MEBIBYTES, whole - bare <= TARGET_MEBIBYTES);
+}
+
+/// The most MiB that this program holds with these arguments.
+fn peak(arguments: &[&str]) -> f64 {
+    let output = Command::new(std::env::current_exe().unwrap()).args(arguments).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim().parse::<f64>().unwrap() / 1024.0
 }
 
 fn verdict(what: &str, value: f64, target: f64, met: bool) {

@@ -4,7 +4,7 @@
 -- cannot be compared.
 CREATE TABLE window_set (
     encoder INTEGER PRIMARY KEY REFERENCES encoder (id) ON DELETE CASCADE,
-    pattern TEXT NOT NULL CHECK (pattern IN ('fast', 'full', 'fine'))
+    pattern TEXT NOT NULL CHECK (pattern IN ('fast', 'full', 'fine', 'dense'))
 ) STRICT;
 
 -- A generation whose windows were compared with every subject of the pool. The rows below it are complete, or the
@@ -25,7 +25,8 @@ CREATE TABLE local_score (
     uncentred  REAL    NOT NULL CHECK (uncentred BETWEEN -1 AND 1),   -- largest plain cosine, over the same windows
     x          INTEGER NOT NULL CHECK (x >= 0),                       -- the window of `local`, in pixels of the
     y          INTEGER NOT NULL CHECK (y >= 0),                       --   upright image: its upper left corner
-    side       INTEGER NOT NULL CHECK (side > 0),
+    width      INTEGER NOT NULL CHECK (width > 0),
+    height     INTEGER NOT NULL CHECK (height > 0),
     PRIMARY KEY (generation, encoder, subject),
     FOREIGN KEY (generation, encoder) REFERENCES window_score (generation, encoder) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -40,7 +41,8 @@ CREATE TABLE subject_place (
     resembles  INTEGER NOT NULL REFERENCES subject (id),              -- whose reference that window resembles most
     x          INTEGER NOT NULL CHECK (x >= 0),
     y          INTEGER NOT NULL CHECK (y >= 0),
-    side       INTEGER NOT NULL CHECK (side > 0),
+    width      INTEGER NOT NULL CHECK (width > 0),
+    height     INTEGER NOT NULL CHECK (height > 0),
     PRIMARY KEY (generation, encoder, ordinal),
     FOREIGN KEY (generation, encoder) REFERENCES window_score (generation, encoder) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -55,7 +57,8 @@ CREATE TABLE found_place (
     local      REAL    NOT NULL CHECK (local BETWEEN -1 AND 1),
     x          INTEGER NOT NULL CHECK (x >= 0),
     y          INTEGER NOT NULL CHECK (y >= 0),
-    side       INTEGER NOT NULL CHECK (side > 0),
+    width      INTEGER NOT NULL CHECK (width > 0),
+    height     INTEGER NOT NULL CHECK (height > 0),
     PRIMARY KEY (generation, encoder, subject, rank),
     FOREIGN KEY (generation, encoder) REFERENCES window_score (generation, encoder) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -70,6 +73,15 @@ CREATE TABLE window_failure (
     PRIMARY KEY (encoder, image)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX window_failure_by_image ON window_failure (image);
+
+-- The references of dense windows: means of the cells of a spatial output, one vector for each content. Little-endian
+-- float32.
+CREATE TABLE dense_reference (
+    encoder INTEGER NOT NULL REFERENCES window_set (encoder) ON DELETE CASCADE,
+    source  BLOB    NOT NULL CHECK (length(source) = 32),
+    vector  BLOB    NOT NULL CHECK (length(vector) > 0 AND length(vector) % 4 = 0),
+    PRIMARY KEY (encoder, source)
+) STRICT, WITHOUT ROWID;
 
 -- A generator that is given the prompt and no reference: what words alone bring about.
 ALTER TABLE model ADD COLUMN text_only INTEGER NOT NULL DEFAULT 0 CHECK (text_only IN (0, 1));
@@ -136,6 +148,18 @@ CREATE TRIGGER windows_of_changed_encoder AFTER UPDATE OF fingerprint ON encoder
 BEGIN
     DELETE FROM window_score WHERE encoder = new.id;
     DELETE FROM window_failure WHERE encoder = new.id;
+    DELETE FROM dense_reference WHERE encoder = new.id;
+END;
+
+CREATE TRIGGER windows_of_new_dense_reference AFTER INSERT ON dense_reference
+BEGIN
+    DELETE FROM window_score WHERE encoder = new.encoder;
+END;
+
+CREATE TRIGGER windows_of_lost_dense_reference AFTER DELETE ON dense_reference
+WHEN EXISTS (SELECT 1 FROM reference_image r JOIN image i ON i.id = r.image WHERE i.blake3 = old.source)
+BEGIN
+    DELETE FROM window_score WHERE encoder = old.encoder;
 END;
 
 -- What users query.
@@ -144,7 +168,7 @@ END;
 CREATE VIEW local_scores AS
 SELECT m.name AS model, m.control, p.prompt_id, g.seed, s.subject_id,
        (SELECT ps.ordinal FROM prompt_subject ps WHERE ps.prompt = g.prompt AND ps.subject = l.subject) AS ordinal,
-       e.name AS encoder, w.pattern AS windows, l.local, l.uncentred, l.x, l.y, l.side
+       e.name AS encoder, w.pattern AS windows, l.local, l.uncentred, l.x, l.y, l.width, l.height
 FROM local_score l
 JOIN encoder e ON e.id = l.encoder
 JOIN window_set w ON w.encoder = l.encoder
@@ -156,7 +180,7 @@ JOIN subject s ON s.id = l.subject;
 -- The place that each requested subject has to itself, and whom it resembles most.
 CREATE VIEW subject_places AS
 SELECT m.name AS model, m.control, p.prompt_id, g.seed, s.subject_id, l.ordinal, e.name AS encoder,
-       l.local, r.subject_id AS resembles, l.x, l.y, l.side
+       l.local, r.subject_id AS resembles, l.x, l.y, l.width, l.height
 FROM subject_place l
 JOIN encoder e ON e.id = l.encoder
 JOIN generation g ON g.id = l.generation
@@ -171,7 +195,7 @@ CREATE VIEW subject_scores AS
 SELECT m.name AS model, m.control, p.prompt_id, g.seed, p.scene_type,
        (SELECT count(*) FROM prompt_subject n WHERE n.prompt = p.id) AS subject_count,
        s.subject_id, sc.ordinal, e.name AS encoder, sc.similarity,
-       l.local, l.x AS local_x, l.y AS local_y, l.side AS local_side
+       l.local, l.x AS local_x, l.y AS local_y, l.width AS local_width, l.height AS local_height
 FROM subject_score sc
 JOIN encoder e ON e.id = sc.encoder
 JOIN generation g ON g.id = sc.generation

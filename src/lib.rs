@@ -14,7 +14,7 @@
 //! | [`durable`] | files, directories | writes them completely or not at all |
 //! | `layout` | names | names the files and folders of a data set |
 //! | [`table`] | rows | writes rows as text, in six formats |
-//! | [`windows`](mod@windows) | [`windows::Square`] | lays squares over an image, to look for subjects in |
+//! | [`windows`](mod@windows) | [`windows::Rectangle`] | lays windows over an image, to look for subjects in |
 //! | [`score`] | similarities | computes scores, intervals and tests; pure functions of vectors and numbers |
 //! | [`manifest`] | rows of manifests | reads what users and generators write |
 //! | [`image`] | image files | hashes and decodes them, and makes the tensors that networks take |

@@ -331,6 +331,7 @@ impl Changes<'_> {
             "DELETE FROM embedding_failure WHERE encoder = ?1",
             "DELETE FROM window_score WHERE encoder = ?1",
             "DELETE FROM window_failure WHERE encoder = ?1",
+            "DELETE FROM dense_reference WHERE encoder = ?1",
             "DELETE FROM prompt_failure WHERE encoder = ?1",
         ] {
             self.tx.execute(sql, [encoder]).map_err(catalog("remove vectors"))?;

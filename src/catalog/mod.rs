@@ -15,6 +15,7 @@
 //! | `snapshot` | what a report and an export read |
 //! | `results` | what a digest and a backup read besides that |
 //! | `windows` | local similarities |
+//! | `dense` | the references of dense windows |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds for every prompt |
 //! | `sql` | the user's own queries |
@@ -28,6 +29,7 @@
 //! enforced. No other module of the library uses SQLite.
 
 mod appearance;
+mod dense;
 mod embedding;
 mod entries;
 mod ids;

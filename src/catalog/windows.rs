@@ -3,7 +3,7 @@
 use super::embedding::ImageTask;
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
-use crate::windows::{Pattern, Square};
+use crate::windows::{Pattern, Rectangle};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub struct LocalScore {
     /// Largest plain cosine over the windows, in [-1, 1].
     pub uncentred: f64,
     /// The window of `local`, in pixels of the upright image.
-    pub window: Square,
+    pub window: Rectangle,
 }
 
 /// The window that a requested subject has to itself.
@@ -44,7 +44,7 @@ pub struct SubjectPlace {
     /// Row of the subject whose reference the window resembles most.
     pub resembles: i64,
     /// The window.
-    pub window: Square,
+    pub window: Rectangle,
 }
 
 /// A place that resembles a subject of the pool more than any other.
@@ -55,7 +55,7 @@ pub struct FoundPlace {
     /// Pool-centred cosine of the window and the subject.
     pub local: f64,
     /// The window.
-    pub window: Square,
+    pub window: Rectangle,
 }
 
 /// The first usable generated image of each content that encoder ?1 has not searched for every generation with it, and
@@ -136,7 +136,7 @@ impl Catalog {
         let mut query = self
             .db
             .prepare_cached(
-                "SELECT generation, subject, local, uncentred, x, y, side FROM local_score WHERE encoder = ?1
+                "SELECT generation, subject, local, uncentred, x, y, width, height FROM local_score WHERE encoder = ?1
                  ORDER BY generation, subject",
             )
             .map_err(catalog(act))?;
@@ -155,13 +155,14 @@ impl Catalog {
     pub fn local_scores_of(&self, generation: i64) -> Result<HashMap<(i64, u32), LocalScore>> {
         self.db
             .prepare_cached(
-                "SELECT l.encoder, ps.ordinal, l.subject, l.local, l.uncentred, l.x, l.y, l.side
+                "SELECT l.encoder, ps.ordinal, l.subject, l.local, l.uncentred, l.x, l.y, l.width, l.height
                  FROM generation g JOIN prompt_subject ps ON ps.prompt = g.prompt
                  JOIN local_score l ON l.generation = g.id AND l.subject = ps.subject WHERE g.id = ?1",
             )
             .and_then(|mut q| {
                 q.query_map([generation], |r| {
-                    let score = LocalScore { subject: r.get(2)?, local: r.get(3)?, uncentred: r.get(4)?, window: square(r, 5)? };
+                    let score =
+                        LocalScore { subject: r.get(2)?, local: r.get(3)?, uncentred: r.get(4)?, window: rectangle(r, 5)? };
                     Ok(((r.get(0)?, r.get(1)?), score))
                 })?
                 .collect()
@@ -176,13 +177,13 @@ impl Catalog {
     pub fn subject_places(&self, encoder: i64) -> Result<Vec<(i64, SubjectPlace)>> {
         self.db
             .prepare_cached(
-                "SELECT generation, ordinal, local, resembles, x, y, side FROM subject_place WHERE encoder = ?1
+                "SELECT generation, ordinal, local, resembles, x, y, width, height FROM subject_place WHERE encoder = ?1
                  ORDER BY generation, ordinal",
             )
             .and_then(|mut q| {
                 q.query_map([encoder], |r| {
                     let place =
-                        SubjectPlace { ordinal: r.get(1)?, local: r.get(2)?, resembles: r.get(3)?, window: square(r, 4)? };
+                        SubjectPlace { ordinal: r.get(1)?, local: r.get(2)?, resembles: r.get(3)?, window: rectangle(r, 4)? };
                     Ok((r.get(0)?, place))
                 })?
                 .collect()
@@ -197,12 +198,12 @@ impl Catalog {
     pub fn found_places(&self, encoder: i64) -> Result<Vec<(i64, FoundPlace)>> {
         self.db
             .prepare_cached(
-                "SELECT generation, subject, local, x, y, side FROM found_place WHERE encoder = ?1
+                "SELECT generation, subject, local, x, y, width, height FROM found_place WHERE encoder = ?1
                  ORDER BY generation, subject, rank",
             )
             .and_then(|mut q| {
                 q.query_map([encoder], |r| {
-                    Ok((r.get(0)?, FoundPlace { subject: r.get(1)?, local: r.get(2)?, window: square(r, 3)? }))
+                    Ok((r.get(0)?, FoundPlace { subject: r.get(1)?, local: r.get(2)?, window: rectangle(r, 3)? }))
                 })?
                 .collect()
             })
@@ -249,26 +250,26 @@ impl Changes<'_> {
             .execute([generation, encoder])
             .map_err(catalog(act))?;
         let mut put = statement(
-            "INSERT INTO local_score (generation, encoder, subject, local, uncentred, x, y, side)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO local_score (generation, encoder, subject, local, uncentred, x, y, width, height)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
-        for LocalScore { subject, local, uncentred, window: Square { x, y, side } } in &score.locals {
-            put.execute(params![generation, encoder, subject, local, uncentred, x, y, side]).map_err(catalog(act))?;
+        for LocalScore { subject, local, uncentred, window: Rectangle { x, y, width, height } } in &score.locals {
+            put.execute(params![generation, encoder, subject, local, uncentred, x, y, width, height]).map_err(catalog(act))?;
         }
         let mut put = statement(
-            "INSERT INTO subject_place (generation, encoder, ordinal, local, resembles, x, y, side)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO subject_place (generation, encoder, ordinal, local, resembles, x, y, width, height)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
-        for SubjectPlace { ordinal, local, resembles, window: Square { x, y, side } } in &score.places {
-            put.execute(params![generation, encoder, ordinal, local, resembles, x, y, side]).map_err(catalog(act))?;
+        for SubjectPlace { ordinal, local, resembles, window: Rectangle { x, y, width, height } } in &score.places {
+            put.execute(params![generation, encoder, ordinal, local, resembles, x, y, width, height]).map_err(catalog(act))?;
         }
         let mut put = statement(
-            "INSERT INTO found_place (generation, encoder, subject, rank, local, x, y, side)
+            "INSERT INTO found_place (generation, encoder, subject, rank, local, x, y, width, height)
              VALUES (?1, ?2, ?3, (SELECT count(*) FROM found_place WHERE generation = ?1 AND encoder = ?2 AND subject = ?3),
-                     ?4, ?5, ?6, ?7)",
+                     ?4, ?5, ?6, ?7, ?8)",
         )?;
-        for FoundPlace { subject, local, window: Square { x, y, side } } in &score.found {
-            put.execute(params![generation, encoder, subject, local, x, y, side]).map_err(catalog(act))?;
+        for FoundPlace { subject, local, window: Rectangle { x, y, width, height } } in &score.found {
+            put.execute(params![generation, encoder, subject, local, x, y, width, height]).map_err(catalog(act))?;
         }
         Ok(())
     }
@@ -298,11 +299,11 @@ impl Changes<'_> {
 }
 
 fn local_score(r: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, LocalScore)> {
-    let score = LocalScore { subject: r.get(1)?, local: r.get(2)?, uncentred: r.get(3)?, window: square(r, 4)? };
+    let score = LocalScore { subject: r.get(1)?, local: r.get(2)?, uncentred: r.get(3)?, window: rectangle(r, 4)? };
     Ok((r.get(0)?, score))
 }
 
-/// Reads the window in three columns, starting at `at`.
-fn square(r: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Square> {
-    Ok(Square { x: r.get(at)?, y: r.get(at + 1)?, side: r.get(at + 2)? })
+/// The window in four columns from `at` on.
+fn rectangle(r: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Rectangle> {
+    Ok(Rectangle { x: r.get(at)?, y: r.get(at + 1)?, width: r.get(at + 2)?, height: r.get(at + 3)? })
 }

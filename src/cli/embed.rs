@@ -32,8 +32,9 @@ pub struct Embedding {
     /// The library of ONNX Runtime, or its directory [default: found; see `msdata embed --help`]
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
-    /// Where in the images to look for each subject: none, fast (34 windows per image), full (83), fine (285), or
-    /// auto: the same as before, else full on a GPU and fast on a CPU that does it in ten minutes
+    /// Where in the images to look for each subject: none, fast (34 windows per image), full (83), fine (109, some of
+    /// them smaller), dense (83 from one pass of an encoder with a spatial output), or auto: the same as before, else full
+    /// on a GPU and fast on a CPU that does it in ten minutes
     #[arg(long, value_name = "WINDOWS", default_value = "auto")]
     windows: WindowChoice,
 }

@@ -35,15 +35,16 @@ pub use directory::{EncoderDirectory, Pooling};
 pub use fingerprint::Fingerprint;
 pub use home::{EncoderOrigin, Home, Installed};
 pub use hub::{Patience, pull};
-pub use onnx::{Batch, Device, DeviceChoice, ImageModel, Options, Runtime, TextModel, Vector, VectorFault, weight_files};
+pub use onnx::{Batch, Cells, Device, DeviceChoice, ImageModel, Options, Runtime, TextModel, Vector, VectorFault, weight_files};
 pub use tokens::{MAX_TOKENS, Tokenizer, Tokens};
 
 use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Preprocessing, Transparency, is_siglip};
-use crate::text::quote;
+use crate::text::{plain, quote};
 use crate::vocabulary::EncoderName;
+use crate::windows::DENSE_SIDE;
 use directory::{FoundFiles, all_at_once, one_error, read_json};
-use onnx::{image_fit, signature, text_fit};
+use onnx::{ANY_SIZE, Declared, image_fit, signature, text_fit};
 use std::path::{Path, PathBuf};
 
 /// An encoder's files with what they make of it: cheap to have, nothing is loaded.
@@ -158,6 +159,28 @@ impl Described {
         self.files.prefix_tokens
     }
 
+    /// Whether it can look through dense windows, as far as its files tell.
+    ///
+    /// # Errors
+    /// It has no spatial output, or its network takes one size of images only: with the line of `msdata.toml`, or the
+    /// export, that is needed.
+    pub fn check_dense(&self) -> Result<()> {
+        let path = &self.files.image_model;
+        let network = signature(path)?;
+        if self.files.spatial.is_none() {
+            return Err(self.files.without_spatial(&network.outputs));
+        }
+        let named = self.files.input.as_deref().unwrap_or("pixel_values");
+        let input = network.inputs.iter().find(|input| input.name == named);
+        let sides = input.map_or([None, None], |input| [input.fixed(2), input.fixed(3)]);
+        if sides.iter().flatten().any(|side| *side != DENSE_SIDE as usize) {
+            let [height, width] = sides.map(|side| side.map_or("any".to_owned(), |side| side.to_string()));
+            let reason = format!("takes images of {height} × {width} only, and dense windows need {DENSE_SIDE} × {DENSE_SIDE}");
+            return Err(Error::encoder(path, reason, ANY_SIZE));
+        }
+        Ok(())
+    }
+
     /// Its directory.
     pub fn directory(&self) -> &Path {
         &self.files.path
@@ -202,6 +225,31 @@ impl Described {
             (Some(tokenizer), Some(model)) => Ok(Some((tokenizer, model))),
             _ => Err(one_error(self.directory(), faults)),
         }
+    }
+}
+
+impl EncoderDirectory {
+    /// That no spatial output is named; `outputs` are those that the image network has.
+    fn without_spatial(&self, outputs: &[Declared]) -> Error {
+        let spatial = |output: &&Declared| matches!(output.shape.len(), 3 | 4) && output.shape[2..].iter().all(|n| *n != 1);
+        let hint = match outputs.iter().find(spatial) {
+            Some(output) if output.shape.len() == 3 => format!(
+                "if {} has a token for each patch, let msdata.toml say so: `spatial = \"{}\"`, and how many tokens come before \
+                 the first patch: `prefix_tokens = 1`; or let windows be cut out: `--windows full`",
+                output.described(),
+                plain(&output.name)
+            ),
+            Some(output) => format!(
+                "if {} is its feature map, let msdata.toml say so: `spatial = \"{}\"`; or let windows be cut out: \
+                 `--windows full`",
+                output.described(),
+                plain(&output.name)
+            ),
+            None => "export it with its patch tokens or its feature map as an output, and let msdata.toml name that: \
+                     `spatial = \"…\"`; or let windows be cut out: `--windows full`"
+                .into(),
+        };
+        Error::encoder(&self.path, "names no spatial output, and dense windows are means of its cells", hint)
     }
 }
 
@@ -330,6 +378,25 @@ impl Encoder {
     /// The network fails as a whole. A vector that cannot be used is that image's fault alone.
     pub fn embed_images(&mut self, pixels: &[f32]) -> Result<Vec<Vector>> {
         self.images.embed(pixels)
+    }
+
+    /// The cells of images of `size` (width and height in pixels) by the spatial output. `pixels` is images × 3 ×
+    /// height × width, normalised.
+    ///
+    /// # Errors
+    /// There is no such output, it is not of places, or the network takes no images of this size.
+    pub fn cells(&mut self, pixels: &[f32], [width, height]: [u32; 2]) -> Result<Vec<Cells>> {
+        let Some(output) = &self.files.spatial else { return Err(self.files.without_spatial(&[])) };
+        self.images.cells(output, self.files.prefix_tokens, [height as usize, width as usize], pixels)
+    }
+
+    /// Whether the network gives cells of an image as dense windows need it: tried on a black one.
+    ///
+    /// # Errors
+    /// As [`Encoder::cells`].
+    pub fn try_dense(&mut self) -> Result<()> {
+        let Some(output) = &self.files.spatial else { return Err(self.files.without_spatial(&[])) };
+        self.images.try_cells(output, self.files.prefix_tokens, [DENSE_SIDE as usize; 2])
     }
 
     /// The vector of a text, or why this text has none.

@@ -14,6 +14,7 @@
 //! | `png` | PNG files of our own |
 //! | `resize` | Pillow's resize, bit for bit |
 //! | `resize_floats` | PyTorch's resize of numbers |
+//! | `squash` | the same of many parts of an image |
 //! | `filter` | [`Filter`]: its filters |
 //! | `composite` | [`Grid`]: references pasted together |
 //! | `preprocess` | [`Preprocessing`]: resize, crop, normalise |
@@ -36,6 +37,7 @@ mod probe;
 pub mod quality;
 mod resize;
 mod resize_floats;
+mod squash;
 mod tiff;
 
 pub use composite::{Grid, alone, composite, taken_out, tile};

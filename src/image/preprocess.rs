@@ -7,8 +7,9 @@
 
 use crate::image::filter::Filter;
 use crate::image::pixels::Rgb;
-use crate::image::resize::{Window, resize, resize_window};
+use crate::image::resize::{Window, resize_window};
 use crate::image::resize_floats::resize_floats;
+use crate::image::squash::squash;
 use std::fmt::Write;
 
 /// Longest side of a resized image, Pillow's limit.
@@ -210,15 +211,10 @@ impl Preprocessing {
         }
     }
 
-    /// A rectangle of the image resized straight to `width` × `height` with the filter of the resize, so that nothing
-    /// of it is cut off: 8-bit RGB, pixel by pixel. The rectangle must lie within the image.
-    pub fn squash(&self, rgb: &Rgb, part: Window, [width, height]: [u32; 2]) -> Vec<u8> {
-        let row = |y: u32| {
-            let start = (y as usize * rgb.width as usize + part.x as usize) * 3;
-            &rgb.pixels[start..start + part.width as usize * 3]
-        };
-        let pixels = (part.y..part.y + part.height).flat_map(row).copied().collect();
-        resize(&Rgb { width: part.width, height: part.height, pixels }, width, height, self.filter).pixels
+    /// Parts of the image, each resized straight to `width` × `height` with the filter of the resize, so that nothing of it
+    /// is cut off: 8-bit RGB, pixel by pixel, one part after another. They must lie within the image and have pixels.
+    pub fn squash(&self, rgb: &Rgb, parts: &[Window], size: [u32; 2]) -> Vec<u8> {
+        squash(rgb, parts, size, self.filter)
     }
 
     /// As [`Preprocessing::apply`], rescaled before the resize.

@@ -62,9 +62,7 @@ pub fn resize_window(rgb: &Rgb, width: u32, height: u32, filter: Filter, window:
     let down = ResizeAxis::new(rgb.height, height, filter);
     let (columns, rows) = (across.reach(window.x, window.width), down.reach(window.y, window.height));
     let part = WindowPart { bytes: &rgb.pixels, stride: rgb.width as usize * 3, column: 0, row: 0 };
-    let lost = |from: u32, to: u32| i64::from(from) - i64::from(to);
-    let vertical_first = height < rgb.height && lost(rgb.height, height) > 2 * lost(rgb.width, width);
-    let pixels = if vertical_first {
+    let pixels = if is_vertical_first([rgb.width, rgb.height], [width, height]) {
         let short = vertical_pass(part, columns, &down, (window.y, window.height));
         let part = WindowPart { bytes: &short, stride: (columns.1 - columns.0) as usize * 3, column: columns.0, row: window.y };
         horizontal_pass(part, (window.y, window.y + window.height), &across, (window.x, window.width))
@@ -76,16 +74,22 @@ pub fn resize_window(rgb: &Rgb, width: u32, height: u32, filter: Filter, window:
     Rgb { width: window.width, height: window.height, pixels }
 }
 
+/// Whether the vertical pass comes first, of an image of this width and height that gets another.
+pub(super) fn is_vertical_first([width, height]: [u32; 2], [to_width, to_height]: [u32; 2]) -> bool {
+    let lost = |from: u32, to: u32| i64::from(from) - i64::from(to);
+    to_height < height && lost(height, to_height) > 2 * lost(width, to_width)
+}
+
 /// Rows of RGB that begin at some pixel of the whole image.
 #[derive(Clone, Copy)]
-struct WindowPart<'a> {
-    bytes: &'a [u8],
+pub(super) struct WindowPart<'a> {
+    pub(super) bytes: &'a [u8],
     /// Bytes from row to row.
-    stride: usize,
+    pub(super) stride: usize,
     /// First column that is there.
-    column: u32,
+    pub(super) column: u32,
     /// First row that is there.
-    row: u32,
+    pub(super) row: u32,
 }
 
 impl<'a> WindowPart<'a> {
@@ -96,7 +100,7 @@ impl<'a> WindowPart<'a> {
 }
 
 /// One axis of a resize: which input samples make an output sample, and with what weights.
-struct ResizeAxis {
+pub(super) struct ResizeAxis {
     filter: Filter,
     input: u32,
     /// Whether it keeps its length: it is then not filtered.
@@ -108,7 +112,7 @@ struct ResizeAxis {
 }
 
 impl ResizeAxis {
-    fn new(input: u32, output: u32, filter: Filter) -> ResizeAxis {
+    pub(super) fn new(input: u32, output: u32, filter: Filter) -> ResizeAxis {
         let scale = f64::from(input) / f64::from(output);
         ResizeAxis { filter, input, same: input == output, scale, stretch: scale.max(1.0) }
     }
@@ -195,7 +199,7 @@ struct WeightColumn {
 }
 
 /// Rows `rows` of `part` (first, and one after the last), each brought to `length` output columns from `x`.
-fn horizontal_pass(part: WindowPart, rows: (u32, u32), axis: &ResizeAxis, (x, length): (u32, u32)) -> Vec<u8> {
+pub(super) fn horizontal_pass(part: WindowPart, rows: (u32, u32), axis: &ResizeAxis, (x, length): (u32, u32)) -> Vec<u8> {
     let out_stride = length as usize * 3;
     if axis.same {
         return (rows.0..rows.1).flat_map(|y| &part.from(x, y)[..out_stride]).copied().collect();
@@ -225,7 +229,7 @@ fn horizontal_pass(part: WindowPart, rows: (u32, u32), axis: &ResizeAxis, (x, le
                 Some(row) => row,
                 None => {
                     padded.clear();
-                    padded.extend_from_slice(&rest[..part.stride]);
+                    padded.extend_from_slice(&rest[..part.stride.min(rest.len())]);
                     padded.resize(reach.max(part.stride), 0);
                     &padded
                 }
@@ -263,7 +267,7 @@ fn weigh_row(bytes: &[u8], groups: &[Group]) -> [u8; 3] {
 const STRIP: usize = 16;
 
 /// Columns `columns` of `part` (first, and one after the last), brought to `length` output rows from `y`.
-fn vertical_pass(part: WindowPart, columns: (u32, u32), axis: &ResizeAxis, (y, length): (u32, u32)) -> Vec<u8> {
+pub(super) fn vertical_pass(part: WindowPart, columns: (u32, u32), axis: &ResizeAxis, (y, length): (u32, u32)) -> Vec<u8> {
     let out_stride = (columns.1 - columns.0) as usize * 3;
     if axis.same {
         return (y..y + length).flat_map(|y| &part.from(columns.0, y)[..out_stride]).copied().collect();

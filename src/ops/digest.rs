@@ -35,7 +35,7 @@ pub struct Digest {
 }
 
 /// Subject, local similarity, largest plain cosine, window.
-type LocalRow<'a> = (&'a str, f64, f64, [u32; 3]);
+type LocalRow<'a> = (&'a str, f64, f64, [u32; 4]);
 
 /// The hash of a table, as its rows come.
 struct DigestRows {
@@ -121,7 +121,7 @@ impl Dataset {
             }
             let mut locals: HashMap<i64, Vec<LocalRow<'_>>> = HashMap::new();
             self.catalog.each_local_score(encoder.id, |generation, l| {
-                let window = [l.window.x, l.window.y, l.window.side];
+                let window = [l.window.x, l.window.y, l.window.width, l.window.height];
                 let subject = ids.get(&l.subject).copied().unwrap_or_default();
                 locals.entry(generation).or_default().push((subject, l.local, l.uncentred, window));
             })?;

@@ -8,7 +8,7 @@ use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
 use crate::error::{Error, Result};
 use crate::vocabulary::{ModelName, Provenance};
 use crate::watch::Watch;
-use crate::windows::Square;
+use crate::windows::Rectangle;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringBuilder};
 use parquet::arrow::ArrowWriter;
 use std::collections::HashMap;
@@ -158,7 +158,7 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
         let subject_of = |(generation, ordinal): (&GenerationRow, u32)| {
             Some(subjects[prompts[generation.prompt as usize].subjects[ordinal as usize]].subject_id.as_str())
         };
-        let of_window = |pick: fn(Square) -> u32| -> ArrayRef {
+        let of_window = |pick: fn(Rectangle) -> u32| -> ArrayRef {
             Arc::new(Int32Array::from_iter(locals.iter().map(|l| l.map(|l| pick(l.window) as i32))))
         };
         let mut columns = keys.columns_with_control(&of_subject);
@@ -178,7 +178,8 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
             ("local", Arc::new(Float64Array::from_iter(locals.iter().map(|l| l.map(|l| l.local)))) as ArrayRef, true),
             ("local_x", of_window(|window| window.x), true),
             ("local_y", of_window(|window| window.y), true),
-            ("local_side", of_window(|window| window.side), true),
+            ("local_width", of_window(|window| window.width), true),
+            ("local_height", of_window(|window| window.height), true),
         ]);
         subject_table.write(columns)?;
 

@@ -5,7 +5,7 @@ use super::pictures::{Shelf, Shown};
 use super::sections::bar;
 use super::text::{json, shown};
 use super::{PageData, PagePlace};
-use crate::windows::Square;
+use crate::windows::Rectangle;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, PreEscaped, html};
@@ -195,8 +195,8 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
                 shown(&data.pictures[g.picture].name),
                 g.places.as_ref().map(|places| {
                     let place = |place: &PagePlace| {
-                        let Square { x, y, side } = place.window;
-                        value!([x, y, side, ten_thousandths(place.local), place.present])
+                        let Rectangle { x, y, width, height } = place.window;
+                        value!([x, y, width, height, ten_thousandths(place.local), place.present])
                     };
                     value!([places.size, places.subjects.iter().map(|s| s.as_ref().map(place)).collect::<Vec<_>>()])
                 })

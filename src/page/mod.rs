@@ -29,7 +29,7 @@ use crate::plot::{Figure, ModelStyles};
 use crate::report::{Report, Thresholds};
 use crate::vocabulary::{SceneType, SubjectKind};
 use crate::watch::Watch;
-use crate::windows::Square;
+use crate::windows::Rectangle;
 use pictures::{Shelf, Shown};
 use std::fs::File;
 use std::io::Read;
@@ -135,7 +135,7 @@ pub struct PagePlaces {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PagePlace {
     /// The window, in pixels of the upright image.
-    pub window: Square,
+    pub window: Rectangle,
     /// Local similarity of the subject and the image.
     pub local: f64,
     /// Whether the subject is present; `None`: unknown.

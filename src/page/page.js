@@ -17,7 +17,7 @@
   }));
   const images = data.images.map(([model, prompt, seed, picture, similarities, clipT, path, places], index) => ({
     index, model, prompt, seed, picture, similarities, clipT, path,
-    // For each subject [x, y, side, local similarity, present], in pixels of an image of this size.
+    // Of each subject [x, y, width, height, local similarity, present], in pixels of an image of this size.
     size: places?.[0], places: places?.[1],
   }));
   images.forEach((image) => prompts[image.prompt].images.push(image));
@@ -242,37 +242,37 @@
   const framed = (image, alt) => {
     const shown = picture(image.picture, alt, true);
     if (!image.places || shown.tagName !== "IMG") return shown;
-    const [width, height] = image.size;
-    const line = Math.max(width, height) / 160;
+    const line = Math.max(...image.size) / 160;
     const frames = image.places.flatMap((place, i) => {
       if (!place) return [];
-      const [x, y, side, , present] = place;
-      const box = { x: x + line / 2, y: y + line / 2, width: side - line, height: side - line };
+      const [x, y, width, height, , present] = place;
+      const box = { x: x + line / 2, y: y + line / 2, width: width - line, height: height - line };
       return [svg("g", { class: present === true ? "frame" : "frame absent-frame", color: hue(i) },
         svg("rect", { ...box, fill: "none", stroke: "#fff", "stroke-width": line * 2 }),
         svg("rect", { ...box, fill: "none", stroke: "currentColor", "stroke-width": line, ...(present === true ? {} : { "stroke-dasharray": `${line * 3} ${line * 2}` }) }),
         svg("text", { x: x + line * 2, y: y + line * 7, "font-size": line * 6, fill: "currentColor", stroke: "#fff", "stroke-width": line, "paint-order": "stroke", "font-weight": "bold" }, String(i + 1)))];
     });
     return make("div", { class: "framed" }, shown,
-      svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" }, ...frames));
+      svg("svg", { viewBox: `0 0 ${image.size.join(" ")}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" }, ...frames));
   };
-  // A square of the image next to the reference: is it the same subject?
-  const crop = (image, [x, y, side]) => {
-    const [width, height] = image.size;
+  // A part of the image beside the reference: is this the one?
+  const crop = (image, [x, y, width, height]) => {
+    const [all, tall] = image.size;
     const src = source(image.picture, true);
-    const percent = (at, length) => (length === side ? 0 : (100 * at) / (length - side)).toFixed(3);
+    const percent = (at, side, length) => (length === side ? 0 : (100 * at) / (length - side)).toFixed(3);
     return make("span", { class: "crop", style: {
       "background-image": `url("${src}")`,
-      "background-size": `${(100 * width) / side}% ${(100 * height) / side}%`,
-      "background-position": `${percent(x, width)}% ${percent(y, height)}%`,
+      "background-size": `${(100 * all) / width}% ${(100 * tall) / height}%`,
+      "background-position": `${percent(x, width, all)}% ${percent(y, height, tall)}%`,
+      "aspect-ratio": `${width} / ${height}`,
     } });
   };
   const placeList = (image) => {
     const said = { true: ["present", "verdict kept", "✓"], false: ["not found", "verdict lost", "✕"], null: ["not known", "quiet", "?"] };
     return make("ul", { class: "places", "aria-label": "Where each subject is" }, ...prompts[image.prompt].subjects.map((s, i) => {
       const place = image.places[i];
-      const [word, kind, sign] = said[String(place ? place[4] : false)];
-      const local = place ? (place[3] / SCALE).toFixed(2) : "–";
+      const [word, kind, sign] = said[String(place ? place[5] : false)];
+      const local = place ? (place[4] / SCALE).toFixed(2) : "–";
       return make("li", {}, make("span", { class: "number", style: { background: hue(i) } }, String(i + 1)),
         ...(subjects[s].references.length ? [picture(subjects[s].references[0], subjects[s].label)] : []),
         place && source(image.picture, true) !== null ? crop(image, place) : make("span", { class: "crop none" }, "no place"),

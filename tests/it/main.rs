@@ -11,6 +11,7 @@ mod command_line;
 mod comparison;
 mod controls;
 mod demo;
+mod dense;
 mod documentation;
 #[cfg(unix)]
 mod durability;

@@ -108,7 +108,7 @@ fn a_subject_is_found_where_it_was_drawn() {
     let lab = Lab::new();
     lab.ingest(&["--windows", "fast"]);
     // The first stands in the upper left quarter, the second in the lower right one.
-    let places = lab.sql("SELECT ordinal, x + side / 2, y + side / 2 FROM subject_places WHERE model = 'right'");
+    let places = lab.sql("SELECT ordinal, x + width / 2, y + height / 2 FROM subject_places WHERE model = 'right'");
     assert_eq!(places.lines().count(), 1 + 2 * SUBJECTS);
     for place in places.lines().skip(1) {
         let [ordinal, x, y] = place.split(',').map(|n| n.parse::<u32>().unwrap()).collect::<Vec<_>>()[..] else { panic!() };
@@ -121,7 +121,7 @@ fn a_subject_is_found_where_it_was_drawn() {
     assert!(confused.ends_with("\n0\n"), "{confused}");
     let exported = lab.sql(
         "SELECT count(*) FROM subject_scores s JOIN local_scores l USING (model, prompt_id, seed, subject_id, encoder)
-         WHERE s.local = l.local AND s.local_x = l.x AND s.local_y = l.y AND s.local_side = l.side",
+         WHERE s.local = l.local AND s.local_x = l.x AND s.local_y = l.y AND s.local_width = l.width AND s.local_height = l.height",
     );
     assert!(exported.ends_with("\n24\n"), "{exported}");
 }
@@ -166,7 +166,7 @@ fn clones_are_counted() {
     };
     assert_eq!(doubled("p0"), json!(1.0));
     let quarters = lab.sql(
-        "SELECT count(DISTINCT (f.x + f.side / 2 > 64) * 2 + (f.y + f.side / 2 > 64)) FROM found_place f
+        "SELECT count(DISTINCT (f.x + f.width / 2 > 64) * 2 + (f.y + f.height / 2 > 64)) FROM found_place f
          JOIN generation g ON g.id = f.generation JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
          JOIN subject s ON s.id = f.subject
          WHERE m.name = 'right' AND p.prompt_id = 'p0' AND s.subject_id = 's0' AND f.local > 0.8",

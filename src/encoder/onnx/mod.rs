@@ -11,7 +11,9 @@
 //! | `network` | an opened network and its tensors |
 //! | `outputs` | which output is the embedding, and how it becomes one vector |
 //! | `session` | pixels or token ids in, vectors out |
+//! | `cells` | pixels in, a vector for each place out |
 
+mod cells;
 mod declared;
 mod device;
 mod fit;
@@ -24,6 +26,8 @@ mod runtime;
 pub(super) mod sample;
 mod session;
 
+pub use cells::{ANY_SIZE, Cells};
+pub(super) use declared::Declared;
 pub use device::{Device, DeviceChoice};
 pub(super) use fit::{Wants, image_fit, text_fit};
 pub(super) use outline::signature;

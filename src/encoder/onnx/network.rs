@@ -88,6 +88,25 @@ impl Network {
         Error::model(&self.path, "ONNX Runtime failed")(self.runtime.explained(error))
     }
 
+    /// The file of the model.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs the network for another output than the embedding: its sizes and its numbers.
+    pub(super) fn run_for(&mut self, output: &str, inputs: Vec<(&str, SessionInputValue<'_>)>) -> Result<(Vec<i64>, Vec<f32>)> {
+        let failed = |e| Error::model(&self.path, "ONNX Runtime failed")(self.runtime.explained(&e));
+        let options = RunOptions::new()
+            .map(|o| o.with_outputs(OutputSelector::no_default().with(output)))
+            .map_err(|e| Error::model(&self.path, "ONNX Runtime cannot run it")(self.runtime.explained(&e)))?;
+        let outputs = self.session.run_with_options(inputs, &options).map_err(failed)?;
+        let value = outputs.get(output).ok_or("is not there".to_owned());
+        value.and_then(numbers).map_err(|reason| {
+            let reason = format!("its output `{output}` {reason}");
+            Error::encoder(&self.path, reason, "let `spatial` in msdata.toml name another output")
+        })
+    }
+
     /// Runs the network on a batch of `items`; a vector each, of equal lengths.
     pub(super) fn run(&mut self, inputs: Vec<(&str, SessionInputValue<'_>)>, items: usize) -> Result<Vec<Vec<f32>>> {
         let outputs = match self.session.run_with_options(inputs, &self.run_options) {

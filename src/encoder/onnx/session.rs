@@ -106,11 +106,11 @@ fn sound(vector: Vec<f32>) -> Vector {
 /// An image network, ready to run.
 #[derive(Debug)]
 pub struct ImageModel {
-    network: Network,
-    input: Declared,
+    pub(super) network: Network,
+    pub(super) input: Declared,
     /// Height and width, in pixels.
-    size: [usize; 2],
-    batch: usize,
+    pub(super) size: [usize; 2],
+    pub(super) batch: usize,
     dimension: usize,
 }
 

@@ -135,7 +135,10 @@ impl Dataset {
             if known.iter().any(|row| row.fingerprint == encoder.fingerprint) {
                 Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
             } else {
-                open(encoder, options, &home)?;
+                let mut opened = open(encoder, options, &home)?;
+                if options.windows == WindowChoice::Pattern(Pattern::Dense) {
+                    opened.encoder.try_dense()?;
+                }
             }
         }
         Ok((home, encoders))
@@ -184,6 +187,9 @@ impl Dataset {
                 }
             }
         }
+        if options.windows == WindowChoice::Pattern(Pattern::Dense) {
+            found.iter().try_for_each(Described::check_dense)?;
+        }
         Ok(found)
     }
 
@@ -211,6 +217,11 @@ impl Dataset {
                 continue;
             }
             let OpenedEncoder { mut encoder, threads, on_gpu, said } = open(described, options, home)?;
+            let before = row.as_ref().map_or(Ok(None), |row| self.catalog.window_pattern(row.id))?;
+            if options.windows == WindowChoice::Pattern(Pattern::Dense) && before != Some(Pattern::Dense) {
+                // What cannot run must not cost what was found in other windows.
+                encoder.try_dense()?;
+            }
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
             let done = embed(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, threads, watch)?;
             if done.cut > 0 {
@@ -223,13 +234,22 @@ impl Dataset {
             summary.encoders.push((described.name.clone(), done));
             if let WindowChoice::Pattern(pattern) = options.windows {
                 // First remove what was found in other windows: it would count as done.
+                if let Some(before) = before.filter(|before| *before != pattern)
+                    && self.catalog.looked_through(row.id)? > 0
+                {
+                    watch.warn(&format!(
+                        "encoder {}: what was found in {before} windows is removed, and images are searched in {pattern} ones: \
+                         the two cannot be compared",
+                        plain(described.name.as_str())
+                    ));
+                }
                 let changes = self.catalog.begin()?;
                 changes.set_window_pattern(row.id, pattern)?;
                 changes.commit()?;
             }
             let known = self.catalog.window_pattern(row.id)?;
             let images = self.catalog.count_to_look_through(row.id)?;
-            if images > 0
+            if (images > 0 || self.lacks_dense_references(row.id)?)
                 && let Some(pattern) =
                     choose(options.windows, known, &mut encoder, described.name.as_str(), images, on_gpu, watch)?
             {
@@ -256,9 +276,17 @@ impl Dataset {
         Ok(match choice {
             WindowChoice::None => false,
             // Windows that nobody asked for come with the first run that has anything to embed.
-            WindowChoice::Auto => known.is_some() && self.catalog.count_to_look_through(encoder)? > 0,
-            WindowChoice::Pattern(pattern) => known != Some(pattern) || self.catalog.count_to_look_through(encoder)? > 0,
+            WindowChoice::Auto if known.is_none() => false,
+            WindowChoice::Pattern(pattern) if known != Some(pattern) => true,
+            WindowChoice::Auto | WindowChoice::Pattern(_) => {
+                self.catalog.count_to_look_through(encoder)? > 0 || self.lacks_dense_references(encoder)?
+            }
         })
+    }
+
+    /// Returns whether an encoder searches dense windows and a reference has no vector for them.
+    fn lacks_dense_references(&self, encoder: i64) -> Result<bool> {
+        Ok(self.catalog.window_pattern(encoder)? == Some(Pattern::Dense) && self.catalog.lacks_dense_references(encoder)?)
     }
 
     /// Returns whether nothing is left to embed, so that an unchanged run opens no network.

@@ -1,17 +1,20 @@
 //! Searches images window by window: windows are cut out of each image on all cores and go through the network in
 //! batches of one size, whichever image they are from; what they say about every subject of the pool is committed image
-//! by image. Memory holds the windows of a few images.
+//! by image. Memory holds the windows of a few images. `dense` has what differs if one pass over the whole image gives
+//! all windows.
+
+mod dense;
 
 use crate::catalog::{Catalog, EncoderRow, FoundPlace, ImageTask, LocalScore, SubjectPlace, WindowScore};
 use crate::embeddings::Store;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
-use crate::image::{Door, Preprocessing, Transparency, Window, decode_on};
+use crate::image::{Door, Preprocessing, Rgb, Transparency, Window, decode_on};
 use crate::ops::score::Needs;
 use crate::score::{Local, Places, Pool, Reference, most_similar};
 use crate::text::{plain, quote};
 use crate::watch::Watch;
-use crate::windows::{Pattern, Square, windows};
+use crate::windows::{DENSE_SIDE, Pattern, Rectangle, windows};
 use half::f16;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -126,21 +129,28 @@ pub fn look_through(
     let changes = catalog.begin()?;
     changes.set_window_pattern(row.id, pattern)?;
     changes.commit()?;
-    let total = catalog.count_to_look_through(row.id)?;
     let needs = Needs::read(catalog, row)?;
-    let (ids, references): (Vec<i64>, Vec<_>) = needs.pool(store)?.into_iter().unzip();
     let mut done = LookedThrough::default();
+    let dense = pattern == Pattern::Dense;
+    let (ids, references): (Vec<i64>, Vec<Vec<Vec<f32>>>) = match dense {
+        true => dense::references(catalog, door, row, encoder, &mut done, watch)?.into_iter().unzip(),
+        false => {
+            let vectors = |(id, all): (i64, Vec<Reference>)| (id, all.into_iter().map(|r| r.vector).collect());
+            needs.pool(store)?.into_iter().map(vectors).unzip()
+        }
+    };
+    let total = catalog.count_to_look_through(row.id)?;
     if total == 0 || ids.is_empty() {
         return Ok(done);
     }
-    let references: Vec<Vec<&[f32]>> =
-        references.iter().map(|all: &Vec<Reference>| all.iter().map(|r| r.vector.as_slice()).collect()).collect();
+    let references: Vec<Vec<&[f32]>> = references.iter().map(|all| all.iter().map(Vec::as_slice).collect()).collect();
     let Some(pool) = Pool::new(&references) else { return Ok(done) };
+    let size = if dense { [DENSE_SIDE; 2] } else { encoder.size() };
     let reading = WindowReading {
         door,
         transparency: encoder.transparency(),
         preprocessing: encoder.preprocessing().clone(),
-        size: encoder.size(),
+        size,
         pattern,
     };
     let (give, take) = channel::<ImageTask>();
@@ -153,8 +163,19 @@ pub fn look_through(
         }
         drop(deliver);
         let place = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-        let mut run =
-            WindowRun { catalog, row, needs: &needs, pool: &pool, ids: &ids, place, waiting: VecDeque::new(), done: &mut done };
+        let mut run = WindowRun {
+            catalog,
+            row,
+            needs: &needs,
+            pool: &pool,
+            dense,
+            numbers: 3 * size[0] as usize * size[1] as usize,
+            dimension: references[0][0].len(),
+            ids: &ids,
+            place,
+            waiting: VecDeque::new(),
+            done: &mut done,
+        };
         let queue = WindowQueue { give, delivered }; // the threads end with the queue
         run.images(encoder, &reading.preprocessing, threads + 1, total, &queue, watch)
     });
@@ -173,9 +194,9 @@ struct PreparedCrops {
     cut: std::result::Result<Cut, WindowRefusal>,
 }
 
-/// The windows of an image, and the pixels of each as the network takes them, 8-bit, one after another.
+/// The parts of an image that go through the network, and the pixels of each as it takes them, 8-bit, one after another.
 struct Cut {
-    squares: Vec<Square>,
+    parts: Vec<Rectangle>,
     pixels: Vec<u8>,
 }
 
@@ -214,6 +235,18 @@ fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &WindowReading<'_>, deliv
 
 fn cut(task: &ImageTask, reading: &WindowReading<'_>) -> std::result::Result<Cut, WindowRefusal> {
     let WindowReading { door, transparency, preprocessing, size, pattern } = reading;
+    let rgb = decoded(task, door, *transparency)?;
+    let parts = match pattern {
+        Pattern::Dense => vec![Rectangle { x: 0, y: 0, width: rgb.width, height: rgb.height }],
+        crops => windows(rgb.width, rgb.height, *crops),
+    };
+    let of_pixels = |Rectangle { x, y, width, height }: &Rectangle| Window { x: *x, y: *y, width: *width, height: *height };
+    let pixels = preprocessing.squash(&rgb, &parts.iter().map(of_pixels).collect::<Vec<_>>(), *size);
+    Ok(Cut { parts, pixels })
+}
+
+/// The pixels of the file that the catalog knows.
+fn decoded(task: &ImageTask, door: &Door, transparency: Transparency) -> std::result::Result<Rgb, WindowRefusal> {
     let bytes = door.read(&task.path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => WindowRefusal::Changed,
         _ => WindowRefusal::Unfit(io_reason(&e)),
@@ -221,21 +254,16 @@ fn cut(task: &ImageTask, reading: &WindowReading<'_>) -> std::result::Result<Cut
     if *blake3::hash(&bytes).as_bytes() != task.source {
         return Err(WindowRefusal::Changed);
     }
-    let rgb = decode_on(&bytes, *transparency).map_err(|fault| WindowRefusal::Unfit(fault.reason))?.rgb;
-    drop(bytes);
-    let squares = windows(rgb.width, rgb.height, *pattern);
-    let mut pixels = Vec::with_capacity(squares.len() * 3 * size[0] as usize * size[1] as usize);
-    for Square { x, y, side } in &squares {
-        pixels.extend(preprocessing.squash(&rgb, Window { x: *x, y: *y, width: *side, height: *side }, *size));
-    }
-    Ok(Cut { squares, pixels })
+    decode_on(&bytes, transparency).map(|pixels| pixels.rgb).map_err(|fault| WindowRefusal::Unfit(fault.reason))
 }
 
 /// An image of which some windows have been through the network.
 struct Waiting {
     task: ImageTask,
-    squares: Vec<Square>,
-    /// Unit vectors of the first windows, rounded to float16, so that kept vectors and recomputed ones say the same.
+    /// Its windows; of dense ones, until it is through the network, the whole image.
+    parts: Vec<Rectangle>,
+    /// Unit vectors of the first windows. Those of crops are rounded to float16: they say the same whether they are kept
+    /// or made again.
     vectors: Vec<f32>,
     fault: Option<String>,
 }
@@ -246,6 +274,12 @@ struct WindowRun<'a> {
     row: &'a EncoderRow,
     needs: &'a Needs,
     pool: &'a Pool,
+    /// Whether windows are means of cells.
+    dense: bool,
+    /// Numbers in the network's input of one part.
+    numbers: usize,
+    /// Numbers in a window's vector.
+    dimension: usize,
     /// Subject rows of the pool, in its order.
     ids: &'a [i64],
     /// The index of each in the pool.
@@ -266,7 +300,7 @@ impl WindowRun<'_> {
     ) -> Result<()> {
         let (mut tasks, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
         let (mut changed, mut example) = (0_u64, String::new());
-        let numbers = encoder.numbers();
+        let numbers = self.numbers;
         let mut batch: Vec<f32> = Vec::with_capacity(encoder.batch() * numbers);
         loop {
             watch.check()?;
@@ -294,8 +328,8 @@ impl WindowRun<'_> {
             };
             received += 1;
             match cut {
-                Ok(Cut { squares, pixels }) => {
-                    self.waiting.push_back(Waiting { task, squares, vectors: Vec::new(), fault: None });
+                Ok(Cut { parts, pixels }) => {
+                    self.waiting.push_back(Waiting { task, parts, vectors: Vec::new(), fault: None });
                     for window in pixels.chunks_exact(numbers) {
                         let start = batch.len();
                         batch.resize(start + numbers, 0.0);
@@ -324,12 +358,15 @@ impl WindowRun<'_> {
         if batch.is_empty() {
             return Ok(());
         }
+        if self.dense {
+            return self.run_dense(encoder, batch);
+        }
         let vectors = encoder.embed_images(batch)?;
         batch.clear();
-        let dimension = self.row.dimension;
-        let mut images = self.waiting.iter_mut().filter(|image| image.vectors.len() < image.squares.len() * dimension).peekable();
+        let dimension = self.dimension;
+        let mut images = self.waiting.iter_mut().filter(|image| image.vectors.len() < image.parts.len() * dimension).peekable();
         for vector in vectors {
-            while images.peek().is_some_and(|image| image.vectors.len() == image.squares.len() * dimension) {
+            while images.peek().is_some_and(|image| image.vectors.len() == image.parts.len() * dimension) {
                 images.next();
             }
             let Some(image) = images.peek_mut() else { break };
@@ -346,7 +383,7 @@ impl WindowRun<'_> {
 
     /// Commits the images of which all windows have been through the network.
     fn finish(&mut self, watch: &mut Watch<'_>, total: u64) -> Result<()> {
-        while self.waiting.front().is_some_and(|image| image.vectors.len() == image.squares.len() * self.row.dimension) {
+        while self.waiting.front().is_some_and(|image| image.vectors.len() == image.parts.len() * self.dimension) {
             let Some(image) = self.waiting.pop_front() else { break };
             match &image.fault {
                 Some(fault) => self.fail(&image.task, fault)?,
@@ -364,11 +401,11 @@ impl WindowRun<'_> {
             subject: *subject,
             local: local.similarity,
             uncentred: local.uncentred,
-            window: image.squares[local.window],
+            window: image.parts[local.window],
         };
         let locals: Vec<LocalScore> = self.ids.iter().zip(&said).map(local).collect();
         let cosines = self.pool.cosines(&image.vectors);
-        let places = Places::new(&image.squares.iter().map(|square| square.to_box()).collect::<Vec<_>>());
+        let places = Places::new(&image.parts.iter().map(|part| part.to_box()).collect::<Vec<_>>());
         let found = self.found(image, &cosines, &places);
         let mut scores = Vec::with_capacity(generations.len());
         for (generation, prompt) in generations {
@@ -381,7 +418,7 @@ impl WindowRun<'_> {
         }
         changes.commit()?;
         self.done.images += 1;
-        self.done.windows += image.squares.len() as u64;
+        self.done.windows += image.parts.len() as u64;
         Ok(())
     }
 
@@ -397,7 +434,7 @@ impl WindowRun<'_> {
                 ordinal: *ordinal,
                 local: row[*subject],
                 resembles: self.ids[most_similar(row)?],
-                window: image.squares[window?],
+                window: image.parts[window?],
             })
         };
         requested.iter().zip(places.assign(cosines, pool, &subjects)).filter_map(of).collect()
@@ -421,7 +458,7 @@ impl WindowRun<'_> {
                 continue;
             }
             taken.push((subject, window));
-            found.push(FoundPlace { subject: self.ids[subject], local: cosine, window: image.squares[window] });
+            found.push(FoundPlace { subject: self.ids[subject], local: cosine, window: image.parts[window] });
         }
         found
     }
