@@ -74,6 +74,44 @@ CREATE TABLE window_failure (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX window_failure_by_image ON window_failure (image);
 
+-- How many bytes the windows' vectors that are kept may take, of all encoders together.
+CREATE TABLE window_choice (
+    only       INTEGER PRIMARY KEY CHECK (only = 1),
+    keep_bytes INTEGER NOT NULL CHECK (keep_bytes >= 0)
+) STRICT;
+INSERT INTO window_choice (only, keep_bytes) VALUES (1, 4000000000);
+
+-- An immutable Parquet file of windows' vectors, written before its row as a part is. AUTOINCREMENT: a file name is
+-- never used twice.
+CREATE TABLE window_part (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    encoder INTEGER NOT NULL REFERENCES encoder (id),
+    rows    INTEGER NOT NULL CHECK (rows > 0),
+    bytes   INTEGER NOT NULL CHECK (bytes > 0),
+    blake3  BLOB    NOT NULL CHECK (length(blake3) = 32)
+) STRICT;
+
+-- Where the windows' vectors of an image lie, by the BLAKE3 of its file. What is not here was not kept, and is looked
+-- through again when the pool changes.
+CREATE TABLE window_vector (
+    source  BLOB    NOT NULL CHECK (length(source) = 32),
+    encoder INTEGER NOT NULL REFERENCES window_set (encoder) ON DELETE CASCADE,
+    part    INTEGER NOT NULL REFERENCES window_part (id),
+    row     INTEGER NOT NULL CHECK (row >= 0),
+    PRIMARY KEY (source, encoder)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX window_vector_by_place ON window_vector (part, row);
+
+-- Windows' vectors on their way into a part, committed with the scores that they gave.
+CREATE TABLE staged_window_vector (
+    id      INTEGER PRIMARY KEY,
+    source  BLOB    NOT NULL CHECK (length(source) = 32),
+    encoder INTEGER NOT NULL REFERENCES window_set (encoder) ON DELETE CASCADE,
+    squares BLOB    NOT NULL,                        -- x, y, width, height of each window: 32-bit, little-endian
+    vectors BLOB    NOT NULL,                        -- float16, little-endian
+    UNIQUE (source, encoder)
+) STRICT;
+
 -- The references of dense windows: means of the cells of a spatial output, one vector for each content. Little-endian
 -- float32.
 CREATE TABLE dense_reference (
@@ -81,6 +119,20 @@ CREATE TABLE dense_reference (
     source  BLOB    NOT NULL CHECK (length(source) = 32),
     vector  BLOB    NOT NULL CHECK (length(vector) > 0 AND length(vector) % 4 = 0),
     PRIMARY KEY (encoder, source)
+) STRICT, WITHOUT ROWID;
+
+-- Whether an encoder tells the subjects of the pool apart in pictures of which it is known whom they show: their
+-- references, mirrored, made small, recompressed.
+CREATE TABLE instrument_check (
+    encoder  INTEGER NOT NULL REFERENCES encoder (id) ON DELETE CASCADE,
+    place    INTEGER NOT NULL CHECK (place >= 0),                      -- order of the table
+    variant  TEXT    NOT NULL,                                         -- what was done to the references
+    kind     TEXT    CHECK (kind IN ('human', 'animal', 'object')),    -- NULL: the whole pool
+    subjects INTEGER NOT NULL CHECK (subjects >= 0),
+    pictures INTEGER NOT NULL CHECK (pictures >= 0),
+    top1     REAL    CHECK (top1 BETWEEN 0 AND 1),                     -- NULL: nobody to be told from
+    auc      REAL    CHECK (auc BETWEEN 0 AND 1),
+    PRIMARY KEY (encoder, place)
 ) STRICT, WITHOUT ROWID;
 
 -- A generator that is given the prompt and no reference: what words alone bring about.
@@ -148,7 +200,25 @@ CREATE TRIGGER windows_of_changed_encoder AFTER UPDATE OF fingerprint ON encoder
 BEGIN
     DELETE FROM window_score WHERE encoder = new.id;
     DELETE FROM window_failure WHERE encoder = new.id;
+    DELETE FROM window_vector WHERE encoder = new.id;
+    DELETE FROM staged_window_vector WHERE encoder = new.id;
     DELETE FROM dense_reference WHERE encoder = new.id;
+END;
+
+-- Vectors of a content go with the last image that has it.
+
+CREATE TRIGGER kept_windows_of_changed_image AFTER UPDATE OF blake3 ON image
+WHEN old.blake3 IS NOT NULL AND new.blake3 IS NOT old.blake3 AND NOT EXISTS (SELECT 1 FROM image WHERE blake3 = old.blake3)
+BEGIN
+    DELETE FROM window_vector WHERE source = old.blake3;
+    DELETE FROM staged_window_vector WHERE source = old.blake3;
+END;
+
+CREATE TRIGGER kept_windows_of_lost_image AFTER DELETE ON image
+WHEN old.blake3 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM image WHERE blake3 = old.blake3)
+BEGIN
+    DELETE FROM window_vector WHERE source = old.blake3;
+    DELETE FROM staged_window_vector WHERE source = old.blake3;
 END;
 
 CREATE TRIGGER windows_of_new_dense_reference AFTER INSERT ON dense_reference
@@ -160,6 +230,39 @@ CREATE TRIGGER windows_of_lost_dense_reference AFTER DELETE ON dense_reference
 WHEN EXISTS (SELECT 1 FROM reference_image r JOIN image i ON i.id = r.image WHERE i.blake3 = old.source)
 BEGIN
     DELETE FROM window_score WHERE encoder = old.encoder;
+END;
+
+-- An instrument check is of the pool's references as they were.
+
+CREATE TRIGGER check_of_changed_image AFTER UPDATE OF blake3 ON image
+WHEN new.blake3 IS NOT old.blake3 AND EXISTS (SELECT 1 FROM reference_image WHERE image = new.id)
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_added_reference AFTER INSERT ON reference_image
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_lost_reference AFTER DELETE ON reference_image
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_moved_reference AFTER UPDATE ON reference_image
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_changed_kind AFTER UPDATE OF kind ON subject WHEN new.kind IS NOT old.kind
+BEGIN
+    DELETE FROM instrument_check;
+END;
+
+CREATE TRIGGER check_of_changed_encoder AFTER UPDATE OF fingerprint ON encoder WHEN new.fingerprint IS NOT old.fingerprint
+BEGIN
+    DELETE FROM instrument_check WHERE encoder = new.id;
 END;
 
 -- What users query.

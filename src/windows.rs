@@ -66,6 +66,12 @@ pub struct Rectangle {
 }
 
 impl Rectangle {
+    /// Whether the two have a pixel in common.
+    pub fn overlaps(self, other: Rectangle) -> bool {
+        let meet = |a: u32, length: u32, b: u32, other: u32| a < b + other && b < a + length;
+        meet(self.x, self.width, other.x, other.width) && meet(self.y, self.height, other.y, other.height)
+    }
+
     /// It as a box: x, y, width, height.
     pub fn to_box(self) -> [f64; 4] {
         [self.x, self.y, self.width, self.height].map(f64::from)
@@ -200,6 +206,14 @@ mod tests {
         assert_eq!(fourths, [(64, 0), (192, 0), (320, 0), (0, 64), (128, 64), (256, 64)]);
         assert_eq!(windows(500, 500, Pattern::Fine)[33], square(50, 50, 100));
         assert_eq!(("full".parse(), Pattern::Fine.to_string()), (Ok(Pattern::Full), "fine".to_owned()));
+    }
+
+    #[test]
+    fn windows_that_touch_do_not_overlap() {
+        let square = |x, y, side| Square { x, y, side };
+        assert!(!square(0, 0, 10).overlaps(square(10, 0, 5)) && !square(10, 0, 5).overlaps(square(0, 0, 10)));
+        assert!(square(0, 0, 10).overlaps(square(9, 9, 5)) && square(0, 0, 10).overlaps(square(3, 3, 2)));
+        assert!(!square(0, 0, 10).overlaps(square(3, 12, 5)));
     }
 
     #[test]

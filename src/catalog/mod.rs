@@ -15,7 +15,9 @@
 //! | `snapshot` | what a report and an export read |
 //! | `results` | what a digest and a backup read besides that |
 //! | `windows` | local similarities |
+//! | `kept` | windows' vectors that are kept |
 //! | `dense` | the references of dense windows |
+//! | `instrument` | whether an encoder tells the pool's subjects apart |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds for every prompt |
 //! | `sql` | the user's own queries |
@@ -34,6 +36,8 @@ mod embedding;
 mod entries;
 mod ids;
 mod images;
+mod instrument;
+mod kept;
 mod paths;
 mod queue;
 mod removal;
@@ -55,6 +59,8 @@ pub use appearance::BlankImage;
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, ImageRow, Tally};
+pub use instrument::InstrumentFigure;
+pub use kept::KeptPlace;
 pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
 pub use removal::Removed;
@@ -64,7 +70,7 @@ pub use snapshot::{FileRow, FirstReference, GenerationRow, ImageDetails, ImageSc
 pub use soundness::{CatalogFault, KnownFile, VectorSource};
 pub use sql::QueryRows;
 pub(crate) use vectors::other_encoder;
-pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartRow, Target, VectorKey, VectorPlace};
+pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartIds, PartRow, Target, VectorKey, VectorPlace};
 pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};
 
 use crate::text::shell_word;

@@ -13,7 +13,7 @@ use std::cell::Cell;
 /// Tables of derived rows, which are compared with what they were derived from, and of rows in progress.
 const UNSEALED: &str = "'seal', 'image_score', 'subject_score', 'staged_vector', 'embedding_failure', \
      'prompt_failure', 'appearance', 'window_score', 'local_score', 'subject_place', 'found_place', 'window_failure', \
-     'dense_reference'";
+     'window_vector', 'staged_window_vector', 'dense_reference'";
 
 /// What a catalog's seal says about its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

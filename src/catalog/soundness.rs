@@ -148,7 +148,44 @@ macro_rules! incomplete_windows {
     };
 }
 
+/// Kept windows that lie where their part has none, or in a part of another encoder, or in no part.
+macro_rules! astray_windows {
+    () => {
+        " FROM window_vector AS v
+          WHERE NOT EXISTS (SELECT 1 FROM window_part p WHERE p.id = v.part AND p.encoder = v.encoder AND v.row < p.rows)"
+    };
+}
+
+/// Kept windows of a content that no image has.
+macro_rules! nobodys_windows {
+    () => {
+        " FROM window_vector AS v WHERE NOT EXISTS (SELECT 1 FROM image i WHERE i.blake3 = v.source)"
+    };
+}
+
 pub(super) const CONTRADICTIONS: &[Contradiction] = &[
+    Contradiction {
+        what: "images have kept windows where their part has none",
+        count: concat!("SELECT count(*)", astray_windows!()),
+        remedy: Ok(&[concat!("DELETE", astray_windows!())]),
+        deep: false,
+    },
+    Contradiction {
+        what: "kept windows are of no image",
+        count: concat!("SELECT count(*)", nobodys_windows!()),
+        remedy: Ok(&[concat!("DELETE", nobodys_windows!())]),
+        deep: false,
+    },
+    Contradiction {
+        what: "parts of windows have a number that would be given again",
+        count: "SELECT count(*) FROM window_part
+                WHERE id > coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'window_part'), 0)",
+        remedy: Ok(&[
+            "DELETE FROM sqlite_sequence WHERE name = 'window_part'",
+            "INSERT INTO sqlite_sequence (name, seq) SELECT 'window_part', max(id) FROM window_part",
+        ]),
+        deep: false,
+    },
     Contradiction {
         what: "images were searched for only some of the subjects",
         count: concat!("SELECT count(*)", incomplete_windows!()),
@@ -280,8 +317,16 @@ impl Catalog {
             .map_err(catalog(act))?;
         for (table, parent, n) in keys {
             // Derived rows that can be removed are among the contradictions.
-            let derived = ["image_vector", "prompt_vector", "staged_vector", "embedding_failure", "image_score", "subject_score"];
-            let named = ["part", "image", "prompt", "generation", "image_score"].contains(&parent.as_str());
+            let derived = [
+                "image_vector",
+                "prompt_vector",
+                "staged_vector",
+                "embedding_failure",
+                "image_score",
+                "subject_score",
+                "window_vector",
+            ];
+            let named = ["part", "window_part", "image", "prompt", "generation", "image_score"].contains(&parent.as_str());
             if !(named && derived.contains(&table.as_str())) {
                 let what = format!("catalog.sqlite: {n} rows of {table} name a row of {parent} that does not exist");
                 faults.push(CatalogFault::new(what, RESTORE));

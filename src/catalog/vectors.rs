@@ -42,6 +42,15 @@ pub struct PartRow {
     pub blake3: [u8; 32],
 }
 
+/// Parts by their ids: those of vectors, and those of windows' vectors.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartIds {
+    /// Of vectors.
+    pub vectors: Vec<i64>,
+    /// Of windows' vectors.
+    pub windows: Vec<i64>,
+}
+
 /// The place of a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VectorPlace {
@@ -432,19 +441,24 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn drop_unused_parts(&self) -> Result<Vec<i64>> {
+    pub fn drop_unused_parts(&self) -> Result<PartIds> {
         let act = "drop unused parts";
-        let unused: Vec<i64> = self
-            .tx
-            .prepare(
-                "SELECT id FROM part WHERE NOT EXISTS (SELECT 1 FROM image_vector v WHERE v.part = part.id)
-                 AND NOT EXISTS (SELECT 1 FROM prompt_vector v WHERE v.part = part.id)",
-            )
-            .and_then(|mut q| q.query_map([], |r| r.get(0))?.collect())
-            .map_err(catalog(act))?;
-        for id in &unused {
-            self.tx.execute("DELETE FROM part WHERE id = ?1", [id]).map_err(catalog(act))?;
-        }
+        let drop = |table: &str, unused: &str| -> rusqlite::Result<Vec<i64>> {
+            let ids: Vec<i64> = self
+                .tx
+                .prepare(&format!("SELECT id FROM {table} p WHERE {unused}"))
+                .and_then(|mut q| q.query_map([], |r| r.get(0))?.collect())?;
+            for id in &ids {
+                self.tx.execute(&format!("DELETE FROM {table} WHERE id = ?1"), [id])?;
+            }
+            Ok(ids)
+        };
+        let vectors = drop(
+            "part",
+            "NOT EXISTS (SELECT 1 FROM image_vector v WHERE v.part = p.id) AND NOT EXISTS (SELECT 1 FROM prompt_vector v WHERE v.part = p.id)",
+        );
+        let windows = drop("window_part", "NOT EXISTS (SELECT 1 FROM window_vector v WHERE v.part = p.id)");
+        let unused = PartIds { vectors: vectors.map_err(catalog(act))?, windows: windows.map_err(catalog(act))? };
         self.tx
             .execute(
                 "DELETE FROM encoder WHERE pixel_rule IS NULL AND NOT EXISTS (SELECT 1 FROM part p WHERE p.encoder = encoder.id)",

@@ -126,6 +126,78 @@ impl Catalog {
             .map_err(catalog("read which images to search"))
     }
 
+    /// Image contents that an encoder looked through, by content, after one, `limit` at most.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn images_looked_through(&self, encoder: i64, after: &[u8; 32], limit: usize) -> Result<Vec<ImageTask>> {
+        self.db
+            .prepare_cached(
+                "SELECT min(i.id), full_path(i.path), i.blake3 FROM image i INDEXED BY image_usable_by_content
+                 WHERE i.blake3 > ?2 AND i.status = 'ok'
+                   AND EXISTS (SELECT 1 FROM generation g JOIN window_score s ON s.generation = g.id
+                               WHERE g.image = i.id AND s.encoder = ?1)
+                 GROUP BY i.blake3 ORDER BY i.blake3 LIMIT ?3",
+            )
+            .and_then(|mut q| {
+                q.query_map(params![encoder, after, limit as i64], |r| {
+                    Ok(ImageTask { image: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), source: r.get(2)? })
+                })?
+                .collect()
+            })
+            .map_err(catalog("read what was looked through"))
+    }
+
+    /// The generations of an image content that an encoder looked through, each with its prompt's row and with what was
+    /// found.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn window_scores_of(&self, encoder: i64, source: &[u8; 32]) -> Result<Vec<(i64, WindowScore)>> {
+        let act = "read local similarities";
+        let looked: Vec<(i64, i64)> = self
+            .db
+            .prepare_cached(
+                "SELECT g.id, g.prompt FROM image i JOIN generation g ON g.image = i.id
+                 JOIN window_score s ON s.generation = g.id AND s.encoder = ?1 WHERE i.blake3 = ?2 ORDER BY g.id",
+            )
+            .and_then(|mut q| q.query_map(params![encoder, source], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+            .map_err(catalog(act))?;
+        let read = |(generation, prompt): (i64, i64)| -> rusqlite::Result<(i64, WindowScore)> {
+            let key = [generation, encoder];
+            let locals = self
+                .db
+                .prepare_cached(
+                    "SELECT subject, local, uncentred, x, y, width, height FROM local_score WHERE generation = ?1 AND encoder = ?2
+                     ORDER BY subject",
+                )?
+                .query_map(key, |r| {
+                    Ok(LocalScore { subject: r.get(0)?, local: r.get(1)?, uncentred: r.get(2)?, window: rectangle(r, 3)? })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let places = self
+                .db
+                .prepare_cached(
+                    "SELECT ordinal, local, resembles, x, y, width, height FROM subject_place WHERE generation = ?1 AND encoder = ?2
+                     ORDER BY ordinal",
+                )?
+                .query_map(key, |r| {
+                    Ok(SubjectPlace { ordinal: r.get(0)?, local: r.get(1)?, resembles: r.get(2)?, window: rectangle(r, 3)? })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let found = self
+                .db
+                .prepare_cached(
+                    "SELECT subject, local, x, y, width, height FROM found_place WHERE generation = ?1 AND encoder = ?2
+                     ORDER BY subject, rank",
+                )?
+                .query_map(key, |r| Ok(FoundPlace { subject: r.get(0)?, local: r.get(1)?, window: rectangle(r, 2)? }))?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok((prompt, WindowScore { generation, locals, places, found }))
+        };
+        looked.into_iter().map(read).collect::<rusqlite::Result<_>>().map_err(catalog(act))
+    }
+
     /// Calls `each` with every local similarity of an encoder: generation row, subject row, and the score; by generation
     /// and subject.
     ///
@@ -270,6 +342,20 @@ impl Changes<'_> {
         )?;
         for FoundPlace { subject, local, window: Rectangle { x, y, width, height } } in &score.found {
             put.execute(params![generation, encoder, subject, local, x, y, width, height]).map_err(catalog(act))?;
+        }
+        Ok(())
+    }
+
+    /// Takes out what the windows of generations said, so that they are looked through again.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn forget_window_scores(&self, encoder: i64, generations: &[i64]) -> Result<()> {
+        for generation in generations {
+            self.tx
+                .prepare_cached("DELETE FROM window_score WHERE encoder = ?1 AND generation = ?2")
+                .and_then(|mut q| q.execute([encoder, *generation]))
+                .map_err(catalog("take local similarities out"))?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   msdata compare MOSAIC PSR
-  msdata compare MOSAIC PSR --whole --measure scr@0.4
+  msdata compare MOSAIC PSR --whole --measure cscr@0.05
   msdata compare --all --by scene_type --format csv
   msdata compare --leaderboard")]
 pub struct CompareArgs {
@@ -46,8 +46,9 @@ pub struct CompareArgs {
     /// Nominal coverage of the intervals
     #[arg(long, value_name = "PERCENT", default_value = "95", value_parser = confidence)]
     ci: Confidence,
-    /// Only this measure: scr@T, similarity/ENCODER, clip_t/ENCODER, local/ENCODER, cscr@ALPHA or
-    /// cscr_kind@ALPHA [default: all; for the leaderboard, SCR at the first threshold]
+    /// Only this measure: cscr@ALPHA, cscr_kind@ALPHA, beyond_words, local/ENCODER, scr@T, similarity/ENCODER or
+    /// clip_t/ENCODER [default: all; for the leaderboard cSCR where images were looked through, else SCR at the first
+    /// threshold]
     #[arg(long, value_name = "MEASURE")]
     measure: Option<String>,
     /// The level at which a subject counts as present, where the images were searched window by window

@@ -4,6 +4,7 @@ use msdata::Dataset;
 use msdata::encoder::{Batch, Device};
 use msdata::image::Transparency;
 use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, LookedThrough, WindowChoice};
+use msdata::page::size;
 use msdata::text::plain;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,15 @@ pub struct Embedding {
     /// on a GPU and fast on a CPU that does it in ten minutes
     #[arg(long, value_name = "WINDOWS", default_value = "auto")]
     windows: WindowChoice,
+    /// How much room the windows' vectors may take that are kept in the data set, so that a new reference costs no new
+    /// pass over the images: such as 500MB or 20GB; 0 keeps none. Kept in the data set [default: as before, 4GB at first]
+    #[arg(long, value_name = "SIZE", value_parser = room)]
+    keep_windows: Option<u64>,
+}
+
+/// A size, or 0.
+fn room(text: &str) -> Result<u64, String> {
+    if text.trim() == "0" { Ok(0) } else { size(text).map_err(|e| e + ", or 0") }
 }
 
 impl Embedding {
@@ -50,6 +60,7 @@ impl Embedding {
             transparency: self.transparency,
             retry_failed,
             windows: self.windows,
+            keep_windows: self.keep_windows,
         }
     }
 }
@@ -114,9 +125,25 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
         let counts = if counts.is_empty() { "nothing new".to_owned() } else { counts.join(", ") };
         terminal.say(format!("  {}: {counts}", plain(name.as_str())));
     }
-    for (name, pattern, LookedThrough { images, windows, failed }) in &summary.windows {
-        let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
-        terminal.say(format!("  {}: searched {images} images, {windows} windows ({pattern}){failed}", plain(name.as_str())));
+    for (name, pattern, LookedThrough { images, windows, failed, not_kept, compared }) in &summary.windows {
+        let name = plain(name.as_str());
+        if *compared > 0 {
+            terminal.say(format!("  {name}: compared {compared} images by their kept windows ({pattern})"));
+        }
+        if images + failed > 0 {
+            let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
+            terminal.say(format!("  {name}: searched {images} images, {windows} windows ({pattern}){failed}"));
+        }
+        if *not_kept > 0 {
+            terminal.say(format!(
+                "  {name}: the windows of {not_kept} images did not fit within --keep-windows; a new reference costs a new pass over \
+                 these images"
+            ));
+        }
+    }
+    if summary.windows_taken_out > 0 {
+        terminal
+            .say(format!("the kept windows of {} images were removed, to stay within --keep-windows", summary.windows_taken_out));
     }
     if summary.failed > 0 {
         terminal.say(format!(

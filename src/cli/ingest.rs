@@ -54,7 +54,7 @@ pub struct IngestArgs {
     #[command(flatten)]
     embedding: Embedding,
     /// Do not embed what is new; vectors come from --embeddings
-    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "transparency", "onnxruntime", "windows"])]
+    #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "transparency", "onnxruntime", "windows", "keep_windows"])]
     no_embed: bool,
     /// Replace rows whose key is known and whose content differs
     #[arg(long)]

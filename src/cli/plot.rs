@@ -7,7 +7,7 @@ use msdata::report::Thresholds;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Draw figures for papers: trend, scene, curve, tradeoff, radar, heatmap
+/// Draw figures for papers: trend, scene, curve, tradeoff, radar, heatmap, cscr, cscr-scene, cscr-curve
 ///
 /// All figures have one style and are as wide as a column of a two-column paper. Text is drawn as outlines, so no font
 /// is needed; models differ in colour, marker and dash, so figures can be read in greyscale. Intervals are 95 %, by a
@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   msdata plot trend --out trend.svg
+  msdata plot cscr --out cscr.svg
   msdata plot heatmap --format png --width 6.8 --out subjects.png")]
 pub struct PlotArgs {
-    /// trend, scene, curve, tradeoff, radar or heatmap
+    /// trend, scene, curve, tradeoff, radar, heatmap, cscr, cscr-scene or cscr-curve
     kind: Kind,
     /// svg or png [default: the extension of --out, else svg]
     #[arg(long)]

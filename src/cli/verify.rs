@@ -15,7 +15,8 @@ Examples:
   msdata verify --deep && cp -r . /backup/stress-test
   msdata verify --repair && msdata embed && msdata score")]
 pub struct VerifyArgs {
-    /// Also read every part and image for its checksum, and compute every score again
+    /// Also read every part and image for its checksum, compute every score again, and embed the windows of 20 images
+    /// again where their encoder is at hand
     #[arg(long)]
     deep: bool,
     /// Like --deep, for a share of the parts, images and scores; a different share each time
@@ -69,7 +70,11 @@ impl VerifyArgs {
             1 => "1 fault".to_owned(),
             n => format!("{n} faults"),
         };
-        writeln!(out, "{verdict}: {} parts, {} images, {} scores checked", found.parts, found.images, found.scores)?;
+        let windows = match found.windows {
+            0 => String::new(),
+            n => format!(", the windows of {n} images embedded again"),
+        };
+        writeln!(out, "{verdict}: {} parts, {} images, {} scores checked{windows}", found.parts, found.images, found.scores)?;
         Ok(if found.faults.is_empty() { Ended::Done } else { Ended::Unsound })
     }
 }

@@ -109,13 +109,13 @@ impl Dataset {
         let path = catalog_of(dir)?;
         let lock = Lock::take(dir)?;
         let data = Dataset::opened(dir, Catalog::open_to_write(&path)?, None, Some(lock))?;
-        data.store.sweep(&data.part_ids()?)?;
+        data.store.sweep(&data.catalog.part_ids()?)?;
         Ok(data)
     }
 
     pub(crate) fn opened(dir: &Path, catalog: Catalog, hold: Option<Hold>, lock: Option<Lock>) -> Result<Dataset> {
         let dir = dir.canonicalize().map_err(Error::io("resolve", dir))?;
-        let store = Store::new(dir.join(EMBEDDINGS), &catalog.parts()?);
+        let store = Store::new(dir.join(EMBEDDINGS), &catalog.parts()?, &catalog.window_parts()?);
         let door = Door::default().with(catalog.roots()?);
         Ok(Dataset { dir, catalog, store, door, _hold: hold, _lock: lock })
     }
@@ -155,10 +155,6 @@ impl Dataset {
     /// It writes, is not SQL, or `rows` fails.
     pub fn query(&mut self, sql: &str, rows: QueryRows<'_>) -> Result<()> {
         self.catalog.query(sql, rows)
-    }
-
-    pub(crate) fn part_ids(&self) -> Result<Vec<i64>> {
-        Ok(self.catalog.parts()?.iter().map(|p| p.id).collect())
     }
 }
 

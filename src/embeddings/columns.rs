@@ -49,3 +49,14 @@ pub fn export_schema(dimension: usize) -> SchemaRef {
         vector(dimension),
     ]))
 }
+
+/// In parts of windows: x, y, width and height of each window, 32-bit, little-endian.
+pub const SQUARES: &str = "squares";
+/// In parts of windows: the windows' vectors one after another, float16, little-endian.
+pub const WINDOWS: &str = "windows";
+
+/// The schema of a part of windows: BLAKE3 of the image's file, its squares and their vectors, so many bytes each.
+pub fn window_schema(squares: usize, vectors: usize) -> SchemaRef {
+    let bytes = |name: &str, width: usize| Field::new(name, DataType::FixedSizeBinary(width as i32), false);
+    Arc::new(Schema::new(vec![bytes(SOURCE, 32), bytes(SQUARES, squares), bytes(WINDOWS, vectors)]))
+}

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `columns` | names and types of the embeddings format |
 //! | `part` | [`PartWriter`], [`PartReader`]: immutable files of vectors inside the data set |
+//! | `kept` | [`WindowWriter`], [`WindowReader`]: the same, of the windows' vectors of images |
 //! | `store` | [`Store`]: the directory of the parts; [`Hold`]: the right to read them |
 //! | `import` | [`Import`]: rows of a file that a user gives |
 //! | `pages` | what the compressed pages of such a file hold, before they are read |
@@ -12,6 +13,7 @@
 mod columns;
 mod export;
 mod import;
+mod kept;
 mod pages;
 mod part;
 mod store;
@@ -20,5 +22,6 @@ pub use columns::{EMBEDDING, MAX_DIMENSION};
 pub use export::ExportWriter;
 pub(crate) use export::{text_column, writer_properties};
 pub use import::{Import, ImportRow};
+pub use kept::{KeptWindows, Layout, WindowReader, WindowWriter};
 pub use part::{FinishedPart, PartReader, PartWriter};
-pub use store::{Hold, Store};
+pub use store::{Hold, Parts, Store};

@@ -68,9 +68,8 @@ impl PartWriter {
             .set_data_page_size_limit(PAGE_BYTES)
             .set_write_batch_size((PAGE_BYTES / (4 * dimension)).max(1))
             .build();
-        let hashed = HashedWriter { file, hasher: blake3::Hasher::new(), bytes: 0 };
-        let writer =
-            ArrowWriter::try_new(hashed, part_schema(dimension), Some(properties)).map_err(Error::parquet(&temporary))?;
+        let writer = ArrowWriter::try_new(HashedWriter::new(file), part_schema(dimension), Some(properties))
+            .map_err(Error::parquet(&temporary))?;
         Ok(PartWriter { writer, temporary, dimension, vectors: Vec::new(), sources: Vec::new(), rows: 0 })
     }
 
@@ -102,8 +101,7 @@ impl PartWriter {
         self.flush()?;
         let temporary = self.temporary;
         let hashed = self.writer.into_inner().map_err(Error::parquet(&temporary))?;
-        hashed.file.sync_all().map_err(Error::io("write", &temporary))?;
-        Ok(FinishedPart { rows: self.rows, bytes: hashed.bytes, blake3: *hashed.hasher.finalize().as_bytes(), temporary })
+        hashed.finish(temporary, self.rows)
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -135,10 +133,22 @@ pub(super) fn row_group_rows(dimension: usize) -> usize {
 }
 
 /// Counts and hashes what is written through it.
-struct HashedWriter {
+pub(super) struct HashedWriter {
     file: File,
     hasher: blake3::Hasher,
     bytes: u64,
+}
+
+impl HashedWriter {
+    pub(super) fn new(file: File) -> HashedWriter {
+        HashedWriter { file, hasher: blake3::Hasher::new(), bytes: 0 }
+    }
+
+    /// Makes what was written durable: a part of so many rows.
+    pub(super) fn finish(self, temporary: PathBuf, rows: u64) -> Result<FinishedPart> {
+        self.file.sync_all().map_err(Error::io("write", &temporary))?;
+        Ok(FinishedPart { rows, bytes: self.bytes, blake3: *self.hasher.finalize().as_bytes(), temporary })
+    }
 }
 
 impl Write for HashedWriter {
@@ -152,6 +162,19 @@ impl Write for HashedWriter {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// BLAKE3 of a whole file, on all cores.
+pub(super) fn blake3_of(file: &File) -> io::Result<[u8; 32]> {
+    let mut file = file.try_clone()?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut block = Vec::with_capacity(HASHED_BYTES);
+    while Read::by_ref(&mut file).take(HASHED_BYTES as u64).read_to_end(&mut block)? > 0 {
+        hasher.update_rayon(&block);
+        block.clear();
+    }
+    Ok(*hasher.finalize().as_bytes())
 }
 
 /// A part, opened to read vectors by row.
@@ -190,19 +213,7 @@ impl PartReader {
     /// # Errors
     /// It cannot be read.
     pub fn blake3(&self) -> Result<[u8; 32]> {
-        let failed = Error::io("read", &self.path);
-        let hash = || -> io::Result<[u8; 32]> {
-            let mut file = self.file.try_clone()?;
-            file.seek(SeekFrom::Start(0))?;
-            let mut hasher = blake3::Hasher::new();
-            let mut block = Vec::with_capacity(HASHED_BYTES);
-            while Read::by_ref(&mut file).take(HASHED_BYTES as u64).read_to_end(&mut block)? > 0 {
-                hasher.update_rayon(&block);
-                block.clear();
-            }
-            Ok(*hasher.finalize().as_bytes())
-        };
-        hash().map_err(failed)
+        blake3_of(&self.file).map_err(Error::io("read", &self.path))
     }
 
     /// For each vector the hash of what it was made from, where the part knows it.

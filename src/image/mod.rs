@@ -18,6 +18,7 @@
 //! | `filter` | [`Filter`]: its filters |
 //! | `composite` | [`Grid`]: references pasted together |
 //! | `preprocess` | [`Preprocessing`]: resize, crop, normalise |
+//! | `variants` | [`mirrored`], [`shrunk`], [`recompressed`]: the same picture as it might come back |
 //! | [`quality`] | [`quality::Quality`]: too small, blurred, blank, alike |
 //! | `preprocessor_config` | the same as a file of the Hugging Face hub |
 
@@ -39,6 +40,7 @@ mod resize;
 mod resize_floats;
 mod squash;
 mod tiff;
+mod variants;
 
 pub use composite::{Grid, alone, composite, taken_out, tile};
 pub use decode::{PIXEL_RULE, decode, decode_on, layers, load};
@@ -50,3 +52,4 @@ pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing,
 pub use preprocessor_config::is_siglip;
 pub use probe::{MAX_FILE_BYTES, probe, read};
 pub use resize::{Window, resize, resize_window};
+pub use variants::{mirrored, recompressed, shrunk};

@@ -63,7 +63,7 @@ impl Dataset {
             for garbage in found.iter().filter(|garbage| garbage.kind != GarbageKind::Part) {
                 durable::remove(&garbage.path)?;
             }
-            data.store.sweep(&data.part_ids()?)?;
+            data.store.sweep(&data.catalog.part_ids()?)?;
         }
         Ok(found)
     }
@@ -75,7 +75,7 @@ impl Dataset {
             found.push(Garbage { path, kind, bytes });
             Ok(())
         };
-        for path in self.store.leftovers(&self.part_ids()?)? {
+        for path in self.store.leftovers(&self.catalog.part_ids()?)? {
             add(path, GarbageKind::Part)?;
         }
         let named: HashSet<PathBuf> = self.catalog.placed_images()?.into_iter().map(|image| image.path).collect();

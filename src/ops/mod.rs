@@ -13,6 +13,7 @@
 //! | `stress_test` | makes prompts from subjects; checks prompts | [`StressTestOptions`], [`StressTestSummary`], [`StressTestCheck`] |
 //! | `generate` | writes the stress test for a generator; runs it for the missing images | [`RunOptions`], [`RunSummary`] |
 //! | `report` | turns scores into tables, figures and the page | [`FigureOptions`] |
+//! | `instrument` | tries an encoder on the pool's own references | [`InstrumentCheck`] |
 //! | `compare` | compares two models, or ranks all of them | |
 //! | `audit` | finds images to look at before you believe a table | [`Audit`] |
 //! | `export` | writes the Parquet tables | |
@@ -32,6 +33,7 @@ mod export;
 mod gc;
 mod generate;
 mod ingest;
+mod instrument;
 mod pool_check;
 mod relocate;
 mod report;
@@ -51,6 +53,7 @@ pub use gc::{Garbage, GarbageKind};
 pub use generate::{GeneratorCommand, RunOptions, RunSummary};
 pub use ingest::summary::{Counts, IngestSummary};
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
+pub use instrument::{InstrumentCheck, SidesFrom, TOLD_APART};
 pub use pool_check::PoolCheck;
 pub use relocate::Relocation;
 pub use report::figures::FigureOptions;

@@ -1,10 +1,12 @@
 //! Every image with what its prompt asked for. All of it is data for the script, which shows what the reader selects;
 //! the worst prompts are in the page itself for readers without JavaScript.
 
+use super::PageData;
 use super::pictures::{Shelf, Shown};
+use super::places::NullList;
 use super::sections::bar;
 use super::text::{json, shown};
-use super::{PageData, PagePlace};
+use crate::report::{Extra, SeenSubject};
 use crate::windows::Rectangle;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -58,8 +60,15 @@ pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
         section id="gallery" aria-labelledby="gallery-title" {
             h2 id="gallery-title" { "Gallery" }
             p {
-                "Every prompt with its references and what each model made of it, the worst first. The bars show the similarity of the image \
-                 with each subject; " span.verdict.lost { "✕" } " marks those below the threshold."
+                @if data.windows.pattern.is_some() {
+                    "Every prompt with its references and what each model made of it, the worst first. Under an image that was looked \
+                     through: who is " span.verdict.kept { "✓" } " present, " span.verdict.lost { "✕" } " missing, in several places (×2), and \
+                     who is there unasked (+). Under others the bars are the similarity of the whole image with each subject, and ✕ marks \
+                     those below the threshold."
+                } @else {
+                    "Every prompt with its references and what each model made of it, the worst first. The bars show the similarity of the image \
+                     with each subject; " span.verdict.lost { "✕" } " marks those below the threshold."
+                }
             }
             @if left_out > 0 {
                 p.caution { "This file has room for only a sample: " (left_out) " of " (shelf.all().len()) " images are not in it. The numbers include all images." }
@@ -78,9 +87,15 @@ pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
     }
 }
 
-/// Returns the collapsed share and mean similarity of an image; unscored images come last.
+/// Share of subjects that are lost and mean similarity of an image: missing where it was looked through, else collapsed.
+/// What is not scored comes last.
 fn badness(data: &PageData, generation: usize) -> Option<(f64, f64)> {
     let similarities = data.generations[generation].similarities.as_deref()?;
+    if let Some(places) = &data.generations[generation].places {
+        let locals: Vec<f64> = places.seen.subjects.iter().map(|s| s.local).collect();
+        let missing = places.seen.subjects.iter().filter(|s| s.present == Some(false)).count();
+        return Some((missing as f64 / locals.len().max(1) as f64, crate::score::mean(&locals)));
+    }
     Some((crate::score::subject_collapse_rate(similarities, data.threshold()), crate::score::mean(similarities)))
 }
 
@@ -122,7 +137,8 @@ fn without_script(data: &PageData, shelf: &Shelf) -> Markup {
                         figure {
                             (img(shelf, data, g.picture, &prompt.text, "thumb"))
                             figcaption { bdi { (shown(names[g.model])) } " " span.quiet { "seed " (g.seed) } }
-                            ul.sims {
+                            @if let Some(places) = &g.places { (super::places::marks(data, prompt, &places.seen)) }
+                            @else { ul.sims {
                                 @for (subject, s) in prompt.subjects.iter().zip(g.similarities.iter().flatten()) {
                                     li {
                                         span.label { bdi { (shown(&data.subjects[*subject].label)) } }
@@ -130,7 +146,7 @@ fn without_script(data: &PageData, shelf: &Shelf) -> Markup {
                                         span.value { (rounded(*s, 2, data.threshold())) } (verdict(*s < data.threshold()))
                                     }
                                 }
-                            }
+                            } }
                         }
                     }
                 }
@@ -141,7 +157,7 @@ fn without_script(data: &PageData, shelf: &Shelf) -> Markup {
 
 /// Returns a similarity in ten-thousandths, rounded down, so that it is below a threshold of four decimals exactly if the
 /// similarity is.
-fn ten_thousandths(similarity: f64) -> i64 {
+pub fn ten_thousandths(similarity: f64) -> i64 {
     let nearest = (similarity * 1e4).round();
     if nearest / 1e4 > similarity { nearest as i64 - 1 } else { nearest as i64 }
 }
@@ -179,6 +195,7 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
             }
         });
     }
+    let mut nulls = NullList::default();
     let images: Vec<Value> = data
         .generations
         .iter()
@@ -194,11 +211,17 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
                 g.clip_t.map(ten_thousandths),
                 shown(&data.pictures[g.picture].name),
                 g.places.as_ref().map(|places| {
-                    let place = |place: &PagePlace| {
-                        let Rectangle { x, y, width, height } = place.window;
-                        value!([x, y, width, height, ten_thousandths(place.local), place.present])
+                    let corners = |place: Rectangle| [place.x, place.y, place.width, place.height];
+                    let subject = |s: &SeenSubject| {
+                        let [x, y, width, height] = s.place.map_or([None; 4], |place| corners(place).map(Some));
+                        value!([x, y, width, height, ten_thousandths(s.local), s.present, s.places, nulls.place(&s.null)])
                     };
-                    value!([places.size, places.subjects.iter().map(|s| s.as_ref().map(place)).collect::<Vec<_>>()])
+                    let subjects: Vec<Value> = places.seen.subjects.iter().map(subject).collect();
+                    let extra = |extra: &Extra| {
+                        let [x, y, width, height] = corners(extra.place);
+                        value!([extra.subject, ten_thousandths(extra.local), x, y, width, height])
+                    };
+                    value!([places.size, subjects, places.seen.extras.iter().map(extra).collect::<Vec<_>>()])
                 })
             ])
         })
@@ -214,6 +237,7 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
         "reasons": reasons.into_iter().map(shown).collect::<Vec<_>>(),
         "embedded": embedded,
         "images": images,
+        "nulls": nulls.all(),
     })
 }
 

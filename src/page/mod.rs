@@ -7,6 +7,7 @@
 //! | `pictures` | thumbnails and larger views, made once per content |
 //! | `document` | the whole: head, policy, order of the sections |
 //! | `sections` | what was tested, what SCR is, tables, figures, how it was made |
+//! | `places` | what the windows say: verdicts with boxes, crops and nulls; whom the places resemble |
 //! | `gallery` | every image: a few for readers without JavaScript, all as data for the script |
 //! | `text` | text from outside, made harmless |
 //!
@@ -16,6 +17,7 @@
 mod document;
 mod gallery;
 mod pictures;
+mod places;
 mod sections;
 mod size;
 mod text;
@@ -23,13 +25,14 @@ mod text;
 pub use pictures::{Picture, THUMBNAIL, VIEW};
 pub use size::size;
 
+use crate::catalog::InstrumentFigure;
 use crate::durable::{check_target, hold_directory, make_directory, write_whole};
 use crate::error::{Error, Result};
 use crate::plot::{Figure, ModelStyles};
-use crate::report::{Report, Thresholds};
+use crate::report::{Confusion, KindAuc, Report, Seen, Thresholds};
 use crate::vocabulary::{SceneType, SubjectKind};
 use crate::watch::Watch;
-use crate::windows::Rectangle;
+use crate::windows::Pattern;
 use pictures::{Shelf, Shown};
 use std::fs::File;
 use std::io::Read;
@@ -127,19 +130,23 @@ pub struct PageGeneration {
 pub struct PagePlaces {
     /// Width and height of the upright image in pixels.
     pub size: [u32; 2],
-    /// The place of each subject, in the prompt's order; `None`: it has no place to itself.
-    pub subjects: Vec<Option<PagePlace>>,
+    /// Its subjects, requested and not; places of subjects are those in [`PageData::subjects`].
+    pub seen: Seen,
 }
 
-/// The place that a subject has to itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PagePlace {
-    /// The window, in pixels of the upright image.
-    pub window: Rectangle,
-    /// Local similarity of the subject and the image.
-    pub local: f64,
-    /// Whether the subject is present; `None`: unknown.
-    pub present: Option<bool>,
+/// What the windows say of the whole data set.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageWindows {
+    /// Which were looked through; `None`: none.
+    pub pattern: Option<Pattern>,
+    /// Requested against found, by model under test.
+    pub confusions: Vec<Confusion>,
+    /// How well each kind's subjects are told apart in the images.
+    pub in_kind: Vec<KindAuc>,
+    /// The kept figures of the instrument check; empty: none are kept.
+    pub instrument: Vec<InstrumentFigure>,
+    /// How large the nulls are, or why there is no verdict.
+    pub notes: Vec<String>,
 }
 
 /// An encoder as the page names it.
@@ -176,6 +183,8 @@ pub struct PageData {
     pub by_count: Report,
     /// The figures for which the data set holds the data.
     pub figures: Figures,
+    /// What the windows say.
+    pub windows: PageWindows,
     /// Correlation of CLIP-T and identity similarity over cells, and the number of cells.
     pub correlation: Option<(f64, usize)>,
     /// Encoders, by name.
@@ -201,6 +210,14 @@ pub struct Figures {
     pub profile: Option<Figure>,
     /// Subjects by models.
     pub heat_map: Option<Figure>,
+    /// Calibrated SCR against the subject count.
+    pub cscr: Option<Figure>,
+    /// Calibrated SCR by scene type.
+    pub cscr_scene: Option<Figure>,
+    /// Calibrated SCR against α.
+    pub cscr_curve: Option<Figure>,
+    /// Presence by subject count and scene type.
+    pub presence: Option<Figure>,
 }
 
 impl PageData {

@@ -17,8 +17,10 @@
   }));
   const images = data.images.map(([model, prompt, seed, picture, similarities, clipT, path, places], index) => ({
     index, model, prompt, seed, picture, similarities, clipT, path,
-    // Of each subject [x, y, width, height, local similarity, present], in pixels of an image of this size.
-    size: places?.[0], places: places?.[1],
+    // Of each subject [x, y, width, height, local similarity, present, in how many places, null], in pixels of an image of
+    // this size; x is null where it has no place. Of each subject that nobody asked for [subject, similarity, x, y, width,
+    // height].
+    size: places?.[0], places: places?.[1], extras: places?.[2],
   }));
   images.forEach((image) => prompts[image.prompt].images.push(image));
 
@@ -95,7 +97,26 @@
         make("span", { class: gone ? "verdict lost" : "verdict kept" }, gone ? "✕" : "✓", make("span", { class: "word" }, gone ? " collapsed" : " kept")));
     }));
   };
+  // What the windows say: present, missing, in several places, there unasked.
+  const missing = (image) => image.places.filter((place) => place[5] === false).length;
+  const looked = images.some((image) => image.places);
+  const SIGNS = { true: ["✓", "present", "verdict kept"], false: ["✕", "missing", "verdict lost"], null: ["?", "not known", "quiet"] };
+  const mark = (kind, sign, word) => make("span", { class: kind }, sign, make("span", { class: "word" }, ` ${word}`));
+  const verdict = ([, , , , present, places]) => {
+    const [sign, word, kind] = SIGNS[String(present)];
+    return [mark(kind, sign, word), ...(places > 1 ? [" ", mark("verdict lost", `×${places}`, "places")] : [])];
+  };
+  const marks = (image) => make("ul", { class: "marks" },
+    ...prompts[image.prompt].subjects.map((s, i) => make("li", {}, ...verdict(image.places[i]), " ", isolated(subjects[s].label))),
+    ...image.extras.map(([s]) => make("li", {}, mark("verdict lost", "+", "unasked:"), " ", isolated(subjects[s].label))));
+  const verdicts = (image, digits) => (image.places ? [marks(image)] : image.similarities ? [similarityList(image, digits)] : []);
   const score = (image) => {
+    if (image.places) {
+      const n = missing(image);
+      const unknown = image.places.filter((place) => place[5] === null).length;
+      const text = unknown === image.places.length ? "? not known" : n === 0 ? "✓ all present" : `✕ ${n} of ${image.places.length} missing`;
+      return make("span", { class: `score ${n === 0 ? (unknown ? "" : "kept") : "lost"}` }, text);
+    }
     if (!image.similarities) return make("span", { class: "score" }, "not scored");
     const n = lost(image);
     const text = n === 0 ? "✓ all kept" : `✕ ${n} of ${image.similarities.length} collapsed`;
@@ -112,6 +133,12 @@
     if (state.control === "only" && !model.control) return false;
     const scored = image.similarities !== null;
     if (state.show === "missing") return !scored;
+    if (["absent", "doubled", "extra"].includes(state.show)) {
+      if (!image.places) return false;
+      if (state.show === "extra") return image.extras.length > 0;
+      const is = state.show === "absent" ? (place) => place[5] === false : (place) => place[6] > 1;
+      return image.places.some((place, i) => is(place) && (state.subject === "" || subjects[prompts[image.prompt].subjects[i]].id === state.subject));
+    }
     if (state.show === "collapsed" || state.show === "kept") {
       if (!scored) return false;
       const place = state.subject === "" ? -1 : prompts[image.prompt].subjects.findIndex((s) => subjects[s].id === state.subject);
@@ -126,8 +153,9 @@
     (state.subject === "" || prompt.subjects.some((s) => subjects[s].id === state.subject)) &&
     words.every((word) => prompt.haystack.includes(word));
 
-  // Worst first: the larger share collapsed, then the less similar; unscored images come last either way.
-  const rank = (image) => (image.similarities ? [lost(image) / image.similarities.length, -mean(image.similarities)] : null);
+  // Worst first: the larger share missing, or collapsed where an image was not looked through, then the less similar; what
+  // is not scored comes last either way.
+  const rank = (image) => (image.places ? [missing(image) / image.places.length, -mean(image.places.map((place) => place[4]))] : image.similarities ? [lost(image) / image.similarities.length, -mean(image.similarities)] : null);
   const worse = (a, b) => (a && b ? b[0] - a[0] || b[1] - a[1] : (a ? 0 : 1) - (b ? 0 : 1));
 
   let found = [];
@@ -156,7 +184,7 @@
     const add = (some) => grid.append(...some.map((image) => make("figure", {},
       make("button", { class: "open", type: "button", "aria-label": `Enlarge ${models[image.model].name}, seed ${image.seed}: ${prompt.text}`, onclick: () => go({ image: key(image) }) },
         picture(image.picture, prompt.text)),
-      caption(image), ...(image.similarities ? [similarityList(image)] : []))));
+      caption(image), ...verdicts(image))));
     add(there.slice(0, FEW));
     const rest = there.slice(FEW);
     const element = make("article", { class: "prompt" },
@@ -207,9 +235,11 @@
     const all = found.flatMap((f) => f.images);
     const scored = all.filter((image) => image.similarities);
     const rate = scored.length ? `, SCR@${state.t} ${(100 * mean(scored.map((i) => lost(i) / i.similarities.length))).toFixed(1)} %` : "";
-    const missing = all.length - scored.length;
+    const unscored = all.length - scored.length;
     const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
-    $("found").textContent = `${count(found.length, "prompt")}, ${count(scored.length, "scored image")}${missing ? `, ${missing} not scored` : ""}${rate}`;
+    const decided = scored.filter((i) => i.places && i.places.every((place) => place[5] !== null));
+    const calibrated = decided.length ? `, cSCR ${(100 * mean(decided.map((i) => missing(i) / i.places.length))).toFixed(1)} % of ${decided.length} looked through` : "";
+    $("found").textContent = `${count(found.length, "prompt")}, ${count(scored.length, "scored image")}${unscored ? `, ${unscored} not scored` : ""}${rate}${calibrated}`;
     $("list").replaceChildren();
     next = 0;
     more();
@@ -244,8 +274,8 @@
     if (!image.places || shown.tagName !== "IMG") return shown;
     const line = Math.max(...image.size) / 160;
     const frames = image.places.flatMap((place, i) => {
-      if (!place) return [];
       const [x, y, width, height, , present] = place;
+      if (x === null) return [];
       const box = { x: x + line / 2, y: y + line / 2, width: width - line, height: height - line };
       return [svg("g", { class: present === true ? "frame" : "frame absent-frame", color: hue(i) },
         svg("rect", { ...box, fill: "none", stroke: "#fff", "stroke-width": line * 2 }),
@@ -267,18 +297,33 @@
       "aspect-ratio": `${width} / ${height}`,
     } });
   };
-  const placeList = (image) => {
-    const said = { true: ["present", "verdict kept", "✓"], false: ["not found", "verdict lost", "✕"], null: ["not known", "quiet", "?"] };
-    return make("ul", { class: "places", "aria-label": "Where each subject is" }, ...prompts[image.prompt].subjects.map((s, i) => {
+  // A similarity beside what the subject reaches unasked: all of it a line, the middle half a bar, the bound a thin mark.
+  const strip = (similarity, present, [values, own, quartiles, bound]) => {
+    if (!quartiles) return make("span", { class: "quiet" }, "no null");
+    const at = (v) => ((Math.min(SCALE, Math.max(-SCALE / 2, v)) + SCALE / 2) / (1.5 * SCALE)) * 100;
+    const [least, lower, , upper, greatest] = quartiles.map(at);
+    const upright = (name, v) => svg("line", { class: name, x1: at(v), x2: at(v), y1: 0, y2: 12 });
+    const two = (v) => (v / SCALE).toFixed(2);
+    return svg("svg", { class: "strip", viewBox: "0 0 100 12", preserveAspectRatio: "none", role: "img",
+      "aria-label": `ℓ ${two(similarity)}; without being asked for, half of ${values} images of ${own ? "this model" : "all models"} have ${two(quartiles[1])} to ${two(quartiles[3])}` },
+      svg("line", { class: "range", x1: least, x2: greatest, y1: 6, y2: 6 }),
+      svg("rect", { class: "half", x: lower, width: upper - lower, y: 2, height: 8 }),
+      ...(bound === null ? [] : [upright("bound", bound)]), upright(present === false ? "value missing" : "value", similarity));
+  };
+  const placeList = (image) => make("div", {},
+    make("ul", { class: "places", "aria-label": "Where each subject is" }, ...prompts[image.prompt].subjects.map((s, i) => {
       const place = image.places[i];
-      const [word, kind, sign] = said[String(place ? place[5] : false)];
-      const local = place ? (place[4] / SCALE).toFixed(2) : "–";
       return make("li", {}, make("span", { class: "number", style: { background: hue(i) } }, String(i + 1)),
         ...(subjects[s].references.length ? [picture(subjects[s].references[0], subjects[s].label)] : []),
-        place && source(image.picture, true) !== null ? crop(image, place) : make("span", { class: "crop none" }, "no place"),
-        make("span", {}, isolated(subjects[s].label), make("br"), make("span", { class: kind }, `${sign} ${word}`), make("span", { class: "quiet" }, ` ℓ ${local}`)));
-    }));
-  };
+        place[0] !== null && source(image.picture, true) !== null ? crop(image, place) : make("span", { class: "crop none" }, "no place"),
+        make("span", {}, isolated(subjects[s].label), make("br"), ...verdict(place), make("span", { class: "quiet" }, ` ℓ ${(place[4] / SCALE).toFixed(2)}`),
+          strip(place[4], place[5], data.nulls[place[7]])));
+    })),
+    ...(image.extras.length ? [make("p", {}, "There unasked, as clearly as where it was asked for:"),
+      make("ul", { class: "places", "aria-label": "There unasked" }, ...image.extras.map(([s, local, ...place]) => make("li", {}, make("span", { class: "verdict lost" }, "+"),
+        ...(subjects[s].references.length ? [picture(subjects[s].references[0], subjects[s].label)] : []),
+        source(image.picture, true) !== null ? crop(image, place) : make("span", { class: "crop none" }, "no place"),
+        make("span", {}, isolated(subjects[s].label), make("br"), make("span", { class: "quiet" }, `ℓ ${(local / SCALE).toFixed(2)}`)))))] : []));
 
   const lightbox = (image) => {
     const prompt = prompts[image.prompt];
@@ -286,9 +331,10 @@
     show($("lightbox"), [
       top([isolated(models[image.model].name), ` · seed ${image.seed}`], () => step(-1), () => step(1), () => go({ image: "" })),
       make("div", { class: "big" }, framed(image, prompt.text),
-        make("div", {},  make("p", {}, isolated(prompt.text)), make("p", {}, score(image)), ...(image.similarities ? [similarityList(image, 3)] : []), ...clip,
+        make("div", {},  make("p", {}, isolated(prompt.text)), make("p", {}, score(image)), ...(image.places ? [placeList(image)] : image.similarities ? [similarityList(image, 3)] : []), ...clip,
           make("p", { class: "quiet" }, isolated(prompt.id), `, ${prompt.scene}, `, make("code", {}, isolated(image.path))),
-          image.places ? placeList(image) : references(prompt))),
+          ...(image.places && image.similarities ? [make("details", {}, make("summary", {}, `The whole image: ${lost(image)} of ${image.similarities.length} below τ = ${state.t}`), similarityList(image, 3))] : []),
+          ...(image.places ? [] : [references(prompt)]))),
     ], "next");
   };
   const step = (by) => {
@@ -306,7 +352,7 @@
         ...there.map((image) => make("figure", {},
           make("button", { class: "open", type: "button", "aria-label": `Enlarge ${model.name}, seed ${image.seed}: ${prompt.text}`, onclick: () => go({ image: key(image) }) },
             picture(image.picture, prompt.text)),
-          caption(image), ...(image.similarities ? [similarityList(image)] : []))),
+          caption(image), ...verdicts(image))),
         ...(away.length ? [absences(away)] : []), ...(of.length ? [] : [make("p", { class: "quiet" }, "no image of this prompt")]));
     });
     show($("compare"), [
@@ -382,7 +428,8 @@
     choice("scene", "Scene type", some(distinct(prompts.map((p) => p.scene)))),
     choice("subject", "Subject", [["", "all"], ...subjects.map((s) => [s.id, s.id === s.label ? s.id : `${s.id} ${s.label}`])]),
     field("t", "Threshold τ", make("input", { type: "number", min: "-1", max: "1", step: "0.01", list: "taus" })),
-    choice("show", "Images", [["", "all"], ["collapsed", "with a collapsed subject"], ["kept", "with all subjects kept"], ["missing", "missing or not scored"]]),
+    choice("show", "Images", [["", "all"], ["collapsed", "with a collapsed subject"], ["kept", "with all subjects kept"], ["missing", "missing or not scored"],
+      ...(looked ? [["absent", "with a missing subject"], ["doubled", "with a subject in several places"], ["extra", "with a subject that nobody asked for"]] : [])]),
     ...(models.some((m) => m.control) ? [choice("control", "Controls", [["", "with the models"], ["without", "left out"], ["only", "only controls"]])] : []),
     choice("sort", "Order", [["", "worst first"], ["best", "best first"], ["id", "by prompt id"]]),
     make("button", { type: "button", onclick: () => go({ ...DEFAULTS }) }, "Reset"),

@@ -2,6 +2,7 @@
 
 use super::gallery::{img, rounded, verdict};
 use super::pictures::{Shelf, Shown};
+use super::places;
 use super::text::{count, shown};
 use super::{GENERATOR, PageData, PageGeneration};
 use crate::plot::Figure;
@@ -33,11 +34,22 @@ pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
     let scr = format!("SCR@{}", Thresholds::name(data.threshold()));
     let mut sections =
         vec![Section { id: "tested", short: "What was tested", title: "What was tested".into(), body: tested(data, shelf) }];
-    if let Some(body) = worked(data, shelf) {
+    if let Some(body) = places::worked(data, shelf) {
+        sections.push(Section { id: "presence", short: "What presence is", title: "What present and missing mean".into(), body });
+    } else if let Some(body) = worked(data, shelf) {
         sections.push(Section { id: "scr", short: "What SCR is", title: "What the Subject Collapse Rate is".into(), body });
     }
     let mut add = |id, short, title: String, body| sections.push(Section { id, short, title, body });
     add("results", "Results", "Results".into(), results(data));
+    if data.figures.cscr.is_some() || data.figures.presence.is_some() {
+        add("where", "Who is there", "Who is there, by windows".into(), places::figures(data));
+    }
+    if let Some(body) = places::found(data) {
+        add("confusion", "Requested and found", "Requested and found".into(), body);
+    }
+    if let Some(body) = places::instrument(data) {
+        add("instrument", "The instrument", "Can the encoder tell them apart?".into(), body);
+    }
     if let Some(figure) = &data.figures.trend {
         let body = html! {
             p { "Does an identity fade as the scene fills up? Whiskers are 95 % intervals." (explain_controls(data)) }
@@ -179,7 +191,7 @@ fn worked(data: &PageData, shelf: &Shelf) -> Option<Markup> {
     })
 }
 
-fn model(data: &PageData, generation: &PageGeneration) -> String {
+pub fn model(data: &PageData, generation: &PageGeneration) -> String {
     data.styles.all().nth(generation.model).map(|(name, _)| shown(name)).unwrap_or_default()
 }
 
@@ -279,11 +291,11 @@ fn explain_controls(data: &PageData) -> Markup {
 }
 
 /// Returns each panel of a figure as a figure of its own.
-fn apart(figure: &Figure) -> Vec<Figure> {
+pub fn apart(figure: &Figure) -> Vec<Figure> {
     figure.panels.iter().map(|panel| Figure { panels: vec![panel.clone()], ..figure.clone() }).collect()
 }
 
-fn drawing(figure: &Figure, caption: Option<&str>) -> Markup {
+pub fn drawing(figure: &Figure, caption: Option<&str>) -> Markup {
     html! {
         figure.plot {
             (PreEscaped(figure.for_page(WIDE)))

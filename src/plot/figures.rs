@@ -257,11 +257,17 @@ pub fn profile(report: &Report, styles: &ModelStyles) -> Option<Figure> {
     })
 }
 
-/// Subjects by models, the least similar first; of a report by subject and model. `label` names a subject by its
-/// id; of more than `most` subjects the least similar are shown.
-pub fn heat_map(report: &Report, styles: &ModelStyles, label: impl Fn(&str) -> String, most: usize) -> Option<Figure> {
+/// Subjects by models, the worst first: how often each is present, or, where no image was looked through, how similar; of
+/// a report by subject and model. `name_of` names a subject by its id; of more than `most` subjects the worst are shown.
+pub fn heat_map(report: &Report, styles: &ModelStyles, name_of: impl Fn(&str) -> String, most: usize) -> Option<Figure> {
     let measures = report.columns();
+    // Where images were looked through, presence says what similarity of the whole image cannot.
+    let rate = measures.iter().find(|m| m.is_cscr(false) && report.rows.iter().any(|row| m.value(row).is_some()));
     let identity = measures.iter().find(|m| m.is_identity(report))?;
+    let value = |row: &Row| match rate {
+        Some(rate) => rate.value(row).map(|rate| 1.0 - rate),
+        None => identity.value(row),
+    };
     let names: Vec<&str> = styles.all().map(|(name, _)| name).collect();
     let mut rows: Vec<(&str, Vec<Option<f64>>)> = Vec::new();
     for row in &report.rows {
@@ -275,7 +281,7 @@ pub fn heat_map(report: &Report, styles: &ModelStyles, label: impl Fn(&str) -> S
             rows.push((subject, vec![None; names.len()]));
         }
         if let Some((_, values)) = rows.last_mut() {
-            values[column] = identity.value(row);
+            values[column] = value(row);
         }
     }
     let under_test = styles.models.len();
@@ -286,27 +292,38 @@ pub fn heat_map(report: &Report, styles: &ModelStyles, label: impl Fn(&str) -> S
     rows.sort_by(|(a, x), (b, y)| mean(x).total_cmp(&mean(y)).then_with(|| a.cmp(b)));
     let all = rows.len();
     rows.truncate(most);
+    let least = if rate.is_some() { "least often present" } else { "least similar" };
     let shown = if all > most {
-        format!("The {most} of {all} subjects that are least similar")
+        format!("The {most} of {all} subjects that are {least}")
     } else {
-        format!("All {all} subjects, the least similar first")
+        format!("All {all} subjects, the {least} first")
     };
+    let (title, label) = match rate {
+        Some(_) => (
+            "How often each subject is present, by model".to_owned(),
+            "share of images in which the subject is present".to_owned(),
+        ),
+        None => {
+            (format!("{} similarity of each subject by model", identity.name()), format!("mean {} similarity", identity.name()))
+        }
+    };
+    let mean = if rate.is_some() { "share of" } else { "mean over" };
     (!rows.is_empty()).then(|| Figure {
-        title: format!("{} similarity of each subject by model", identity.name()),
-        description: format!("{shown}; each cell is the mean over the images that were to show the subject."),
+        title,
+        description: format!("{shown}; each cell is the {mean} the images that were to show the subject."),
         panels: vec![Panel::HeatMap(HeatMap {
-            label: format!("mean {} similarity", identity.name()),
+            label,
             columns: names.into_iter().map(|name| name.strip_prefix("control:").unwrap_or(name).to_owned()).collect(),
-            rows: rows.into_iter().map(|(subject, values)| (label(subject), values)).collect(),
+            rows: rows.into_iter().map(|(subject, values)| (name_of(subject), values)).collect(),
         })],
     })
 }
 
-fn at(x: f64, y: f64) -> PlotPoint {
+pub(super) fn at(x: f64, y: f64) -> PlotPoint {
     PlotPoint { x, y, ..PlotPoint::default() }
 }
 
-fn counts(report: &Report) -> Vec<f64> {
+pub(super) fn counts(report: &Report) -> Vec<f64> {
     let mut counts: Vec<i64> = report
         .rows
         .iter()
@@ -320,7 +337,7 @@ fn counts(report: &Report) -> Vec<f64> {
     counts.into_iter().map(|n| n as f64).collect()
 }
 
-fn scene_of(row: &Row) -> Option<&str> {
+pub(super) fn scene_of(row: &Row) -> Option<&str> {
     row.key(Key::SceneType).and_then(KeyValue::text)
 }
 
@@ -329,7 +346,7 @@ fn row_of<'r>(report: &'r Report, model: &str) -> Option<&'r Row> {
 }
 
 /// A measure of every model, at the places that `x` gives its rows.
-fn series(report: &Report, styles: &ModelStyles, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> Vec<Series> {
+pub(super) fn series(report: &Report, styles: &ModelStyles, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> Vec<Series> {
     let of = |name: &str| -> Vec<PlotPoint> {
         let rows = report.rows.iter().filter(|row| row.key(Key::Model).and_then(KeyValue::text) == Some(name));
         rows.filter_map(|row| Some(PlotPoint { interval: measure.ends(row), marked: true, ..at(x(row)?, measure.value(row)?) }))
@@ -347,7 +364,7 @@ fn chance(report: &Report, styles: &ModelStyles, threshold: usize, which: impl F
 }
 
 /// The first and the last value of each model, in words.
-fn told(report: &Report, styles: &ModelStyles, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> String {
+pub(super) fn told(report: &Report, styles: &ModelStyles, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> String {
     let percent = |y: f64| format!("{:.1} %", y * 100.0);
     let all = series(report, styles, x, measure);
     let sentences = all.iter().filter_map(|s| {

@@ -3,6 +3,7 @@
 //! | module | noun |
 //! |---|---|
 //! | this | [`Kind`]: the figures there are |
+//! | `presence` | [`cscr`], [`cscr_scene`], [`cscr_curve`]: the same by windows |
 //! | `figures` | [`trend`], [`scene`], [`curve`], …: a report as a figure |
 //! | `figure` | [`Figure`]: panels under a legend; files |
 //! | `chart` | [`Chart`]: series over two axes |
@@ -20,6 +21,7 @@ mod chart;
 mod figure;
 mod figures;
 mod heat_map;
+mod presence;
 mod radar;
 mod style;
 
@@ -28,6 +30,7 @@ pub use chart::{Chart, PlotPoint, Series, Upright};
 pub use figure::{DOTS_PER_INCH, Figure, Panel};
 pub use figures::{ModelStyles, curve, heat_map, profile, radar, scene, tradeoff, tradeoff_correlation, trend};
 pub use heat_map::HeatMap;
+pub use presence::{cscr, cscr_curve, cscr_scene, presence_by_cell};
 pub use radar::Radar;
 pub use style::Look;
 
@@ -56,7 +59,13 @@ closed_set! {
         Tradeoff = "tradeoff",
         /// Each model over CLIP-T, CLIP-I, DINO, DINOv2.
         Radar = "radar",
-        /// Subjects by models.
+        /// Subjects by models: the share of images in which each is present, or similarity where none was looked through.
         Heatmap = "heatmap",
+        /// Calibrated SCR against the subject count: present, within the kind, and what goes beyond words.
+        Cscr = "cscr",
+        /// Calibrated SCR by scene type.
+        CscrScene = "cscr-scene",
+        /// Calibrated SCR against the level α.
+        CscrCurve = "cscr-curve",
     }
 }

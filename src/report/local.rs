@@ -7,8 +7,12 @@ use crate::score::{
     Evidence, Identification, NoVerdict, OWN_NULL, Presence, Question, Request, Requests, Unit, calibrated_collapse_rate,
     identification, mean, presence,
 };
-use crate::windows::Pattern;
-use std::collections::HashMap;
+use crate::vocabulary::SubjectKind;
+use crate::windows::{Pattern, Rectangle};
+use std::collections::{BTreeMap, HashMap};
+
+/// Images that asked for a subject and show it, from which it is known how clearly it is seen where it is.
+const FEWEST_SHOWN: usize = 5;
 
 /// The local similarities by the encoder that decides collapse.
 #[derive(Debug, Clone)]
@@ -21,8 +25,9 @@ pub struct LocalSnapshot {
     pub rows: HashMap<i64, usize>,
     /// Of each generation that was looked through its local similarity with each subject of the pool.
     pub similarities: Vec<f32>,
-    /// Separate places that resemble a subject most: generation row, place in the pool, pool-centred cosine.
-    pub found: Vec<(i64, usize, f32)>,
+    /// Places that resemble a subject most: generation row, place in the pool, pool-centred cosine, window; of each
+    /// generation and subject the best first.
+    pub found: Vec<(i64, usize, f32, Rectangle)>,
     /// Of each model whether it was given the prompt and no reference.
     pub text_only: Vec<bool>,
 }
@@ -41,6 +46,9 @@ pub(super) struct Locals<'f> {
     known: Vec<Vec<Presence>>,
     /// Of each request and place in it: in how many separate places the subject is.
     copies: Vec<Vec<u32>>,
+    nulls: Nulls,
+    /// Local similarities of text-only controls by prompt and subject.
+    of_words: HashMap<(u32, u32), Vec<f32>>,
 }
 
 impl<'f> Locals<'f> {
@@ -61,6 +69,8 @@ impl<'f> Locals<'f> {
             request_of: vec![None; snapshot.generations.len()],
             known: Vec::new(),
             copies: Vec::new(),
+            nulls: Nulls::default(),
+            of_words: HashMap::new(),
         };
         for (at, generation) in snapshot.generations.iter().enumerate() {
             let Some(row) = local.rows.get(&generation.id) else { continue };
@@ -81,7 +91,14 @@ impl<'f> Locals<'f> {
             locals.similarities.extend_from_slice(&local.similarities[*row..row + width]);
         }
         locals.known = presence(locals.requests());
+        locals.nulls = Nulls::new(&locals, alpha);
         locals.copies = locals.count_copies(alpha);
+        for request in locals.of_text_only().collect::<Vec<_>>() {
+            for (ordinal, subject) in locals.requests[request].subjects.iter().enumerate() {
+                let value = locals.of_subject(request, ordinal) as f32;
+                locals.of_words.entry((locals.requests[request].prompt, *subject)).or_default().push(value);
+            }
+        }
         Some(locals)
     }
 
@@ -159,6 +176,76 @@ impl<'f> Locals<'f> {
         }
     }
 
+    /// How clearly each subject of the pool is seen where it is: its median local similarity in the images of models under
+    /// test that asked for it and in which it is present. `None`: these are too few to say.
+    pub(super) fn clearly(&self, alpha: f64) -> Vec<Option<f32>> {
+        let mut shown: Vec<Vec<f32>> = vec![Vec::new(); self.kinds.len()];
+        for (at, request) in
+            self.requests.iter().enumerate().filter(|(_, request)| !self.snapshot.models[request.model as usize].1)
+        {
+            for (presence, subject) in self.known[at].iter().zip(&request.subjects) {
+                if presence.verdict(Question::Present, alpha) == Ok(true) {
+                    shown[*subject as usize].push(self.row(at)[*subject as usize]);
+                }
+            }
+        }
+        let median = |mut values: Vec<f32>| {
+            values.sort_unstable_by(f32::total_cmp);
+            (values.len() >= FEWEST_SHOWN).then(|| values[values.len() / 2])
+        };
+        shown.into_iter().map(median).collect()
+    }
+
+    /// The generation of a request.
+    pub(super) fn generation(&self, request: usize) -> &GenerationRow {
+        &self.snapshot.generations[self.generations[request]]
+    }
+
+    /// A subject of the pool as a place among the snapshot's.
+    pub(super) fn subject(&self, in_pool: u32) -> usize {
+        self.local.pool[in_pool as usize]
+    }
+
+    /// In how many separate places each subject of a request is.
+    pub(super) fn copies(&self, request: usize) -> &[u32] {
+        &self.copies[request]
+    }
+
+    /// The null of a subject for a model.
+    pub(super) fn null_of(&self, model: u32, subject: usize) -> Null {
+        self.nulls.of(model, subject)
+    }
+
+    /// Share of a unit's pairs with text-only controls in which it is the more similar, ties half. `None`: it has none, or
+    /// is a text-only control itself.
+    pub(super) fn beyond_words(&self, unit: Unit) -> Option<f64> {
+        let request = &self.requests[unit.generation];
+        if self.is_text_only(request.model) {
+            return None;
+        }
+        let subjects = match unit.ordinal {
+            Some(ordinal) => ordinal..ordinal + 1,
+            None => 0..request.subjects.len(),
+        };
+        let mut won = Vec::new();
+        for ordinal in subjects {
+            let own = self.of_subject(unit.generation, ordinal) as f32;
+            let controls = self.of_words.get(&(request.prompt, request.subjects[ordinal]));
+            won.extend(controls.into_iter().flatten().map(|control| match own.total_cmp(control) {
+                _ if own == *control => 0.5,
+                order => f64::from(u8::from(order.is_gt())),
+            }));
+        }
+        (!won.is_empty()).then(|| mean(&won))
+    }
+
+    /// Requested subjects of a unit without a verdict.
+    pub(super) fn undecided(&self, unit: Unit, question: Question, alpha: f64) -> u64 {
+        let known = &self.known[unit.generation];
+        let known = unit.ordinal.map_or(&known[..], |ordinal| &known[ordinal..=ordinal]);
+        known.iter().filter(|presence| presence.verdict(question, alpha).is_err()).count() as u64
+    }
+
     /// The requested subjects among the whole pool, by local similarity.
     pub(super) fn identification(&self, request: usize) -> Option<Identification> {
         let (mut asked, mut others) = (Vec::new(), Vec::new());
@@ -175,20 +262,45 @@ impl<'f> Locals<'f> {
         (0..units.generation.len()).map(|at| value(self.unit(units.generation[at], ordinal(at))?)).collect()
     }
 
-    /// In how many separate places each requested subject is: those that resemble it more than anybody else and in which
-    /// its similarity alone would make it present.
+    /// In how many separate places each requested subject is: those that resemble it more than anybody else, the best of
+    /// them if it is present, and each other that overlaps none of these and in which it is seen as clearly as where it is
+    /// (see [`Locals::clearly`]; where that is not known, so clearly that it is present).
     fn count_copies(&self, alpha: f64) -> Vec<Vec<u32>> {
-        let floors = Floors::new(self, alpha);
-        let mut copies: Vec<Vec<u32>> = self.requests.iter().map(|request| vec![0; request.subjects.len()]).collect();
-        let place: HashMap<i64, usize> =
+        let clear = self.clearly(alpha);
+        let mut places: Vec<Vec<Vec<Rectangle>>> =
+            self.requests.iter().map(|request| vec![Vec::new(); request.subjects.len()]).collect();
+        let request_of: HashMap<i64, usize> =
             self.generations.iter().enumerate().map(|(at, generation)| (self.snapshot.generations[*generation].id, at)).collect();
-        for (generation, subject, cosine) in &self.local.found {
-            let Some(at) = place.get(generation) else { continue };
+        for (generation, subject, cosine, window) in &self.local.found {
+            let Some(at) = request_of.get(generation) else { continue };
             let request = &self.requests[*at];
             let Some(ordinal) = request.subjects.iter().position(|asked| *asked as usize == *subject) else { continue };
-            copies[*at][ordinal] += u32::from(floors.of(request.model, *subject).is_some_and(|floor| *cosine > floor));
+            let counted = &mut places[*at][ordinal];
+            let Some(floor) = self.nulls.of(request.model, *subject).floor else { continue };
+            let counts = match counted.is_empty() {
+                true => *cosine > floor,
+                false => {
+                    clear[*subject].map_or(*cosine > floor, |clear| *cosine >= clear)
+                        && !counted.iter().any(|other| other.overlaps(*window))
+                }
+            };
+            if counts {
+                counted.push(*window);
+            }
         }
-        copies
+        places.into_iter().map(|of_request| of_request.into_iter().map(|counted| counted.len() as u32).collect()).collect()
+    }
+
+    /// Why no requested subject has a verdict on its being present; `None`: some have one.
+    pub(super) fn no_verdict(&self, alpha: f64) -> Option<NoVerdict> {
+        let mut why = NoVerdict::NothingRequested;
+        for presence in self.known.iter().flatten() {
+            match presence.verdict(Question::Present, alpha) {
+                Ok(_) => return None,
+                Err(reason) => why = reason,
+            }
+        }
+        Some(why)
     }
 
     /// What a reader should know of the verdicts: how large the nulls are and whose, or why there is none.
@@ -196,15 +308,19 @@ impl<'f> Locals<'f> {
         let mut said = Vec::new();
         for (question, name) in [(Question::Present, "cSCR"), (Question::Identified, "cSCR within kind")] {
             let (mut own, mut pooled) = (Range::default(), Range::default());
-            let mut without: Option<NoVerdict> = None;
+            let (mut without, mut undecided, mut all): (Option<NoVerdict>, usize, usize) = (None, 0, 0);
             for presence in self.known.iter().flatten() {
+                all += 1;
                 match presence.verdict(question, alpha) {
                     Ok(_) => {
                         if let Ok(Evidence { null, own: of_model, .. }) = presence.evidence(question) {
                             if of_model { own.take(null) } else { pooled.take(null) }
                         }
                     }
-                    Err(why) => without = without.or(Some(why)),
+                    Err(why) => {
+                        undecided += 1;
+                        without = without.or(Some(why));
+                    }
                 }
             }
             let parts: Vec<String> =
@@ -217,22 +333,52 @@ impl<'f> Locals<'f> {
                 ));
             }
             if let Some(why) = without {
-                said.push(format!("{name}@{alpha} by {encoder}: subjects without a verdict, the first because {why}"));
+                said.push(format!(
+                    "{name}@{alpha} by {encoder}: {undecided} of {all} requested subjects are without a verdict and in no rate, the \
+                     first because {why}"
+                ));
             }
         }
         said
     }
 }
 
-/// Of each generation that was looked through, by its row: whether each requested subject is present, in the prompt's
-/// order; `None`: that cannot be said.
-pub fn verdicts(snapshot: &Snapshot, alpha: f64) -> HashMap<i64, Vec<Option<bool>>> {
-    let Some(locals) = Locals::new(snapshot, alpha) else { return HashMap::new() };
-    let verdict = |presence: &Presence| presence.verdict(Question::Present, alpha).ok();
-    let of = |(generation, known): (&usize, &Vec<Presence>)| {
-        (snapshot.generations[*generation].id, known.iter().map(verdict).collect())
+/// How well one model's images tell the subjects that they were asked for from others of their kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KindAuc {
+    /// The model.
+    pub model: String,
+    /// The kind.
+    pub kind: SubjectKind,
+    /// Images that were looked through, that asked for subjects of the kind and not for all of them.
+    pub images: usize,
+    /// Mean over them of the share of pairs, one asked for and one not, in which the one asked for has the larger local
+    /// similarity, ties half; 0.5 is chance.
+    pub auc: f64,
+}
+
+/// Of every kind and every model under test; nothing where no images were looked through.
+pub fn auc_in_kind(snapshot: &Snapshot) -> Vec<KindAuc> {
+    let Some(locals) = Locals::new(snapshot, super::ALPHA) else { return Vec::new() };
+    let kinds: Vec<Option<SubjectKind>> = locals.local.pool.iter().map(|subject| snapshot.subjects[*subject].kind).collect();
+    let mut found: BTreeMap<(SubjectKind, u32), Vec<f64>> = BTreeMap::new();
+    for (at, request) in locals.requests.iter().enumerate().filter(|(_, request)| !snapshot.models[request.model as usize].1) {
+        for kind in SubjectKind::ALL {
+            let of_kind = || (0..).zip(locals.row(at)).filter(|(subject, _)| kinds[*subject as usize] == Some(*kind));
+            let (asked, others): (Vec<_>, Vec<_>) = of_kind().partition(|(subject, _)| request.subjects.contains(subject));
+            let values = |side: Vec<(u32, &f32)>| side.into_iter().map(|(_, value)| f64::from(*value)).collect::<Vec<f64>>();
+            if let Some(told) = identification(&values(asked), &values(others)) {
+                found.entry((*kind, request.model)).or_default().push(told.auc);
+            }
+        }
+    }
+    let row = |((kind, model), aucs): ((SubjectKind, u32), Vec<f64>)| KindAuc {
+        model: snapshot.models[model as usize].0.to_string(),
+        kind,
+        images: aucs.len(),
+        auc: mean(&aucs),
     };
-    locals.generations.iter().zip(&locals.known).map(of).collect()
+    found.into_iter().map(row).collect()
 }
 
 /// The smallest and the largest of some numbers.
@@ -252,14 +398,40 @@ impl Range {
     }
 }
 
-/// The values above which a subject is present: by model where its null is its own, else for all.
-struct Floors {
-    own: HashMap<(u32, usize), Option<f32>>,
-    pooled: Vec<Option<f32>>,
+/// What a subject's local similarity is held against, in short.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Null {
+    /// How many values.
+    pub values: usize,
+    /// Whether they are the model's own; otherwise they are all models' together.
+    pub own: bool,
+    /// Least, lower quartile, median, upper quartile, greatest; `None`: there is no value.
+    pub quartiles: Option<[f32; 5]>,
+    /// The value above which the subject is present; `None`: α cannot be reached.
+    pub floor: Option<f32>,
 }
 
-impl Floors {
-    fn new(locals: &Locals<'_>, alpha: f64) -> Floors {
+impl Null {
+    fn new(mut values: Vec<f32>, own: bool, alpha: f64) -> Null {
+        values.sort_unstable_by(|a, b| b.total_cmp(a));
+        // p ≤ α as long as no more than α (1 + n) − 1 values are as large or larger.
+        let budget = (alpha * (1 + values.len()) as f64 - 1.0 + 1e-9).floor();
+        let floor = (budget >= 0.0).then(|| values.get(budget as usize).copied().unwrap_or(f32::NEG_INFINITY));
+        let last = values.len().saturating_sub(1);
+        let quartiles = (!values.is_empty()).then(|| [4, 3, 2, 1, 0].map(|quarter| values[last * quarter / 4]));
+        Null { values: values.len(), own, quartiles, floor }
+    }
+}
+
+/// The nulls of all subjects: by model where it has enough of its own, else for all.
+#[derive(Default)]
+struct Nulls {
+    own: HashMap<(u32, usize), Null>,
+    pooled: Vec<Null>,
+}
+
+impl Nulls {
+    fn new(locals: &Locals<'_>, alpha: f64) -> Nulls {
         let width = locals.kinds.len();
         let mut own: HashMap<(u32, usize), Vec<f32>> = HashMap::new();
         let mut pooled: Vec<Vec<f32>> = vec![Vec::new(); width];
@@ -274,17 +446,29 @@ impl Floors {
                 }
             }
         }
-        let floor = |mut null: Vec<f32>| {
-            // p ≤ α as long as no more than α (1 + n) − 1 values are as large or larger.
-            let budget = (alpha * (1 + null.len()) as f64 - 1.0 + 1e-9).floor();
-            null.sort_unstable_by(|a, b| b.total_cmp(a));
-            (budget >= 0.0).then(|| null.get(budget as usize).copied().unwrap_or(f32::NEG_INFINITY))
-        };
-        let own = own.into_iter().filter(|(_, null)| null.len() >= OWN_NULL).map(|(key, null)| (key, floor(null))).collect();
-        Floors { own, pooled: pooled.into_iter().map(floor).collect() }
+        let own = own.into_iter().filter(|(_, null)| null.len() >= OWN_NULL);
+        Nulls {
+            own: own.map(|(key, null)| (key, Null::new(null, true, alpha))).collect(),
+            pooled: pooled.into_iter().map(|null| Null::new(null, false, alpha)).collect(),
+        }
     }
 
-    fn of(&self, model: u32, subject: usize) -> Option<f32> {
+    fn of(&self, model: u32, subject: usize) -> Null {
         self.own.get(&(model, subject)).copied().unwrap_or(self.pooled[subject])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_null_in_short_agrees_with_its_verdicts() {
+        let values: Vec<f32> = (0..39).map(|n| n as f32).collect();
+        let null = Null::new(values, true, 0.05);
+        // p = (1 + 1) / 40 with one value as large or larger: above the second largest it is present.
+        assert_eq!((null.floor, null.quartiles), (Some(37.0), Some([0.0, 10.0, 19.0, 29.0, 38.0])));
+        assert_eq!(Null::new(vec![0.0; 18], false, 0.05).floor, None);
+        assert_eq!(Null::new(Vec::new(), false, 0.05).quartiles, None);
     }
 }

@@ -80,8 +80,14 @@ impl<'a> LocalCells<'a> {
                 beyond_words: vec![(String::new(), beyond.flatten().and_then(|(_, interval)| interval))],
             }
         });
+        let undecided = |question| -> u64 {
+            let units = members.iter().filter_map(|member| unit(self.locals, self.units, *member));
+            units.map(|unit| self.locals.undecided(unit, question, self.options.alpha)).sum()
+        };
         CellLocal {
             images: generations.len() as u64,
+            undecided: undecided(Question::Present),
+            undecided_in_kind: undecided(Question::Identified),
             similarity: vec![(identity.to_owned(), mean_of(&similarity))],
             cscr: named(mean_of(&of(&self.cscr))),
             cscr_kind: named(mean_of(&of(&self.cscr_kind))),

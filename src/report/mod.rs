@@ -10,6 +10,7 @@
 //! | `observations` | generations or pairs, and what each was scored |
 //! | `cells` | the grouping, with Polars |
 //! | `local` | what the windows say: where each subject is, and whether it is there |
+//! | `seen` | [`Seen`], [`Confusion`]: the same image by image, for people to check |
 //! | `pairing` | the images that two models have of the same prompt and seed |
 //! | `contrast` | models side by side in one cell, and two of them against each other |
 //! | `comparison` | [`Comparisons`]: models against each other |
@@ -34,6 +35,7 @@ mod pairing;
 mod present;
 mod present_comparison;
 mod row;
+mod seen;
 mod thresholds;
 mod warnings;
 
@@ -43,9 +45,10 @@ pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
 pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
-pub use local::{LocalSnapshot, verdicts};
+pub use local::{KindAuc, LocalSnapshot, Null, auc_in_kind};
 pub use present::Measure;
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
+pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
 pub use thresholds::Thresholds;
 
 use crate::catalog::{GenerationRow, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};

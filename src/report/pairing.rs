@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Local,
     /// Calibrated SCR at the options' α, by the identity encoder.
     Calibrated(Question),
+    /// Share of pairs with text-only controls that are won, by the identity encoder.
+    BeyondWords,
 }
 
 impl Kind {
@@ -35,7 +37,7 @@ impl Kind {
 
     /// Whether it lies between 0 and 1, as the others need not.
     pub(super) fn is_share(self) -> bool {
-        matches!(self, Kind::Scr(_) | Kind::Calibrated(_))
+        matches!(self, Kind::Scr(_) | Kind::Calibrated(_) | Kind::BeyondWords)
     }
 }
 
@@ -93,6 +95,7 @@ impl ModelSide<'_> {
             Kind::Scr(threshold) => self.units.collapse(pairing.identity_at, threshold),
             Kind::Similarity(encoder) => self.units.similarity(encoder),
             Kind::ClipT(encoder) => self.units.clip_t(encoder),
+            Kind::BeyondWords => self.of_windows(pairing, |locals, unit| locals.beyond_words(unit)),
             Kind::Local => self.of_windows(pairing, |locals, unit| Some(locals.similarity(unit))),
             Kind::Calibrated(question) => {
                 self.of_windows(pairing, |locals, unit| locals.collapse(unit, question, pairing.options.alpha))
@@ -174,11 +177,19 @@ impl<'a> Pairing<'a> {
         all.extend(encoders().map(|(at, (_, name))| Measure { name: format!("similarity/{name}"), kind: Kind::Similarity(at) }));
         let texts = encoders().filter(|(at, _)| self.scores.has_texts(*at));
         all.extend(texts.map(|(at, (_, name))| Measure { name: format!("clip_t/{name}"), kind: Kind::ClipT(at) }));
-        if self.locals.is_some() {
+        if let Some(locals) = &self.locals {
             let alpha = self.options.alpha;
-            all.push(Measure { name: format!("local/{}", self.identity), kind: Kind::Local });
-            all.push(Measure { name: format!("cscr@{alpha}"), kind: Kind::Calibrated(Question::Present) });
-            all.push(Measure { name: format!("cscr_kind@{alpha}"), kind: Kind::Calibrated(Question::Identified) });
+            let mut of_windows = vec![
+                Measure { name: format!("cscr@{alpha}"), kind: Kind::Calibrated(Question::Present) },
+                Measure { name: format!("cscr_kind@{alpha}"), kind: Kind::Calibrated(Question::Identified) },
+            ];
+            if locals.has_text_only() {
+                of_windows.push(Measure { name: "beyond_words".into(), kind: Kind::BeyondWords });
+            }
+            of_windows.push(Measure { name: format!("local/{}", self.identity), kind: Kind::Local });
+            // What means the same for every encoder comes first, where it can be said.
+            let at = if locals.no_verdict(alpha).is_none() { 0 } else { all.len() };
+            all.splice(at..at, of_windows);
         }
         let Some(wanted) = wanted else { return Ok(all) };
         let names: Vec<String> = all.iter().map(|m| m.name.clone()).collect();
@@ -189,6 +200,18 @@ impl<'a> Pairing<'a> {
                 format!("there are {} (`--thresholds` adds others)", names.join(", ")),
             )),
         }
+    }
+
+    /// Why cSCR does not come first: no image was looked through, or no subject has a verdict.
+    pub(super) fn why_not_by_cscr(&self) -> Option<String> {
+        const INSTEAD: &str = "the order is by SCR of whole images and not by cSCR";
+        let Some(locals) = &self.locals else {
+            return Some(format!(
+                "{INSTEAD}, because no image was looked through for each subject: `msdata embed --windows full` does it"
+            ));
+        };
+        let why = locals.no_verdict(self.options.alpha)?;
+        Some(format!("{INSTEAD}, because no requested subject has a verdict: {why}"))
     }
 
     pub(super) fn values(&self, codes: &[i64]) -> Vec<(Key, KeyValue)> {

@@ -340,6 +340,16 @@ impl Measure {
         self.part == Part::Scr
     }
 
+    /// Whether it is the calibrated SCR: of being present, or within the kind.
+    pub fn is_cscr(&self, within_kind: bool) -> bool {
+        self.part == if within_kind { Part::CscrKind } else { Part::Cscr }
+    }
+
+    /// Whether it is the share of pairs with text-only controls that are won.
+    pub fn is_beyond_words(&self) -> bool {
+        self.part == Part::BeyondWords
+    }
+
     /// Whether a summary shows it: every cosine and SCR; of the controls, those by the identity encoder, and chance at
     /// one threshold.
     pub fn is_headline(&self, report: &Report, threshold: f64) -> bool {

@@ -119,7 +119,7 @@ fn ends(ci: Option<[f64; 2]>) -> [Option<f64>; 2] {
 }
 
 fn is_percent(measure: &str) -> bool {
-    measure.starts_with("scr@")
+    measure.starts_with("scr@") || measure.starts_with("cscr")
 }
 
 fn with_unit(measure: &str) -> String {

@@ -66,6 +66,11 @@ pub struct Row {
 pub struct CellLocal {
     /// Generations that were looked through, with all their subjects in the pool.
     pub images: u64,
+    /// Requested subjects without a verdict on their being present: these, and where images are counted their images, are
+    /// in no cSCR.
+    pub undecided: u64,
+    /// The same within their kind.
+    pub undecided_in_kind: u64,
     /// Mean local similarity, by the identity encoder's name.
     pub similarity: Vec<Named>,
     /// By α: the mean share of subjects that are not present.
@@ -184,6 +189,8 @@ impl Serialize for Row {
                 map.serialize_entry("local_identification", &Pairs(&named_parts(identification.as_ref())))?;
             }
             map.serialize_entry("looked_through", &local.images)?;
+            map.serialize_entry("undecided", &local.undecided)?;
+            map.serialize_entry("undecided_in_kind", &local.undecided_in_kind)?;
             if let Some(ci) = &local.ci {
                 map.serialize_entry("local_ci", ci)?;
             }
@@ -223,7 +230,7 @@ impl Row {
 impl CellLocal {
     /// The names of [`CellLocal::values`] as CSV has them.
     pub(super) fn columns(&self) -> Vec<String> {
-        let mut columns: Vec<String> = vec!["looked_through".into()];
+        let mut columns: Vec<String> = ["looked_through", "undecided", "undecided_in_kind"].map(str::to_owned).to_vec();
         columns.extend(self.similarity.iter().map(|(encoder, _)| format!("local_{encoder}")));
         columns.extend(self.cscr.iter().map(|(alpha, _)| format!("cscr_{alpha}")));
         columns.extend(self.cscr_kind.iter().map(|(alpha, _)| format!("cscr_kind_{alpha}")));
@@ -244,7 +251,7 @@ impl CellLocal {
 
     /// Every number.
     pub(super) fn values(&self) -> Vec<Option<f64>> {
-        let mut values = vec![Some(self.images as f64)];
+        let mut values = [self.images, self.undecided, self.undecided_in_kind].map(|count| Some(count as f64)).to_vec();
         values.extend(self.similarity.iter().chain(&self.cscr).chain(&self.cscr_kind).map(|(_, value)| *value));
         values.extend(self.beyond_words);
         values.push(self.doubled);

@@ -25,6 +25,15 @@ pub struct Local {
     pub window: usize,
 }
 
+/// What the windows of one image say of a pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    /// Each subject's local similarity; empty where there are no windows.
+    pub locals: Vec<Local>,
+    /// c of each window with each subject, the largest over the subject's references: a row of subjects per window.
+    pub cosines: Vec<f64>,
+}
+
 /// The references of a pool of subjects, centred.
 #[derive(Debug, Clone)]
 pub struct Pool {
@@ -72,34 +81,31 @@ impl Pool {
         Some(Pool { mean, centred, references, subjects: subjects.len() })
     }
 
-    /// Each subject's local similarity over an image's windows, whose vectors, finite, lie in `windows` one after the
-    /// other; nothing of no windows.
-    pub fn local(&self, windows: &[f32]) -> Vec<Local> {
-        if windows.is_empty() {
-            return Vec::new();
-        }
-        let least = Local { similarity: f64::NEG_INFINITY, uncentred: f64::NEG_INFINITY, window: 0 };
-        let mut best = vec![least; self.subjects];
-        self.visit(windows, |window, subject, centred, plain| {
-            let best = &mut best[subject];
-            best.uncentred = best.uncentred.max(plain);
-            // Several references of a subject come in turn, so that an earlier window may come later.
-            if centred > best.similarity || (centred == best.similarity && window < best.window) {
-                (best.similarity, best.window) = (centred, window);
-            }
-        });
-        best
-    }
-
-    /// c of each window with each subject, the largest over the subject's references: a row of subjects per window.
-    pub fn cosines(&self, windows: &[f32]) -> Vec<f64> {
+    /// What an image's windows, whose vectors, finite, lie in `windows` one after the other, say of each subject.
+    pub fn compare(&self, windows: &[f32]) -> Compared {
         let count = windows.len().checked_div(self.mean.len()).unwrap_or(0);
         let mut cosines = vec![f64::NEG_INFINITY; count * self.subjects];
-        self.visit(windows, |window, subject, centred, _| {
+        let mut uncentred = vec![f64::NEG_INFINITY; self.subjects];
+        self.visit(windows, |window, subject, centred, plain| {
             let cosine = &mut cosines[window * self.subjects + subject];
-            *cosine = cosine.max(centred);
+            if centred > *cosine {
+                *cosine = centred;
+            }
+            uncentred[subject] = uncentred[subject].max(plain);
         });
-        cosines
+        if count == 0 {
+            return Compared { locals: Vec::new(), cosines };
+        }
+        let least = Local { similarity: f64::NEG_INFINITY, uncentred: f64::NEG_INFINITY, window: 0 };
+        let mut locals: Vec<Local> = uncentred.into_iter().map(|uncentred| Local { uncentred, ..least }).collect();
+        for (window, row) in cosines.chunks_exact(self.subjects).enumerate() {
+            for (best, cosine) in locals.iter_mut().zip(row) {
+                if *cosine > best.similarity {
+                    (best.similarity, best.window) = (*cosine, window);
+                }
+            }
+        }
+        Compared { locals, cosines }
     }
 
     /// Calls `visit` with each window, a subject, and the centred and the plain cosine with one of its references.
@@ -216,12 +222,11 @@ mod tests {
         // Subjects at (1, 0) and (0, 1): μ = (½, ½), centred (½, −½) and (−½, ½).
         let pool = Pool::new(&[vec![&[1.0, 0.0]], vec![&[0.0, 2.0]]]).unwrap();
         // (0.6, 0.8) − μ = (0.1, 0.3): with (1, −1)/√2 it makes −0.2 / (√0.1 · √2) = −1/√5.
-        let local = pool.local(&[0.6, 0.8, 1.0, 0.0]);
+        let Compared { locals: local, cosines } = pool.compare(&[0.6, 0.8, 1.0, 0.0]);
         assert!(close(local[0].similarity, 1.0) && close(local[0].uncentred, 1.0) && local[0].window == 1, "{local:?}");
         // In float32 0.6 and 0.8 are not quite what they say.
         assert!((local[1].similarity - 0.2_f64.sqrt()).abs() < 1e-6 && (local[1].uncentred - 0.8).abs() < 1e-6);
         assert_eq!(local[1].window, 0);
-        let cosines = pool.cosines(&[0.6, 0.8, 1.0, 0.0]);
         assert!((cosines[0] + 0.2_f64.sqrt()).abs() < 1e-6 && close(cosines[3], -1.0), "{cosines:?}");
     }
 
@@ -236,7 +241,7 @@ mod tests {
         let pool = Pool::new(&[vec![&[1.0, 0.0, 0.0], &[0.0, 1.0, 0.0]], vec![&[0.0, 0.0, 1.0]]]).unwrap();
         // The two references of subject 0 mirror each other, and so do the windows: the same cosine for both, the
         // second reference reaching it in window 0, the first in window 1.
-        let local = pool.local(&[0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        let local = pool.compare(&[0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]).locals;
         assert!(close(local[0].similarity, 1.0));
         assert_eq!(local[0].window, 0);
     }
@@ -244,17 +249,17 @@ mod tests {
     #[test]
     fn what_has_no_direction_gives_0() {
         let alone = Pool::new(&[vec![&[0.3, 0.1, 0.7]]]).unwrap();
-        let local = alone.local(&[0.3, 0.1, 0.7, 1.0, 0.0, 0.0]);
+        let local = alone.compare(&[0.3, 0.1, 0.7, 1.0, 0.0, 0.0]).locals;
         assert_eq!((local[0].similarity, local[0].window), (0.0, 0));
         assert!(close(local[0].uncentred, 1.0));
         // The mean of three equal vectors is theirs but for rounding.
         let vector: &[f32] = &[0.1, 0.7, 0.3, 0.9];
         let alike = Pool::new(&[vec![vector], vec![vector], vec![vector]]).unwrap();
-        assert_eq!(alike.local(vector).iter().map(|l| l.similarity).collect::<Vec<_>>(), [0.0; 3]);
+        assert_eq!(alike.compare(vector).locals.iter().map(|l| l.similarity).collect::<Vec<_>>(), [0.0; 3]);
         let two = Pool::new(&[vec![&[1.0, 0.0]], vec![&[0.0, 1.0]]]).unwrap();
         // At the mean; and nothing at all, whose plain cosine is 0.
-        assert_eq!(two.cosines(&[1.0, 1.0]), [0.0, 0.0]);
-        assert!(two.local(&[0.0, 0.0]).iter().all(|l| close(l.uncentred, 0.0) && l.similarity.is_finite()));
+        assert_eq!(two.compare(&[1.0, 1.0]).cosines, [0.0, 0.0]);
+        assert!(two.compare(&[0.0, 0.0]).locals.iter().all(|l| close(l.uncentred, 0.0) && l.similarity.is_finite()));
     }
 
     #[test]
@@ -262,7 +267,7 @@ mod tests {
         assert!(Pool::new(&[]).is_none());
         assert!(Pool::new(&[vec![&[1.0, 0.0]], vec![]]).is_none());
         assert!(Pool::new(&[vec![&[1.0, 0.0]], vec![&[1.0]]]).is_none());
-        assert_eq!(Pool::new(&[vec![&[1.0, 0.0]]]).unwrap().local(&[]), []);
+        assert_eq!(Pool::new(&[vec![&[1.0, 0.0]]]).unwrap().compare(&[]).locals, []);
     }
 
     /// Random vectors of an odd dimension, in odd numbers: every tile, lane and rest takes part.
@@ -286,7 +291,7 @@ mod tests {
         let mean = pool_mean(&subjects);
         let less = |v: &[f64]| -> Vec<f64> { v.iter().zip(&mean).map(|(x, mean)| x - mean).collect() };
         let flat: Vec<f32> = windows.concat();
-        let (all, cosines) = (pool.local(&flat), pool.cosines(&flat));
+        let Compared { locals: all, cosines } = pool.compare(&flat);
         for (at, references) in subjects.iter().enumerate() {
             let best = |w: &[f32], centred: bool| {
                 let pair = |r: &&[f32]| match centred {
@@ -297,7 +302,7 @@ mod tests {
             };
             for (w, window) in windows.iter().enumerate() {
                 assert!(close(cosines[w * 4 + at], best(window, true)));
-                let alone = pool.local(window)[at];
+                let alone = pool.compare(window).locals[at];
                 assert_eq!(alone.similarity.to_bits(), cosines[w * 4 + at].to_bits());
                 assert!(close(alone.uncentred, best(window, false)));
             }

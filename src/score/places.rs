@@ -32,7 +32,7 @@ impl Places {
     }
 
     /// The place of each of `requested`, of each at most one window, no two in one place, so that the sum of their
-    /// cosines is as large as can be. `cosines` has a row of `pool` subjects per window ([`super::Pool::cosines`]).
+    /// cosines is as large as can be. `cosines` has a row of `pool` subjects per window ([`super::Compared::cosines`]).
     ///
     /// Exact, with cosines rounded to nine decimals; a window of a cosine of 0 or less is nobody's place. Of equal sums the
     /// first in the order of the subjects, then of the windows; a window comes before none.

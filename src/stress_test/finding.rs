@@ -33,6 +33,8 @@ closed_set! {
         Transparent = "transparent",
         /// A subject whose references are nearer to another subject's than to each other.
         Disagreeing = "disagreeing",
+        /// A kind whose subjects the encoder cannot tell apart.
+        Indistinct = "indistinct",
         /// Subjects without a licence.
         Licence = "licence",
         /// A reference that is missing or cannot be read.
@@ -52,7 +54,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn new(check: Check, about: impl Into<String>, finding: impl Into<String>) -> Finding {
+    /// A finding.
+    pub fn new(check: Check, about: impl Into<String>, finding: impl Into<String>) -> Finding {
         Finding { check, about: about.into(), finding: finding.into() }
     }
 }

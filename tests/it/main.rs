@@ -26,6 +26,7 @@ mod hub;
 mod image_files;
 mod ingestion;
 mod interop;
+mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
 mod module_order;
@@ -38,6 +39,7 @@ mod readers;
 mod real_data;
 #[cfg(unix)]
 mod run;
+mod seen;
 mod snapshots;
 mod soundness;
 mod staleness;

@@ -13,7 +13,7 @@ const SIDE: u32 = 64;
 const SUBJECTS: usize = 6;
 
 /// A pattern that no other subject has.
-fn figure(who: usize) -> RgbImage {
+pub(crate) fn figure(who: usize) -> RgbImage {
     RgbImage::from_fn(SIDE, SIDE, |x, y| {
         let stripe = match who % 3 {
             0 => (x / (4 + who as u32)) % 2,
@@ -26,7 +26,7 @@ fn figure(who: usize) -> RgbImage {
 }
 
 /// Four quarters: a figure, or nothing.
-fn scene(quarters: [Option<usize>; 4]) -> RgbImage {
+pub(crate) fn scene(quarters: [Option<usize>; 4]) -> RgbImage {
     let mut canvas = RgbImage::from_pixel(2 * SIDE, 2 * SIDE, Rgb([200, 200, 200]));
     for (at, who) in (0..).zip(quarters) {
         let Some(who) = who else { continue };
@@ -35,14 +35,14 @@ fn scene(quarters: [Option<usize>; 4]) -> RgbImage {
     canvas
 }
 
-struct Lab {
+pub(crate) struct Lab {
     dir: tempfile::TempDir,
 }
 
 impl Lab {
     /// Six subjects, a prompt for every two neighbours, and of each an image by a model that draws them and one by a model
     /// that draws others.
-    fn new() -> Lab {
+    pub(crate) fn new() -> Lab {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let (mut subjects, mut prompts, mut generations) = (String::new(), String::new(), String::new());
@@ -72,32 +72,32 @@ impl Lab {
         lab
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
         command.args(arguments).current_dir(&self.dir).env("MSDATA_DATASET", "data").output().unwrap()
     }
 
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn ingest(&self, more: &[&str]) {
+    pub(crate) fn ingest(&self, more: &[&str]) {
         let files = ["--subjects", "subjects.jsonl", "--prompts", "prompts.jsonl", "--generations", "generations.jsonl"];
         self.ok(&[&["ingest"], &files[..], more].concat());
     }
 
-    fn sql(&self, query: &str) -> String {
+    pub(crate) fn sql(&self, query: &str) -> String {
         self.ok(&["sql", query, "--format", "csv"])
     }
 
     /// Everything that was found in the windows.
-    fn found(&self) -> String {
+    pub fn found(&self) -> String {
         self.sql("SELECT * FROM local_scores ORDER BY model, prompt_id, seed, subject_id")
             + &self.sql("SELECT * FROM subject_places ORDER BY model, prompt_id, seed, ordinal")
     }

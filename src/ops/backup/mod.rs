@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BackedUp {
-    /// Number of parts.
+    /// Parts of vectors, of images and of windows.
     pub parts: u64,
     /// Number of images in the data set's directory.
     pub images: u64,
@@ -50,12 +50,14 @@ impl Dataset {
             let meta = catalog.metadata().map_err(Error::io("read", copy.path()))?;
             whole(copy.path(), archive.file(&format!("{name}/{CATALOG}"), meta.len(), mtime(copy.path()), &mut catalog)?)?;
             archive.directory(&format!("{name}/{EMBEDDINGS}"))?;
-            let parts = self.catalog.parts()?;
-            for part in &parts {
+            let (vectors, windows) = (self.catalog.parts()?, self.catalog.window_parts()?);
+            let files = vectors.iter().map(|part| (self.store.vectors(), part));
+            let files = files.chain(windows.iter().map(|part| (self.store.windows(), part)));
+            for (kind, part) in files {
                 watch.check()?;
-                self.part(&mut archive, name, part)?;
+                copy_part(&mut archive, name, &kind.path(part.id), part)?;
                 done.parts += 1;
-                watch.report("parts", done.parts, Some(parts.len() as u64));
+                watch.report("parts", done.parts, Some((vectors.len() + windows.len()) as u64));
             }
             self.images_of(&mut archive, name, &mut done, watch)?;
             archive.finish()?;
@@ -78,21 +80,6 @@ impl Dataset {
         private(&copy.0.file);
         self.catalog.copy_to(copy.path())?;
         Ok(copy)
-    }
-
-    fn part(&self, archive: &mut Archive<'_>, name: &str, part: &PartRow) -> Result<()> {
-        let path = self.store.path(part.id);
-        let file = File::open(&path).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => Error::Damaged(format!("the part {} is gone", path.display())),
-            _ => Error::io("read", &path)(e),
-        })?;
-        let mut hashed = HashedReader { from: file, hasher: blake3::Hasher::new() };
-        let entry = format!("{name}/{EMBEDDINGS}/{}", path.file_name().unwrap_or_default().to_string_lossy());
-        let copied = archive.file(&entry, part.bytes, mtime(&path), &mut hashed)?;
-        if !copied || *hashed.hasher.finalize().as_bytes() != part.blake3 {
-            return Err(Error::Damaged(format!("{} is not what was written: its checksum differs", path.display())));
-        }
-        Ok(())
     }
 
     fn images_of(&self, archive: &mut Archive<'_>, name: &str, done: &mut BackedUp, watch: &mut Watch<'_>) -> Result<()> {
@@ -122,6 +109,20 @@ impl Dataset {
         }
         Ok(())
     }
+}
+
+fn copy_part(archive: &mut Archive<'_>, name: &str, path: &Path, part: &PartRow) -> Result<()> {
+    let file = File::open(path).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => Error::Damaged(format!("the part {} is gone", path.display())),
+        _ => Error::io("read", path)(e),
+    })?;
+    let mut hashed = HashedReader { from: file, hasher: blake3::Hasher::new() };
+    let entry = format!("{name}/{EMBEDDINGS}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+    let copied = archive.file(&entry, part.bytes, mtime(path), &mut hashed)?;
+    if !copied || *hashed.hasher.finalize().as_bytes() != part.blake3 {
+        return Err(Error::Damaged(format!("{} is not what was written: its checksum differs", path.display())));
+    }
+    Ok(())
 }
 
 /// The copied catalog, and the files that SQLite puts next to it: removed when this is dropped.

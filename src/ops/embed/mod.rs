@@ -1,5 +1,7 @@
 //! Which encoders embed, on what, and in which order.
 
+pub(crate) mod comparison;
+pub(crate) mod kept;
 pub(crate) mod pipeline;
 pub(crate) mod pixels;
 pub(crate) mod windows;
@@ -9,6 +11,7 @@ use crate::dataset::{Dataset, NAMED, commit};
 use crate::encoder::{BUILTIN, Batch, Described, Device, Encoder, Home, Options, Runtime};
 use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Transparency};
+use crate::ops::embed::kept::compare_kept;
 use crate::ops::embed::pipeline::{Embedded, embed};
 use crate::ops::embed::windows::{LookedThrough, WindowChoice, choose, look_through};
 use crate::ops::scan;
@@ -39,6 +42,9 @@ pub struct EmbedOptions {
     pub retry_failed: bool,
     /// Which windows to search for each subject.
     pub windows: WindowChoice,
+    /// How many bytes the windows' vectors may take that are kept, of all encoders together; `None`: as chosen before,
+    /// 4 GB at first.
+    pub keep_windows: Option<u64>,
 }
 
 /// What embedding did.
@@ -50,6 +56,8 @@ pub struct EmbedSummary {
     pub encoders: Vec<(EncoderName, Embedded)>,
     /// Which windows were searched, and what that did, by encoder that searched images.
     pub windows: Vec<(EncoderName, Pattern, LookedThrough)>,
+    /// Images whose kept windows' vectors were removed, because they may take less room than before.
+    pub windows_taken_out: u64,
     /// Number of images and prompts that can be read but that these encoders could not embed, now or in an earlier run.
     pub failed: u64,
     /// The first of those, each with its encoder and its reason.
@@ -206,15 +214,23 @@ impl Dataset {
         if let Some(transparency) = options.transparency {
             changes.set_transparency(transparency)?;
         }
-        changes.commit()?;
+        if let Some(bytes) = options.keep_windows {
+            changes.set_keep_bytes(bytes)?;
+            summary.windows_taken_out = changes.keep_windows_within(bytes)?;
+        }
+        commit(changes, &self.store)?;
         for described in encoders {
             let row = self.catalog.encoders()?.into_iter().find(|row| row.name == described.name);
             if let Some(row) = &row
                 && row.fingerprint == described.fingerprint
                 && self.has_all_by(row, described)?
-                && !self.has_windows_to_look_through(row.id, options.windows)?
             {
-                continue;
+                // No network is needed where the windows' vectors are kept.
+                let compared = self.compare_kept(row, options.windows, watch)?;
+                if !self.has_windows_to_look_through(row.id, options.windows)? {
+                    summary.windows.extend(compared.map(|(pattern, done)| (described.name.clone(), pattern, done)));
+                    continue;
+                }
             }
             let OpenedEncoder { mut encoder, threads, on_gpu, said } = open(described, options, home)?;
             let before = row.as_ref().map_or(Ok(None), |row| self.catalog.window_pattern(row.id))?;
@@ -245,17 +261,21 @@ impl Dataset {
                 }
                 let changes = self.catalog.begin()?;
                 changes.set_window_pattern(row.id, pattern)?;
-                changes.commit()?;
+                commit(changes, &self.store)?;
             }
+            let compared = self.compare_kept(&row, options.windows, watch)?;
             let known = self.catalog.window_pattern(row.id)?;
             let images = self.catalog.count_to_look_through(row.id)?;
+            let mut looked = compared;
             if (images > 0 || self.lacks_dense_references(row.id)?)
                 && let Some(pattern) =
                     choose(options.windows, known, &mut encoder, described.name.as_str(), images, on_gpu, watch)?
             {
+                let compared = looked.map_or(0, |(_, done)| done.compared);
                 let done = look_through(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, pattern, threads, watch)?;
-                summary.windows.push((described.name.clone(), pattern, done));
+                looked = Some((pattern, LookedThrough { compared, ..done }));
             }
+            summary.windows.extend(looked.map(|(pattern, done)| (described.name.clone(), pattern, done)));
             summary.device = Some(said);
         }
         if summary.encoders.iter().any(|(_, done)| done.images > 0) {
@@ -268,6 +288,24 @@ impl Dataset {
             summary.failures.extend(first.iter().map(|line| format!("{}: {line}", plain(described.name.as_str()))));
         }
         Ok(summary)
+    }
+
+    /// Compares the images whose windows are kept anew where the pool has changed; `None` where there were none, or other
+    /// windows are asked for.
+    fn compare_kept(
+        &mut self,
+        row: &EncoderRow,
+        choice: WindowChoice,
+        watch: &mut Watch<'_>,
+    ) -> Result<Option<(Pattern, LookedThrough)>> {
+        let asked = |known: &Pattern| match choice {
+            WindowChoice::Auto => true,
+            WindowChoice::None => false,
+            WindowChoice::Pattern(pattern) => pattern == *known,
+        };
+        let Some(pattern) = self.catalog.window_pattern(row.id)?.filter(asked) else { return Ok(None) };
+        let compared = compare_kept(&mut self.catalog, &self.store, row, pattern, watch)?;
+        Ok((compared > 0).then(|| (pattern, LookedThrough { compared, ..LookedThrough::default() })))
     }
 
     /// Returns whether an encoder has images to search, or is to search other windows than before.
@@ -338,15 +376,15 @@ impl Dataset {
 }
 
 /// An encoder ready to embed.
-struct OpenedEncoder {
-    encoder: Encoder,
+pub(crate) struct OpenedEncoder {
+    pub(crate) encoder: Encoder,
     threads: usize,
     on_gpu: bool,
     /// The device that it runs on, as a sentence.
     said: String,
 }
 
-fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<OpenedEncoder> {
+pub(crate) fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<OpenedEncoder> {
     let runtime = Runtime::load(home, options.library.as_deref())?;
     let choice = runtime.choose(options.device)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

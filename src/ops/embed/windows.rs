@@ -5,18 +5,18 @@
 
 mod dense;
 
-use crate::catalog::{Catalog, EncoderRow, FoundPlace, ImageTask, LocalScore, SubjectPlace, WindowScore};
+use crate::catalog::{Catalog, EncoderRow, ImageTask};
 use crate::embeddings::Store;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Preprocessing, Rgb, Transparency, Window, decode_on};
-use crate::ops::score::Needs;
-use crate::score::{Local, Places, Pool, Reference, most_similar};
+use crate::ops::embed::comparison::Comparison;
+use crate::ops::embed::kept::Keeper;
 use crate::text::{plain, quote};
 use crate::watch::Watch;
 use crate::windows::{DENSE_SIDE, Pattern, Rectangle, windows};
 use half::f16;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -37,6 +37,10 @@ pub struct LookedThrough {
     pub windows: u64,
     /// Images that could not be searched.
     pub failed: u64,
+    /// Of these images, how many windows' vectors found no room.
+    pub not_kept: u64,
+    /// Further images, compared anew by the windows' vectors that were kept.
+    pub compared: u64,
 }
 
 /// Which windows to search, as the user chose.
@@ -129,30 +133,17 @@ pub fn look_through(
     let changes = catalog.begin()?;
     changes.set_window_pattern(row.id, pattern)?;
     changes.commit()?;
-    let needs = Needs::read(catalog, row)?;
     let mut done = LookedThrough::default();
-    let dense = pattern == Pattern::Dense;
-    let (ids, references): (Vec<i64>, Vec<Vec<Vec<f32>>>) = match dense {
-        true => dense::references(catalog, door, row, encoder, &mut done, watch)?.into_iter().unzip(),
-        false => {
-            let vectors = |(id, all): (i64, Vec<Reference>)| (id, all.into_iter().map(|r| r.vector).collect());
-            needs.pool(store)?.into_iter().map(vectors).unzip()
-        }
-    };
+    if pattern == Pattern::Dense {
+        dense::references(catalog, door, row, encoder, &mut done, watch)?;
+    }
     let total = catalog.count_to_look_through(row.id)?;
-    if total == 0 || ids.is_empty() {
+    if total == 0 {
         return Ok(done);
     }
-    let references: Vec<Vec<&[f32]>> = references.iter().map(|all| all.iter().map(Vec::as_slice).collect()).collect();
-    let Some(pool) = Pool::new(&references) else { return Ok(done) };
-    let size = if dense { [DENSE_SIDE; 2] } else { encoder.size() };
-    let reading = WindowReading {
-        door,
-        transparency: encoder.transparency(),
-        preprocessing: encoder.preprocessing().clone(),
-        size,
-        pattern,
-    };
+    let Some(comparison) = Comparison::read(catalog, store, row, pattern)? else { return Ok(done) };
+    let mut keeper = Keeper::of(catalog, row, pattern)?;
+    let reading = WindowReading::by(encoder, door, pattern);
     let (give, take) = channel::<ImageTask>();
     let (deliver, delivered) = channel::<PreparedCrops>();
     let take = Mutex::new(take);
@@ -162,23 +153,25 @@ pub fn look_through(
             scope.spawn(move || prepare(take, reading, &deliver));
         }
         drop(deliver);
-        let place = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        let keeper = &mut keeper;
         let mut run = WindowRun {
             catalog,
+            store,
             row,
-            needs: &needs,
-            pool: &pool,
-            dense,
-            numbers: 3 * size[0] as usize * size[1] as usize,
-            dimension: references[0][0].len(),
-            ids: &ids,
-            place,
+            comparison: &comparison,
+            keeper,
+            dense: pattern == Pattern::Dense,
+            numbers: reading.numbers(),
             waiting: VecDeque::new(),
             done: &mut done,
         };
         let queue = WindowQueue { give, delivered }; // the threads end with the queue
         run.images(encoder, &reading.preprocessing, threads + 1, total, &queue, watch)
     });
+    if matches!(outcome, Ok(()) | Err(Error::Interrupted)) {
+        keeper.flush(catalog, store)?;
+    }
+    done.not_kept = keeper.refused;
     outcome.map(|()| done)
 }
 
@@ -209,13 +202,57 @@ enum WindowRefusal {
 }
 
 /// How files become windows.
-struct WindowReading<'a> {
+pub(crate) struct WindowReading<'a> {
     door: &'a Door,
     transparency: Transparency,
     preprocessing: Preprocessing,
     /// Width and height of the network's input.
     size: [u32; 2],
     pattern: Pattern,
+}
+
+impl<'a> WindowReading<'a> {
+    /// As an encoder takes them.
+    pub(crate) fn by(encoder: &Encoder, door: &'a Door, pattern: Pattern) -> WindowReading<'a> {
+        WindowReading {
+            door,
+            transparency: encoder.transparency(),
+            preprocessing: encoder.preprocessing().clone(),
+            size: if pattern == Pattern::Dense { [DENSE_SIDE; 2] } else { encoder.size() },
+            pattern,
+        }
+    }
+
+    /// Numbers in the network's input of one part.
+    fn numbers(&self) -> usize {
+        3 * self.size[0] as usize * self.size[1] as usize
+    }
+}
+
+/// The windows of one image and their vectors, as an encoder gives them now; `None` where it is not the image that the
+/// catalog knows, or has none.
+pub(crate) fn see(
+    task: &ImageTask,
+    reading: &WindowReading<'_>,
+    encoder: &mut Encoder,
+) -> Result<Option<(Vec<Rectangle>, Vec<f32>)>> {
+    let Ok(Cut { parts, pixels }) = cut(task, reading) else { return Ok(None) };
+    let numbers = reading.numbers();
+    let mut vectors = Vec::new();
+    for some in pixels.chunks(numbers * encoder.batch()) {
+        let mut tensor = vec![0.0; some.len()];
+        some.chunks_exact(numbers).zip(tensor.chunks_exact_mut(numbers)).for_each(|(window, out)| {
+            reading.preprocessing.normalise(window, out);
+        });
+        if reading.pattern == Pattern::Dense {
+            return dense::see(encoder, &tensor, &parts);
+        }
+        for vector in encoder.embed_images(&tensor)? {
+            let Ok(vector) = vector else { return Ok(None) };
+            vectors.extend(unit(&vector));
+        }
+    }
+    Ok(Some((parts, vectors)))
 }
 
 /// Reads, decodes and cuts images until there are no more tasks.
@@ -263,7 +300,7 @@ struct Waiting {
     /// Its windows; of dense ones, until it is through the network, the whole image.
     parts: Vec<Rectangle>,
     /// Unit vectors of the first windows. Those of crops are rounded to float16: they say the same whether they are kept
-    /// or made again.
+    /// or not.
     vectors: Vec<f32>,
     fault: Option<String>,
 }
@@ -271,19 +308,14 @@ struct Waiting {
 /// The main thread's side of a run.
 struct WindowRun<'a> {
     catalog: &'a mut Catalog,
+    store: &'a Store,
     row: &'a EncoderRow,
-    needs: &'a Needs,
-    pool: &'a Pool,
+    comparison: &'a Comparison,
+    keeper: &'a mut Keeper,
     /// Whether windows are means of cells.
     dense: bool,
     /// Numbers in the network's input of one part.
     numbers: usize,
-    /// Numbers in a window's vector.
-    dimension: usize,
-    /// Subject rows of the pool, in its order.
-    ids: &'a [i64],
-    /// The index of each in the pool.
-    place: HashMap<i64, usize>,
     waiting: VecDeque<Waiting>,
     done: &'a mut LookedThrough,
 }
@@ -363,7 +395,7 @@ impl WindowRun<'_> {
         }
         let vectors = encoder.embed_images(batch)?;
         batch.clear();
-        let dimension = self.dimension;
+        let dimension = self.comparison.dimension();
         let mut images = self.waiting.iter_mut().filter(|image| image.vectors.len() < image.parts.len() * dimension).peekable();
         for vector in vectors {
             while images.peek().is_some_and(|image| image.vectors.len() == image.parts.len() * dimension) {
@@ -383,7 +415,7 @@ impl WindowRun<'_> {
 
     /// Commits the images of which all windows have been through the network.
     fn finish(&mut self, watch: &mut Watch<'_>, total: u64) -> Result<()> {
-        while self.waiting.front().is_some_and(|image| image.vectors.len() == image.parts.len() * self.dimension) {
+        while self.waiting.front().is_some_and(|image| image.vectors.len() == image.parts.len() * self.comparison.dimension()) {
             let Some(image) = self.waiting.pop_front() else { break };
             match &image.fault {
                 Some(fault) => self.fail(&image.task, fault)?,
@@ -396,71 +428,16 @@ impl WindowRun<'_> {
 
     fn commit(&mut self, image: &Waiting) -> Result<()> {
         let generations = self.catalog.generations_to_look_through(self.row.id, &image.task.source)?;
-        let said = self.pool.local(&image.vectors);
-        let local = |(subject, local): (&i64, &Local)| LocalScore {
-            subject: *subject,
-            local: local.similarity,
-            uncentred: local.uncentred,
-            window: image.parts[local.window],
-        };
-        let locals: Vec<LocalScore> = self.ids.iter().zip(&said).map(local).collect();
-        let cosines = self.pool.cosines(&image.vectors);
-        let places = Places::new(&image.parts.iter().map(|part| part.to_box()).collect::<Vec<_>>());
-        let found = self.found(image, &cosines, &places);
-        let mut scores = Vec::with_capacity(generations.len());
-        for (generation, prompt) in generations {
-            let places = self.requested(prompt, image, &cosines, &places);
-            scores.push(WindowScore { generation, locals: locals.clone(), places, found: found.clone() });
-        }
+        let scores = self.comparison.scores(&generations, &image.parts, &image.vectors);
         let changes = self.catalog.begin()?;
         for score in &scores {
             changes.put_window_score(self.row.id, score)?;
         }
+        self.keeper.keep(&changes, &image.task.source, &image.parts, &image.vectors)?;
         changes.commit()?;
         self.done.images += 1;
         self.done.windows += image.parts.len() as u64;
-        Ok(())
-    }
-
-    /// Returns the place that each subject of a prompt has to itself. A subject that is not in the pool has none.
-    fn requested(&self, prompt: i64, image: &Waiting, cosines: &[f64], places: &Places) -> Vec<SubjectPlace> {
-        let requested: Vec<(u32, usize)> =
-            (0..).zip(self.needs.requested(prompt)).filter_map(|(ordinal, id)| Some((ordinal, *self.place.get(id)?))).collect();
-        let subjects: Vec<usize> = requested.iter().map(|(_, subject)| *subject).collect();
-        let pool = self.ids.len();
-        let of = |((ordinal, subject), window): (&(u32, usize), Option<usize>)| {
-            let row = &cosines[window? * pool..][..pool];
-            Some(SubjectPlace {
-                ordinal: *ordinal,
-                local: row[*subject],
-                resembles: self.ids[most_similar(row)?],
-                window: image.parts[window?],
-            })
-        };
-        requested.iter().zip(places.assign(cosines, pool, &subjects)).filter_map(of).collect()
-    }
-
-    /// Returns, for each subject, the windows that resemble it most, the best first; a window at the same place as a better
-    /// one is left out.
-    fn found(&self, image: &Waiting, cosines: &[f64], places: &Places) -> Vec<FoundPlace> {
-        let pool = self.ids.len();
-        let mut windows: Vec<(usize, usize, f64)> = cosines
-            .chunks_exact(pool)
-            .enumerate()
-            .filter_map(|(window, row)| most_similar(row).map(|subject| (subject, window, row[subject])))
-            .filter(|(_, _, cosine)| *cosine > 0.0)
-            .collect();
-        windows.sort_by(|a, b| a.0.cmp(&b.0).then(b.2.total_cmp(&a.2)).then(a.1.cmp(&b.1)));
-        let mut taken: Vec<(usize, usize)> = Vec::new();
-        let mut found = Vec::new();
-        for (subject, window, cosine) in windows {
-            if taken.iter().any(|(other, at)| *other == subject && places.one_place(*at, window)) {
-                continue;
-            }
-            taken.push((subject, window));
-            found.push(FoundPlace { subject: self.ids[subject], local: cosine, window: image.parts[window] });
-        }
-        found
+        self.keeper.flush_if_full(self.catalog, self.store)
     }
 
     fn fail(&mut self, task: &ImageTask, reason: &str) -> Result<()> {

@@ -5,7 +5,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
 use crate::plot::{self, Figure, Kind, ModelStyles};
-use crate::report::{Key, Report, ReportOptions, Snapshot, Thresholds};
+use crate::report::{ALPHA, Key, Report, ReportOptions, Snapshot, Thresholds, cscr_by_alpha};
 use crate::score::Confidence;
 
 /// What a figure is drawn from.
@@ -50,7 +50,7 @@ impl FigureOptions {
             confidence: Some(Confidence::default()),
             controls: !by.contains(&Key::SubjectId),
             curve: false,
-            alpha: crate::report::ALPHA,
+            alpha: ALPHA,
         }
     }
 
@@ -81,11 +81,19 @@ impl Dataset {
                 };
                 plot::heat_map(&options.report(snapshot, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS)
             }
+            Kind::Cscr => plot::cscr(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles, ALPHA),
+            Kind::CscrScene => plot::cscr_scene(&options.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, ALPHA),
+            Kind::CscrCurve => plot::cscr_curve(&cscr_curve(snapshot), &styles, ALPHA),
         };
         figure.ok_or_else(|| match kind {
             Kind::Tradeoff => Error::request(
                 "the data set has no CLIP-T: no encoder embedded both the images and the prompts",
                 "embed with a CLIP encoder: `msdata embed --encoder clip-vit-large-patch14`",
+            ),
+            Kind::Cscr | Kind::CscrScene | Kind::CscrCurve => Error::request(
+                "no subject has a verdict on its being present: no image was looked through for each subject, or too few that did \
+                 not ask for it",
+                "`msdata embed --windows full` looks through them; `msdata report` says what is missing",
             ),
             Kind::Radar => Error::request(
                 "a radar needs three measures or more, and the data set has fewer encoders than that",
@@ -94,6 +102,12 @@ impl Dataset {
             _ => Error::request("the data set has no scored generation to draw", "`msdata report` says what is missing"),
         })
     }
+}
+
+/// Calibrated SCR of each model at the levels up to one half, in hundredths: nobody looks further.
+pub(crate) fn cscr_curve(snapshot: &Snapshot) -> Vec<(String, Vec<(f64, f64)>)> {
+    let alphas: Vec<f64> = (1..=50).map(|hundredth| f64::from(hundredth) / 100.0).collect();
+    cscr_by_alpha(snapshot, &alphas)
 }
 
 /// Returns each subject's id with its id and label as figures show them.

@@ -4,13 +4,13 @@ use crate::catalog::{EncoderRow, FileRow, SubjectScoreRow};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::image::{Door, Transparency};
-use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS, subject_labels};
+use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS, cscr_curve, subject_labels};
 use crate::page::{
-    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlace, PagePlaces, PagePrompt, PageSubject,
+    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlaces, PagePrompt, PageSubject, PageWindows,
     PageWritten, Picture,
 };
 use crate::plot::{self, ModelStyles};
-use crate::report::{ALPHA, Key, Snapshot};
+use crate::report::{ALPHA, Key, Report, Seen, Snapshot, auc_in_kind, confusions, seen};
 use crate::vocabulary::ImageStatus;
 use crate::watch::Watch;
 use serde::Serialize;
@@ -35,16 +35,18 @@ impl Dataset {
         let styles = ModelStyles::new(&snapshot.models);
         let by_model = drawn.report(snapshot, &[Key::Model])?;
         let by_count = drawn.report(snapshot, &[Key::Model, Key::SubjectCount])?;
+        let by_scene = drawn.report(snapshot, &[Key::Model, Key::SceneType])?;
         let labels: HashMap<String, String> = subject_labels(snapshot).into_iter().collect();
         let label = |id: &str| labels.get(id).cloned().unwrap_or_else(|| id.to_owned());
         let figures = Figures {
             trend: plot::trend(&by_count, &styles, drawn.middle()),
-            scene: plot::scene(&drawn.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, drawn.middle()),
+            scene: plot::scene(&by_scene, &styles, drawn.middle()),
             curve: plot::curve(&drawn.curve(snapshot)?, &styles, &drawn.thresholds),
             tradeoff: plot::tradeoff(&by_count, &styles),
             radar: plot::radar(&by_model, &styles),
             profile: plot::profile(&by_model, &styles),
             heat_map: plot::heat_map(&drawn.report(snapshot, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS),
+            ..figures_by_windows(&drawn, snapshot, &by_count, &by_scene, &styles)?
         };
         let files = Files { references: self.catalog.reference_files()?, generations: self.catalog.generation_files()? };
         let encoders = self.catalog.encoders()?;
@@ -64,6 +66,7 @@ impl Dataset {
             generations: shown.generations,
             generations_left_out: shown.left_out,
             pictures: shown.pictures.all,
+            windows: PageWindows { notes: by_model.notes.clone(), ..shown.windows },
             by_model,
             by_count,
             figures,
@@ -102,10 +105,7 @@ impl Dataset {
                 clip_t.entry(score.generation).or_insert(value);
             }
         }
-        let places = match snapshot.encoders.iter().find(|(_, name)| *name == *identity) {
-            Some((encoder, _)) => self.places(snapshot, *encoder)?,
-            None => HashMap::new(),
-        };
+        let (mut places, windows) = self.looked_through(snapshot)?;
         let model_places: HashMap<&str, usize> = styles.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
         let place_of = |model: u32| model_places.get(snapshot.models[model as usize].0.as_str()).copied();
         let known: Vec<_> = snapshot.generations.iter().filter(|g| place_of(g.model).is_some()).collect();
@@ -120,34 +120,54 @@ impl Dataset {
                 picture: pictures.add(file),
                 similarities: similarities.remove(&row.id),
                 clip_t: clip_t.get(&row.id).copied(),
-                places: row.size.and_then(|size| {
-                    let subjects = prompts[row.prompt as usize].subjects.len();
-                    places
-                        .get(&row.id)
-                        .map(|places| PagePlaces { size, subjects: (0..subjects).map(|o| places.get(&o).cloned()).collect() })
-                }),
+                places: row.size.and_then(|size| Some(PagePlaces { size, seen: places.remove(&row.id)? })),
             });
         }
         let left_out = known.len() - generations.len();
-        Ok(ShownRows { subjects, prompts, generations, pictures, left_out })
+        Ok(ShownRows { subjects, prompts, generations, pictures, windows, left_out })
     }
 
-    /// Returns the place of each requested subject by generation row and position in the prompt.
-    fn places(&self, snapshot: &Snapshot, encoder: i64) -> Result<HashMap<i64, HashMap<usize, PagePlace>>> {
-        let verdicts = crate::report::verdicts(snapshot, ALPHA);
-        let mut places: HashMap<i64, HashMap<usize, PagePlace>> = HashMap::new();
-        // An image that was searched and in which no subject has a place is known to have none.
-        for generation in verdicts.keys() {
-            places.entry(*generation).or_default();
-        }
-        for (generation, place) in self.catalog.subject_places(encoder)? {
-            let ordinal = place.ordinal as usize;
-            let present = verdicts.get(&generation).and_then(|verdicts| verdicts.get(ordinal).copied().flatten());
-            let place = PagePlace { window: place.window, local: place.local, present };
-            places.entry(generation).or_default().insert(ordinal, place);
-        }
-        Ok(places)
+    /// What the windows of the identity encoder say: of each image, by its generation's row, and of the whole.
+    fn looked_through(&self, snapshot: &Snapshot) -> Result<(HashMap<i64, Seen>, PageWindows)> {
+        let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| name.as_str() == snapshot.identity) else {
+            return Ok((HashMap::new(), PageWindows::default()));
+        };
+        let instrument = self.catalog.instrument_figures(*encoder)?;
+        let Some(local) = &snapshot.local else {
+            return Ok((HashMap::new(), PageWindows { instrument, ..PageWindows::default() }));
+        };
+        let places = self.catalog.subject_places(*encoder)?;
+        let found = self.catalog.found_places(*encoder)?;
+        let windows = PageWindows {
+            pattern: Some(local.pattern),
+            confusions: confusions(snapshot, &places),
+            in_kind: auc_in_kind(snapshot),
+            instrument,
+            notes: Vec::new(),
+        };
+        Ok((seen(snapshot, &places, &found, ALPHA), windows))
     }
+}
+
+/// The figures that need windows; none of them where no image was looked through.
+fn figures_by_windows(
+    drawn: &FigureOptions,
+    snapshot: &Snapshot,
+    by_count: &Report,
+    by_scene: &Report,
+    styles: &ModelStyles,
+) -> Result<Figures> {
+    if snapshot.local.is_none() {
+        return Ok(Figures::default());
+    }
+    let cells = drawn.report(snapshot, &[Key::Model, Key::SubjectCount, Key::SceneType])?;
+    Ok(Figures {
+        cscr: plot::cscr(by_count, styles, ALPHA),
+        cscr_scene: plot::cscr_scene(by_scene, styles, ALPHA),
+        cscr_curve: plot::cscr_curve(&cscr_curve(snapshot), styles, ALPHA),
+        presence: plot::presence_by_cell(&cells, styles),
+        ..Figures::default()
+    })
 }
 
 /// The image files of references, with their subjects' rows, and of generations, by row.
@@ -203,6 +223,7 @@ struct ShownRows {
     prompts: Vec<PagePrompt>,
     generations: Vec<PageGeneration>,
     pictures: Pictures,
+    windows: PageWindows,
     left_out: usize,
 }
 

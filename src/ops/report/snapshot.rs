@@ -122,7 +122,10 @@ impl Dataset {
             local.similarities.extend(scores.iter().map(|(_, value)| *value));
         }
         let found = self.catalog.found_places(*encoder)?;
-        local.found = found.iter().map(|(generation, at)| (*generation, in_pool[&place[&at.subject]], at.local as f32)).collect();
+        local.found = found
+            .iter()
+            .map(|(generation, at)| (*generation, in_pool[&place[&at.subject]], at.local as f32, at.window))
+            .collect();
         Ok((!local.rows.is_empty()).then_some(local))
     }
 }

@@ -1,6 +1,7 @@
 //! Checks every row, file and checksum, and says what is wrong and what to do about it.
 
 pub(crate) mod repair;
+mod windows;
 
 use crate::catalog::{Catalog, CatalogFault, EncoderRow, KnownFile, PartRow, Score, Seal, Which};
 use crate::dataset::Dataset;
@@ -10,6 +11,7 @@ use crate::image::Door;
 use crate::input::{FileState, state_of};
 use crate::ops::embed::pixels;
 use crate::ops::score::{Blocks, Needs, score_block};
+use crate::ops::verify::windows::{verify_window_parts, verify_windows};
 use crate::text::quote;
 use crate::vocabulary::{ImageStatus, Outcome, Probe, Provenance};
 use crate::watch::Watch;
@@ -51,6 +53,8 @@ pub struct Verification {
     pub images: u64,
     /// Number of scores computed again.
     pub scores: u64,
+    /// Images whose windows were embedded again.
+    pub windows: u64,
 }
 
 impl Verification {
@@ -100,8 +104,8 @@ pub fn verify(catalog: &Catalog, store: &Store, door: &Door, depth: Depth, watch
     verify_rows(catalog, depth, &mut found)?;
     let parts = catalog.parts()?;
     verify_parts(catalog, store, &parts, &chance, watch, &mut found)?;
-    let ids: Vec<i64> = parts.iter().map(|p| p.id).collect();
-    for path in store.leftovers(&ids)? {
+    let parts = parts.len() as u64 + verify_window_parts(catalog, store, &chance, watch, &mut found)?;
+    for path in store.leftovers(&catalog.part_ids()?)? {
         found.notes.push(format!(
             "{} is a leftover of an interrupted run, or kept for a reader; the next command that writes removes it",
             path.display()
@@ -116,17 +120,18 @@ pub fn verify(catalog: &Catalog, store: &Store, door: &Door, depth: Depth, watch
     }
     if depth != Depth::Quick {
         verify_scores(catalog, store, &chance, watch, &mut found)?;
+        verify_windows(catalog, store, door, &chance, watch, &mut found)?;
     }
     if depth != Depth::Deep {
         found.unchecked.push(format!(
             "the bytes of {} parts and {} images, and the scores{}: `msdata verify --deep` reads and computes them all again{}",
-            parts.len() as u64 - found.parts,
+            parts - found.parts,
             found.images - read,
             if depth == Depth::Quick { "" } else { " that were not chosen" },
             if depth == Depth::Quick { ", `--sample 5%` some of them" } else { "" },
         ));
     }
-    found.parts = parts.len() as u64;
+    found.parts = parts;
     Ok(found)
 }
 

@@ -4,7 +4,8 @@ use crate::catalog::{Catalog, Seal};
 use crate::dataset::{Dataset, Lock, catalog_of, commit};
 use crate::error::Result;
 use crate::layout::CATALOG;
-use crate::ops::verify::{foreign_rows, is_of_a_part, part_fault, wrong_scores};
+use crate::ops::verify::windows::{layout_of, sample, unlike_kept, unlike_seen, window_part_fault};
+use crate::ops::verify::{Depth, foreign_rows, is_of_a_part, part_fault, wrong_scores};
 use crate::vocabulary::Provenance;
 use crate::watch::Watch;
 use std::path::Path;
@@ -55,8 +56,10 @@ impl Dataset {
         done.extend(changes.drop_contradictions()?.into_iter().map(|what| format!("{CATALOG}: {what}")));
         changes.commit()?;
         self.drop_damaged_parts(options, done, watch)?;
+        self.drop_damaged_windows(done, watch)?;
         self.drop_foreign_texts(options, done)?;
         self.drop_wrong_scores(done, watch)?;
+        self.drop_wrong_windows(done, watch)?;
         let changes = self.catalog.begin()?;
         commit(changes, &self.store)
     }
@@ -85,7 +88,7 @@ impl Dataset {
                 _ => {
                     let vectors = changes.forget_part(part.id)?;
                     changes.commit()?;
-                    self.store.set_aside(part.id)?;
+                    self.store.vectors().set_aside(part.id)?;
                     done.push(format!("{fault}: removed its {vectors} vectors"));
                 }
             }
@@ -128,6 +131,58 @@ impl Dataset {
                 changes.commit()?;
                 done.push(format!("removed {} scores by {}; `msdata score` makes them again", wrong.len(), encoder.name));
             }
+        }
+        Ok(())
+    }
+
+    /// Parts of windows go with nothing but themselves: the scores that they gave stay.
+    fn drop_damaged_windows(&mut self, done: &mut Vec<String>, watch: &mut Watch<'_>) -> Result<()> {
+        let encoders = self.catalog.encoders()?;
+        for part in self.catalog.window_parts()? {
+            watch.check()?;
+            let layout = layout_of(&self.catalog, &encoders, &part)?;
+            let Some(fault) = window_part_fault(&self.catalog, &self.store, &part, layout, true)? else { continue };
+            let changes = self.catalog.begin()?;
+            let images = changes.forget_window_part(part.id)?;
+            changes.commit()?;
+            self.store.windows().set_aside(part.id)?;
+            done.push(format!("{fault}: the windows of {images} images are taken out; their scores stay"));
+        }
+        Ok(())
+    }
+
+    /// Local similarities that are not what kept windows say; and those that images do not bear out, with what was kept
+    /// of them.
+    fn drop_wrong_windows(&mut self, done: &mut Vec<String>, watch: &mut Watch<'_>) -> Result<()> {
+        for encoder in self.catalog.encoders()? {
+            let kept = unlike_kept(&self.catalog, &self.store, &encoder, |_| true, watch);
+            let (after, limit) = sample(Depth::Deep);
+            let seen = unlike_seen(&self.catalog, &self.store, &self.door, &encoder, (&after, limit), watch);
+            let (kept, seen) = match (kept, seen) {
+                (Ok(kept), Ok(seen)) => (kept, seen.unwrap_or_default()),
+                // An imported part that is damaged stays, and so do the scores that were made from it.
+                (Err(e), _) | (_, Err(e)) if is_of_a_part(&e) => continue,
+                (Err(e), _) | (_, Err(e)) => return Err(e),
+            };
+            let mut wrong = kept.generations();
+            wrong.extend(seen.generations());
+            wrong.sort_unstable();
+            wrong.dedup();
+            if wrong.is_empty() {
+                continue;
+            }
+            let changes = self.catalog.begin()?;
+            changes.forget_window_scores(encoder.id, &wrong)?;
+            // Where both are wrong, the scores alone are.
+            for (source, _) in seen.wrong.iter().filter(|(source, _)| kept.wrong.iter().all(|(other, _)| other != source)) {
+                changes.forget_windows(encoder.id, source)?;
+            }
+            changes.commit()?;
+            done.push(format!(
+                "the local similarities of {} generations by {} are taken out; `msdata embed` makes them anew",
+                wrong.len(),
+                encoder.name
+            ));
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ impl WindowRun<'_> {
     pub(super) fn run_dense(&mut self, encoder: &mut Encoder, batch: &mut Vec<f32>) -> Result<()> {
         let cells = encoder.cells(batch, [DENSE_SIDE; 2])?;
         batch.clear();
-        if cells.iter().any(|cells| cells.dimension != self.dimension) {
+        if cells.iter().any(|cells| cells.dimension != self.comparison.dimension()) {
             return Err(Error::Damaged("the references of dense windows have another dimension than the encoder".into()));
         }
         let found: Vec<_> = cells.par_iter().map(windows_of).collect();
@@ -96,7 +96,17 @@ impl WindowRun<'_> {
     }
 }
 
-/// Returns the windows on these cells, and their vectors scaled to length 1, one after another.
+/// The windows of an image that is one part, given as the network takes it, and their vectors.
+pub(super) fn see(encoder: &mut Encoder, tensor: &[f32], parts: &[Rectangle]) -> Result<Option<(Vec<Rectangle>, Vec<f32>)>> {
+    let cells = encoder.cells(tensor, [DENSE_SIDE; 2])?;
+    let ([cells], [whole]) = (&cells[..], parts) else { return Ok(None) };
+    let (windows, vectors) = windows_of(cells);
+    let place = |window| pixels_of(window, [cells.columns, cells.rows], [whole.width, whole.height]);
+    let is_useful = vectors.chunks_exact(cells.dimension).all(useful);
+    Ok(is_useful.then(|| (windows.into_iter().map(place).collect(), vectors)))
+}
+
+/// The windows on these cells, and their vectors brought to length 1, one after another.
 fn windows_of(cells: &Cells) -> (Vec<Rectangle>, Vec<f32>) {
     let windows = cell_windows(cells.columns, cells.rows);
     let mut vectors = Vec::with_capacity(windows.len() * cells.dimension);
