@@ -1,9 +1,9 @@
-//! Files and directories that are there whole or not at all, whatever happens to the process or the power.
+//! Writes files and directories completely or not at all, whatever happens to the process or the power.
 //!
-//! What is being written stands beside its place as `.NAME.0.msdata-tmp`, made anew and held with a lock of the
-//! system for as long as its writer lives. A name that nobody holds is what a killed run left: the next writer of
-//! the same place removes it. Nothing without that mark is ever removed or written over, and what is no regular
-//! file (a device, a pipe, standard output by its name) is written straight.
+//! What is being written is next to its place as `.NAME.0.msdata-tmp`, newly made and held with a system lock
+//! for as long as its writer lives. A name that nobody holds was left by a killed run: the next writer of
+//! the same place removes it. Nothing without that mark is ever removed or overwritten, and what is not a regular
+//! file (a device, a pipe, standard output by its name) is written directly.
 
 mod claim;
 mod target;
@@ -15,18 +15,18 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use target::{WriteTarget, place_of_directory, stream, target};
 
-/// Writes a file whole or not at all; makes its directory.
+/// Writes a file completely or not at all; makes its directory.
 ///
 /// # Errors
-/// The path names a directory, or the system's.
+/// The path names a directory, or the system reports an error.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     write_through(path, |out| out.write_all(bytes).map_err(Error::io("write", path)))
 }
 
-/// As [`write_whole`], for what is not held in memory: `fill` writes it.
+/// Does the same as [`write_whole`] for content that is not in memory: `fill` writes it.
 ///
 /// # Errors
-/// The path names a directory, the system's, or those of `fill`.
+/// The path names a directory, the system reports an error, or `fill` fails.
 pub fn write_through<T>(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
     match target(path)? {
         WriteTarget::Stream => {
@@ -45,7 +45,7 @@ pub fn write_through<T>(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result
     }
 }
 
-/// Whether a file can be written to `path`, as far as can be known before the work that makes it.
+/// Checks that a file can be written to `path`, as far as that can be known before the work that makes it.
 ///
 /// # Errors
 /// It names a directory.
@@ -53,9 +53,9 @@ pub fn check_target(path: &Path) -> Result<()> {
     target(path).map(drop)
 }
 
-/// A file on its way, under a temporary name beside its own. Without its name it is removed again.
+/// A file being written, under a temporary name next to its own. Unless it gets its own name, it is removed again.
 pub struct Temporary {
-    /// To write to.
+    /// The open file to write to.
     pub file: File,
     at: PathBuf,
     place: PathBuf,
@@ -63,40 +63,40 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// Begins the file that is to be `path`, in a directory that is there.
+    /// Begins the file that is to become `path`, in an existing directory.
     ///
     /// # Errors
-    /// The system's.
+    /// The system reports an error.
     pub fn beside(path: &Path) -> Result<Temporary> {
         let make = |at: &Path| OpenOptions::new().write(true).create_new(true).open(at);
         let (at, file) = claim(path, make, |at| fs::remove_file(at), false)?;
         if let Ok(there) = fs::metadata(path) {
-            // What only its owner may read stays so.
+            // A file that only its owner may read stays so.
             let _ = file.set_permissions(there.permissions());
         }
         Ok(Temporary { file, at, place: path.to_owned(), named: false })
     }
 
-    /// Its present, temporary name.
+    /// Returns its current, temporary name.
     pub fn path(&self) -> &Path {
         &self.at
     }
 
-    /// Gives it its name: its bytes on the disk first, then the name, then the directory.
+    /// Gives the file its name: first its bytes are made durable, then the name, then the directory.
     ///
     /// # Errors
-    /// The system's.
+    /// The system reports an error.
     pub fn into_place(self) -> Result<()> {
         let dir = directory_of(&self.place).to_owned();
         self.give_name()?;
         sync_dir(&dir)
     }
 
-    /// As [`Temporary::into_place`] for one of many files of a directory, whose names the caller makes durable
-    /// together with [`sync_dir`]. A file that has its name is whole, whenever that is.
+    /// Does the same as [`Temporary::into_place`] for one of many files in a directory, whose names the caller makes
+    /// durable together with [`sync_dir`]. A file that has its name is always complete.
     ///
     /// # Errors
-    /// The system's.
+    /// The system reports an error.
     pub fn give_name(mut self) -> Result<()> {
         self.file.sync_all().map_err(Error::io("write", &self.place))?;
         fs::rename(&self.at, &self.place).map_err(Error::io("write", &self.place))?;
@@ -114,21 +114,21 @@ impl Drop for Temporary {
     }
 }
 
-/// Gives a finished file its name: its bytes on the disk first, then the name, then the directory.
+/// Gives a finished file its name: first its bytes are made durable, then the name, then the directory.
 ///
 /// # Errors
-/// The system's.
+/// The system reports an error.
 pub fn into_place(temporary: &Path, path: &Path) -> Result<()> {
     File::open(temporary).and_then(|file| file.sync_all()).map_err(Error::io("write", temporary))?;
     fs::rename(temporary, path).map_err(Error::io("rename", temporary))?;
     sync_dir(directory_of(path))
 }
 
-/// Writes a directory whole or not at all: `fill` fills it under another name, beside its own. `dir` must be new
+/// Writes a directory completely or not at all: `fill` fills it under another name, next to its own. `dir` must be new
 /// or empty.
 ///
 /// # Errors
-/// `dir` holds something or another process is writing it, the system's, or those of `fill`.
+/// `dir` is not empty, another process is writing it, the system reports an error, or `fill` fails.
 pub fn write_directory<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let dir = &place_of_directory(dir)?;
     make_directory(directory_of(dir))?;
@@ -152,11 +152,11 @@ pub fn write_directory<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> 
     }
 }
 
-/// Holds a directory that is written piece by piece, for as long as the file returned is open. `None`: the file
-/// system knows no locks.
+/// Locks a directory that is written piece by piece, for as long as the returned file is open. `None`: the file
+/// system has no locks.
 ///
 /// # Errors
-/// Another process holds it, or the system's.
+/// Another process holds it, or the system reports an error.
 pub fn hold_directory(dir: &Path) -> Result<Option<File>> {
     let held = File::open(dir).map_err(Error::io("read", dir))?;
     match held.try_lock() {
@@ -166,10 +166,10 @@ pub fn hold_directory(dir: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Removes what a killed writer left in `dir`; what is held stays. How many there were.
+/// Removes what killed writers left in `dir`, but nothing that is held; returns how many files there were.
 ///
 /// # Errors
-/// The system's.
+/// The system reports an error.
 pub fn sweep(dir: &Path) -> Result<u64> {
     let left = left_over(dir)?;
     for (path, _held) in &left {
@@ -178,10 +178,10 @@ pub fn sweep(dir: &Path) -> Result<u64> {
     Ok(left.len() as u64)
 }
 
-/// Files and directories in `dir` with our mark that nobody holds, each with a lock on it, by name.
+/// Returns the files and directories in `dir` with our mark that nobody holds, each with a lock on it, by name.
 ///
 /// # Errors
-/// The system's.
+/// The system reports an error.
 pub fn left_over(dir: &Path) -> Result<Vec<(PathBuf, File)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
@@ -199,10 +199,10 @@ pub fn left_over(dir: &Path) -> Result<Vec<(PathBuf, File)>> {
     Ok(found)
 }
 
-/// Removes a file or a directory with all that is in it.
+/// Removes a file, or a directory with everything in it.
 ///
 /// # Errors
-/// The system's.
+/// The system reports an error.
 pub fn remove(path: &Path) -> Result<()> {
     let is_dir = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     let removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
@@ -215,7 +215,7 @@ pub fn remove(path: &Path) -> Result<()> {
 /// Makes a directory and those above it, durably.
 ///
 /// # Errors
-/// The system's.
+/// The system reports an error.
 pub fn make_directory(dir: &Path) -> Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -228,7 +228,7 @@ pub fn make_directory(dir: &Path) -> Result<()> {
 /// Makes the names in a directory durable.
 ///
 /// # Errors
-/// The system's.
+/// The system reports an error.
 pub fn sync_dir(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io("write", dir))
 }
@@ -246,14 +246,14 @@ fn sync_tree(dir: &Path) -> Result<()> {
 }
 
 fn not_empty(dir: &Path) -> Error {
-    Error::request(format!("{} is there and not empty", dir.display()), "give a new directory, or remove this one")
+    Error::request(format!("{} exists and is not empty", dir.display()), "give a new directory, or remove this one")
 }
 
 fn busy(dir: &Path) -> Error {
     Error::request(format!("another msdata is writing {}", dir.display()), "wait for it to finish")
 }
 
-/// The directory that holds a path.
+/// Returns the directory that holds a path.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,

@@ -1,5 +1,5 @@
-//! Files and directories that others hand in: nothing but a regular file is opened, nothing is read without a bound,
-//! no walk goes round in circles, and all of it stops when the user asks.
+//! Reads files and directories from outside: only regular files are opened, nothing is read without a bound,
+//! no walk goes round in circles, and everything stops when the user asks.
 
 use crate::error::{Error, Result, io_reason};
 use crate::watch::Stop;
@@ -14,29 +14,29 @@ pub const MAX_JSON: u64 = 64 << 20;
 /// Most names in a tree that is walked.
 const MOST_ENTRIES: usize = 20_000_000;
 
-/// Directories below each other; a path of more cannot be opened anyway.
+/// Most nested directories; a deeper path cannot be opened anyway.
 const DEEPEST: usize = 100;
 
-/// How often a walk goes through the same directory, which links can give many names.
+/// How often a walk may go through the same directory, to which links can give many names.
 const MOST_ALIASES: u32 = 64;
 
-/// Opens a regular file to read. A pipe, a device or a socket is refused and never waited for.
+/// Opens a regular file for reading. A pipe, a device or a socket is refused and never waited for.
 ///
 /// # Errors
-/// The system's; it is a directory, or not a regular file.
+/// The system reports an error; it is a directory, or not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Opening a pipe would wait for its other end; no effect on regular files.
+        // Otherwise opening a pipe would wait for its other end; no effect on regular files.
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
     }
     regular(options.open(path)?)
 }
 
-/// The file, if it is a regular one.
+/// Returns the file if it is a regular one.
 ///
 /// # Errors
 /// It is a directory, or not a regular file.
@@ -52,7 +52,7 @@ pub fn regular(file: File) -> io::Result<File> {
     Ok(file)
 }
 
-/// What a file that is not a regular one is, in words.
+/// Returns what a file that is not a regular one is, in words.
 pub fn kind_of(meta: &Metadata) -> &'static str {
     #[cfg(unix)]
     {
@@ -69,10 +69,10 @@ pub fn kind_of(meta: &Metadata) -> &'static str {
     if meta.is_dir() { "a directory" } else { "something else" }
 }
 
-/// All bytes of a regular file.
+/// Reads all bytes of a regular file.
 ///
 /// # Errors
-/// As [`open`]; it has more than `limit` bytes.
+/// Same as [`open`]; it has more than `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let too_large = || {
@@ -88,10 +88,10 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// A regular file as text.
+/// Reads a regular file as text.
 ///
 /// # Errors
-/// As [`read`]; it is not UTF-8.
+/// Same as [`read`]; it is not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     String::from_utf8(read(path, limit)?).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
 }
@@ -107,16 +107,16 @@ pub struct Stoppable<'w, R> {
 impl<R: Read> Read for Stoppable<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.stop.is_wanted() {
-            // Not of the kind `Interrupted`: readers try that again.
+            // Not of the kind `Interrupted`, after which readers try again.
             return Err(io::Error::other("interrupted"));
         }
         self.inner.read(buffer)
     }
 }
 
-/// The paths below a directory of all files in it, with `/`, in order. Hidden files and what lies in hidden
-/// directories are left out; links are followed, but not back to a directory that holds them. A directory that is
-/// not there holds nothing.
+/// Returns the paths of all files below a directory, with `/`, in order. Hidden files and everything in hidden
+/// directories are left out; links are followed, but not back to a directory that holds them. A directory that does
+/// not exist holds nothing.
 ///
 /// # Errors
 /// A directory cannot be read, a name is not UTF-8, the tree is too deep or too large, or the caller wants to stop.
@@ -139,7 +139,7 @@ pub fn files_below(root: &Path, stop: Stop<'_>) -> Result<Walk> {
         *visit += 1;
         if *visit > MOST_ALIASES || above.len() >= DEEPEST {
             let what = match above.len() >= DEEPEST {
-                true => format!("{} lies more than {DEEPEST} directories deep", dir.display()),
+                true => format!("{} is more than {DEEPEST} directories deep", dir.display()),
                 false => format!("links give {} more than {MOST_ALIASES} names in {}", real.display(), root.display()),
             };
             return Err(Error::request(what, "give the directory with the images itself, or remove the links"));
@@ -169,7 +169,7 @@ pub struct Walk {
     pub circles: Vec<String>,
 }
 
-/// The names of what a directory holds, in order, but for hidden ones; nothing if it is not there.
+/// Returns the names in a directory, in order, without hidden ones; nothing if it does not exist.
 ///
 /// # Errors
 /// It cannot be read, a name is not UTF-8, or the caller wants to stop.
@@ -194,7 +194,7 @@ pub fn names(dir: &Path, stop: Stop<'_>) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// What the file system says of a file.
+/// What the file system says about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileState {
     /// A regular file.
@@ -218,7 +218,7 @@ pub fn state_of(path: &Path) -> FileState {
     }
 }
 
-/// As [`state_of`], of what the file system has said already.
+/// Does the same as [`state_of`], from metadata that the file system has already given.
 pub(crate) fn state(meta: &Metadata) -> FileState {
     if meta.is_dir() {
         return FileState::Unusable("it is a directory".into());

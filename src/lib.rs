@@ -1,17 +1,17 @@
 //! `msdata`: did each requested identity survive? An embedded-database dataset toolkit for
 //! multi-subject text-to-image evaluation.
 //!
-//! Data flows one way, and each module may use only those before it:
+//! Data flows one way, and each module may use only those above it in this table:
 //!
 //! | module | noun | does |
 //! |---|---|---|
-//! | [`text`] | text from outside | makes it safe to print and to name files with |
-//! | [`vocabulary`] | ids, closed sets | holds the words of the contract |
+//! | [`text`] | text from outside | makes it safe to print and to use in file names |
+//! | [`vocabulary`] | ids, closed sets | defines the words that manifests, tables and the catalog use |
 //! | [`problem`] | [`problem::Problem`] | says what is wrong with a row, and where |
 //! | [`error`] | [`Error`] | says what is wrong, and what to do next |
-//! | [`watch`] | [`Watch`] | hears progress and warnings, and the wish to stop |
-//! | [`input`] | files of others | reads them within bounds |
-//! | [`durable`] | files, directories | writes them whole or not at all |
+//! | [`watch`] | [`Watch`] | passes on progress and warnings, and the wish to stop |
+//! | [`input`] | files from outside | reads them within bounds |
+//! | [`durable`] | files, directories | writes them completely or not at all |
 //! | `layout` | names | names the files and folders of a data set |
 //! | [`table`] | rows | writes rows as text, in six formats |
 //! | [`windows`](mod@windows) | [`windows::Rectangle`] | lays windows over an image, to look for subjects in |
@@ -20,15 +20,15 @@
 //! | [`image`] | image files | hashes and decodes them, and makes the tensors that networks take |
 //! | [`generator`] | [`generator::Case`] | writes a generator's inputs; reads its outputs |
 //! | [`encoder`] | [`encoder::Encoder`] | turns images and texts into vectors |
-//! | [`stress_test`] | [`stress_test::StressTest`] | makes prompts of subjects; finds what is wrong with prompts |
-//! | [`catalog`] | [`catalog::Catalog`] | keeps what is there, where its vectors lie and what was scored, in SQLite |
+//! | [`stress_test`] | [`stress_test::StressTest`] | makes prompts from subjects; finds what is wrong with prompts |
+//! | [`catalog`] | [`catalog::Catalog`] | records what is there, where its vectors are and what was scored, in SQLite |
 //! | [`embeddings`] | vectors in Parquet | writes and reads parts; imports and exports vectors |
 //! | [`report`] | [`report::Report`] | turns scores into tables and comparisons |
 //! | [`plot`] | [`plot::Figure`] | turns reports into figures, SVG and PNG |
 //! | [`page`] | [`page::PageData`] | turns reports, figures and images into one HTML page |
 //! | [`dataset`] | [`Dataset`] | makes, opens, locks and queries a data set |
 //! | [`ops`] | options, summaries | does things with a data set: a file or folder for each use case |
-//! | [`demo`] | characters, scenes | goes the whole way on drawn input |
+//! | [`demo`] | characters, scenes | runs the whole tool on drawn images |
 //!
 //! ```no_run
 //! use msdata::{Dataset, IngestOptions, ReportOptions, Watch};

@@ -1,4 +1,4 @@
-//! What is wrong with what a user gave, and where: `FILE:LINE: REASON`.
+//! What is wrong with a user's input, and where: `FILE:LINE: REASON`.
 
 use crate::text::plain;
 use std::fmt;
@@ -10,17 +10,17 @@ use std::sync::Arc;
 pub struct Origin {
     /// The manifest.
     pub file: Arc<Path>,
-    /// Line in the file as it lies there (decompressed), or entry of a list.
+    /// The line in the (decompressed) file, or the entry of a list.
     pub place: Position,
 }
 
 impl Origin {
-    /// A file as a whole.
+    /// Returns the origin of a file as a whole.
     pub fn whole(file: &Path) -> Origin {
         Origin { file: file.into(), place: Position::File }
     }
 
-    /// A row of a Parquet file, from 1.
+    /// Returns the origin of a row of a Parquet file, counted from 1.
     pub fn row(file: &Path, row: u64) -> Origin {
         Origin { file: file.into(), place: Position::Row(row) }
     }
@@ -37,7 +37,7 @@ pub enum Position {
     Entry(u64),
     /// Row of a Parquet file, 1-based.
     Row(u64),
-    /// So many further rows, which are not listed one by one.
+    /// This many further rows, which are not listed.
     Further(u64),
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong with what a user gave, and where. Displays as `FILE:LINE: what is wrong`.
+/// One thing that is wrong with a user's input, and where. Displays as `FILE:LINE: what is wrong`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The row.
@@ -64,13 +64,13 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Further bad rows of a file, counted only.
+    /// Returns a problem that only counts further bad rows of a file.
     pub(crate) fn further(file: Arc<Path>, rows: u64) -> Problem {
         let reason = format!("{rows} more bad rows, not listed");
         Problem { origin: Origin { file, place: Position::Further(rows) }, reason }
     }
 
-    /// How many bad rows it stands for.
+    /// Returns how many bad rows it stands for.
     pub fn rows(&self) -> u64 {
         match self.origin.place {
             Position::Further(rows) => rows,
@@ -85,7 +85,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Problems, one per line.
+/// Returns the problems as text, one per line.
 pub(crate) fn list_problems(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }

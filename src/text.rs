@@ -1,10 +1,10 @@
-//! Text from outside, made safe to print, to compare and to name files with.
+//! Makes text from outside safe to print, to compare and to use in file names.
 
 use std::borrow::Cow;
 use std::path::Path;
 use unicode_normalization::UnicodeNormalization;
 
-/// Text from outside, in quotes, control characters shown instead of sent to the terminal.
+/// Returns text from outside in quotes, with control characters shown instead of sent to the terminal.
 pub fn quote(text: &str) -> String {
     const LONGEST: usize = 120;
     let mut shown: String = text.chars().take(LONGEST).collect();
@@ -14,7 +14,7 @@ pub fn quote(text: &str) -> String {
     format!("`{}`", plain(&shown))
 }
 
-/// Text from outside in one line, with control and direction-changing characters written as `\u{..}`.
+/// Returns text from outside in one line, with control and direction-changing characters written as `\u{..}`.
 ///
 /// Everything that leaves the program as text goes through here, through [`plain_lines`], or, as JSON, through
 /// [`crate::table::json`]: names, paths, reasons, what SQLite or a generator said.
@@ -22,12 +22,12 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     shown(text, is_harmful)
 }
 
-/// The same for text of several lines: line feeds and tabs stay.
+/// Does the same as [`plain`] for text of several lines: line feeds and tabs stay.
 pub fn plain_lines(text: &str) -> Cow<'_, str> {
     shown(text, |c| is_harmful(c) && !matches!(c, '\n' | '\t'))
 }
 
-/// Whether a character does something to a terminal, or to the rest of its line, instead of being shown: control
+/// Returns whether a character affects a terminal, or the rest of its line, instead of being shown: control
 /// characters (C0, DEL, C1), line and paragraph separators, marks, embeddings, overrides and isolates of direction,
 /// interlinear annotation, and tags.
 pub fn is_harmful(c: char) -> bool {
@@ -55,7 +55,7 @@ fn shown(text: &str, escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
         .into()
 }
 
-/// A path as one word of a shell command; what a terminal would obey is written as bash, zsh and ksh take it.
+/// Returns a path as one word of a shell command; control characters are escaped for bash, zsh and ksh.
 pub fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
@@ -76,8 +76,8 @@ pub fn shell_word(path: &Path) -> String {
     word + "'"
 }
 
-/// A file name for any text: ASCII letters, digits, `-`, `_` and dots inside stay; other characters become `_`;
-/// where that changed something, a part of the text's hash keeps it apart from others.
+/// Returns a file name for any text: ASCII letters, digits, `-`, `_` and inner dots stay; other characters become `_`;
+/// if that changed anything, a part of the text's hash keeps the name apart from others.
 pub fn safe_name(text: &str) -> String {
     const LONGEST: usize = 100;
     let kept = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
@@ -92,28 +92,28 @@ pub fn safe_name(text: &str) -> String {
     name
 }
 
-/// A file name for any id: what is legible of it, and a hash that tells it from all others.
+/// Returns a file name for any id: its legible part, and a hash that tells it from all others.
 pub fn file_stem(id: &str) -> String {
     let legible = id.chars().take(40).map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' });
     let hash = blake3::hash(id.as_bytes()).to_hex();
     format!("{}-{}", legible.collect::<String>(), &hash[..12])
 }
 
-/// A text in the form NFC, in which texts that look alike are compared.
+/// Returns a text in Unicode form NFC, in which texts that look alike are compared.
 pub(crate) fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// What is to be said where `given` is not known: a known word that differs in Unicode form only, or a likely slip.
+/// Returns what to say if `given` is not known: a known word that differs only in Unicode form, or a likely typing error.
 pub(crate) fn suggestion<'a>(given: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let form = composed(given);
     if known.clone().any(|k| k != given && k.chars().count() <= 2 * given.chars().count() && composed(k) == form) {
-        return "; there is one that differs in Unicode form only (NFC, NFD): write both the same way".into();
+        return "; there is one that differs only in Unicode form (NFC, NFD): write both the same way".into();
     }
-    nearest(given, known).map_or_else(String::new, |near| format!("; is {} meant?", crate::text::quote(near)))
+    nearest(given, known).map_or_else(String::new, |near| format!("; did you mean {}?", crate::text::quote(near)))
 }
 
-/// The known word most like `given`, if it is a plausible slip of the hand.
+/// Returns the known word most like `given`, if a typing error is plausible.
 pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 100;
     if given.len() > LONGEST {

@@ -1,7 +1,7 @@
-//! The words of the contract: ids as newtypes, closed sets as enums.
+//! The words that manifests, tables and the catalog use: ids as newtypes, closed sets as enums.
 //!
-//! Each closed set holds its names in one place: [`std::fmt::Display`], [`std::str::FromStr`] and
-//! serde all go through the same list, and a test holds the CHECKs of `schema/` to it.
+//! Each closed set has its names in one place: [`std::fmt::Display`], [`std::str::FromStr`] and
+//! serde all use the same list, and a test compares the CHECKs of `schema/` with it.
 
 use crate::text::quote;
 use serde::Serialize;
@@ -23,7 +23,7 @@ impl UnknownWord {
 
 impl fmt::Display for UnknownWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} is none of {}", self.what, quote(&self.given), self.allowed.join(", "))
+        write!(f, "{} {} is not one of {}", self.what, quote(&self.given), self.allowed.join(", "))
     }
 }
 
@@ -39,7 +39,7 @@ macro_rules! closed_set {
             /// Every member, in the order of declaration.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
-            /// The word as manifests, tables and the catalog write it.
+            /// Returns the word as manifests, tables and the catalog write it.
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word),+ }
             }
@@ -69,9 +69,9 @@ macro_rules! closed_set {
 pub(crate) use closed_set;
 
 closed_set! {
-    /// How the subjects of a prompt stand to each other.
+    /// How the subjects of a prompt relate to each other.
     SceneType, "scene_type" {
-        /// Side by side, nothing hidden, nothing touching.
+        /// Subjects are side by side; none is hidden, none touch.
         Neutral = "neutral",
         /// Some subjects partly hide others.
         Occlusion = "occlusion",
@@ -81,7 +81,7 @@ closed_set! {
 }
 
 impl SceneType {
-    /// Reads a scene type as manifests may write it: ASCII case ignored, `no_interaction` = neutral.
+    /// Reads a scene type as manifests may write it: ASCII case is ignored, and `no_interaction` means neutral.
     ///
     /// # Errors
     /// Any other word.
@@ -100,15 +100,15 @@ closed_set! {
 }
 
 closed_set! {
-    /// What is known of an image file.
+    /// What is known about an image file.
     ImageStatus, "status" {
-        /// Registered, not looked at yet (an interrupted run).
+        /// Registered but not read yet (an interrupted run).
         Pending = "pending",
-        /// Read, hashed, a supported format.
+        /// Read and hashed, in a supported format.
         Ok = "ok",
-        /// No such file.
+        /// There is no such file.
         Missing = "missing",
-        /// There, but no image that can be used.
+        /// The file is there, but is not a usable image.
         Unreadable = "unreadable",
         /// Over the limits (100 megapixels, 1 GiB).
         Oversized = "oversized",
@@ -116,14 +116,14 @@ closed_set! {
 }
 
 closed_set! {
-    /// Image formats that are read; told by content, never by extension.
+    /// Image formats that are read; recognized by content, never by extension.
     ImageFormat, "format" {
         Jpeg = "jpeg", Png = "png", WebP = "webp", Gif = "gif", Bmp = "bmp", Tiff = "tiff",
     }
 }
 
 closed_set! {
-    /// What a vector stands for.
+    /// What a vector represents.
     VectorKind, "kind" {
         Reference = "reference", Generation = "generation", Prompt = "prompt", Region = "region",
     }
@@ -139,12 +139,12 @@ closed_set! {
     }
 }
 
-/// What is known of an image file after a look at it.
+/// What is known about an image file after looking at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    /// Size in bytes, where there is a file.
+    /// Size in bytes, if there is a file.
     pub bytes: Option<u64>,
-    /// Time of its last change, nanoseconds since 1970.
+    /// Time of its last change, in nanoseconds since 1970.
     pub mtime_ns: Option<i64>,
     /// BLAKE3 of its bytes, if they could be read.
     pub blake3: Option<[u8; 32]>,
@@ -157,26 +157,26 @@ pub struct Probe {
 pub enum Outcome {
     /// An image in a supported format; its upright size in pixels.
     Image {
-        /// By content.
+        /// The format, by content.
         format: ImageFormat,
         /// Width, orientation applied.
         width: u32,
         /// Height, orientation applied.
         height: u32,
     },
-    /// Not to be used: why, as a status and a sentence.
+    /// Not usable: why, as a status and a sentence.
     Unusable(ImageStatus, String),
 }
 
-/// Longest encoder name, in bytes: it names a directory of an export.
+/// Longest encoder name, in bytes: it names a directory in an export.
 const MAX_ENCODER_NAME: usize = 200;
 
-/// Says why `text` cannot be an id, or nothing.
+/// Returns why `text` cannot be an id, or nothing.
 fn id_fault(text: &str) -> Option<String> {
     if text.is_empty() {
         Some("is empty".into())
     } else if text.contains('\0') {
-        Some("holds a NUL character".into())
+        Some("contains a NUL character".into())
     } else if text.trim() != text {
         Some(format!("{} starts or ends with white space", quote(text)))
     } else {
@@ -206,8 +206,10 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
+            /// Makes an id from text.
+            ///
             /// # Errors
-            /// Says why the text cannot be such an id.
+            /// The text cannot be such an id; says why.
             pub fn new(text: impl Into<String>) -> Result<Self, String> {
                 let text = text.into();
                 match $fault(&text) {
@@ -216,7 +218,7 @@ macro_rules! id {
                 }
             }
 
-            /// The id as written.
+            /// Returns the id as written.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -262,14 +264,14 @@ id! {
     ModelName, id_fault
 }
 id! {
-    /// An encoder; also fit to name a directory.
+    /// An encoder; can also name a directory.
     EncoderName, encoder_fault
 }
 
-/// The control model whose images hold all of a prompt's references.
+/// The control model whose images show all of a prompt's references.
 pub const COMPOSITE: &str = "control:composite";
 
-/// The control model whose images hold one of a prompt's references each; its seed is the subject's place.
+/// The control model whose images show one of a prompt's references each; the seed is the subject's position.
 pub const CROP: &str = "control:crop";
 
 #[cfg(test)]
@@ -281,7 +283,7 @@ mod tests {
         assert_eq!(SceneType::from_manifest("No_Interaction"), Ok(SceneType::Neutral));
         assert_eq!(SceneType::from_manifest("OCCLUSION"), Ok(SceneType::Occlusion));
         assert!(SceneType::from_manifest("").is_err());
-        assert!(SceneType::from_manifest("İnteraction").is_err(), "a dotted capital I is no ASCII case");
+        assert!(SceneType::from_manifest("İnteraction").is_err(), "a dotted capital I is not a case of ASCII");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How a long run speaks to its caller: progress, warnings, and the wish to stop.
+//! How a long run communicates with its caller: progress, warnings, and the wish to stop.
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ pub struct Progress {
     pub stage: &'static str,
     /// Items done.
     pub done: u64,
-    /// Items in all, where known.
+    /// Total number of items, if known.
     pub total: Option<u64>,
 }
 
@@ -35,11 +35,13 @@ pub struct Watch<'w> {
 pub struct Stop<'w>(Option<&'w AtomicBool>);
 
 impl Stop<'_> {
-    /// Whether the caller wants to stop.
+    /// Returns whether the caller wants to stop.
     pub fn is_wanted(self) -> bool {
         self.0.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
+    /// Fails once the caller wants to stop.
+    ///
     /// # Errors
     /// [`Error::Interrupted`], once the caller wants to stop.
     pub fn check(self) -> Result<()> {
@@ -48,7 +50,7 @@ impl Stop<'_> {
 }
 
 impl<'w> Watch<'w> {
-    /// For callers who want to hear nothing and never stop.
+    /// Returns a watch for callers who want to hear nothing and never stop.
     pub fn silent() -> Watch<'w> {
         Watch { progress: Box::new(|_| {}), warning: Box::new(|_| {}), interrupted: None, urgent: None }
     }
@@ -58,7 +60,7 @@ impl<'w> Watch<'w> {
         Watch { progress: Box::new(hear), ..self }
     }
 
-    /// Calls `hear` with each warning, a sentence.
+    /// Calls `hear` with each warning, which is a sentence.
     pub fn on_warning(self, hear: impl FnMut(&str) + 'w) -> Watch<'w> {
         Watch { warning: Box::new(hear), ..self }
     }
@@ -68,29 +70,31 @@ impl<'w> Watch<'w> {
         Watch { interrupted: Some(interrupted), ..self }
     }
 
-    /// Ends at once, once the flag is set, the processes that a run started: they have no time left to end by
+    /// Ends the processes that a run started at once when the flag is set: they have no time left to end by
     /// themselves.
     pub fn hurry(self, urgent: &'w AtomicBool) -> Watch<'w> {
         Watch { urgent: Some(urgent), ..self }
     }
 
-    /// Tells the caller something odd that is no error.
+    /// Tells the caller about something odd that is not an error.
     pub fn warn(&mut self, text: &str) {
         (self.warning)(text);
     }
 
+    /// Fails once the caller wants to stop.
+    ///
     /// # Errors
     /// [`Error::Interrupted`], once the caller wants to stop.
     pub fn check(&self) -> Result<()> {
         self.stop().check()
     }
 
-    /// The wish to stop, to be handed to readers.
+    /// Returns the wish to stop, to hand to readers.
     pub fn stop(&self) -> Stop<'w> {
         Stop(self.interrupted)
     }
 
-    /// Whether the caller wants to stop without waiting for anything.
+    /// Returns whether the caller wants to stop without waiting for anything.
     pub(crate) fn is_urgent(&self) -> bool {
         self.urgent.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }

@@ -1,4 +1,4 @@
-//! What is decided and known of the pixels of the images.
+//! What is chosen and known about the pixels of the images.
 
 use super::{Catalog, Changes, Duplicate, catalog};
 use crate::error::Result;
@@ -16,7 +16,7 @@ pub struct BlankImage {
     pub path: PathBuf,
     /// BLAKE3 of its bytes as last read.
     pub blake3: [u8; 32],
-    /// `None`: nobody has decoded it yet.
+    /// Whether it is blank; `None`: it was never decoded.
     pub blank: Option<bool>,
 }
 
@@ -27,34 +27,34 @@ const WHO: &str = "coalesce(
      JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt WHERE g.image = i.id), full_path(i.path))";
 
 impl Catalog {
-    /// What becomes of transparent pixels in this data set.
+    /// Returns how transparent pixels are treated in this data set.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn transparency(&self) -> Result<Transparency> {
         self.db
             .query_row("SELECT transparency FROM pixel_choice", [], |r| Ok(r.get_ref(0)?.as_str()?.parse().unwrap_or_default()))
-            .map_err(catalog("read what becomes of transparent pixels"))
+            .map_err(catalog("read how transparent pixels are treated"))
     }
 
-    /// How many images are known to be blank, and the first.
+    /// Returns how many images are known to be blank, and the first.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn blank_images(&self) -> Result<Option<Duplicate>> {
         self.images_that("a.blank = 1")
     }
 
-    /// How many images are known to have pixels that are not opaque, and the first.
+    /// Returns how many images are known to have pixels that are not opaque, and the first.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn translucent_images(&self) -> Result<Option<Duplicate>> {
         self.images_that("a.translucent > 0")
     }
 
     fn images_that(&self, are: &str) -> Result<Option<Duplicate>> {
-        // Composites are made of references, which count already.
+        // Composites are made of references, which are already counted.
         let from = format!(
             "FROM appearance a JOIN image i ON i.blake3 = a.content WHERE i.status = 'ok' AND {are} AND NOT EXISTS (
                  SELECT 1 FROM generation g JOIN model m ON m.id = g.model WHERE g.image = i.id AND m.control = 1)"
@@ -66,10 +66,10 @@ impl Catalog {
         Ok(example.map(|example| Duplicate { groups: groups as u64, example }))
     }
 
-    /// Every generation whose image can be used, with whether it is blank, by row.
+    /// Returns every generation whose image can be used, with whether it is blank, by row.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn blank_facts(&self) -> Result<Vec<BlankImage>> {
         self.db
             .prepare_cached(
@@ -86,10 +86,10 @@ impl Catalog {
             .map_err(catalog("look for blank images"))
     }
 
-    /// Rows of the generations that are known to be blank.
+    /// Returns the rows of generations that are known to be blank.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn blank_generations(&self) -> Result<HashSet<i64>> {
         self.db
             .prepare_cached(
@@ -100,10 +100,10 @@ impl Catalog {
             .map_err(catalog("look for blank images"))
     }
 
-    /// Contents that can be used and that nobody has decoded yet, each with a file.
+    /// Returns usable contents that were never decoded, each with a file.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn unseen_contents(&self) -> Result<Vec<([u8; 32], PathBuf)>> {
         self.db
             .prepare_cached(
@@ -114,10 +114,10 @@ impl Catalog {
             .map_err(catalog("look for images that were not decoded"))
     }
 
-    /// What is known of a content's pixels, with a file that had it when last looked at, in order of the content.
+    /// Returns what is known about each content's pixels, with a file that had it when last read, in order of the content.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn appearances(&self) -> Result<Vec<([u8; 32], PathBuf, Appearance)>> {
         self.db
             .prepare_cached(
@@ -134,10 +134,10 @@ impl Catalog {
             .map_err(catalog("read what images look like"))
     }
 
-    /// Whether there are vectors of an encoder, on the stage or in parts.
+    /// Returns whether there are vectors of an encoder, staged or in parts.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn has_vectors(&self, encoder: i64) -> Result<bool> {
         has_vectors(&self.db, encoder)
     }
@@ -155,30 +155,30 @@ fn has_vectors(db: &Connection, encoder: i64) -> Result<bool> {
 }
 
 impl Changes<'_> {
-    /// Whether there are vectors of an encoder, on the stage or in parts.
+    /// Returns whether there are vectors of an encoder, staged or in parts.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn has_vectors(&self, encoder: i64) -> Result<bool> {
         has_vectors(&self.tx, encoder)
     }
 
-    /// Records what becomes of transparent pixels from now on, and forgets what images looked like before.
+    /// Records how transparent pixels are treated from now on, and forgets what images looked like before.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn set_transparency(&self, transparency: Transparency) -> Result<()> {
         self.tx
             .execute("UPDATE pixel_choice SET transparency = ?1 WHERE transparency IS NOT ?1", [transparency.as_str()])
             .and_then(|changed| if changed > 0 { self.tx.execute("DELETE FROM appearance", []) } else { Ok(0) })
             .map(drop)
-            .map_err(catalog("record what becomes of transparent pixels"))
+            .map_err(catalog("record how transparent pixels are treated"))
     }
 
     /// Forgets what images look like.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn forget_appearances(&self) -> Result<()> {
         self.tx.execute("DELETE FROM appearance", []).map(drop).map_err(catalog("forget what images look like"))
     }
@@ -186,7 +186,7 @@ impl Changes<'_> {
     /// Records what the pixels of a content are like.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn record_appearance(&self, content: &[u8; 32], appearance: Appearance) -> Result<()> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO appearance (content, translucent, blank) VALUES (?1, ?2, ?3)")

@@ -1,4 +1,4 @@
-//! The references of dense windows: a vector each, kept with the encoder's windows.
+//! The references of dense windows: one vector each, kept with the encoder's windows.
 
 use super::embedding::ImageTask;
 use super::{Catalog, Changes, catalog};
@@ -12,10 +12,10 @@ const TO_MAKE: &str = "
     WHERE i.status = 'ok' AND NOT EXISTS (SELECT 1 FROM dense_reference d WHERE d.encoder = ?1 AND d.source = i.blake3)";
 
 impl Catalog {
-    /// References that lack a vector for the dense windows of an encoder: the first image of each content, in order.
+    /// Returns the references that lack a vector for the dense windows of an encoder: the first image of each content, in order.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn dense_references_to_make(&self, encoder: i64) -> Result<Vec<ImageTask>> {
         self.db
             .prepare_cached(&format!("SELECT min(i.id), full_path(i.path), i.blake3 {TO_MAKE} GROUP BY i.blake3 ORDER BY 1"))
@@ -28,21 +28,21 @@ impl Catalog {
             .map_err(catalog("read references"))
     }
 
-    /// Whether a reference lacks a vector for the dense windows of an encoder.
+    /// Returns whether a reference lacks a vector for the dense windows of an encoder.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn lacks_dense_references(&self, encoder: i64) -> Result<bool> {
         self.db
             .query_row(&format!("SELECT EXISTS (SELECT 1 {TO_MAKE})"), [encoder], |r| r.get(0))
             .map_err(catalog("read references"))
     }
 
-    /// Subjects by row, each with its references' vectors for the dense windows of an encoder, in their order. A subject
+    /// Returns the subjects by row, each with its references' vectors for the dense windows of an encoder, in order. A subject
     /// with a reference that has no such vector is left out.
     ///
     /// # Errors
-    /// SQLite's; vectors of different lengths.
+    /// SQLite reports an error, or vectors differ in length.
     pub fn dense_pool(&self, encoder: i64) -> Result<Vec<(i64, Vec<Vec<f32>>)>> {
         let act = "read references";
         let mut query = self
@@ -84,7 +84,7 @@ impl Changes<'_> {
     /// Puts in the vector of a reference's content for the dense windows of an encoder.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn put_dense_reference(&self, encoder: i64, source: &[u8; 32], vector: &[f32]) -> Result<()> {
         let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
         self.tx
@@ -94,10 +94,10 @@ impl Changes<'_> {
             .map_err(catalog("put a reference"))
     }
 
-    /// Takes out the vectors of contents that no reference has any more.
+    /// Removes the vectors of contents that no reference has any more.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn forget_unused_dense_references(&self, encoder: i64) -> Result<()> {
         self.tx
             .execute(

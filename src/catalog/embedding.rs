@@ -1,4 +1,4 @@
-//! What is to be embedded, and the stage: vectors that are finished and not yet in a part.
+//! What is to be embedded, and the stage: vectors that are finished but not yet in a part.
 
 use super::vectors::Target;
 use super::{Catalog, Changes, catalog};
@@ -15,7 +15,7 @@ pub struct ImageTask {
     pub image: i64,
     /// Its file.
     pub path: PathBuf,
-    /// BLAKE3 of the bytes that are expected there.
+    /// BLAKE3 of the bytes that are expected in it.
     pub source: [u8; 32],
 }
 
@@ -35,7 +35,7 @@ impl PromptTask {
     }
 }
 
-/// BLAKE3 of a prompt's text: what its vectors are made from.
+/// Returns the BLAKE3 of a prompt's text, from which its vectors are made.
 pub(super) fn text_source(text: &str) -> [u8; 32] {
     *blake3::hash(text.as_bytes()).as_bytes()
 }
@@ -43,7 +43,7 @@ pub(super) fn text_source(text: &str) -> [u8; 32] {
 /// A finished vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StagedVector {
-    /// What for.
+    /// What it is a vector of.
     pub target: Target,
     /// BLAKE3 of the image bytes or the text it was made from.
     pub source: [u8; 32],
@@ -63,8 +63,8 @@ const TO_EMBED: &str = "
     AND NOT EXISTS (SELECT 1 FROM staged_vector s WHERE s.encoder = ?1 AND s.image = i.id AND s.source = i.blake3)
     AND NOT EXISTS (SELECT 1 FROM embedding_failure f WHERE f.encoder = ?1 AND f.image = i.id AND f.source = i.blake3)";
 
-/// Gives every usable image that lacks a fresh vector of encoder ?1 that of the first image of its content which has
-/// one. Each content is looked up once, however many images have it.
+/// Gives every usable image without a fresh vector of encoder ?1 that of the first image with the same content which
+/// has one. Each content is looked up once, however many images have it.
 const SHARE: &str = "INSERT INTO image_vector (encoder, image, part, row, source)
      WITH lacking AS MATERIALIZED (
          SELECT DISTINCT i.blake3 AS content FROM image i INDEXED BY image_usable_by_content
@@ -83,10 +83,10 @@ const SHARE: &str = "INSERT INTO image_vector (encoder, image, part, row, source
      ON CONFLICT DO UPDATE SET part = excluded.part, row = excluded.row, source = excluded.source";
 
 impl Catalog {
-    /// Image contents to embed, in order, after an image, `limit` at most.
+    /// Returns at most `limit` image contents to embed, in order, after an image.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn images_to_embed(&self, encoder: i64, after: i64, limit: usize) -> Result<Vec<ImageTask>> {
         self.db
             .prepare_cached(&format!("SELECT i.id, full_path(i.path), i.blake3 {TO_EMBED} ORDER BY i.id LIMIT ?3"))
@@ -99,10 +99,10 @@ impl Catalog {
             .map_err(catalog("read what is to be embedded"))
     }
 
-    /// The first usable image with a content, if there still is one.
+    /// Returns the first usable image with a content, if there still is one.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn first_of_content(&self, source: &[u8; 32]) -> Result<Option<ImageTask>> {
         self.db
             .prepare_cached(
@@ -118,10 +118,10 @@ impl Catalog {
             .map_err(catalog("read what is to be embedded"))
     }
 
-    /// How many image contents are to be embedded.
+    /// Returns how many image contents are to be embedded.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn count_to_embed(&self, encoder: i64) -> Result<u64> {
         self.db
             .query_row(&format!("SELECT count(*) {TO_EMBED}"), params![encoder, 0], |r| r.get::<_, i64>(0))
@@ -129,10 +129,10 @@ impl Catalog {
             .map_err(catalog("count what is to be embedded"))
     }
 
-    /// Prompts to embed: those without a vector of their text as it is now, in a part or on the stage.
+    /// Returns the prompts to embed: those without a vector of their current text, in a part or staged.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn prompts_to_embed(&self, encoder: i64) -> Result<Vec<PromptTask>> {
         let act = "read what is to be embedded";
         let mut query = self
@@ -152,10 +152,10 @@ impl Catalog {
         Ok(tasks)
     }
 
-    /// How many images and prompts an encoder could not embed, and the first `limit` of them, each as a sentence.
+    /// Returns how many images and prompts an encoder could not embed, and the first `limit` of them, each as a sentence.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn embedding_failures(&self, encoder: &EncoderName, limit: usize) -> Result<(u64, Vec<String>)> {
         let act = "read what could not be embedded";
         let count = self
@@ -182,10 +182,10 @@ impl Catalog {
         Ok((count as u64, first))
     }
 
-    /// Vectors of an encoder on the stage.
+    /// Returns the number of staged vectors of an encoder.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn staged(&self, encoder: i64) -> Result<u64> {
         self.db
             .query_row("SELECT count(*) FROM staged_vector WHERE encoder = ?1", [encoder], |r| r.get::<_, i64>(0))
@@ -195,10 +195,10 @@ impl Catalog {
 }
 
 impl Changes<'_> {
-    /// Puts finished vectors on the stage.
+    /// Stages finished vectors.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn stage(&self, encoder: i64, vectors: &[StagedVector]) -> Result<()> {
         let act = "stage vectors";
         let mut put = self
@@ -222,7 +222,7 @@ impl Changes<'_> {
     /// are dropped.
     ///
     /// # Errors
-    /// SQLite's, or `each`'s.
+    /// SQLite reports an error, or `each` fails.
     pub fn unstage(&self, encoder: i64, mut each: impl FnMut(StagedVector) -> Result<()>) -> Result<()> {
         let act = "take vectors off the stage";
         let mut read = self
@@ -244,10 +244,10 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Gives images whose content already has a vector of an encoder that same vector; how many.
+    /// Gives images whose content already has a vector of an encoder that same vector; returns how many.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn share_vectors(&self, encoder: i64) -> Result<u64> {
         self.tx.prepare_cached(SHARE).and_then(|mut q| q.execute([encoder])).map(|n| n as u64).map_err(catalog("share vectors"))
     }
@@ -255,7 +255,7 @@ impl Changes<'_> {
     /// Records that an image's bytes cannot be used as an image at all, wherever they are.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn record_unusable(&self, source: &[u8; 32], status: ImageStatus, reason: &str) -> Result<()> {
         self.tx
             .prepare_cached("UPDATE image SET status = ?2, reason = ?3 WHERE blake3 = ?1 AND status = 'ok'")
@@ -264,11 +264,11 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Forgets what an image's file held: its bytes are not those that were read. What was made from those no
-    /// longer counts, and the next look reads the file again, whatever its size and time.
+    /// Forgets what an image's file held: its bytes are no longer those that were read. What was made from those no
+    /// longer counts, and the next scan reads the file again, whatever its size and time.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn forget_content(&self, image: i64) -> Result<()> {
         self.tx
             .prepare_cached(
@@ -283,7 +283,7 @@ impl Changes<'_> {
     /// Records that an encoder could not embed an image that can be read.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn record_failure(&self, encoder: i64, image: i64, source: &[u8; 32], reason: &str) -> Result<()> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO embedding_failure (encoder, image, source, reason) VALUES (?1, ?2, ?3, ?4)")
@@ -295,7 +295,7 @@ impl Changes<'_> {
     /// Records that an encoder could not embed a prompt's text.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn record_prompt_failure(&self, encoder: i64, prompt: i64, reason: &str) -> Result<()> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO prompt_failure (encoder, prompt, reason) VALUES (?1, ?2, ?3)")
@@ -304,10 +304,10 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Forgets every failure, so that each is tried again.
+    /// Forgets every failure, so that each image and prompt is tried again.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn forget_failures(&self) -> Result<()> {
         self.tx
             .execute_batch(
@@ -319,10 +319,10 @@ impl Changes<'_> {
             .map_err(catalog("forget failures"))
     }
 
-    /// Takes every vector and score of an encoder out: its model has changed.
+    /// Removes every vector and score of an encoder, because its model has changed.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn clear_encoder(&self, encoder: i64) -> Result<()> {
         for sql in [
             "DELETE FROM image_vector WHERE encoder = ?1",
@@ -334,13 +334,13 @@ impl Changes<'_> {
             "DELETE FROM dense_reference WHERE encoder = ?1",
             "DELETE FROM prompt_failure WHERE encoder = ?1",
         ] {
-            self.tx.execute(sql, [encoder]).map_err(catalog("take vectors out"))?;
+            self.tx.execute(sql, [encoder]).map_err(catalog("remove vectors"))?;
         }
         Ok(())
     }
 }
 
-/// A prompt that is to be embedded; `None` if a vector of its text is there.
+/// Returns a prompt that is to be embedded; `None` if there is a vector of its text.
 fn prompt_task(r: &rusqlite::Row<'_>) -> rusqlite::Result<Option<PromptTask>> {
     let source = text_source(r.get_ref(1)?.as_str()?);
     if [r.get(2)?, r.get::<_, Option<[u8; 32]>>(3)?].contains(&Some(source)) {
@@ -349,7 +349,7 @@ fn prompt_task(r: &rusqlite::Row<'_>) -> rusqlite::Result<Option<PromptTask>> {
     Ok(Some(PromptTask { prompt: r.get(0)?, text: r.get(1)? }))
 }
 
-/// A staged vector, and the hash of what is now where it was made from.
+/// Returns a staged vector, and the hash of what its source holds now.
 fn staged_vector(r: &rusqlite::Row<'_>) -> rusqlite::Result<(StagedVector, Option<[u8; 32]>)> {
     let target = match r.get::<_, Option<i64>>(0)? {
         Some(image) => Target::Image(image),

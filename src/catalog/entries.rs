@@ -1,4 +1,4 @@
-//! Subjects, prompts and generations: put in, compared with what is there.
+//! Puts in subjects, prompts and generations, and compares them with what is there.
 
 use super::{Changes, catalog};
 use crate::error::Result;
@@ -14,17 +14,17 @@ use std::path::Path;
 /// What putting a row into the catalog did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
-    /// It was there, the same.
+    /// It was already there, unchanged.
     Unchanged,
     /// It is new.
     Added,
-    /// The same, its file at another path.
+    /// It is the same, with its file at another path.
     Moved,
-    /// Other content, replaced because the user said so.
+    /// Its content differed and was replaced, because the user said so.
     Replaced,
 }
 
-/// The kinds of entry that have a key of the user's.
+/// The kinds of entry that have a user's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EntryKind {
     /// A subject.
@@ -45,20 +45,20 @@ impl std::fmt::Display for EntryKind {
     }
 }
 
-/// The same key with other content.
+/// A row with a known key but different content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     differences: Vec<(&'static str, String, String)>,
 }
 
 impl Conflict {
-    /// For each file that differs, the path that is known and the one that is given.
+    /// Returns, for each file that differs, the known path and the given one.
     pub fn paths(&self) -> impl Iterator<Item = (&Path, &Path)> {
         let files = self.differences.iter().filter(|(field, ..)| matches!(*field, "image" | "reference"));
         files.map(|(_, known, given)| (Path::new(known), Path::new(given)))
     }
 
-    /// Both sides of every difference: `text is `a` {known} and `b` {given}`.
+    /// Returns both sides of every difference: `text is `a` {known} and `b` {given}`.
     pub fn with_sides(&self, known: &str, given: &str) -> String {
         let sides = |(field, a, b): &(&str, String, String)| format!("{field} is {} {known} and {} {given}", quote(a), quote(b));
         self.differences.iter().map(sides).collect::<Vec<_>>().join(", ")
@@ -70,22 +70,22 @@ impl Conflict {
 pub enum Put {
     /// Done.
     Done(i64, Change),
-    /// Done, as a move: the files differ in their paths, and not, as far as is known, in their content.
+    /// Done, as a move: the files differ in their paths but not, as far as is known, in their content.
     Moved(i64, Conflict),
-    /// The key is there with other content.
+    /// The key is there with different content.
     Conflict(i64, Conflict),
     /// It names a prompt or subject that is not there.
     Unknown(EntryKind, String),
 }
 
-/// Tells the BLAKE3 of a file's bytes, if it can be read: moved files are known by their content.
+/// Returns the BLAKE3 of a file's bytes, if it can be read: moved files are recognized by their content.
 pub type ContentOf<'a> = &'a mut dyn FnMut(&Path) -> Option<[u8; 32]>;
 
 impl Changes<'_> {
-    /// Puts a subject in. With `replace`, other content takes the place of what is there.
+    /// Puts a subject in. With `replace`, differing content replaces what is there.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn put_subject(&self, subject: &Subject, replace: bool, content: ContentOf<'_>) -> Result<Put> {
         let act = "put a subject";
         let known = self
@@ -172,7 +172,7 @@ impl Changes<'_> {
     /// Puts a prompt in; its subjects must be there.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn put_prompt(&self, prompt: &Prompt, replace: bool) -> Result<Put> {
         let act = "put a prompt";
         let mut subjects = Vec::with_capacity(prompt.subjects.len());
@@ -240,7 +240,7 @@ impl Changes<'_> {
     /// Puts a generation in; its prompt must be there.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn put_generation(&self, generation: &Generation, replace: bool, content: ContentOf<'_>) -> Result<Put> {
         let act = "put a generation";
         let Some(prompt) = self.prompt_row(generation.prompt_id.as_str())? else {
@@ -309,19 +309,19 @@ impl Changes<'_> {
         Ok(Put::Done(id, Change::Replaced))
     }
 
-    /// Marks a model as a control; whether there is such a model.
+    /// Marks a model as a control; returns whether there is such a model.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn set_control(&self, model: &ModelName) -> Result<bool> {
         let marked = self.tx.execute("UPDATE model SET control = 1 WHERE name = ?1", [model.as_str()]);
         Ok(marked.map_err(catalog("mark a control"))? > 0)
     }
 
-    /// How many images that models made of a prompt there are; composites are made anew by themselves.
+    /// Returns how many images models have made from a prompt, without composites, which are made again by themselves.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn generations_of(&self, prompt: i64) -> Result<u64> {
         self.tx
             .prepare_cached(
@@ -332,10 +332,10 @@ impl Changes<'_> {
             .map_err(catalog("count generations"))
     }
 
-    /// Every id of the kind, for suggestions. Generations have none of their own.
+    /// Returns every id of the kind, for suggestions. Generations have no ids of their own.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn ids(&self, entry: EntryKind) -> Result<Vec<String>> {
         let sql = match entry {
             EntryKind::Subject => "SELECT subject_id FROM subject ORDER BY subject_id",
@@ -345,10 +345,10 @@ impl Changes<'_> {
         self.tx.prepare(sql).and_then(|mut q| q.query_map([], |r| r.get(0))?.collect()).map_err(catalog("read ids"))
     }
 
-    /// Every prompt: its id and its text.
+    /// Returns the id and the text of every prompt.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn prompt_texts(&self) -> Result<Vec<(String, String)>> {
         self.tx
             .prepare("SELECT prompt_id, text FROM prompt ORDER BY prompt_id")
@@ -356,10 +356,10 @@ impl Changes<'_> {
             .map_err(catalog("read the prompts"))
     }
 
-    /// The highest row id of the kind; rows put in later have higher ones.
+    /// Returns the highest row id of the kind; rows put in later have higher ones.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn last_id(&self, entry: EntryKind) -> Result<i64> {
         let sql = match entry {
             EntryKind::Subject => "SELECT coalesce(max(id), 0) FROM subject",
@@ -385,7 +385,7 @@ impl Changes<'_> {
         self.row("SELECT id FROM model WHERE name = ?1", model.as_str())
     }
 
-    /// Row and image of a generation.
+    /// Returns the row and the image of a generation.
     pub(super) fn generation_row(&self, prompt: i64, model: i64, seed: i64) -> Result<Option<(i64, i64)>> {
         self.tx
             .prepare_cached("SELECT id, image FROM generation WHERE prompt = ?1 AND model = ?2 AND seed = ?3")
@@ -432,7 +432,7 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Gives a subject other references. Those that it keeps, at whatever index, keep their vectors.
+    /// Replaces a subject's references. Those that it keeps, at whatever index, keep their vectors.
     fn replace_references(&self, subject: i64, known: &[KnownImage], given: &[ImagePath], content: ContentOf<'_>) -> Result<()> {
         let act = "replace references";
         let kept = pair(known, given, content);
@@ -481,7 +481,7 @@ impl Changes<'_> {
         Ok(self.tx.last_insert_rowid())
     }
 
-    /// The same bytes elsewhere: vectors and scores stay; size and time are read anew.
+    /// Gives an image another path with the same bytes: vectors and scores stay; size and time are read again.
     fn move_image(&self, id: i64, to: &ImagePath) -> Result<()> {
         let (status, reason) = initial_state(to);
         self.tx
@@ -502,7 +502,7 @@ struct KnownImage {
 }
 
 impl KnownImage {
-    /// The hash of what it holds, if that was ever known or can be found out.
+    /// Returns the hash of its bytes, if that was ever known or can be found out.
     fn content(&self, content: ContentOf<'_>) -> Option<[u8; 32]> {
         self.blake3.or_else(|| match self.status.as_str() {
             "pending" => content(Path::new(&self.path)),
@@ -511,8 +511,8 @@ impl KnownImage {
     }
 }
 
-/// For each given reference the known one that it is: by path, else by content, else at the same index where
-/// nothing was ever read.
+/// Returns, for each given reference, the known one that matches it: by path, else by content, else at the same index
+/// if nothing was ever read there.
 fn pair<'k>(known: &'k [KnownImage], given: &[ImagePath], content: ContentOf<'_>) -> Vec<Option<&'k KnownImage>> {
     let mut left: Vec<Option<&KnownImage>> = known.iter().map(Some).collect();
     let mut take = |fits: &dyn Fn(usize, &KnownImage) -> bool| {
@@ -545,13 +545,13 @@ fn compare(known: &KnownImage, given: &ImagePath, content: ContentOf<'_>) -> Sam
     }
     match (known.content(content), content(&given.path)) {
         (Some(before), Some(now)) if before == now => Sameness::Moved,
-        (None, _) => Sameness::Moved, // nothing was ever read there: there is no other content to lose
+        (None, _) => Sameness::Moved, // nothing was ever read there, so no content is lost
         _ => Sameness::Other,
     }
 }
 
-/// Whether two texts are the same JSON: neither white space nor the order of names nor how a number is written
-/// makes another.
+/// Returns whether two texts are the same JSON: white space, the order of names and how a number is written do not
+/// matter.
 fn same_json(a: Option<&str>, b: Option<&str>) -> bool {
     fn same(a: &Value, b: &Value) -> bool {
         match (a, b) {
@@ -583,7 +583,7 @@ fn initial_state(image: &ImagePath) -> (ImageStatus, Option<&str>) {
     }
 }
 
-/// SQLite keeps text; a path that is no UTF-8 cannot be kept without changing it.
+/// Returns a path as text: SQLite keeps text, and a path that is not UTF-8 cannot be kept without changing it.
 fn text_path(path: &Path) -> rusqlite::Result<&str> {
     path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.to_path_buf()))
 }

@@ -1,4 +1,4 @@
-//! The words of the contract in SQLite's columns: what is not one is damage, and an error.
+//! Reads ids and closed sets from SQLite columns: any other text is damage, and an error.
 
 use crate::vocabulary::{EncoderName, ModelName, PromptId, SceneType, SubjectId, SubjectKind};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};

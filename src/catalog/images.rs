@@ -1,4 +1,4 @@
-//! What is known of the image files.
+//! What is known about the image files.
 
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
@@ -6,14 +6,14 @@ use crate::vocabulary::{ImageStatus, Outcome, Probe};
 use rusqlite::params;
 use std::path::PathBuf;
 
-/// An image row, as much of it as is needed to see whether its file changed.
+/// The part of an image row that shows whether its file has changed.
 #[derive(Debug, Clone)]
 pub struct ImageRow {
-    /// Our id.
+    /// The row's id.
     pub id: i64,
     /// Absolute path.
     pub path: PathBuf,
-    /// As last seen.
+    /// Its state as last read.
     pub status: ImageStatus,
     /// Why it cannot be used.
     pub reason: Option<String>,
@@ -21,22 +21,22 @@ pub struct ImageRow {
     pub bytes: Option<u64>,
     /// Time of change when last read.
     pub mtime_ns: Option<i64>,
-    /// Hash of the bytes last read.
+    /// Hash of the bytes when last read.
     pub blake3: Option<[u8; 32]>,
 }
 
-/// How many image files are in which state.
+/// The number of image files in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Usable.
+    /// Usable images.
     pub ok: u64,
-    /// Not there.
+    /// Missing images.
     pub missing: u64,
-    /// There, but not to be used: unreadable or oversized.
+    /// Images that are there but not usable: unreadable or oversized.
     pub unusable: u64,
 }
 
-/// Images that are the same where they should differ: how many, and an example.
+/// Images that are the same but should differ: how many, and an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate {
     /// How many groups there are.
@@ -45,10 +45,10 @@ pub struct Duplicate {
     pub example: String,
 }
 
-/// A generation or a reference whose bytes are also another's.
+/// A generation or a reference whose bytes another one has too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// Of the bytes.
+    /// Hash of the bytes.
     pub blake3: [u8; 32],
     /// Generation row, if it is one.
     pub generation: Option<i64>,
@@ -57,10 +57,10 @@ pub struct Content {
 }
 
 impl Catalog {
-    /// Image rows with an id above `after`, in order of id, `limit` at most.
+    /// Returns at most `limit` image rows with an id above `after`, in order of id.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn images_after(&self, after: i64, limit: usize) -> Result<Vec<ImageRow>> {
         const SQL: &str =
             "SELECT id, full_path(path), status, reason, bytes, mtime_ns, blake3 FROM image WHERE id > ?1 ORDER BY id LIMIT ?2";
@@ -83,10 +83,10 @@ impl Catalog {
             .map_err(catalog("read images"))
     }
 
-    /// How many images there are.
+    /// Returns how many images there are.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn image_count(&self) -> Result<u64> {
         self.db
             .query_row("SELECT count(*) FROM image", [], |r| r.get::<_, i64>(0))
@@ -94,10 +94,10 @@ impl Catalog {
             .map_err(catalog("count images"))
     }
 
-    /// The images by state.
+    /// Returns the number of images by state.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn tally(&self) -> Result<Tally> {
         self.db
             .query_row(
@@ -115,10 +115,10 @@ impl Catalog {
             .map_err(catalog("count images"))
     }
 
-    /// Up to `limit` images that cannot be used, as `who: path: why`, references first.
+    /// Returns at most `limit` images that cannot be used, as `who: path: why`, references first.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn unusable_images(&self, limit: usize) -> Result<Vec<String>> {
         self.db
             .prepare(
@@ -140,10 +140,10 @@ impl Catalog {
             .map_err(catalog("list images"))
     }
 
-    /// Every image whose bytes stand in the catalog more than once, by content, then references before generations.
+    /// Returns every image whose bytes are in the catalog more than once, by content, then references before generations.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn same_content(&self) -> Result<Vec<Content>> {
         self.db
             .prepare_cached(
@@ -162,11 +162,11 @@ impl Catalog {
             .map_err(catalog("look for duplicates"))
     }
 
-    /// Groups of generations whose path is the same. Controls are copies on purpose: they do not count, here
+    /// Returns groups of generations with the same path. Controls are copies on purpose: they do not count, here
     /// and in the next two.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn shared_files(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
             "SELECT count(*), min(full_path(path) || ' is ' || first || ' and ' || last) FROM (
@@ -177,11 +177,11 @@ impl Catalog {
         )
     }
 
-    /// Groups of references whose path is the same: of two subjects, which then cannot be told apart, or of one, where
+    /// Returns groups of references with the same path: of two subjects, which then cannot be told apart, or of one, where
     /// it counts twice.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn shared_references(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
             "SELECT count(*), min(path || ' is ' || first || ' and ' || last) FROM (
@@ -192,10 +192,10 @@ impl Catalog {
         )
     }
 
-    /// Generations that are, byte for byte, a reference image: a perfect score by copying.
+    /// Returns generations that are, byte for byte, a reference image: a perfect score by copying.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn copied_references(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
             "SELECT count(*), min(m.name || ' ' || p.prompt_id || ' ' || g.seed || ' is the reference image ' || full_path(r.path))
@@ -207,10 +207,10 @@ impl Catalog {
         )
     }
 
-    /// Groups of generations that are other files with the same bytes.
+    /// Returns groups of generations that are different files with the same bytes.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn repeated_generations(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
             "SELECT count(*), min(first || ' and ' || (n - 1) || ' more have the same bytes') FROM (
@@ -229,11 +229,11 @@ impl Catalog {
 }
 
 impl Changes<'_> {
-    /// Records what a look at an image's file found. A file that is gone keeps all that is known of what it held;
-    /// of one that is there nothing is kept: its content may be another, also if it cannot be read.
+    /// Records what was found when an image's file was read. For a missing file, everything known about its content is
+    /// kept; for one that is there, nothing is: its content may be different, even if it cannot be read.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn record_probe(&self, id: i64, probe: &Probe) -> Result<()> {
         let act = "record an image";
         let (status, reason, format, width, height) = match &probe.outcome {

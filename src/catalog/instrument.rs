@@ -28,7 +28,7 @@ impl Catalog {
     /// since.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn instrument_figures(&self, encoder: i64) -> Result<Vec<InstrumentFigure>> {
         self.db
             .prepare_cached(
@@ -55,7 +55,7 @@ impl Catalog {
     /// side in pixels with how many windows have it, smallest first.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn sides_of_places(&self, encoder: i64) -> Result<Vec<(u32, u64)>> {
         self.db
             .prepare_cached(
@@ -72,7 +72,7 @@ impl Changes<'_> {
     /// Keeps the figures of an encoder in the place of those before.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn keep_instrument_figures(&self, encoder: i64, figures: &[InstrumentFigure]) -> Result<()> {
         let act = "keep an instrument check";
         self.tx.execute("DELETE FROM instrument_check WHERE encoder = ?1", [encoder]).map_err(catalog(act))?;

@@ -30,7 +30,7 @@ impl Catalog {
     /// How many bytes the windows' vectors that are kept may take.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn keep_bytes(&self) -> Result<u64> {
         self.db
             .query_row("SELECT keep_bytes FROM window_choice", [], |r| r.get::<_, i64>(0))
@@ -41,7 +41,7 @@ impl Catalog {
     /// How many bytes they take, those on their way into a part with them.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn kept_bytes(&self) -> Result<u64> {
         self.db
             .query_row(
@@ -57,7 +57,7 @@ impl Catalog {
     /// Every registered part of windows, in order.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn window_parts(&self) -> Result<Vec<PartRow>> {
         self.db
             .prepare_cached("SELECT id, encoder, rows, bytes, blake3 FROM window_part ORDER BY id")
@@ -80,7 +80,7 @@ impl Catalog {
     /// Every registered part by its id.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn part_ids(&self) -> Result<PartIds> {
         let ids = |parts: Vec<PartRow>| parts.into_iter().map(|part| part.id).collect();
         Ok(PartIds { vectors: ids(self.parts()?), windows: ids(self.window_parts()?) })
@@ -89,7 +89,7 @@ impl Catalog {
     /// How many images' windows of an encoder are on their way into a part.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn staged_windows(&self, encoder: i64) -> Result<u64> {
         self.db
             .query_row("SELECT count(*) FROM staged_window_vector WHERE encoder = ?1", [encoder], |r| r.get::<_, i64>(0))
@@ -100,7 +100,7 @@ impl Catalog {
     /// How many images there are whose windows are kept and not compared with the pool as it is.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn count_to_compare(&self, encoder: i64) -> Result<u64> {
         self.db
             .query_row(&format!("SELECT count(*) {TO_COMPARE}"), [encoder], |r| r.get::<_, i64>(0))
@@ -111,7 +111,7 @@ impl Catalog {
     /// These images, in the order in which their windows lie, after a place, `limit` at most.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn windows_to_compare(&self, encoder: i64, after: VectorPlace, limit: usize) -> Result<Vec<KeptPlace>> {
         self.db
             .prepare_cached(&format!(
@@ -124,7 +124,7 @@ impl Catalog {
     /// The images whose windows lie in a part, by row.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn windows_in(&self, part: i64) -> Result<Vec<KeptPlace>> {
         self.db
             .prepare_cached("SELECT source, part, row FROM window_vector WHERE part = ?1 ORDER BY row")
@@ -137,7 +137,7 @@ impl Changes<'_> {
     /// Says how many bytes kept windows may take.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn set_keep_bytes(&self, bytes: u64) -> Result<()> {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.tx
@@ -150,7 +150,7 @@ impl Changes<'_> {
     /// are unused then: see [`Changes::drop_unused_parts`].
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn keep_windows_within(&self, bytes: u64) -> Result<u64> {
         let act = "take kept windows out";
         let number = |sql: &str| self.tx.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| n as u64).map_err(catalog(act));
@@ -178,7 +178,7 @@ impl Changes<'_> {
     /// Puts an image's windows on their way into a part, as bytes.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn stage_windows(&self, encoder: i64, source: &[u8; 32], squares: &[u8], vectors: &[u8]) -> Result<()> {
         self.tx
             .prepare_cached(
@@ -193,7 +193,7 @@ impl Changes<'_> {
     /// the source, so that what lies in a part does not depend on who came first.
     ///
     /// # Errors
-    /// SQLite's, or `each`'s.
+    /// SQLite reports an error, or `each` fails.
     pub fn unstage_windows(&self, encoder: i64, mut each: impl FnMut(&[u8; 32], &[u8], &[u8]) -> Result<()>) -> Result<()> {
         let act = "take windows off the stage";
         let mut read = self
@@ -211,7 +211,7 @@ impl Changes<'_> {
     /// The number the next part of windows will have; numbers are never used twice.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn next_window_part(&self) -> Result<i64> {
         self.tx
             .query_row("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'window_part'), 0) + 1", [], |r| r.get(0))
@@ -221,7 +221,7 @@ impl Changes<'_> {
     /// Registers a part of windows whose file is already safe on disk, and the images in it, each with its row.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn put_window_part(&self, part: &PartRow, images: &[([u8; 32], u32)]) -> Result<()> {
         let act = "register a part of windows";
         self.tx
@@ -243,7 +243,7 @@ impl Changes<'_> {
     /// Takes out a part of windows and what lies in it; of how many images. The scores that it gave stay.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn forget_window_part(&self, part: i64) -> Result<u64> {
         let images = self.execute("DELETE FROM window_vector WHERE part = ?1", part)?;
         self.execute("DELETE FROM window_part WHERE id = ?1", part)?;
@@ -253,7 +253,7 @@ impl Changes<'_> {
     /// Takes out what was kept of an image's windows, wherever it is.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn forget_windows(&self, encoder: i64, source: &[u8; 32]) -> Result<()> {
         for table in ["window_vector", "staged_window_vector"] {
             self.tx

@@ -1,34 +1,34 @@
-//! The catalog: one SQLite file that knows what is there, where its vectors lie, and what was scored.
+//! The catalog: one SQLite file that records what is there, where its vectors are, and what was scored.
 //!
 //! | module | noun |
 //! |---|---|
 //! | `schema` | making and upgrading the file |
 //! | `embedding` | what is to be embedded, and the stage |
-//! | `entries` | subjects, prompts, generations: put in, compared with what is there |
-//! | `removal` | the same: taken out |
+//! | `entries` | subjects, prompts, generations: putting them in, comparing them with what is there |
+//! | `removal` | subjects, prompts, generations: removing them |
 //! | `roots` | the trees that images may lie in |
-//! | `images` | what is known of the image files |
-//! | `appearance` | what is decided and known of their pixels |
-//! | `paths` | absolute or relative: how their paths are kept |
-//! | `vectors` | encoders, parts, and where each vector lies |
+//! | `images` | what is known about the image files |
+//! | `appearance` | what is chosen and known about their pixels |
+//! | `paths` | how their paths are kept: absolute or relative |
+//! | `vectors` | encoders, parts, and where each vector is |
 //! | `scores` | what is to be scored, and the scores |
 //! | `snapshot` | what a report and an export read |
-//! | `results` | what a digest and a backup read beside them |
+//! | `results` | what a digest and a backup read besides that |
 //! | `windows` | local similarities |
 //! | `kept` | windows' vectors that are kept |
 //! | `dense` | the references of dense windows |
 //! | `instrument` | whether an encoder tells the pool's subjects apart |
 //! | `queue` | the jobs of a generator |
-//! | `seeds` | the seeds that are asked of every prompt |
+//! | `seeds` | the seeds for every prompt |
 //! | `sql` | the user's own queries |
 //! | `soundness` | what is wrong with the rows, each with what to do |
-//! | `repair` | what can be taken out and made anew |
+//! | `repair` | removing what can be made again |
 //! | `room` | room on the disk for the index of the log |
-//! | `seal` | the digest of the rows that nothing else could vouch for |
+//! | `seal` | the digest of the rows that nothing else can vouch for |
 //!
-//! Promises: the file is in WAL mode with `synchronous=FULL`, so a committed transaction survives a
+//! Guarantees: the file is in WAL mode with `synchronous=FULL`, so a committed transaction survives a
 //! power cut; one process writes (the data set holds the lock), any number read; foreign keys are
-//! enforced. No other module of the library speaks to SQLite.
+//! enforced. No other module of the library uses SQLite.
 
 mod appearance;
 mod dense;
@@ -100,17 +100,17 @@ pub struct Changes<'c> {
 }
 
 impl Catalog {
-    /// Makes a new catalog at `path`, which must not exist, with paths kept by `rule`. It is one file, whole and on
-    /// the disk, that may be given another name.
+    /// Makes a new catalog at `path`, which must not exist, with paths kept by `rule`. It is a single file, complete and on
+    /// the disk, that may be renamed.
     ///
     /// # Errors
-    /// The file cannot be written; what is left of it is of no use.
+    /// The file cannot be written; what is left of it is useless.
     pub fn create(path: &Path, rule: PathRule) -> Result<()> {
         let act = "create the catalog";
         let mut db = Connection::open(path).map_err(catalog(act))?;
         configure_to_read(&db)?;
-        // Through the rollback journal, each failure is that of a statement. In WAL mode the pages would come into
-        // the file when the connection closes, and SQLite does not say when that fails.
+        // With the rollback journal, each failure is that of a statement. In WAL mode the pages would get into
+        // the file when the connection closes, and SQLite does not report it when that fails.
         db.pragma_update(None, "synchronous", "full").map_err(catalog(act))?;
         schema::create(&mut db, rule)?;
         seal::seal(&db).map_err(catalog(act))?;
@@ -124,18 +124,18 @@ impl Catalog {
         }
     }
 
-    /// Opens the catalog at `path` to read.
+    /// Opens the catalog at `path` for reading.
     ///
     /// # Errors
-    /// It is no catalog, a newer one, or cannot be read.
+    /// It is not a catalog, is a newer one, or cannot be read.
     pub fn open_to_read(path: &Path) -> Result<Catalog> {
         Self::read(path, false)
     }
 
-    /// As [`Catalog::open_to_read`], for one who holds the data set's lock.
+    /// Does the same as [`Catalog::open_to_read`] for a caller that holds the data set's lock.
     ///
     /// # Errors
-    /// The same.
+    /// Same as [`Catalog::open_to_read`].
     pub fn open_to_read_alone(path: &Path) -> Result<Catalog> {
         Self::read(path, true)
     }
@@ -148,8 +148,8 @@ impl Catalog {
             None => Connection::open_with_flags(path, flags).map_err(catalog(act))?,
         };
         if let Err(e) = db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
-            // In WAL mode even a reader writes, beside the file. Where nobody can write, nobody changes the
-            // file either, and it can be read as it is; unless a writer's log still holds a part of it.
+            // In WAL mode even a reader writes, next to the file. Where nobody can write, nobody changes the
+            // file either, and it can be read as it is, unless a writer's log still holds a part of it.
             match e.sqlite_error_code() {
                 Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) if !has_log(path) => {
                     let flags = flags | OpenFlags::SQLITE_OPEN_URI;
@@ -168,15 +168,15 @@ impl Catalog {
         Ok(Catalog { db, seal: Sealing::default() })
     }
 
-    /// Opens the catalog at `path` to write, and brings it to the newest schema version.
+    /// Opens the catalog at `path` for writing, and upgrades it to the newest schema version.
     ///
     /// # Errors
-    /// As [`Catalog::open_to_read`].
+    /// Same as [`Catalog::open_to_read`].
     pub fn open_to_write(path: &Path) -> Result<Catalog> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         room::check(path)?;
         let mut db = Connection::open_with_flags(path, flags).map_err(catalog("open the catalog"))?;
-        schema::version(&db, path)?; // before anything is set in a file that may be another's
+        schema::version(&db, path)?; // before anything is set in a file that may not be ours
         configure(&db)?;
         schema::upgrade(&mut db, path)?;
         paths::install(&db, path)?;
@@ -208,7 +208,7 @@ impl Changes<'_> {
     }
 }
 
-/// Whether a log of changes lies beside the catalog.
+/// Returns whether there is a log of changes next to the catalog.
 fn has_log(path: &Path) -> bool {
     has_content(&beside(path, "-wal"))
 }
@@ -217,20 +217,20 @@ fn has_content(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0)
 }
 
-/// The file that SQLite keeps beside a catalog: `-wal`, `-shm` or `-journal`.
+/// Returns the path of a file that SQLite keeps next to a catalog: `-wal`, `-shm` or `-journal`.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// The log of a catalog that is gone, if there is one. SQLite would take its changes into whatever catalog comes
-/// into that place.
+/// Returns the log of a catalog that is gone, if there is one. SQLite would take its changes into whatever catalog is
+/// put in that place.
 pub(crate) fn orphaned_log(path: &Path) -> Option<PathBuf> {
     ["-wal", "-journal"].map(|suffix| beside(path, suffix)).into_iter().find(|file| has_content(file))
 }
 
-/// Changes that a killed writer left in the log, in a place where nobody can take them into the catalog.
+/// Returns the error for changes that a killed writer left in the log, in a place that cannot be written to.
 fn unread_log(path: &Path) -> Error {
     let dir = path.parent().unwrap_or(Path::new("."));
     Error::request(
@@ -239,13 +239,13 @@ fn unread_log(path: &Path) -> Error {
             path.display()
         ),
         format!(
-            "copy the whole data set to a place that can be written to, the log with it, and use it there: `cp -r {} COPY && msdata -d COPY verify`",
+            "copy the whole data set, including the log, to a place that can be written to, and use it there: `cp -r {} COPY && msdata -d COPY verify`",
             shell_word(dir)
         ),
     )
 }
 
-/// The address of a file that SQLite may take for unchanging.
+/// Returns the address of a file that SQLite may take to be unchanging.
 fn immutable(path: &Path) -> String {
     let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     format!("file:{escaped}?immutable=1")
@@ -254,7 +254,7 @@ fn immutable(path: &Path) -> String {
 fn configure_to_read(db: &Connection) -> Result<()> {
     let act = "configure the catalog";
     db.busy_timeout(BUSY_TIMEOUT).map_err(catalog(act))?;
-    // Otherwise SQLite plans a statement anew for each value that is bound: half of an unchanged ingest.
+    // Otherwise SQLite plans a statement again for each bound value, which is half the time of an unchanged ingest.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(catalog(act))?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(())
@@ -270,13 +270,13 @@ fn configure(db: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// WAL mode: SQLite answers with the mode it is in then, which is another where the file system cannot do it.
+/// Turns WAL mode on. SQLite answers with the mode that it is in then, which differs if the file system cannot do it.
 fn use_log(db: &Connection) -> Result<()> {
     let act = "configure the catalog";
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |r| r.get(0)).map_err(catalog(act))?;
     if mode != "wal" {
         return Err(Error::request(
-            "the catalog cannot be written through a log (WAL) in this place",
+            "the catalog cannot be written with a log (WAL) in this place",
             "keep the data set on a local file system",
         ));
     }
@@ -297,7 +297,7 @@ fn catalog(action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
         if matches!(e.sqlite_error_code(), Some(ErrorCode::SystemIoFailure)) {
             return Error::request(
                 format!("catalog: cannot {action}: {e}"),
-                "the disk is full or failing, or files may not grow that far (`ulimit -f`): put that right and run the same command again",
+                "the disk is full or failing, or files may not grow that large (`ulimit -f`): fix that and run the same command again",
             );
         }
         Error::Catalog { action, source: Box::new(e) }
@@ -305,7 +305,7 @@ fn catalog(action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
 }
 
 impl Drop for Catalog {
-    /// A writer that ends seals what it leaves. Where that fails (a full disk) the catalog stays unsealed, and the
+    /// Seals what a writer leaves when it ends. If that fails (a full disk), the catalog stays unsealed, and the
     /// next writer seals it.
     fn drop(&mut self) {
         self.seal.close(&self.db);

@@ -1,6 +1,6 @@
-//! How the paths of images are kept: absolute, or relative to the data set's directory. The one place that turns
-//! one into the other: the SQL functions `full_path` and `kept_path`, which every statement that reads or writes
-//! `image.path` uses.
+//! How the paths of images are kept: absolute, or relative to the data set's directory. Only the SQL functions
+//! `full_path` and `kept_path` convert one into the other; every statement that reads or writes `image.path` uses
+//! them.
 
 use super::{Catalog, Changes, catalog};
 use crate::error::{Error, Result};
@@ -11,9 +11,9 @@ use std::path::{Component, Path, PathBuf};
 /// How a catalog keeps the paths of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathRule {
-    /// From the root of the file system.
+    /// Paths from the root of the file system.
     Absolute,
-    /// From the data set's directory.
+    /// Paths from the data set's directory.
     Relative,
 }
 
@@ -22,31 +22,31 @@ pub enum PathRule {
 pub struct PlacedImage {
     /// Image row.
     pub id: i64,
-    /// Where it lies by the catalog, absolute.
+    /// Its absolute path in the catalog.
     pub path: PathBuf,
     /// Size when last read.
     pub bytes: Option<u64>,
     /// Time of change when last read.
     pub mtime_ns: Option<i64>,
-    /// Hash of the bytes last read.
+    /// Hash of the bytes when last read.
     pub blake3: Option<[u8; 32]>,
-    /// Whether it was there when last looked at.
+    /// Whether it was there when last read.
     pub there: bool,
 }
 
 impl Catalog {
-    /// How it keeps paths.
+    /// Returns how the catalog keeps paths.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn path_rule(&self) -> Result<PathRule> {
         rule(&self.db)
     }
 
-    /// A path as the catalog keeps it, and as its views show it.
+    /// Returns a path as the catalog keeps it and its views show it.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn kept_path(&self, path: &str) -> Result<String> {
         self.db
             .prepare_cached("SELECT kept_path(?1)")
@@ -54,10 +54,10 @@ impl Catalog {
             .map_err(catalog("write a path"))
     }
 
-    /// Every image, by row, with its absolute path.
+    /// Returns every image, by row, with its absolute path.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn placed_images(&self) -> Result<Vec<PlacedImage>> {
         self.db
             .prepare("SELECT id, full_path(path), bytes, mtime_ns, blake3, status IN ('ok', 'pending') FROM image ORDER BY id")
@@ -79,10 +79,10 @@ impl Catalog {
 }
 
 impl Changes<'_> {
-    /// Gives an image another path, and nothing else: what is known of its file stays.
+    /// Gives an image another path, and changes nothing else: what is known about its file stays.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn relocate(&self, image: i64, path: &str) -> Result<()> {
         self.tx
             .prepare_cached("UPDATE image SET path = kept_path(?2) WHERE id = ?1")
@@ -92,7 +92,7 @@ impl Changes<'_> {
     }
 }
 
-/// Notes the rule in a new catalog.
+/// Records the rule in a new catalog.
 pub fn set_rule(db: &Connection, rule: PathRule) -> rusqlite::Result<()> {
     match rule {
         PathRule::Absolute => Ok(()),
@@ -129,7 +129,7 @@ fn of_text(context: &Context<'_>, turn: impl FnOnce(&Path) -> PathBuf) -> rusqli
     Ok(Some(text.to_owned()))
 }
 
-/// The absolute path of one that is kept.
+/// Returns the absolute path of a kept path.
 fn full(base: &Path, path: &Path) -> PathBuf {
     if path.is_absolute() {
         return path.to_owned();
@@ -137,7 +137,7 @@ fn full(base: &Path, path: &Path) -> PathBuf {
     let mut out = base.to_owned();
     for part in path.components() {
         match part {
-            // The base has no links, so that its parent is what its name says.
+            // The base has no links, so its parent is what its name says.
             Component::ParentDir => drop(out.pop()),
             Component::Normal(name) => out.push(name),
             _ => {}
@@ -146,7 +146,7 @@ fn full(base: &Path, path: &Path) -> PathBuf {
     out
 }
 
-/// The path from `base` to an absolute one; the absolute one where there is none.
+/// Returns the path from `base` to an absolute path, or the absolute path if there is none.
 fn kept(base: &Path, rule: PathRule, path: &Path) -> PathBuf {
     if rule == PathRule::Absolute || !path.is_absolute() {
         return path.to_owned();

@@ -1,4 +1,4 @@
-//! The queue of a generator: one job for each image that it is to make.
+//! The queue of a generator: one job for each image to make.
 
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
@@ -6,20 +6,20 @@ use crate::vocabulary::{ModelName, PromptId, closed_set};
 use rusqlite::params;
 
 closed_set! {
-    /// What became of a job.
+    /// The state of a job.
     JobState, "state" {
-        /// To be made.
+        /// The image is still to be made.
         Pending = "pending",
-        /// Being made, or the run that made it was killed.
+        /// The image is being made, or the run that made it was killed.
         Running = "running",
         /// Its image is in the catalog.
         Done = "done",
-        /// It was tried as often as the run allowed.
+        /// It failed as often as the run allowed.
         Failed = "failed",
     }
 }
 
-/// A job that is to be done.
+/// A job that is still to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRow {
     /// Its row.
@@ -28,29 +28,29 @@ pub struct JobRow {
     pub prompt_id: PromptId,
     /// The seed.
     pub seed: i64,
-    /// How often it was tried, by all runs.
+    /// How often all runs have tried it.
     pub attempts: u32,
 }
 
 /// How an attempt at a job began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobStart<'a> {
-    /// The command, as one would type it.
+    /// The command, as it would be typed.
     pub command: &'a str,
-    /// When, UTC, RFC 3339.
+    /// The time, UTC, RFC 3339.
     pub started: &'a str,
-    /// Where.
+    /// The machine.
     pub host: &'a str,
-    /// The file with what it prints.
+    /// The file with its output.
     pub log: &'a str,
 }
 
-/// How it ended.
+/// How an attempt at a job ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobEnd<'a> {
-    /// What the job is now.
+    /// The job's new state.
     pub state: JobState,
-    /// How long it took.
+    /// How many seconds it took.
     pub seconds: f64,
     /// The exit status, if it exited.
     pub status: Option<i32>,
@@ -58,22 +58,22 @@ pub struct JobEnd<'a> {
     pub tail: Option<&'a str>,
 }
 
-/// A model's jobs by state.
+/// The number of a model's jobs in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JobTally {
-    /// Not made yet.
+    /// Jobs not done yet.
     pub open: u64,
-    /// Made.
+    /// Jobs done.
     pub done: u64,
-    /// Given up.
+    /// Jobs given up.
     pub failed: u64,
 }
 
 impl Catalog {
-    /// A model's jobs that are to be done, for these seeds, by prompt and seed.
+    /// Returns a model's jobs that are still to be done, for these seeds, by prompt and seed.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn open_jobs(&self, model: &ModelName, seeds: &[i64]) -> Result<Vec<JobRow>> {
         let act = "read the queue";
         let mut query = self
@@ -90,10 +90,10 @@ impl Catalog {
         Ok(rows.into_iter().filter(|job| seeds.contains(&job.seed)).collect())
     }
 
-    /// A model's jobs by state.
+    /// The number of a model's jobs in each state.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn job_tally(&self, model: &ModelName) -> Result<JobTally> {
         let sql = "SELECT count(*) FILTER (WHERE state IN ('pending', 'running')), count(*) FILTER (WHERE state = 'done'),
                           count(*) FILTER (WHERE state = 'failed')
@@ -110,11 +110,11 @@ impl Catalog {
 }
 
 impl Changes<'_> {
-    /// Makes a model's queue: a job for every prompt and each of these seeds. Those whose image is in the catalog
-    /// are done; all others are to be done, also what failed or was being made when an earlier run was killed.
+    /// Makes a model's queue: a job for every prompt and each of these seeds. Jobs whose image is in the catalog
+    /// are done; all others are to be done, even if they failed or were running when an earlier run was killed.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn plan_jobs(&self, model: &ModelName, seeds: &[i64]) -> Result<()> {
         let act = catalog("make the queue");
         let model = self.model_row(model)?;
@@ -140,10 +140,10 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// An attempt begins.
+    /// Records that an attempt begins.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn start_job(&self, id: i64, start: &JobStart<'_>) -> Result<()> {
         self.tx
             .prepare_cached(
@@ -156,10 +156,10 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// An attempt ended.
+    /// Records that an attempt ended.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn end_job(&self, id: i64, end: &JobEnd<'_>) -> Result<()> {
         self.tx
             .prepare_cached("UPDATE job SET state = ?2, seconds = ?3, status = ?4, tail = ?5 WHERE id = ?1")

@@ -1,11 +1,11 @@
-//! Subjects, prompts and generations: taken out, with their scores and vectors, and nothing else.
+//! Removes subjects, prompts and generations, with their scores and vectors, and nothing else.
 
 use super::{Changes, catalog};
 use crate::error::{Error, Result};
 use crate::text::quote;
 use crate::vocabulary::{CROP, ModelName, PromptId, SubjectId};
 
-/// What was taken out.
+/// What was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Removed {
     /// Subjects removed.
@@ -21,10 +21,10 @@ pub struct Removed {
 }
 
 impl Changes<'_> {
-    /// Takes a subject out. It must be in no prompt.
+    /// Removes a subject, which must not be in any prompt.
     ///
     /// # Errors
-    /// It is not there, or prompts still name it.
+    /// There is no such subject, or prompts still name it.
     pub fn remove_subject(&self, subject: &SubjectId) -> Result<Removed> {
         let id = self.subject_row(subject.as_str())?.ok_or_else(|| absent("subject", subject.as_str()))?;
         let prompts: i64 = self
@@ -34,7 +34,7 @@ impl Changes<'_> {
         if prompts > 0 {
             return Err(Error::request(
                 format!("subject {} is in {prompts} prompts", quote(subject.as_str())),
-                "a prompt without one of its subjects would be another prompt: remove those prompts first (`msdata remove --prompt P`)",
+                "a prompt without one of its subjects would be a different prompt: remove those prompts first (`msdata remove --prompt P`)",
             ));
         }
         self.execute("DELETE FROM reference_image WHERE subject = ?1", id)?;
@@ -42,10 +42,10 @@ impl Changes<'_> {
         Ok(Removed { subjects: 1, ..Removed::default() })
     }
 
-    /// Takes a prompt and its generations out.
+    /// Removes a prompt and its generations.
     ///
     /// # Errors
-    /// It is not there.
+    /// There is no such row.
     pub fn remove_prompt(&self, prompt: &PromptId) -> Result<Removed> {
         let id = self.prompt_row(prompt.as_str())?.ok_or_else(|| absent("prompt", prompt.as_str()))?;
         let generations = self.execute("DELETE FROM generation WHERE prompt = ?1", id)?;
@@ -54,7 +54,7 @@ impl Changes<'_> {
         Ok(Removed { prompts: 1, generations, ..Removed::default() })
     }
 
-    /// Takes a model out: its generations, its queue, and whether it is a control.
+    /// Removes a model: its generations, its queue, and whether it is a control.
     ///
     /// # Errors
     /// There is no such model.
@@ -70,10 +70,10 @@ impl Changes<'_> {
         Ok(Removed { generations, jobs, control, ..Removed::default() })
     }
 
-    /// Takes one generation out. A model without any keeps its queue, and that it is a control.
+    /// Removes one generation. A model without any keeps its queue and its mark as a control.
     ///
     /// # Errors
-    /// It is not there.
+    /// There is no such row.
     pub fn remove_generation(&self, model: &ModelName, prompt: &PromptId, seed: i64) -> Result<Removed> {
         let key = format!("{model},{prompt},{seed}");
         let row = match (self.known_model(model)?, self.prompt_row(prompt.as_str())?) {
@@ -86,7 +86,7 @@ impl Changes<'_> {
         Ok(Removed { generations: 1, ..Removed::default() })
     }
 
-    /// Forgets models about which nothing is left to know.
+    /// Forgets models about which nothing is left.
     fn drop_idle_models(&self) -> Result<()> {
         const SQL: &str = "DELETE FROM model WHERE control = 0
             AND NOT EXISTS (SELECT 1 FROM generation g WHERE g.model = model.id)
@@ -95,14 +95,14 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Takes out crops of subjects that their prompts no longer have.
+    /// Removes crops of subjects that their prompts no longer have.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn drop_surplus_crops(&self) -> Result<()> {
         const SQL: &str = "DELETE FROM generation WHERE model = (SELECT id FROM model WHERE name = ?1)
             AND seed >= (SELECT count(*) FROM prompt_subject ps WHERE ps.prompt = generation.prompt)";
-        self.tx.execute(SQL, [CROP]).map_err(catalog("take crops out"))?;
+        self.tx.execute(SQL, [CROP]).map_err(catalog("remove crops"))?;
         Ok(())
     }
 }
@@ -115,6 +115,6 @@ fn absent(what: &str, key: &str) -> Error {
     };
     Error::request(
         format!("there is no {what} {}", quote(key)),
-        format!("`msdata sql 'SELECT * FROM {view}'` lists what there is"),
+        format!("`msdata sql 'SELECT * FROM {view}'` lists what is there"),
     )
 }

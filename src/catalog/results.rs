@@ -1,4 +1,4 @@
-//! What a digest and a backup read, beside the facts of reports.
+//! What a digest and a backup read besides what reports read.
 
 use super::{Catalog, catalog};
 use crate::error::Result;
@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 impl Catalog {
-    /// The regions of generations that have some, JSON, by generation row.
+    /// Returns the regions of generations that have any, as JSON, by generation row.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn regions(&self) -> Result<HashMap<i64, String>> {
         self.db
             .prepare("SELECT id, regions FROM generation WHERE regions IS NOT NULL")

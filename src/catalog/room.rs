@@ -1,8 +1,8 @@
-//! Room on the disk for the index of the log, `catalog.sqlite-shm`.
+//! Makes sure that the disk has room for the index of the log, `catalog.sqlite-shm`.
 //!
-//! Everybody who opens a catalog needs that index, a reader too, and SQLite maps it into memory. It grows the file by
-//! writing one byte a page; where blocks are smaller than pages (a small ext4), the rest of the page is a hole that is
-//! filled when it is touched, and a disk that is full then ends the process with SIGBUS. So room is looked for first.
+//! Every process that opens a catalog needs that index, even a reader, and SQLite maps it into memory. It grows the file
+//! by writing one byte per page; where blocks are smaller than pages (a small ext4), the rest of the page is a hole that
+//! is filled when it is touched, and a full disk then ends the process with SIGBUS. So room is checked first.
 
 use super::{beside, catalog, has_log};
 use crate::error::{Error, Result};
@@ -11,19 +11,19 @@ use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// Bytes of an index for a short log, with as much again for the file system's own notes.
+/// Bytes of an index for a short log, plus as much again for the file system's own data.
 const INDEX: u64 = 64 << 10;
-/// Bytes of log that one piece of the index is for: 4096 pages of 4096 bytes.
+/// Bytes of log that one piece of the index covers: 4096 pages of 4096 bytes.
 const LOG_OF_INDEX: u64 = 16 << 20;
 
-/// Whether the disk may be too full for the index. Told by Unix alone.
+/// Returns whether the disk may be too full for the index. Known only on Unix.
 #[cfg(unix)]
 fn is_tight(path: &Path) -> bool {
     use rustix::fs::{StatVfsMountFlags, statvfs};
     let log = fs::metadata(beside(path, "-wal")).map_or(0, |meta| meta.len());
     let needed = INDEX * (1 + log / LOG_OF_INDEX);
     let room = statvfs(directory(path));
-    // A place that is only read is always full; some file systems do not count.
+    // A read-only place is always full; some file systems do not count.
     room.is_ok_and(|s| !s.f_flag.contains(StatVfsMountFlags::RDONLY) && s.f_blocks > 0 && s.f_bavail * s.f_frsize < needed)
 }
 
@@ -32,7 +32,7 @@ fn is_tight(_: &Path) -> bool {
     false
 }
 
-/// Refuses to write where the index has no room.
+/// Refuses to write if there is no room for the index.
 ///
 /// # Errors
 /// The disk is full.
@@ -43,8 +43,8 @@ pub(super) fn check(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A connection to a copy of the catalog among the system's temporary files, for reading where the index has no room;
-/// `None`: there is room, or a writer is at work, who has made the index. `alone`: the caller holds the data set's lock.
+/// Opens a copy of the catalog among the system's temporary files, for reading if there is no room for the index.
+/// `None`: there is room, or a running writer has made the index. `alone`: the caller holds the data set's lock.
 ///
 /// # Errors
 /// The copy cannot be written or read.
@@ -52,14 +52,14 @@ pub(super) fn open_copy(path: &Path, flags: OpenFlags, alone: bool) -> Result<Op
     if !is_tight(path) {
         return Ok(None);
     }
-    // Held until the copy is made, so that no writer comes in between.
+    // Held until the copy is made, so that no writer gets in between.
     let lock = File::open(directory(path).join(LOCK));
     if !alone && !lock.as_ref().is_ok_and(|lock| lock.try_lock().is_ok()) {
         return Ok(None);
     }
     let dir = temporary_directory()?;
     let opened = copied(path, &dir, flags);
-    // What is open stays readable, and nothing is left behind, however this process ends.
+    // Open files stay readable, and nothing is left behind, however this process ends.
     let removed = fs::remove_dir_all(&dir).map_err(Error::io("remove", &dir));
     opened.and_then(|db| removed.map(|()| Some(db)))
 }

@@ -1,14 +1,14 @@
-//! The only trees that image files under them may lie in.
+//! The only trees that image files may lie in.
 
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
 use std::path::{Path, PathBuf};
 
 impl Catalog {
-    /// Every root that was ever given.
+    /// Returns every root that was ever given.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn roots(&self) -> Result<Vec<PathBuf>> {
         self.db
             .prepare("SELECT path FROM root ORDER BY path")
@@ -21,7 +21,7 @@ impl Changes<'_> {
     /// Remembers a root, whose links are resolved.
     ///
     /// # Errors
-    /// SQLite's; its path is not UTF-8.
+    /// SQLite reports an error, or the path is not UTF-8.
     pub fn put_root(&self, root: &Path) -> Result<()> {
         let path = root.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(root.to_path_buf()));
         path.and_then(|path| self.tx.execute("INSERT OR IGNORE INTO root (path) VALUES (?1)", [path]))

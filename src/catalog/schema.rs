@@ -1,4 +1,4 @@
-//! Making a catalog, knowing one, bringing an older one up to date.
+//! Makes a catalog, recognizes one, and upgrades an older one.
 
 use super::catalog;
 use super::paths::{PathRule, set_rule};
@@ -8,10 +8,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
-/// "msdt": tells our files from other SQLite databases.
+/// "msdt": distinguishes our files from other SQLite databases.
 const APPLICATION_ID: i64 = 0x6d73_6474;
 
-/// Version `n + 1` is version `n` plus step `n`; a new catalog takes them all. A step, once released,
+/// The steps: version `n + 1` is version `n` plus step `n`; a new catalog takes them all. A released step
 /// is never edited.
 const STEPS: &[&str] = &[
     concat!(include_str!("../../schema/catalog.sql"), include_str!("../../schema/views.sql")),
@@ -31,13 +31,13 @@ pub fn create(db: &mut Connection, rule: PathRule) -> Result<()> {
     migrate(db, 0, rule)
 }
 
-/// Readers take any version they know; only a writer upgrades.
+/// Checks that a reader can read this version; only a writer upgrades.
 pub fn check_to_read(db: &Connection, path: &Path) -> Result<()> {
     let found = version(db, path)?;
     if found < NEWEST {
         return Err(Error::request(
             format!("{} has the older schema version {found}", path.display()),
-            "any command that writes brings it up to date, such as `msdata score`",
+            "any command that writes upgrades it, such as `msdata score`",
         ));
     }
     Ok(())
@@ -50,7 +50,7 @@ pub fn upgrade(db: &mut Connection, path: &Path) -> Result<()> {
     }
 }
 
-/// The schema version, of a catalog that this program knows.
+/// Returns the schema version of a catalog, if this program knows it.
 pub fn version(db: &Connection, path: &Path) -> Result<i64> {
     let read = |pragma: &str| db.pragma_query_value(None, pragma, |r| r.get::<_, i64>(0));
     let foreign = |e: rusqlite::Error| match e.sqlite_error_code() {
@@ -73,7 +73,7 @@ fn migrate(db: &mut Connection, from: i64, rule: PathRule) -> Result<()> {
     for step in &STEPS[from as usize..] {
         tx.execute_batch(step).map_err(catalog(act))?;
     }
-    // The rows are others now: whoever writes next seals them.
+    // The rows have changed: the next writer seals them.
     if from > 0 {
         tx.execute("UPDATE seal SET digest = NULL", []).map_err(catalog(act))?;
     }
@@ -98,7 +98,7 @@ impl SchemaObject {
         (&self.kind, &self.name, &self.table, &self.sql) == (&other.kind, &other.name, &other.table, &other.sql)
     }
 
-    /// Whether it is what became of `other` when some of its bytes changed.
+    /// Returns whether it is what `other` became when some of its bytes changed.
     fn was(&self, other: &SchemaObject) -> bool {
         const ALIKE: f64 = 0.8;
         match (&self.sql, &other.sql) {
@@ -109,7 +109,7 @@ impl SchemaObject {
 }
 
 fn objects(db: &Connection) -> rusqlite::Result<Vec<SchemaObject>> {
-    // Text that is no UTF-8 any more must still be comparable.
+    // Text that is no longer UTF-8 must still be comparable.
     let text = |r: &rusqlite::Row<'_>, column| -> rusqlite::Result<Option<String>> {
         Ok(match r.get_ref(column)? {
             ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
@@ -162,7 +162,8 @@ fn differences(db: &Connection) -> rusqlite::Result<Differences> {
     Ok(Differences { wrong, others: found })
 }
 
-/// Tables, indices, views and triggers that are not as this program makes them; and views and triggers of others.
+/// Returns tables, indices, views and triggers that are not as this program makes them; and views and triggers of
+/// others.
 pub fn faults(db: &Connection) -> Result<(Vec<String>, Vec<String>)> {
     let found = differences(db).map_err(catalog("compare the schema"))?;
     let wrong = found.wrong.iter().map(|(object, row)| {
@@ -170,17 +171,17 @@ pub fn faults(db: &Connection) -> Result<(Vec<String>, Vec<String>)> {
         format!("the {} {} {is}", object.kind, object.name)
     });
     let others =
-        found.others.iter().map(|object| format!("the {} {} is not of msdata", plain(&object.kind), plain(&object.name)));
+        found.others.iter().map(|object| format!("the {} {} was not made by msdata", plain(&object.kind), plain(&object.name)));
     Ok((wrong.collect(), others.collect()))
 }
 
-/// Gives each object of the schema the text that it must have, also where SQLite cannot read what is there; what
+/// Gives each object of the schema the text that it must have, even if SQLite cannot read what is there; returns what
 /// was done. Rows of tables are not touched.
 pub fn rebuild(path: &Path) -> Result<Vec<String>> {
     let act = "rebuild the schema";
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).map_err(catalog(act))?;
-    // Without it, a text that SQLite cannot read stops everything.
+    // Without this, a text that SQLite cannot read stops everything.
     db.pragma_update(None, "writable_schema", true).map_err(catalog(act))?;
     if version(&db, path)? != NEWEST {
         return Ok(Vec::new()); // upgrading comes first
@@ -213,7 +214,7 @@ pub fn rebuild(path: &Path) -> Result<Vec<String>> {
             None => continue,
         }
         .map_err(catalog(act))?;
-        done.push(format!("the {kind} {name} is as msdata makes it again"));
+        done.push(format!("restored the {kind} {name}"));
     }
     let cookie: i64 = tx.pragma_query_value(None, "schema_version", |r| r.get(0)).map_err(catalog(act))?;
     tx.pragma_update(None, "schema_version", cookie + 1).map_err(catalog(act))?;

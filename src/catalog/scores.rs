@@ -6,7 +6,7 @@ use super::{Catalog, Changes, EncoderRow, VectorPlace, catalog};
 use crate::error::Result;
 use rusqlite::params;
 
-/// A reference of a subject: where its vector lies, if it has a usable one.
+/// A reference of a subject, with the place of its vector if it has a usable one.
 #[derive(Debug, Clone, Copy)]
 pub struct ReferenceVector {
     /// Subject row.
@@ -15,7 +15,7 @@ pub struct ReferenceVector {
     pub place: Option<VectorPlace>,
 }
 
-/// Which of the generations with a vector.
+/// Which of the generations with a vector to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// Those without a score.
@@ -37,7 +37,7 @@ pub struct ScoringTask {
 }
 
 impl ScoringTask {
-    /// Where to go on after it: its row in the part, and its image (images of the same content share a row).
+    /// Returns where to continue after it: its row in the part, and its image (images of the same content share a row).
     pub fn position(&self) -> (u32, i64) {
         (self.place.row, self.image)
     }
@@ -48,7 +48,7 @@ impl ScoringTask {
 pub struct Score {
     /// Generation row.
     pub generation: i64,
-    /// Per requested subject, in the prompt's order: mean cosine over its references.
+    /// For each requested subject, in the prompt's order, its mean cosine over its references.
     pub similarities: Vec<f64>,
     /// Their mean.
     pub similarity: f64,
@@ -57,10 +57,10 @@ pub struct Score {
 }
 
 impl Catalog {
-    /// Every reference image with its usable vector of an encoder, by subject and index.
+    /// Returns every reference image with its usable vector of an encoder, by subject and index.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn reference_vectors(&self, encoder: i64) -> Result<Vec<ReferenceVector>> {
         self.db
             .prepare_cached(&format!(
@@ -81,10 +81,10 @@ impl Catalog {
             .map_err(catalog("read references"))
     }
 
-    /// (prompt row, subject row) of every prompt, in the prompt's order.
+    /// Returns (prompt row, subject row) of every prompt, in the prompt's order.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn prompt_subjects(&self) -> Result<Vec<(i64, i64)>> {
         self.db
             .prepare_cached("SELECT prompt, subject FROM prompt_subject ORDER BY prompt, ordinal")
@@ -92,10 +92,10 @@ impl Catalog {
             .map_err(catalog("read prompts"))
     }
 
-    /// The prompts' vectors of an encoder; of those whose vector is of their text as it is now.
+    /// Returns the prompts' vectors of an encoder, if they were made from the current text.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn prompt_vectors(&self, encoder: i64) -> Result<Vec<(i64, VectorPlace)>> {
         let act = "read prompt vectors";
         let mut query = self
@@ -113,11 +113,11 @@ impl Catalog {
         Ok(rows.into_iter().filter_map(|(fresh, vector)| fresh.then_some(vector)).collect())
     }
 
-    /// Generations whose usable vector of an encoder lies in a part, in the order in which the vectors
-    /// lie, after a position, `limit` at most.
+    /// Returns at most `limit` generations whose usable vector of an encoder is in a part, in the order in which the
+    /// vectors are stored, after a position.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn candidates(
         &self,
         encoder: &EncoderRow,
@@ -147,10 +147,10 @@ impl Catalog {
             .map_err(catalog("read what is to be scored"))
     }
 
-    /// The scores of every generation by an encoder, to check them.
+    /// Returns the scores of every generation by an encoder, to check them.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn scores_of(&self, encoder: i64, generations: &[i64]) -> Result<Vec<Option<Score>>> {
         let act = "read scores";
         let mut whole = self
@@ -181,7 +181,7 @@ impl Changes<'_> {
     /// Records scores by an encoder.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn put_scores(&self, encoder: i64, scores: &[Score]) -> Result<()> {
         let act = "record scores";
         let mut whole = self

@@ -1,8 +1,8 @@
-//! The seal: a digest of all rows that nothing else could vouch for. Keys, texts, labels and paths are what the
-//! user said; no checksum of a part and no score computed again would tell that one of them has changed.
+//! The seal: a digest of all rows that nothing else can vouch for. Keys, texts, labels and paths are what the
+//! user gave; no checksum of a part and no recomputed score would show that one of them has changed.
 //!
-//! A writer takes the seal away in the transaction of its first change and puts it back when it ends, so a seal
-//! that is there belongs to the rows that are there, whatever became of the process.
+//! A writer removes the seal in the transaction of its first change and puts it back when it ends, so a seal
+//! always belongs to the rows that are there, whatever happened to the process.
 
 use super::{Catalog, catalog};
 use crate::error::Result;
@@ -10,19 +10,19 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use std::cell::Cell;
 
-/// Derived rows, which are compared with what they were derived from, and rows on their way.
+/// Tables of derived rows, which are compared with what they were derived from, and of rows in progress.
 const UNSEALED: &str = "'seal', 'image_score', 'subject_score', 'staged_vector', 'embedding_failure', \
      'prompt_failure', 'appearance', 'window_score', 'local_score', 'subject_place', 'found_place', 'window_failure', \
      'window_vector', 'staged_window_vector', 'dense_reference'";
 
-/// What a catalog's seal says of its rows.
+/// What a catalog's seal says about its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seal {
     /// They are those that msdata wrote.
     Whole,
-    /// They are others: another program wrote, or bytes have changed.
+    /// They differ: another program wrote to the catalog, or bytes have changed.
     Broken,
-    /// Nothing: the last writer did not end, or is still at work.
+    /// Nothing: the last writer did not finish, or is still running.
     Open,
 }
 
@@ -34,13 +34,13 @@ pub struct Sealing {
 }
 
 impl Sealing {
-    /// That of a writer, which also seals what an earlier one left open.
+    /// Returns the state for a writer, which also seals what an earlier one left unsealed.
     pub fn of(db: &Connection) -> rusqlite::Result<Sealing> {
         let opened = db.query_row("SELECT digest IS NULL FROM seal", [], |r| r.get(0))?;
         Ok(Sealing { opened: Cell::new(opened), leave: Cell::new(false) })
     }
 
-    /// Takes the seal away, in the transaction of the first change.
+    /// Removes the seal, in the transaction of the first change.
     pub fn open(&self, db: &Connection) -> rusqlite::Result<()> {
         if !self.opened.get() && !self.leave.get() {
             db.execute("UPDATE seal SET digest = NULL", [])?;
@@ -49,20 +49,20 @@ impl Sealing {
         Ok(())
     }
 
-    /// Puts it back, if it was taken away.
+    /// Puts the seal back if it was removed.
     pub fn close(&self, db: &Connection) {
         if self.opened.get() {
-            // Best effort: an unsealed catalog is sound, it can only not be checked in this way.
+            // Best effort: an unsealed catalog is sound, but cannot be checked in this way.
             let _ = seal(db);
         }
     }
 }
 
 impl Catalog {
-    /// Whether the rows are those that msdata wrote.
+    /// Checks whether the rows are those that msdata wrote.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn check_seal(&self) -> Result<Seal> {
         let act = "check the seal";
         let digest: Option<[u8; 32]> = self.db.query_row("SELECT digest FROM seal", [], |r| r.get(0)).map_err(catalog(act))?;
@@ -73,7 +73,7 @@ impl Catalog {
         })
     }
 
-    /// Leaves the seal as it is, whatever this connection changes: a broken one is not to be made whole unasked.
+    /// Leaves the seal as it is, whatever this connection changes: a broken seal must not be renewed without being asked.
     pub fn leave_seal(&self) {
         self.seal.leave.set(true);
     }
@@ -92,7 +92,8 @@ pub fn seal(db: &Connection) -> rusqlite::Result<()> {
     db.execute("UPDATE seal SET digest = ?1", [of(db)?]).map(drop)
 }
 
-/// The digest of the rows: of each table the sum of the hashes of its rows, which no order of reading changes.
+/// Returns the digest of the rows: for each table the sum of the hashes of its rows, which does not depend on the order
+/// of reading.
 fn of(db: &Connection) -> rusqlite::Result<[u8; 32]> {
     let tables: Vec<String> = db
         .prepare(&format!(
@@ -127,7 +128,7 @@ fn of(db: &Connection) -> rusqlite::Result<[u8; 32]> {
     Ok(*whole.finalize().as_bytes())
 }
 
-/// A value, so written that no two rows are written alike.
+/// Writes a value so that no two different rows are written alike.
 fn value(value: ValueRef<'_>, out: &mut Vec<u8>) {
     let mut put = |kind: u8, bytes: &[u8]| {
         out.push(kind);

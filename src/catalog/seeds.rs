@@ -1,25 +1,25 @@
-//! The seeds that are asked of every prompt.
+//! The seeds for every prompt.
 
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
 use rusqlite::Connection;
 
 impl Catalog {
-    /// The seeds of the stress test, ascending; none if none was built here.
+    /// Returns the seeds of the stress test, ascending; none if none was built here.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn seeds(&self) -> Result<Vec<i64>> {
         seeds(&self.db)
     }
 }
 
 impl Changes<'_> {
-    /// Puts the seeds in; gives those that were there, ascending, if they are others. Then nothing is changed,
+    /// Puts the seeds in; returns those that were there, ascending, if they differ. Then nothing is changed,
     /// unless `replace`.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn put_seeds(&self, given: &[i64], replace: bool) -> Result<Option<Vec<i64>>> {
         let known = seeds(&self.tx)?;
         let mut sorted = given.to_vec();

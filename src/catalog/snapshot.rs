@@ -16,13 +16,13 @@ pub struct SubjectRow {
     pub subject_id: SubjectId,
     /// Class noun.
     pub label: String,
-    /// Where it is from.
+    /// Its source.
     pub source: Option<String>,
     /// Human, animal, object.
     pub kind: Option<SubjectKind>,
-    /// A phrase.
+    /// A descriptive phrase.
     pub caption: Option<String>,
-    /// Terms.
+    /// Terms of use.
     pub license: Option<String>,
     /// Paths of the references, by index.
     pub references: Vec<String>,
@@ -41,7 +41,7 @@ pub struct PromptRow {
     pub scene_type: SceneType,
     /// Positions in [`Catalog::subjects`], in the prompt's order.
     pub subjects: Vec<usize>,
-    /// Whether a text encoder had to cut it; `None`: none has taken it, or none said.
+    /// Whether a text encoder had to cut it; `None`: none has embedded it, or none said.
     pub cut: Option<bool>,
 }
 
@@ -52,7 +52,7 @@ pub struct FirstReference {
     pub subject: i64,
     /// Its file.
     pub path: PathBuf,
-    /// BLAKE3 of its bytes as last read.
+    /// BLAKE3 of its bytes when last read.
     pub blake3: [u8; 32],
 }
 
@@ -78,7 +78,7 @@ pub struct ImageScoreRow {
     pub generation: i64,
     /// Encoder row.
     pub encoder: i64,
-    /// Mean over its subjects.
+    /// Mean similarity over its subjects.
     pub similarity: f64,
     /// Cosine with the prompt.
     pub clip_t: Option<f64>,
@@ -93,7 +93,7 @@ pub struct SubjectScoreRow {
     pub encoder: i64,
     /// Position in the prompt.
     pub ordinal: u32,
-    /// Mean over its references.
+    /// Mean cosine over its references.
     pub similarity: f64,
 }
 
@@ -102,7 +102,7 @@ pub struct SubjectScoreRow {
 pub struct ImageDetails {
     /// Absolute path.
     pub path: String,
-    /// As last seen.
+    /// Its state as last read.
     pub status: String,
     /// Why it cannot be used.
     pub reason: Option<String>,
@@ -118,12 +118,12 @@ pub struct ImageDetails {
     pub meta: Option<String>,
 }
 
-/// An image file as last seen.
+/// An image file as last read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileRow {
     /// Absolute path.
     pub path: String,
-    /// As last seen.
+    /// Its state as last read.
     pub status: ImageStatus,
     /// Why it cannot be used.
     pub reason: Option<String>,
@@ -132,10 +132,10 @@ pub struct FileRow {
 }
 
 impl Catalog {
-    /// Every subject, by id.
+    /// Returns every subject, by id.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn subjects(&self) -> Result<Vec<SubjectRow>> {
         let mut subjects =
             self.rows("SELECT id, subject_id, label, source, kind, caption, license FROM subject ORDER BY subject_id", |r| {
@@ -161,10 +161,10 @@ impl Catalog {
         Ok(subjects)
     }
 
-    /// Every prompt, by id.
+    /// Returns every prompt, by id.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn prompts(&self) -> Result<Vec<PromptRow>> {
         let subjects: Vec<i64> = self.rows("SELECT id FROM subject ORDER BY subject_id", |r| r.get(0))?;
         let place: std::collections::HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (*s, i)).collect();
@@ -187,10 +187,10 @@ impl Catalog {
         Ok(prompts)
     }
 
-    /// Encoders with vectors of images: row and name, by name.
+    /// Returns the encoders with vectors of images, row and name, by name.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn image_encoders(&self) -> Result<Vec<(i64, EncoderName)>> {
         self.rows(
             "SELECT id, name FROM encoder e WHERE EXISTS (SELECT 1 FROM image_vector v WHERE v.encoder = e.id) ORDER BY name",
@@ -198,10 +198,10 @@ impl Catalog {
         )
     }
 
-    /// How many prompts were cut at each encoder's limit, by its name.
+    /// Returns how many prompts were cut at each encoder's limit, by its name.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn cut_prompts(&self) -> Result<Vec<(String, u64)>> {
         self.rows(
             "SELECT e.name, count(*) FROM prompt_vector v JOIN encoder e ON e.id = v.encoder WHERE v.truncated = 1
@@ -210,26 +210,26 @@ impl Catalog {
         )
     }
 
-    /// Every model and whether it is a control, by name.
+    /// Returns every model and whether it is a control, by name.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn models(&self) -> Result<Vec<(ModelName, bool)>> {
         self.rows("SELECT name, control FROM model ORDER BY name", |r| Ok((r.get(0)?, r.get(1)?)))
     }
 
-    /// Of every model, by name, whether it is given the prompt and no reference.
+    /// Returns, for every model, by name, whether it is given the prompt but no reference.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn text_only_models(&self) -> Result<Vec<bool>> {
         self.rows("SELECT text_only FROM model ORDER BY name", |r| r.get(0))
     }
 
-    /// Every generation, by model, prompt and seed.
+    /// Returns every generation, by model, prompt and seed.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn generations(&self) -> Result<Vec<GenerationRow>> {
         let ranks = |sql| -> Result<std::collections::HashMap<i64, u32>> {
             let ids: Vec<i64> = self.rows(sql, |r| r.get(0))?;
@@ -248,10 +248,10 @@ impl Catalog {
         Ok(generations)
     }
 
-    /// The first reference of every subject that has a usable one.
+    /// Returns the first reference of every subject that has a usable one.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn first_references(&self) -> Result<Vec<FirstReference>> {
         self.rows(
             "SELECT r.subject, full_path(i.path), i.blake3 FROM reference_image r JOIN image i ON i.id = r.image
@@ -260,11 +260,11 @@ impl Catalog {
         )
     }
 
-    /// Composites and crops that were made from the references which their prompts have now. A composite's
+    /// Returns composites and crops that were made from their prompts' current references. A composite's
     /// `meta` names the content of each; a crop is of the reference whose place in the prompt is its seed.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn current_composites(&self) -> Result<HashSet<i64>> {
         let ids: Vec<i64> = self.rows(
             "SELECT g.id FROM generation g JOIN model m ON m.id = g.model
@@ -282,18 +282,18 @@ impl Catalog {
         Ok(ids.into_iter().collect())
     }
 
-    /// Every image score.
+    /// Returns every image score.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn image_scores(&self) -> Result<Vec<ImageScoreRow>> {
         self.rows("SELECT generation, encoder, similarity, clip_t FROM image_score", image_score)
     }
 
-    /// Every subject score of an encoder, by generation and ordinal.
+    /// Returns every subject score of an encoder, by generation and ordinal.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn subject_scores(&self, encoder: i64) -> Result<Vec<SubjectScoreRow>> {
         self.rows_with(
             "SELECT generation, encoder, ordinal, similarity FROM subject_score WHERE encoder = ?1",
@@ -302,10 +302,10 @@ impl Catalog {
         )
     }
 
-    /// The image scores of one generation.
+    /// Returns the image scores of one generation.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn image_scores_of(&self, generation: i64) -> Result<Vec<ImageScoreRow>> {
         self.rows_with(
             "SELECT generation, encoder, similarity, clip_t FROM image_score WHERE generation = ?1",
@@ -314,10 +314,10 @@ impl Catalog {
         )
     }
 
-    /// The subject scores of one generation, by encoder row and ordinal.
+    /// Returns the subject scores of one generation, by encoder row and ordinal.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn subject_scores_of(&self, generation: i64) -> Result<Vec<SubjectScoreRow>> {
         self.rows_with(
             "SELECT generation, encoder, ordinal, similarity FROM subject_score WHERE generation = ?1",
@@ -326,10 +326,10 @@ impl Catalog {
         )
     }
 
-    /// The image of one generation.
+    /// Returns the image of one generation.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn image_of(&self, generation: i64) -> Result<ImageDetails> {
         let rows = self.rows_with(
             "SELECT full_path(i.path), i.status, i.reason, i.width, i.height, i.format, lower(hex(i.blake3)), g.meta
@@ -351,10 +351,10 @@ impl Catalog {
         Ok(rows.into_iter().next().unwrap_or_default())
     }
 
-    /// The image file of every generation, by generation row.
+    /// Returns the image file of every generation, by generation row.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn generation_files(&self) -> Result<std::collections::HashMap<i64, FileRow>> {
         let files = self.rows(
             "SELECT g.id, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image",
@@ -363,10 +363,10 @@ impl Catalog {
         Ok(files.into_iter().collect())
     }
 
-    /// The image file of every reference, with its subject's row; by subject row and index.
+    /// Returns the image file of every reference, with its subject's row; by subject row and index.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn reference_files(&self) -> Result<Vec<(i64, FileRow)>> {
         self.rows(
             "SELECT r.subject, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM reference_image r

@@ -1,5 +1,5 @@
-//! What is wrong with the rows of a catalog: what SQLite finds, what contradicts itself, and what is not derived
-//! from what it says.
+//! Finds what is wrong with the rows of a catalog: what SQLite finds, what contradicts itself, and what is not derived
+//! from its stated source.
 
 use super::vectors::Target;
 use super::{Catalog, catalog, schema};
@@ -11,9 +11,9 @@ use std::path::PathBuf;
 /// What is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogFault {
-    /// A sentence without its full stop.
+    /// What is wrong: a sentence without its full stop.
     pub what: String,
-    /// Another, which works when followed.
+    /// What to do, another such sentence; it works when followed.
     pub then: String,
 }
 
@@ -29,8 +29,8 @@ impl std::fmt::Display for CatalogFault {
     }
 }
 
-/// What to do where rows themselves are lost.
-pub(crate) const RESTORE: &str = "restore catalog.sqlite from a copy, without the catalog.sqlite-wal of the damaged one beside it; \
+/// What to do if rows themselves are lost.
+pub(crate) const RESTORE: &str = "restore catalog.sqlite from a copy and remove the catalog.sqlite-wal of the damaged one; \
                                   or make a new data set with `msdata init DIR` and ingest again";
 
 const REPAIR: &str = "`msdata verify --repair` rebuilds it";
@@ -38,43 +38,43 @@ const REPAIR: &str = "`msdata verify --repair` rebuilds it";
 /// An image file as the catalog knows it.
 #[derive(Debug, Clone)]
 pub struct KnownFile {
-    /// Our id.
+    /// The row's id.
     pub id: i64,
     /// Absolute path.
     pub path: PathBuf,
-    /// As last seen.
+    /// Its state as last read.
     pub status: ImageStatus,
-    /// Size and time of change when last read.
+    /// Size when last read.
     pub bytes: Option<u64>,
-    /// Nanoseconds since 1970.
+    /// Time of change when last read, in nanoseconds since 1970.
     pub mtime_ns: Option<i64>,
-    /// Hash of the bytes last read.
+    /// Hash of the bytes when last read.
     pub blake3: Option<[u8; 32]>,
     /// Format by content, upright width and height in pixels.
     pub looks: (Option<String>, Option<u32>, Option<u32>),
 }
 
-/// Where a vector lies in its part, and the hash of what it was made from, as the catalog says.
+/// A vector's row in its part, and the hash of what it was made from, according to the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VectorSource {
     /// Row of the part.
     pub row: u32,
-    /// Of the image bytes or the text.
+    /// Hash of the image bytes or the text.
     pub source: Option<[u8; 32]>,
 }
 
 /// Rows that contradict others.
 pub(super) struct Contradiction {
     pub what: &'static str,
-    /// How many there are.
+    /// The query that counts them.
     pub count: &'static str,
-    /// What takes them out and loses nothing; or, without, what to do.
+    /// The statements that remove them and lose nothing; or, if there are none, what to do.
     pub remedy: std::result::Result<&'static [&'static str], &'static str>,
-    /// Only a deep verification looks.
+    /// Whether only a deep verification looks.
     pub deep: bool,
 }
 
-/// A vector that lies where its part has none, or in a part of another encoder, or in no part.
+/// A vector at a row that its part does not have, in a part of another encoder, or in no part.
 macro_rules! astray {
     ($table:literal, $made_here:literal) => {
         concat!(
@@ -96,7 +96,7 @@ macro_rules! uneven {
     };
 }
 
-/// A score of an image without a vector of its present content.
+/// A score of an image without a vector of its current content.
 macro_rules! baseless {
     () => {
         " FROM image_score AS s WHERE NOT EXISTS (
@@ -131,7 +131,7 @@ macro_rules! lone {
     };
 }
 
-/// An image that is nobody's.
+/// An image that belongs to nothing.
 macro_rules! nobodys {
     () => {
         " FROM image AS i WHERE NOT EXISTS (SELECT 1 FROM reference_image r WHERE r.image = i.id)
@@ -139,7 +139,7 @@ macro_rules! nobodys {
     };
 }
 
-/// Images that were looked through for fewer subjects than others by the same encoder.
+/// Images that were searched for fewer subjects than others by the same encoder.
 macro_rules! incomplete_windows {
     () => {
         " FROM window_score AS w
@@ -187,13 +187,13 @@ pub(super) const CONTRADICTIONS: &[Contradiction] = &[
         deep: false,
     },
     Contradiction {
-        what: "images were looked through for a part of the subjects only",
+        what: "images were searched for only some of the subjects",
         count: concat!("SELECT count(*)", incomplete_windows!()),
         remedy: Ok(&[concat!("DELETE", incomplete_windows!())]),
         deep: true,
     },
     Contradiction {
-        what: "vectors made here lie where their part has none",
+        what: "computed vectors are at rows that their part does not have",
         count: concat!(
             "SELECT (SELECT count(*)",
             astray!("image_vector", "1"),
@@ -205,7 +205,7 @@ pub(super) const CONTRADICTIONS: &[Contradiction] = &[
         deep: false,
     },
     Contradiction {
-        what: "imported vectors lie where their part has none",
+        what: "imported vectors are at rows that their part does not have",
         count: concat!(
             "SELECT (SELECT count(*)",
             astray!("image_vector", "0"),
@@ -217,7 +217,7 @@ pub(super) const CONTRADICTIONS: &[Contradiction] = &[
         deep: false,
     },
     Contradiction {
-        what: "vectors are of images or prompts that are not there",
+        what: "vectors are of images or prompts that do not exist",
         count: concat!(
             "SELECT (SELECT count(*)",
             orphaned!("image_vector", "image", "image"),
@@ -241,7 +241,7 @@ pub(super) const CONTRADICTIONS: &[Contradiction] = &[
         deep: false,
     },
     Contradiction {
-        what: "scores are of generations that are not there",
+        what: "scores are of generations that do not exist",
         count: concat!("SELECT count(*)", orphaned!("image_score", "generation", "generation")),
         remedy: Ok(&[concat!("DELETE", orphaned!("image_score", "generation", "generation"))]),
         deep: false,
@@ -294,7 +294,7 @@ pub(super) const CONTRADICTIONS: &[Contradiction] = &[
 ];
 
 impl Catalog {
-    /// What SQLite's own check and the foreign keys find.
+    /// Returns what SQLite's own check and the foreign keys find.
     ///
     /// # Errors
     /// The check itself cannot run.
@@ -306,7 +306,7 @@ impl Catalog {
             .and_then(|mut q| q.query_map([], |r| r.get(0))?.collect())
             .map_err(catalog(act))?;
         let fault = |line: String| {
-            let then = if line.contains("index") { "`msdata verify --repair` makes the indices anew" } else { RESTORE };
+            let then = if line.contains("index") { "`msdata verify --repair` rebuilds the indices" } else { RESTORE };
             CatalogFault::new(format!("catalog.sqlite: {line}"), then)
         };
         let mut faults: Vec<CatalogFault> = lines.into_iter().filter(|line| line != "ok").map(fault).collect();
@@ -316,7 +316,7 @@ impl Catalog {
             .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect())
             .map_err(catalog(act))?;
         for (table, parent, n) in keys {
-            // What was derived and can be taken out is among the contradictions.
+            // Derived rows that can be removed are among the contradictions.
             let derived = [
                 "image_vector",
                 "prompt_vector",
@@ -328,27 +328,27 @@ impl Catalog {
             ];
             let named = ["part", "window_part", "image", "prompt", "generation", "image_score"].contains(&parent.as_str());
             if !(named && derived.contains(&table.as_str())) {
-                let what = format!("catalog.sqlite: {n} rows of {table} name a row of {parent} that is not there");
+                let what = format!("catalog.sqlite: {n} rows of {table} name a row of {parent} that does not exist");
                 faults.push(CatalogFault::new(what, RESTORE));
             }
         }
         Ok(faults)
     }
 
-    /// Tables, indices, views and triggers that are not as this program makes them; and, beside them, what is not
-    /// of this program and does no harm.
+    /// Returns tables, indices, views and triggers that are not as this program makes them; and, apart from those, harmless
+    /// ones of other programs.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn schema_faults(&self) -> Result<(Vec<CatalogFault>, Vec<String>)> {
         let (wrong, others) = schema::faults(&self.db)?;
         Ok((wrong.into_iter().map(|what| CatalogFault::new(format!("catalog.sqlite: {what}"), REPAIR)).collect(), others))
     }
 
-    /// What SQLite cannot know to be wrong: every contradiction between tables.
+    /// Returns what SQLite cannot know to be wrong: every contradiction between tables.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn contradictions(&self, deep: bool) -> Result<Vec<CatalogFault>> {
         let mut found = Vec::new();
         for check in CONTRADICTIONS.iter().filter(|check| deep || !check.deep) {
@@ -356,7 +356,7 @@ impl Catalog {
             if n > 0 {
                 let then = match &check.remedy {
                     Ok(_) => {
-                        "`msdata verify --repair` takes them out, `msdata embed` and `msdata score` make anew what is needed"
+                        "`msdata verify --repair` removes them, then `msdata embed` and `msdata score` make again what is needed"
                     }
                     Err(then) => then,
                 };
@@ -366,10 +366,10 @@ impl Catalog {
         Ok(found)
     }
 
-    /// Image files with an id above `after`, in order of id, `limit` at most.
+    /// Returns at most `limit` image files with an id above `after`, in order of id.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn known_files_after(&self, after: i64, limit: usize) -> Result<Vec<KnownFile>> {
         const SQL: &str = "SELECT id, full_path(path), status, bytes, mtime_ns, blake3, format, width, height FROM image
                            WHERE id > ?1 ORDER BY id LIMIT ?2";
@@ -379,10 +379,10 @@ impl Catalog {
             .map_err(catalog("read images"))
     }
 
-    /// The vectors that lie in a part, by row.
+    /// Returns the vectors in a part, by row.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn vector_sources(&self, part: i64) -> Result<Vec<VectorSource>> {
         const SQL: &str = "SELECT row, source FROM image_vector WHERE part = ?1
                            UNION ALL SELECT row, source FROM prompt_vector WHERE part = ?1 ORDER BY row";
@@ -392,11 +392,11 @@ impl Catalog {
             .map_err(catalog("read vectors"))
     }
 
-    /// Prompt vectors that were made from another text than their prompt has: encoder row, prompt row, and whether
-    /// the vector was made here.
+    /// Returns prompt vectors that were made from a text other than their prompt's: encoder row, prompt row, and whether
+    /// the vector was computed here.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn foreign_prompt_vectors(&self) -> Result<Vec<(i64, i64, bool)>> {
         const SQL: &str = "SELECT v.encoder, v.prompt, v.source, p.text, coalesce(pt.provenance = 'computed', 0)
             FROM prompt_vector v JOIN prompt p ON p.id = v.prompt LEFT JOIN part pt ON pt.id = v.part";
@@ -415,10 +415,10 @@ impl Catalog {
         Ok(foreign)
     }
 
-    /// Vectors on the stage whose image or text is another by now, or which are no vector of their encoder.
+    /// Returns staged vectors whose image or text has changed, or which are not vectors of their encoder.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn foreign_staged(&self) -> Result<Vec<(i64, Target)>> {
         const SQL: &str = "SELECT s.encoder, s.image, s.prompt, s.source, p.text, i.blake3, length(s.vector) = 4 * e.dimension
             FROM staged_vector s JOIN encoder e ON e.id = s.encoder
@@ -444,10 +444,10 @@ impl Catalog {
         Ok(foreign)
     }
 
-    /// Vectors of images whose content is another by now: made here, and imported.
+    /// Returns the number of vectors of images whose content has changed: computed ones, and imported ones.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn stale_vectors(&self) -> Result<(u64, u64)> {
         const SQL: &str =
             "SELECT count(*) FILTER (WHERE p.provenance = 'computed'), count(*) FILTER (WHERE p.provenance = 'imported')

@@ -1,4 +1,4 @@
-//! The user's own queries: read-only, one statement, row by row.
+//! Runs the user's own queries: read-only, one statement, row by row.
 
 use super::Catalog;
 use crate::error::{Error, Result};
@@ -6,7 +6,7 @@ use crate::table::Cell;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 
-/// Pragmas that only tell.
+/// Pragmas that only read.
 const TELLING: &[&str] = &[
     "table_info",
     "table_xinfo",
@@ -41,10 +41,10 @@ pub struct QueryRows<'r> {
 }
 
 impl Catalog {
-    /// Runs one statement that only reads.
+    /// Runs one read-only statement.
     ///
     /// # Errors
-    /// It writes, attaches, is more than one statement or no SQL; or `rows` fails.
+    /// It writes, attaches, is more than one statement or not SQL; or `rows` fails.
     pub fn query(&mut self, sql: &str, rows: QueryRows<'_>) -> Result<()> {
         let refused = |e: rusqlite::Error| Error::Query(reason(&e));
         self.db.authorizer(Some(|context: AuthContext<'_>| authorize(&context.action))).map_err(refused)?;

@@ -1,4 +1,4 @@
-//! Encoders, the Parquet parts that hold their vectors, and where each vector lies.
+//! Encoders, the Parquet parts that hold their vectors, and where each vector is.
 
 use super::embedding::text_source;
 use super::{Catalog, Changes, catalog};
@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 /// An encoder of the data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncoderRow {
-    /// Our id.
+    /// The row's id.
     pub id: i64,
     /// Its name.
     pub name: EncoderName,
-    /// What it is, exactly: model, preprocessing, pooling, pixel rule; `imported` where nobody said.
+    /// What it is, exactly: model, preprocessing, pooling, pixel rule; `imported` if the file gave none.
     pub fingerprint: String,
     /// Numbers in a vector.
     pub dimension: usize,
@@ -28,15 +28,15 @@ pub struct EncoderRow {
 /// A registered part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartRow {
-    /// Our id; names the file.
+    /// The row's id, which names the file.
     pub id: i64,
-    /// Whose vectors.
+    /// The encoder's row.
     pub encoder: i64,
     /// Computed or imported.
     pub provenance: Provenance,
-    /// Vectors in it.
+    /// Number of vectors in it.
     pub rows: u64,
-    /// Size of the file.
+    /// Size of the file, in bytes.
     pub bytes: u64,
     /// BLAKE3 of the file.
     pub blake3: [u8; 32],
@@ -51,7 +51,7 @@ pub struct PartIds {
     pub windows: Vec<i64>,
 }
 
-/// Where a vector lies.
+/// The place of a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VectorPlace {
     /// The part.
@@ -60,7 +60,7 @@ pub struct VectorPlace {
     pub row: u32,
 }
 
-/// Which vector: the key columns of the embeddings format.
+/// Identifies a vector: the key columns of the embeddings format.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum VectorKey {
     /// A subject's reference image.
@@ -81,7 +81,7 @@ impl std::fmt::Display for VectorKey {
     }
 }
 
-/// What a vector is attached to, by our ids.
+/// What a vector belongs to, by row id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target {
     /// An image row.
@@ -90,12 +90,12 @@ pub enum Target {
     Prompt(i64),
 }
 
-/// A vector to register: what for, where it lies, and the hash of what it was made from.
+/// A vector to register: what it belongs to, where it is, and the hash of what it was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewVector {
-    /// What for.
+    /// What it belongs to.
     pub target: Target,
-    /// Row of the part.
+    /// Its row in the part.
     pub row: u32,
     /// BLAKE3 of the image bytes or the text; `None`: not known.
     pub source: Option<[u8; 32]>,
@@ -106,13 +106,13 @@ pub struct NewVector {
 /// Images of one kind that lack a usable vector of an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// All.
+    /// Number of images.
     pub total: u64,
-    /// Those without.
+    /// Number of images without a usable vector.
     pub lacking: u64,
 }
 
-/// What lacks a usable vector of an encoder.
+/// How many images lack a usable vector of an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gaps {
     /// Reference images.
@@ -130,8 +130,8 @@ pub struct KeyedVector {
     pub place: VectorPlace,
 }
 
-/// Of an image `i` and its vector `v`: is the vector of what the image holds? One that was imported before its
-/// image was ever read has no source; one whose image can no longer be read is not known to be.
+/// The SQL condition, for an image `i` and its vector `v`, that the vector was made from what the image holds. A vector
+/// imported before its image was ever read has no source; if the image can no longer be read, that is not known.
 pub(super) const FRESH: &str = "(v.source IS NULL OR v.source = i.blake3)";
 
 fn encoder_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<EncoderRow> {
@@ -152,10 +152,10 @@ fn invalid(column: usize) -> impl Fn(String) -> rusqlite::Error {
 }
 
 impl Catalog {
-    /// The encoders, by name.
+    /// Returns the encoders, by name.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn encoders(&self) -> Result<Vec<EncoderRow>> {
         self.db
             .prepare_cached("SELECT id, name, fingerprint, dimension, location, pixel_rule FROM encoder ORDER BY name")
@@ -163,10 +163,10 @@ impl Catalog {
             .map_err(catalog("read encoders"))
     }
 
-    /// Every registered part, in order.
+    /// Returns every registered part, in order.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn parts(&self) -> Result<Vec<PartRow>> {
         self.db
             .prepare_cached("SELECT id, encoder, provenance, rows, bytes, blake3 FROM part ORDER BY id")
@@ -190,7 +190,7 @@ impl Catalog {
     /// references, generations, prompts.
     ///
     /// # Errors
-    /// SQLite's, or `each`'s.
+    /// SQLite reports an error, or `each` fails.
     pub fn each_vector(&self, encoder: i64, mut each: impl FnMut(KeyedVector) -> Result<()>) -> Result<()> {
         let queries = [
             format!(
@@ -220,11 +220,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// How many references and generations the data set has, and how many of them lack a usable vector of
+    /// Returns how many references and generations the data set has, and how many of them lack a usable vector of
     /// an encoder.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn gaps(&self, encoder: i64) -> Result<Gaps> {
         let count = |from: &str| -> Result<Gap> {
             let sql = format!(
@@ -242,7 +242,7 @@ impl Catalog {
     }
 }
 
-/// A vector's key; `None` if it is of a text that its prompt no longer has.
+/// Returns a vector's key; `None` if it is of a text that its prompt no longer has.
 fn keyed(kind: usize, r: &rusqlite::Row<'_>) -> rusqlite::Result<Option<KeyedVector>> {
     let place = VectorPlace { part: r.get(0)?, row: r.get(1)? };
     let text = |column: usize| r.get::<_, String>(column);
@@ -259,11 +259,11 @@ fn keyed(kind: usize, r: &rusqlite::Row<'_>) -> rusqlite::Result<Option<KeyedVec
     Ok(Some(KeyedVector { key, place }))
 }
 
-/// The error of an encoder that bears the name of another of the data set.
+/// Returns the error for an encoder that has the name of a different one in the data set.
 pub(crate) fn other_encoder(known: &EncoderRow, fingerprint: &str) -> Error {
     Error::request(
         format!(
-            "two encoders named {}: fingerprint {} in the data set, {fingerprint} here",
+            "two encoders are named {}: fingerprint {} in the data set, {fingerprint} here",
             quote(known.name.as_str()),
             known.fingerprint
         ),
@@ -272,10 +272,10 @@ pub(crate) fn other_encoder(known: &EncoderRow, fingerprint: &str) -> Error {
 }
 
 impl Changes<'_> {
-    /// The encoder of this name.
+    /// Returns the encoder of this name.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn encoder_named(&self, name: &EncoderName) -> Result<Option<EncoderRow>> {
         self.tx
             .prepare_cached("SELECT id, name, fingerprint, dimension, location, pixel_rule FROM encoder WHERE name = ?1")
@@ -283,7 +283,7 @@ impl Changes<'_> {
             .map_err(catalog("look up an encoder"))
     }
 
-    /// The encoder of this name and fingerprint, made if it is new.
+    /// Returns the encoder of this name and fingerprint, made if it is new.
     ///
     /// # Errors
     /// There is one of that name with another fingerprint or dimension.
@@ -294,7 +294,7 @@ impl Changes<'_> {
             Some(e) if e.dimension == dimension => Ok(e.id),
             Some(e) => Err(Error::request(
                 format!(
-                    "encoder {} has vectors of {} numbers in the data set and of {dimension} here",
+                    "encoder {} has vectors of {} numbers in the data set but of {dimension} here",
                     quote(name.as_str()),
                     e.dimension
                 ),
@@ -312,10 +312,10 @@ impl Changes<'_> {
         }
     }
 
-    /// Notes where an encoder's model is and how it reads pixels.
+    /// Records where an encoder's model is and how it reads pixels.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn describe_encoder(&self, encoder: i64, location: Option<&Path>, pixel_rule: u32) -> Result<()> {
         let location = location.and_then(Path::to_str);
         self.tx
@@ -328,10 +328,10 @@ impl Changes<'_> {
             .map_err(catalog("describe an encoder"))
     }
 
-    /// Gives an encoder another fingerprint and dimension. Every vector and score of the model before goes.
+    /// Gives an encoder another fingerprint and dimension. Every vector and score of the previous model is removed.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn renew_encoder(&self, encoder: i64, fingerprint: &str, dimension: usize) -> Result<()> {
         self.tx
             .execute(
@@ -342,10 +342,10 @@ impl Changes<'_> {
             .map_err(catalog("renew an encoder"))
     }
 
-    /// What `key` names, with the hash of what is there now; `None` if the catalog lacks it.
+    /// Returns what `key` names, with the hash of its current content; `None` if it is not in the catalog.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn target(&self, key: &VectorKey) -> Result<Option<(Target, Option<[u8; 32]>)>> {
         let image = match key {
             VectorKey::Prompt(prompt) => {
@@ -374,10 +374,10 @@ impl Changes<'_> {
         image.map(|found| found.map(|(id, blake3)| (Target::Image(id), blake3))).map_err(catalog("look up an image"))
     }
 
-    /// Where the vector of a target lies, and the hash of what it was made from.
+    /// Returns the place of a target's vector, and the hash of what it was made from.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn vector(&self, encoder: i64, target: Target) -> Result<Option<(VectorPlace, Option<[u8; 32]>)>> {
         let (sql, id) = match target {
             Target::Image(id) => ("SELECT part, row, source FROM image_vector WHERE encoder = ?1 AND image = ?2", id),
@@ -391,10 +391,10 @@ impl Changes<'_> {
             .map_err(catalog("look up a vector"))
     }
 
-    /// The number the next part will have; numbers are never used twice.
+    /// Returns the number that the next part will have; numbers are never used twice.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn next_part(&self) -> Result<i64> {
         self.tx
             .query_row("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'part'), 0) + 1", [], |r| r.get(0))
@@ -404,7 +404,7 @@ impl Changes<'_> {
     /// Registers a part whose file is already safe on disk, and the vectors in it.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn put_part(&self, part: &PartRow, vectors: &[NewVector]) -> Result<()> {
         let act = "register a part";
         self.tx
@@ -437,10 +437,10 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Forgets parts that no vector lies in any more, then imported encoders without parts; the parts' ids.
+    /// Forgets parts that no longer hold any vector, then imported encoders without parts; returns the parts' ids.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn drop_unused_parts(&self) -> Result<PartIds> {
         let act = "drop unused parts";
         let drop = |table: &str, unused: &str| -> rusqlite::Result<Vec<i64>> {

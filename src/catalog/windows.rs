@@ -1,4 +1,4 @@
-//! Windows: which images are still to be looked through, and the local similarities that were found.
+//! Windows: which images are still to be searched, and the local similarities that were found.
 
 use super::embedding::ImageTask;
 use super::{Catalog, Changes, catalog};
@@ -8,16 +8,16 @@ use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// A generation whose image was looked through, with everything that its windows said.
+/// A generation whose image was searched, with everything that its windows showed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowScore {
     /// Generation row.
     pub generation: i64,
-    /// One for each subject of the pool.
+    /// The local similarity of each subject of the pool.
     pub locals: Vec<LocalScore>,
     /// The place of each requested subject that has one.
     pub places: Vec<SubjectPlace>,
-    /// Separate places by the subject that they resemble most; of one subject the best first.
+    /// Separate places, by the subject that they resemble most; for each subject, the best first.
     pub found: Vec<FoundPlace>,
 }
 
@@ -58,8 +58,8 @@ pub struct FoundPlace {
     pub window: Rectangle,
 }
 
-/// The first usable generated image of its content that some generation with it was not looked through in, by encoder
-/// ?1, and that did not fail.
+/// The first usable generated image of each content that encoder ?1 has not searched for every generation with it, and
+/// that did not fail.
 const TO_LOOK_THROUGH: &str = "
     FROM image i WHERE i.status = 'ok' AND i.id > ?2
     AND EXISTS (SELECT 1 FROM generation g WHERE g.image = i.id
@@ -67,10 +67,10 @@ const TO_LOOK_THROUGH: &str = "
     AND NOT EXISTS (SELECT 1 FROM window_failure f WHERE f.encoder = ?1 AND f.image = i.id AND f.source = i.blake3)";
 
 impl Catalog {
-    /// The windows that an encoder looks through; `None`: none.
+    /// Returns the windows that an encoder searches; `None`: none.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn window_pattern(&self, encoder: i64) -> Result<Option<Pattern>> {
         self.db
             .prepare_cached("SELECT pattern FROM window_set WHERE encoder = ?1")
@@ -83,10 +83,10 @@ impl Catalog {
             .map_err(catalog("read the windows of an encoder"))
     }
 
-    /// Images to look through by an encoder, in order, after an image, `limit` at most.
+    /// Returns at most `limit` images that an encoder is to search, in order, after an image.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn images_to_look_through(&self, encoder: i64, after: i64, limit: usize) -> Result<Vec<ImageTask>> {
         self.db
             .prepare_cached(&format!("SELECT i.id, full_path(i.path), i.blake3 {TO_LOOK_THROUGH} ORDER BY i.id LIMIT ?3"))
@@ -96,24 +96,24 @@ impl Catalog {
                 })?
                 .collect()
             })
-            .map_err(catalog("read what is to be looked through"))
+            .map_err(catalog("read which images to search"))
     }
 
-    /// How many images an encoder is still to look through.
+    /// Returns how many images an encoder is still to search.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn count_to_look_through(&self, encoder: i64) -> Result<u64> {
         self.db
             .query_row(&format!("SELECT count(*) {TO_LOOK_THROUGH}"), params![encoder, 0], |r| r.get::<_, i64>(0))
             .map(|n| n as u64)
-            .map_err(catalog("count what is to be looked through"))
+            .map_err(catalog("count the images to search"))
     }
 
-    /// The generations, with their prompts' rows, of an image content that an encoder did not look through yet.
+    /// Returns the generations, with their prompts' rows, of an image content that an encoder has not searched yet.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn generations_to_look_through(&self, encoder: i64, source: &[u8; 32]) -> Result<Vec<(i64, i64)>> {
         self.db
             .prepare_cached(
@@ -123,13 +123,13 @@ impl Catalog {
                  ORDER BY g.id",
             )
             .and_then(|mut q| q.query_map(params![encoder, source], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
-            .map_err(catalog("read what is to be looked through"))
+            .map_err(catalog("read which images to search"))
     }
 
     /// Image contents that an encoder looked through, by content, after one, `limit` at most.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn images_looked_through(&self, encoder: i64, after: &[u8; 32], limit: usize) -> Result<Vec<ImageTask>> {
         self.db
             .prepare_cached(
@@ -152,7 +152,7 @@ impl Catalog {
     /// found.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn window_scores_of(&self, encoder: i64, source: &[u8; 32]) -> Result<Vec<(i64, WindowScore)>> {
         let act = "read local similarities";
         let looked: Vec<(i64, i64)> = self
@@ -198,10 +198,11 @@ impl Catalog {
         looked.into_iter().map(read).collect::<rusqlite::Result<_>>().map_err(catalog(act))
     }
 
-    /// Every local similarity of an encoder: generation row, subject row, and the score; by generation and subject.
+    /// Calls `each` with every local similarity of an encoder: generation row, subject row, and the score; by generation
+    /// and subject.
     ///
     /// # Errors
-    /// SQLite's, or `each`'s.
+    /// SQLite reports an error, or `each` fails.
     pub fn each_local_score(&self, encoder: i64, mut each: impl FnMut(i64, LocalScore)) -> Result<()> {
         let act = "read local similarities";
         let mut query = self
@@ -219,10 +220,10 @@ impl Catalog {
         Ok(())
     }
 
-    /// The local similarities of a generation's requested subjects, by encoder and position in the prompt.
+    /// Returns the local similarities of a generation's requested subjects, by encoder and position in the prompt.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn local_scores_of(&self, generation: i64) -> Result<HashMap<(i64, u32), LocalScore>> {
         self.db
             .prepare_cached(
@@ -241,10 +242,10 @@ impl Catalog {
             .map_err(catalog("read local similarities"))
     }
 
-    /// The place of every requested subject by an encoder, with its generation's row; by generation and ordinal.
+    /// Returns the place of every requested subject by an encoder, with its generation's row; by generation and ordinal.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn subject_places(&self, encoder: i64) -> Result<Vec<(i64, SubjectPlace)>> {
         self.db
             .prepare_cached(
@@ -262,10 +263,10 @@ impl Catalog {
             .map_err(catalog("read places"))
     }
 
-    /// Every place that resembles a subject most, with its generation's row; by generation, subject and rank.
+    /// Returns every place that resembles a subject most, with its generation's row; by generation, subject and rank.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn found_places(&self, encoder: i64) -> Result<Vec<(i64, FoundPlace)>> {
         self.db
             .prepare_cached(
@@ -281,10 +282,10 @@ impl Catalog {
             .map_err(catalog("read places"))
     }
 
-    /// How many generations an encoder looked through.
+    /// Returns how many generations an encoder has searched.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn looked_through(&self, encoder: i64) -> Result<u64> {
         self.db
             .query_row("SELECT count(*) FROM window_score WHERE encoder = ?1", [encoder], |r| r.get::<_, i64>(0))
@@ -294,10 +295,10 @@ impl Catalog {
 }
 
 impl Changes<'_> {
-    /// Says which windows an encoder looks through. What it found in others is taken out.
+    /// Sets which windows an encoder searches. What it found in other windows is removed.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn set_window_pattern(&self, encoder: i64, pattern: Pattern) -> Result<()> {
         let act = "choose windows";
         self.tx
@@ -309,10 +310,10 @@ impl Changes<'_> {
             .map_err(catalog(act))
     }
 
-    /// Puts in what the windows of a generation said.
+    /// Puts in what the windows of a generation showed.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn put_window_score(&self, encoder: i64, score: &WindowScore) -> Result<()> {
         let act = "put local similarities";
         let statement = |sql| self.tx.prepare_cached(sql).map_err(catalog(act));
@@ -348,7 +349,7 @@ impl Changes<'_> {
     /// Takes out what the windows of generations said, so that they are looked through again.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn forget_window_scores(&self, encoder: i64, generations: &[i64]) -> Result<()> {
         for generation in generations {
             self.tx
@@ -362,7 +363,7 @@ impl Changes<'_> {
     /// Records that an encoder could not embed the windows of an image that can be read.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn record_window_failure(&self, encoder: i64, image: i64, source: &[u8; 32], reason: &str) -> Result<()> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO window_failure (encoder, image, source, reason) VALUES (?1, ?2, ?3, ?4)")
@@ -371,10 +372,10 @@ impl Changes<'_> {
             .map_err(catalog("record a failure"))
     }
 
-    /// Marks a model as a control that is given the prompt and no reference.
+    /// Marks a model as a control that is given the prompt but no reference.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite reports an error.
     pub fn set_text_only(&self, model: &crate::vocabulary::ModelName) -> Result<()> {
         self.tx
             .execute("UPDATE model SET text_only = 1 WHERE name = ?1 AND text_only = 0", [model.as_str()])

@@ -6,18 +6,18 @@ use msdata::ops::{AuditOptions, FlagKind};
 use msdata::table::Format;
 use std::path::{Path, PathBuf};
 
-/// Images to look at before the tables are believed
+/// List the images to look at before you believe the tables
 ///
 /// blind_spot: CLIP-I in the upper quartile of its subject count, and every subject collapsed. copy: more similar to
-/// one reference of a requested subject than its references are to each other. same_bytes, near_duplicate: there
-/// already, as another image. blank: one colour throughout, or nothing that is visible. Controls are not listed.
+/// one reference of a requested subject than its references are to each other. same_bytes, near_duplicate: already
+/// there as another image. blank: a single colour, or nothing visible. Controls are not listed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   msdata audit
   msdata audit --copy 0.9 --near 0.95 --format csv")]
 pub struct AuditArgs {
-    /// Below it a subject is collapsed
+    /// A subject below this similarity is collapsed
     #[arg(long, value_name = "T", default_value = "0.4", value_parser = cosine, allow_hyphen_values = true)]
     threshold: f64,
     /// The encoder that decides collapse, and whose vectors show copies [default: the DINOv2 encoder, else the
@@ -27,10 +27,11 @@ pub struct AuditArgs {
     /// The encoder whose blind spot is listed [default: every CLIP encoder]
     #[arg(long, value_name = "ENCODER")]
     clip: Option<String>,
-    /// A cosine with a reference above it is a copy [default: the largest between the subject's references]
+    /// An image whose cosine with a reference is above this is a copy [default: the largest cosine between the
+    /// subject's references]
     #[arg(long, value_name = "BOUND", value_parser = cosine, allow_hyphen_values = true)]
     copy: Option<f64>,
-    /// A cosine with another image from it on is a near-duplicate
+    /// An image whose cosine with another image is at least this is a near-duplicate
     #[arg(long, value_name = "BOUND", default_value = "0.98", value_parser = cosine, allow_hyphen_values = true)]
     near: f64,
     /// table, json, jsonl, csv, md or latex
@@ -66,5 +67,5 @@ impl AuditArgs {
 }
 
 fn cosine(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|c| (-1.0..=1.0).contains(c)).ok_or_else(|| "expected a cosine, from -1 to 1".into())
+    text.parse().ok().filter(|c| (-1.0..=1.0).contains(c)).ok_or_else(|| "expected a cosine from -1 to 1".into())
 }

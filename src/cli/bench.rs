@@ -9,7 +9,7 @@ use msdata::vocabulary::{ModelName, SceneType, SubjectId, SubjectKind};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-/// Make a stress test of one's own, and check any
+/// Make your own stress test, or check one
 #[derive(clap::Args)]
 pub struct BenchArgs {
     #[command(subcommand)]
@@ -35,7 +35,7 @@ impl BenchArgs {
 
 /// Make the prompts of a stress test from the subjects in the data set, or from a directory of images
 ///
-/// Subject counts × scene types × prompts a cell; each subject about equally often. The same subjects and options
+/// Subject counts × scene types × prompts per cell; each subject is used about equally often. The same subjects and options
 /// give the same prompts every time. The prompts and the seeds go into the data set, all or nothing.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -47,19 +47,19 @@ struct BuildArgs {
     /// Take the subjects from this directory: one file or one folder each, named after what it shows
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Numbers of subjects in a prompt: of 2, 4, 6, 8, 10
+    /// Numbers of subjects in a prompt: any of 2, 4, 6, 8, 10
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "2,4,6,8,10")]
     counts: Vec<usize>,
-    /// Scene types: of neutral, occlusion, interaction
+    /// Scene types: any of neutral, occlusion, interaction
     #[arg(long, value_name = "SCENE,…", value_delimiter = ',', default_value = "neutral,occlusion,interaction")]
     scenes: Vec<SceneType>,
-    /// Prompts of each subject count and scene type
+    /// Prompts for each subject count and scene type
     #[arg(long, value_name = "K", default_value = "5")]
     per_cell: usize,
     /// Seeds to generate every prompt with
     #[arg(long, value_name = "SEED,…", value_delimiter = ',', default_value = "42,43,44", allow_hyphen_values = true)]
     seeds: Vec<i64>,
-    /// Another number gives other prompts
+    /// Seed of the random choice: another number gives other prompts
     #[arg(long, value_name = "N", default_value = "0")]
     random_seed: u64,
     /// Only subjects of these kinds: human, animal, object
@@ -68,13 +68,13 @@ struct BuildArgs {
     /// Leave this subject out (repeatable)
     #[arg(long, value_name = "ID")]
     exclude: Vec<SubjectId>,
-    /// A subject is in at most K prompts of a subject count and scene type
+    /// Use a subject in at most K prompts of each subject count and scene type
     #[arg(long, value_name = "K")]
     max_per_cell: Option<usize>,
-    /// Write the prompts to this manifest too
+    /// Also write the prompts to this manifest
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Let other prompts and seeds replace those that are there
+    /// Replace prompts and seeds that differ from those already there
     #[arg(long)]
     replace: bool,
     /// Change nothing; print the prompts
@@ -113,9 +113,9 @@ impl BuildArgs {
     }
 }
 
-/// Check the prompts of the data set, or of a manifest about its subjects
+/// Check the prompts of the data set, or of a manifest that uses its subjects
 ///
-/// Prompts a cell, balance of use, subjects named and not listed or listed and not named, texts longer than CLIP
+/// Prompts per cell, balance of use, subjects named but not listed or listed but not named, texts longer than CLIP
 /// takes, repeated sets of subjects, references that look alike. Exit status 1 if anything was found.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -183,7 +183,7 @@ fn say(made: &StressTestSummary, options: &StressTestOptions, terminal: &Termina
     let longest = made.prompts.iter().map(|p| counter.count(&p.text)).max().unwrap_or(0);
     let images = made.prompts.len() * options.seeds.len();
     terminal.say(format!(
-        "{} seeds: {images} images a model; the longest prompt has {longest} of {MAX_TOKENS} CLIP tokens",
+        "{} seeds: {images} images per model; the longest prompt has {longest} of {MAX_TOKENS} CLIP tokens",
         options.seeds.len()
     ));
     for balance in &made.balance {
@@ -194,10 +194,10 @@ fn say(made: &StressTestSummary, options: &StressTestOptions, terminal: &Termina
     }
 }
 
-/// Write the stress test as a generator reads it, with its references and the commands to run
+/// Write the stress test in the form that a generator reads, with its references and the commands to run
 ///
-/// The folder's README has the commands, and says what the generator cannot do; msdata-export.json lets
-/// `msdata ingest --from` know every image again.
+/// The folder's README has the commands, and says what the generator cannot do; with msdata-export.json
+/// `msdata ingest --from` recognizes every image.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -205,16 +205,16 @@ Examples:
   msdata bench export --for jsonl --model MyModel to-mymodel
   msdata ingest --from xverse to-xverse")]
 struct ExportPromptsArgs {
-    /// Whose way: xverse, mosaic, psr, jobs (as the runners of the stress test's authors read), jsonl (for a script)
+    /// The format: xverse, mosaic, psr, jobs (for the runners of the stress test's authors), jsonl (for a script)
     #[arg(long = "for", value_name = "FORMAT")]
     system: System,
-    /// What the images will be filed under
+    /// The model name that the images will be filed under
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// The seeds; those of the stress test if not given
+    /// The seeds [default: those of the stress test]
     #[arg(long, value_name = "N,…", value_delimiter = ',', allow_hyphen_values = true)]
     seeds: Option<Vec<i64>>,
-    /// Where; must be new or empty
+    /// The directory to write; must be new or empty
     dir: PathBuf,
 }
 
@@ -227,7 +227,7 @@ impl ExportPromptsArgs {
             terminal.warn(format!("prompt {} is left out: {}", plain(&left_out.prompt_id), left_out.reason));
         }
         terminal.say(format!(
-            "{} prompts, {} images asked for; {} prompts left out",
+            "{} prompts, {} images to make; {} prompts left out",
             done.prompts,
             done.images,
             done.left_out.len()

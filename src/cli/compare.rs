@@ -8,11 +8,11 @@ use msdata::table::Format;
 use msdata::vocabulary::ModelName;
 use std::path::{Path, PathBuf};
 
-/// Two models on the same prompts and seeds: is the difference more than chance?
+/// Compare two models on the same prompts and seeds: is the difference more than chance?
 ///
-/// Every measure of the first less that of the second, over the images that both have of a prompt and seed: the
+/// Every measure of the first minus that of the second, over the prompts and seeds of which both have an image: the
 /// mean difference, its interval by a bootstrap over prompts, p of an exact sign-flip test over the prompts' means,
-/// and the same by Holm's method over all rows of the measure. A * marks models that are told apart.
+/// and that p adjusted by Holm's method over all rows of the measure. A * marks models that can be told apart.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,19 +25,19 @@ pub struct CompareArgs {
     #[arg(value_names = ["MODEL_A", "MODEL_B"], num_args = 2, required_unless_present_any = ["all", "leaderboard"],
           conflicts_with_all = ["all", "leaderboard"])]
     models: Vec<ModelName>,
-    /// Every pair of models, without the controls
+    /// Compare every pair of models, except controls
     #[arg(long, conflicts_with = "leaderboard")]
     all: bool,
-    /// The models in the order of one measure, grouped: those that share a letter are not told apart
+    /// Rank the models by one measure, grouped: those that share a letter cannot be told apart
     #[arg(long)]
     leaderboard: bool,
-    /// Cells by these keys: subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut
+    /// Group into cells by these keys: subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "subject_count")]
     by: Vec<Key>,
-    /// One cell of everything
+    /// Put everything into one cell
     #[arg(long, conflicts_with = "by")]
     whole: bool,
-    /// Thresholds of SCR: numbers and ranges first:last:step
+    /// Thresholds of SCR: numbers, or ranges first:last:step
     #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
     thresholds: Thresholds,
     /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
@@ -51,7 +51,7 @@ pub struct CompareArgs {
     /// threshold]
     #[arg(long, value_name = "MEASURE")]
     measure: Option<String>,
-    /// The level at which a subject is present where the images were looked through
+    /// The level at which a subject counts as present, where the images were searched window by window
     #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
     alpha: f64,
     /// table, json, jsonl, csv, md or latex

@@ -3,7 +3,7 @@ use super::{Ended, Terminal};
 use msdata::Dataset;
 use std::path::Path;
 
-/// Images that no model made, to compare models with
+/// Make images that no model made, to compare models with
 #[derive(clap::Args)]
 pub struct ControlsArgs {
     #[command(subcommand)]
@@ -17,7 +17,7 @@ enum ControlsCommand {
 
 /// Paste every prompt's own references together: the ceiling of its similarity
 ///
-/// Composites become generations of the control model `control:composite`, each reference alone those of
+/// Composites become generations of the control model `control:composite`, single references those of
 /// `control:crop`; both are embedded and scored like any other. `msdata report --controls` then shows where a
 /// model stands between chance and the ceiling. Running it again makes only what has changed.
 #[derive(clap::Args)]
@@ -33,7 +33,7 @@ impl ControlsArgs {
         let mut data = Dataset::open_to_write(dataset)?;
         let options = make.embedding.options(false);
         let summary = terminal.watch(|watch| data.make_controls(&options, watch))?;
-        let lacking = if summary.lacking > 0 { format!(", {} prompts have none", summary.lacking) } else { String::new() };
+        let lacking = if summary.lacking > 0 { format!(", none for {} prompts", summary.lacking) } else { String::new() };
         terminal.say(format!("composites: {}{lacking}; {} image files written", summary.composites, summary.written));
         embed::print(&summary.embedded, terminal);
         terminal.say(format!("scores: {} new", summary.scored));

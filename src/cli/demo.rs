@@ -5,19 +5,19 @@ use msdata::text::plain;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
-/// See the whole tool at work on drawn input
+/// See the whole tool at work on drawn images
 ///
-/// Draws a cast of characters, builds a stress test, draws what three simulated generators make of it (a faithful one,
+/// Draws a cast of characters, builds a stress test, draws what three simulated generators make from it (a faithful one,
 /// one that bleeds features between neighbours, one that clones a dominant subject), and ingests, embeds, scores and
 /// reports it. Nothing is downloaded. What was done to every subject is in the generations' `meta`.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  msdata demo demo")]
 pub struct DemoArgs {
-    /// Where; must be new or empty
+    /// The directory to write; must be new or empty
     dir: PathBuf,
 }
 
-/// The truth beside what the encoder saw of it.
+/// The truth next to what the encoder saw of it.
 const TRUTH: &str = "\
 SELECT g.model, t.value ->> 'fate' AS fate, count(*) AS subjects, avg(s.similarity) AS similarity
 FROM generations g, json_each(g.meta, '$.subjects') t JOIN subject_scores s USING (model, prompt_id, seed)

@@ -3,14 +3,14 @@ use msdata::Dataset;
 use std::io::Write;
 use std::path::Path;
 
-/// One hash of all results, to compare two machines or two runs in a line
+/// Print one hash of all results, to compare two machines or two runs at a glance
 ///
 /// Covers subjects, prompts, generations with the content and state of their images, encoders, vectors and scores.
-/// Not paths, times, reasons of failures, `meta`, the queue of `run`, or the order in which things came.
+/// Leaves out paths, times, reasons of failures, `meta`, the queue of `run`, and the order in which things came.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  msdata digest\n  diff <(msdata -d a digest --tables) <(msdata -d b digest --tables)")]
 pub struct DigestArgs {
-    /// A line for each table first: where do two data sets differ?
+    /// First print one line per table: where do two data sets differ?
     #[arg(long)]
     tables: bool,
 }

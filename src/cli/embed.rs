@@ -9,7 +9,7 @@ use msdata::text::plain;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-/// How to embed; shared by `ingest` and `embed`.
+/// The options of embedding, shared by `ingest` and `embed`.
 #[derive(clap::Args)]
 pub struct Embedding {
     /// An encoder: a name, a directory, or `paper` for the paper's three (repeatable) [default: those in
@@ -19,23 +19,23 @@ pub struct Embedding {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: Device,
-    /// What becomes of transparent pixels, in every image and for every encoder: drop (hidden colours count as if they
-    /// were seen), white or black (the picture is laid on it). Kept in the data set; another choice embeds everything
-    /// anew [default: as before, drop at first]
+    /// How to treat transparent pixels, in every image and for every encoder: drop (hidden colours count as if they
+    /// were visible), white or black (the picture is laid on it). Kept in the data set; another choice embeds everything
+    /// again [default: as before; drop at first]
     #[arg(long, value_name = "HOW")]
     transparency: Option<Transparency>,
-    /// Images of a batch: 1 or a multiple of 8 [default: 8 on the CPU, 32 on a GPU]
+    /// Images per batch: 1 or a multiple of 8 [default: 8 on the CPU, 32 on a GPU]
     #[arg(long, value_name = "N")]
     batch: Option<Batch>,
-    /// Threads [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// The library of ONNX Runtime, or its directory [default: found; see `msdata embed --help`]
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
-    /// Where in the images to look for each subject: none, fast (34 windows of an image), full (83), fine (109, smaller ones among them), dense
-    /// (83 by one pass of an encoder with a spatial output), or auto: those looked through before, else full on a GPU
-    /// and fast on a CPU that does it in ten minutes
+    /// Where in the images to look for each subject: none, fast (34 windows per image), full (83), fine (109, some of
+    /// them smaller), dense (83 from one pass of an encoder with a spatial output), or auto: the same as before, else full
+    /// on a GPU and fast on a CPU that does it in ten minutes
     #[arg(long, value_name = "WINDOWS", default_value = "auto")]
     windows: WindowChoice,
     /// How much room the windows' vectors may take that are kept in the data set, so that a new reference costs no new
@@ -65,16 +65,16 @@ impl Embedding {
     }
 }
 
-/// Embed what is missing, and score it
+/// Embed and score what is missing
 ///
 /// Images and prompts without a vector get one, by the encoders given, else by those already in the data
-/// set; then what can be scored is. What is finished survives a kill; running it again does what is left. An
-/// encoder whose model has changed embeds everything anew. Images whose size or time has changed are read
-/// again; `msdata ingest --rehash` reads all. Exit status 3 says that some images are missing or
+/// set; then everything that can be scored is. Finished work survives a kill; running it again does what is left. An
+/// encoder whose model has changed embeds everything again. Images whose size or time has changed are read
+/// again; `msdata ingest --rehash` reads all of them. Exit status 3 means that some images are missing or
 /// unusable, or changed while they were read.
 ///
 /// ONNX Runtime is looked for at --onnxruntime, in ORT_DYLIB_PATH, in the data directory (MSDATA_HOME,
-/// else ~/.local/share/msdata), beside the program, and where the system looks.
+/// else ~/.local/share/msdata), next to the program, and where the system looks.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -84,7 +84,7 @@ Examples:
 pub struct EmbedArgs {
     #[command(flatten)]
     embedding: Embedding,
-    /// Try again what could not be read or embedded before
+    /// Retry what could not be read or embedded before
     #[arg(long)]
     retry_failed: bool,
 }
@@ -96,7 +96,7 @@ impl EmbedArgs {
         let summary = terminal.watch(|watch| data.embed(&options, watch))?;
         print(&summary, terminal);
         if summary.encoders.is_empty() {
-            terminal.say("nothing was left to embed");
+            terminal.say("nothing left to embed");
         }
         terminal.say(format!("scores: {} new", summary.scored));
         let images = summary.images;
@@ -108,7 +108,7 @@ impl EmbedArgs {
     }
 }
 
-/// What was embedded, a line an encoder.
+/// Prints what was embedded, one line per encoder.
 pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
     if let Some(device) = &summary.device {
         terminal.say(format!("embedded with {device}"));
@@ -132,24 +132,22 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
         }
         if images + failed > 0 {
             let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
-            terminal.say(format!("  {name}: looked through {images} images, {windows} windows ({pattern}){failed}"));
+            terminal.say(format!("  {name}: searched {images} images, {windows} windows ({pattern}){failed}"));
         }
         if *not_kept > 0 {
             terminal.say(format!(
-                "  {name}: the windows of {not_kept} images found no room within --keep-windows; a new reference costs a new pass over \
+                "  {name}: the windows of {not_kept} images did not fit within --keep-windows; a new reference costs a new pass over \
                  these images"
             ));
         }
     }
     if summary.windows_taken_out > 0 {
-        terminal.say(format!(
-            "the kept windows of {} images were taken out, to stay within --keep-windows",
-            summary.windows_taken_out
-        ));
+        terminal
+            .say(format!("the kept windows of {} images were removed, to stay within --keep-windows", summary.windows_taken_out));
     }
     if summary.failed > 0 {
         terminal.say(format!(
-            "{} images or prompts could not be embedded; `msdata embed --retry-failed` tries again",
+            "{} images or prompts could not be embedded; `msdata embed --retry-failed` tries them again",
             summary.failed
         ));
         summary.failures.iter().for_each(|line| terminal.say(format!("  {}", plain(line))));

@@ -7,7 +7,7 @@ use msdata::vocabulary::EncoderName;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
-/// Encoders on this machine: list, fetch, add
+/// List, fetch and add encoders on this machine
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,26 +21,26 @@ pub struct EncodersArgs {
 
 #[derive(clap::Subcommand)]
 enum EncodersCommand {
-    /// What is here and what could be fetched
+    /// List what is here and what can be fetched
     List {
         /// table, json, jsonl, csv, md or latex
         #[arg(long, default_value = "table")]
         format: Format,
     },
-    /// Fetch named encoders from the Hugging Face hub (`paper`: the paper's three)
+    /// Fetch encoders by name from the Hugging Face hub (`paper`: the paper's three)
     Pull {
-        /// Their names
+        /// The names of the encoders
         #[arg(required = true)]
         names: Vec<String>,
     },
-    /// Make a directory known by its name; it stays where it is
+    /// Register a directory under its name; it stays where it is
     Add {
-        /// In the layout of the Hugging Face hub
+        /// A directory in the layout of the Hugging Face hub
         dir: PathBuf,
     },
     /// Print an encoder's directory
     Path {
-        /// Its name
+        /// The name of the encoder
         name: EncoderName,
     },
 }
@@ -57,7 +57,7 @@ impl EncodersArgs {
                         let known = registry::ENCODERS.iter().map(|e| e.name).collect::<Vec<_>>().join(", ");
                         wanted.push(
                             registry::find(name)
-                                .ok_or_else(|| anyhow::anyhow!("no encoder is called `{name}`; known are {known}"))?,
+                                .ok_or_else(|| anyhow::anyhow!("no encoder is called `{name}`; the known ones are {known}"))?,
                         );
                     }
                 }
@@ -74,7 +74,7 @@ impl EncodersArgs {
             EncodersCommand::Path { name } => {
                 let dir = match home.path(&name)? {
                     Some(installed) => installed.path,
-                    // Says why it is not here.
+                    // The cell says why it is not here.
                     None => Described::find(name.as_str(), &home)?.remove(0).directory().to_owned(),
                 };
                 path_to_standard_output(&dir)?;
@@ -93,7 +93,7 @@ fn list(home: &Home, format: Format) -> anyhow::Result<()> {
     table.row(&[text(BUILTIN), text("built in"), Cell::Null])?;
     for encoder in &installed {
         let here = match encoder.origin {
-            _ if !encoder.path.is_dir() => "added, its directory is gone",
+            _ if !encoder.path.is_dir() => "added, but its directory is gone",
             EncoderOrigin::Pulled => "pulled",
             EncoderOrigin::Added => "added",
         };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  msdata export tables && duckdb -c \"FROM 'tables/image_scores.parquet' LIMIT 5\"")]
 pub struct ExportArgs {
-    /// Where; must be new or empty
+    /// The directory to write; must be new or empty
     dir: PathBuf,
 }
 

@@ -5,8 +5,8 @@ use msdata::stress_test::Finding;
 use msdata::table::{Cell, Format, Head, TableWriter};
 use std::io::{self, BufWriter};
 
-/// Writes the findings to standard output; how the command ends. Nothing found is an empty table, or for a person
-/// nothing at all.
+/// Writes the findings to standard output and returns how the command ends. If nothing was found, that is an empty
+/// table, or for a person nothing at all.
 pub fn write(findings: &[Finding], format: Format) -> io::Result<Ended> {
     if findings.is_empty() && format == Format::Table {
         return Ok(Ended::Done);

@@ -4,14 +4,14 @@ use msdata::text::plain;
 use std::io::Write;
 use std::path::Path;
 
-/// Say what lies in the data set and nobody needs; with --yes, remove it
+/// List files in the data set that nobody needs; with --yes, remove them
 ///
 /// Parts that the catalog does not name, temporary files and drafts of killed runs, pictures of `controls make` whose
 /// prompts are gone. Images of generators stay, whether the catalog names them or not.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  msdata gc\n  msdata gc --yes")]
 pub struct GcArgs {
-    /// Remove it
+    /// Remove them
     #[arg(long)]
     yes: bool,
 }
@@ -32,7 +32,7 @@ impl GcArgs {
             (n, false) => terminal.say(format!("{n} to remove, {:.1} MB; `msdata gc --yes` removes them", bytes as f64 / 1e6)),
         }
         if !kept.is_empty() {
-            terminal.say("a reader that is still open may need the others; run it again later");
+            terminal.say("a process that is still reading may need the others; run the command again later");
         }
         Ok(Ended::Done)
     }

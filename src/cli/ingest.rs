@@ -8,11 +8,11 @@ use msdata::vocabulary::ModelName;
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 
-/// Read manifests into the data set, embed what is new, score it
+/// Read manifests into the data set; embed and score what is new
 ///
-/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv), plain, .gz or .zst. Rows come in all
-/// together or not at all: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
-/// read again when its size or time has changed, or when it was missing or unusable. Exit status 3 says that some
+/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv), plain, .gz or .zst. Either all rows
+/// come in or none: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
+/// read again when its size or time has changed, or when it was missing or unusable. Exit status 3 means that some
 /// images are missing or unusable, or changed while they were read.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -56,22 +56,22 @@ pub struct IngestArgs {
     /// Do not embed what is new; vectors come from --embeddings
     #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "transparency", "onnxruntime", "windows", "keep_windows"])]
     no_embed: bool,
-    /// Let other content under a known key replace what is there
+    /// Replace rows whose key is known and whose content differs
     #[arg(long)]
     replace: bool,
-    /// Read images only below this directory, now and whenever they are opened later (repeatable)
+    /// Only read images below this directory, now and whenever they are opened later (repeatable)
     #[arg(long, value_name = "DIR")]
     root: Vec<PathBuf>,
-    /// Read every image file again, also those whose size and time are as they were: for files that were
+    /// Read every image file again, even if its size and time have not changed: for files that were
     /// replaced by a copy that keeps the time (`rsync -t`, `cp -p`)
     #[arg(long, conflicts_with = "dry_run")]
     rehash: bool,
-    /// Change nothing; say what would change
+    /// Change nothing; only say what would change
     #[arg(long)]
     dry_run: bool,
 }
 
-/// What the files of --from do not say themselves
+/// What the files of --from do not say themselves.
 #[derive(clap::Args)]
 struct OutputArgs {
     /// With --from: file the images under this model
@@ -80,13 +80,14 @@ struct OutputArgs {
     /// With --from: the seeds of the images
     #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "from", allow_negative_numbers = true)]
     seeds: Option<Vec<i64>>,
-    /// With --from xverse: how the images of a file lie: auto, none (one image), 1x2, 2x2
+    /// With --from xverse: how the images are arranged in a file: auto, none (one image), 1x2, 2x2
     #[arg(long, value_name = "GRID", requires = "from")]
     grid: Option<Grid>,
-    /// With --from: the list that the generator was given, if it is not in the directory
+    /// With --from: the job list that the generator was given, if it is not in the directory
     #[arg(long, value_name = "FILE", requires = "from")]
     list: Option<PathBuf>,
-    /// With --from layout: how paths are made, as in '{model}/{prompt_id}/{seed}.png'; `*` for anything in a name
+    /// With --from layout: the pattern of the paths, such as '{model}/{prompt_id}/{seed}.png'; `*` matches anything
+    /// within a name
     #[arg(long, value_name = "PATTERN", requires = "from")]
     layout: Option<String>,
 }
@@ -130,7 +131,7 @@ impl IngestArgs {
     }
 }
 
-/// Ends the process as clap does for what it cannot parse.
+/// Ends the process as clap does for arguments that it cannot parse.
 pub fn usage(message: String) -> ! {
     super::refused(&clap::Error::raw(clap::error::ErrorKind::InvalidValue, message + "\n"))
 }
@@ -173,7 +174,7 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
     }
 }
 
-/// The first images that cannot be used, a line each, and how to see the others.
+/// Lists the first images that cannot be used, one per line, and says how to see the others.
 pub fn name_unusable(images: Tally, first: &[String], terminal: &Terminal) {
     for line in first {
         terminal.say(format!("  {}", plain(line)));

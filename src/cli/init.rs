@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  msdata init stress-test\n  msdata init --relative stress-test")]
 pub struct InitArgs {
-    /// Where; the directory is made if it is not there [default: --dataset]
+    /// The directory of the data set, made if it does not exist [default: --dataset]
     dir: Option<PathBuf>,
     /// Keep the paths of images relative to the data set, so that a folder that holds both can be moved and shared
     #[arg(long)]

@@ -3,7 +3,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 use std::path::PathBuf;
 
-/// Print a shell's completions
+/// Print the completions for a shell
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  msdata completions bash > ~/.local/share/bash-completion/completions/msdata")]
 pub struct Completions {
@@ -23,7 +23,7 @@ impl Completions {
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  msdata man ~/.local/share/man/man1")]
 pub struct Man {
-    /// Where; made if it is not there
+    /// The directory, made if it does not exist
     dir: PathBuf,
 }
 

@@ -1,5 +1,5 @@
-//! The verbs, one file each, and what they share: where the data set is, how errors reach the user, exit
-//! statuses.
+//! The commands, one file each, and what they share: where the data set is, how errors reach the user, and the
+//! exit statuses.
 
 mod audit;
 mod backup;
@@ -45,10 +45,10 @@ struct Cli {
     /// The data set's directory
     #[arg(short, long, global = true, value_name = "DIR", env = "MSDATA_DATASET", default_value = ".")]
     dataset: PathBuf,
-    /// Say nothing but results, warnings and errors
+    /// Print only results, warnings and errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// How progress is shown, on standard error
+    /// How to show progress on standard error
     #[arg(long, global = true, value_name = "STYLE", default_value = "auto")]
     progress: Style,
     #[command(subcommand)]
@@ -91,14 +91,14 @@ enum Command {
     Man(manual::Man),
 }
 
-/// How a command ended that did not fail.
+/// How a command that did not fail ended.
 #[derive(PartialEq)]
 enum Ended {
-    /// All done.
+    /// Everything is done.
     Done,
     /// `verify` found faults, or a check has findings.
     Unsound,
-    /// All that could be done, but some images are missing or unusable, or some jobs failed.
+    /// Everything that could be done is done, but some images are missing or unusable, or some jobs failed.
     Incomplete,
 }
 
@@ -145,8 +145,8 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
     }
 }
 
-/// Ends the process as clap does; but a message that holds what a terminal would obey is shown without it, and without
-/// colours.
+/// Ends the process as clap does; but a message with characters that would control a terminal is shown without
+/// them, and without colours.
 fn refused(e: &clap::Error) -> ! {
     let message = e.render().to_string();
     if !e.use_stderr() || plain_lines(&message) == message {
@@ -156,10 +156,10 @@ fn refused(e: &clap::Error) -> ! {
     std::process::exit(e.exit_code());
 }
 
-/// Says what went wrong and what to do next; the exit status.
+/// Prints what went wrong and what to do next; returns the exit status.
 fn failed(e: &anyhow::Error) -> ExitCode {
     if is_broken_pipe(e) {
-        return ExitCode::SUCCESS; // whoever read our output has seen enough
+        return ExitCode::SUCCESS; // the reader of our output has seen enough
     }
     let error = e.downcast_ref::<Error>();
     match error {
@@ -169,12 +169,12 @@ fn failed(e: &anyhow::Error) -> ExitCode {
             say("error: ", &format!("{rows}; nothing was written"));
             problems.iter().for_each(|p| say("", &p.to_string()));
         }
-        // Some list what is wrong in a line each.
+        // Some messages list what is wrong, one line each.
         Some(error) => terminal::lines_to_standard_error(&format!("error: {error}\n")),
         None => terminal::lines_to_standard_error(&format!("error: {e:#}\n")),
     }
     if let Some(hint) = error.and_then(Error::hint) {
-        // There may be one a line.
+        // There may be several hints, one per line.
         terminal::lines_to_standard_error(&format!("hint: {hint}\n"));
     }
     ExitCode::from(if matches!(error, Some(Error::Interrupted)) { 130 } else { 1 })

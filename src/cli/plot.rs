@@ -7,11 +7,11 @@ use msdata::report::Thresholds;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Figures for papers: trend, scene, curve, tradeoff, radar, heatmap, cscr, cscr-scene, cscr-curve
+/// Draw figures for papers: trend, scene, curve, tradeoff, radar, heatmap, cscr, cscr-scene, cscr-curve
 ///
-/// One style, as wide as a column of a two-column paper. Text is drawn as outlines, so that no font is needed;
-/// models differ in colour, marker and dash, so that figures read in grey. Intervals are 95 %, by a bootstrap over
-/// prompts.
+/// All figures have one style and are as wide as a column of a two-column paper. Text is drawn as outlines, so no font
+/// is needed; models differ in colour, marker and dash, so figures can be read in greyscale. Intervals are 95 %, by a
+/// bootstrap over prompts.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,13 +21,13 @@ Examples:
 pub struct PlotArgs {
     /// trend, scene, curve, tradeoff, radar, heatmap, cscr, cscr-scene or cscr-curve
     kind: Kind,
-    /// svg or png [default: what the name after --out ends in, else svg]
+    /// svg or png [default: the extension of --out, else svg]
     #[arg(long)]
     format: Option<Format>,
     /// Width in inches
     #[arg(long, value_name = "INCHES", default_value_t = COLUMN, value_parser = inches)]
     width: f64,
-    /// Thresholds: the curve marks all, the other figures show SCR at the middle one
+    /// Thresholds: the curve marks them all, the other figures show SCR at the middle one
     #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
     thresholds: Thresholds,
     /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
@@ -40,9 +40,9 @@ pub struct PlotArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// Vectors
+    /// A vector image
     Svg,
-    /// Pixels, 300 an inch
+    /// A pixel image, 300 pixels per inch
     Png,
 }
 

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 /// Tell the catalog that images were moved
 ///
-/// All paths below OLD begin with NEW from now on, or none. Files are read only where their size or time differs from
-/// what the catalog knows; their content must be what it knows.
+/// From now on all paths below OLD begin with NEW; if that fails, none do. Files are read only where their size or time
+/// differs from what the catalog has; their content must be the same.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  mv images /data/images && msdata relocate images /data/images")]
 pub struct RelocateArgs {
     /// The directory (or file) that the catalog knows
     old: PathBuf,
-    /// Where what it held lies now
+    /// The directory (or file) that holds the images now
     new: PathBuf,
-    /// Change nothing; say what would
+    /// Change nothing; only say what would change
     #[arg(long)]
     dry_run: bool,
 }
@@ -25,7 +25,7 @@ impl RelocateArgs {
         let would = if self.dry_run { "would be " } else { "" };
         terminal.say(format!("{} images {would}relocated, {} of them read to be sure", done.moved, done.read));
         if done.absent > 0 {
-            terminal.warn(format!("{} images are in neither place; `msdata ingest` notes them as missing", done.absent));
+            terminal.warn(format!("{} images are in neither place; `msdata ingest` marks them as missing", done.absent));
         }
         Ok(Ended::Done)
     }

@@ -5,7 +5,7 @@ use msdata::text::shell_word;
 use msdata::vocabulary::{ModelName, PromptId, SubjectId};
 use std::path::Path;
 
-/// Take rows out, with their scores and vectors, and nothing else
+/// Remove rows, with their scores and vectors, and nothing else
 ///
 /// Image files are not touched.
 #[derive(clap::Args)]
@@ -33,7 +33,7 @@ struct What {
 }
 
 impl What {
-    /// Clap lets exactly one through.
+    /// Returns the one that was given: clap lets exactly one through.
     fn removal(self) -> Option<Removal> {
         let generation = self.generation.map(|(m, p, s)| Removal::Generation(m, p, s));
         self.model.map(Removal::Model).or(self.prompt.map(Removal::Prompt)).or(generation).or(self.subject.map(Removal::Subject))
@@ -48,16 +48,17 @@ impl RemoveArgs {
         terminal.say(format!("removed {subjects} subjects, {prompts} prompts, {generations} generations{queue}"));
         if let (true, Removal::Model(model)) = (control, &what) {
             let model = shell_word(Path::new(model.as_str()));
-            terminal.say(format!("it was marked as a control: `msdata ingest --control {model}` marks it again once it is back"));
+            terminal
+                .say(format!("it was marked as a control; if it comes back, `msdata ingest --control {model}` marks it again"));
         }
         Ok(Ended::Done)
     }
 }
 
-/// The seed stands after the last comma, the model before the first; a prompt id may hold commas.
+/// Reads MODEL,PROMPT,SEED: the seed follows the last comma, the model ends at the first; a prompt id may have commas.
 fn generation(text: &str) -> Result<(ModelName, PromptId, i64), String> {
     let parts = text.split_once(',').and_then(|(model, rest)| Some((model, rest.rsplit_once(',')?)));
     let (model, (prompt, seed)) = parts.ok_or("expected MODEL,PROMPT,SEED")?;
-    let seed = seed.trim().parse().map_err(|_| format!("`{seed}` is no seed"))?;
+    let seed = seed.trim().parse().map_err(|_| format!("`{seed}` is not a seed; expected an integer"))?;
     Ok((ModelName::new(model)?, PromptId::new(prompt)?, seed))
 }

@@ -9,10 +9,10 @@ use msdata::{Dataset, ReportOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// The tables: similarity and Subject Collapse Rate, by model, subject count, scene type, …
+/// Print tables of similarity and Subject Collapse Rate, by model, subject count, scene type, …
 ///
-/// A cell is the mean over its generations. A generation counts only with all its subjects scored;
-/// otherwise it is missing, and is counted as such.
+/// A cell is the mean over its generations. A generation is used only if all its subjects are scored;
+/// otherwise it is counted as missing.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,24 +27,24 @@ pub struct ReportArgs {
     /// prompt longer than the text encoder takes?), size (of the image)
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "model,subject_count")]
     by: Vec<Key>,
-    /// Thresholds of SCR: numbers and ranges first:last:step
+    /// Thresholds of SCR: numbers, or ranges first:last:step
     #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
     thresholds: Thresholds,
     /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
-    /// Intervals of every mean, by a bootstrap over prompts; the percentage is their nominal coverage
+    /// Add an interval to every mean, by a bootstrap over prompts; the percentage is its nominal coverage
     #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "95", value_parser = confidence)]
     ci: Option<Confidence>,
-    /// Add what needs no threshold: are the requested subjects told from the rest of the pool? SCR and
+    /// Add what needs no threshold: are the requested subjects told apart from the rest of the pool? Also SCR and
     /// similarity by chance; with `msdata controls make` also the ceiling and similarity between the two
     #[arg(long)]
     controls: bool,
     /// Add SCR at every threshold (steps, in JSON) and the area below it from 0 to 1
     #[arg(long)]
     curve: bool,
-    /// The level at which a subject is present where the images were looked through (`--windows` of embed): chance is
-    /// a cSCR of 1 less this
+    /// The level at which a subject counts as present, where the images were searched window by window
+    /// (`msdata embed --windows`): by chance, cSCR is 1 minus this
     #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
     alpha: f64,
     /// table, json, jsonl, csv, md or latex
@@ -53,28 +53,28 @@ pub struct ReportArgs {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write a page for people instead: tables, figures and every image, into this directory
+    /// Write an HTML page into this directory instead: tables, figures and every image
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "format", "by", "ci"])]
     html: Option<PathBuf>,
-    /// The page is one file, with a sample of the images in it
+    /// Write the page as one file, with a sample of the images in it
     #[arg(long, requires = "html")]
     single_file: bool,
-    /// Size of a single file at most: 20MB, 800KB, …
+    /// Largest size of the single file: 20MB, 800KB, …
     #[arg(long, requires = "single_file", value_name = "SIZE", default_value = "20MB", value_parser = size)]
     max_size: u64,
     /// The page's heading
     #[arg(long, requires = "html", value_name = "TEXT")]
     title: Option<String>,
-    /// A sentence below it: a date, a caveat
+    /// A sentence below the heading, such as a date or a caveat
     #[arg(long, requires = "html", value_name = "TEXT")]
     note: Option<String>,
 }
 
-/// A level, between 0 and 1.
+/// Reads a level, between 0 and 1.
 pub fn alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
-        _ => Err("a level is a number between 0 and 1, as 0.05".into()),
+        _ => Err("a level is a number between 0 and 1, such as 0.05".into()),
     }
 }
 
@@ -100,7 +100,7 @@ impl ReportArgs {
         report.notes.iter().for_each(|note| terminal.say(note));
         for (encoder, prompts) in &report.cut_prompts {
             terminal.warn(format!(
-                "{prompts} prompts are longer than {encoder} takes and were cut: their CLIP-T is of a part of the text"
+                "{prompts} prompts are longer than {encoder} takes and were cut: their CLIP-T is for only part of the text"
             ));
         }
         let missing = report.generations_missing;
@@ -112,13 +112,13 @@ impl ReportArgs {
                 (0, _) => WAITING.to_owned(),
                 (lacking, waiting) => format!("{lacking} {LACKING}; {waiting} {WAITING}"),
             };
-            terminal.warn(format!("{missing} of {} generations are missing and in no mean: {why}", report.generations));
+            terminal.warn(format!("{missing} of {} generations are missing and not in the means: {why}", report.generations));
         }
         Ok(Ended::Done)
     }
 
     fn page(self, place: PathBuf, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
-        // As it would be typed again, but for the places, which differ between machines.
+        // The command as typed, except for the paths, which differ between machines.
         let identity = self.identity.as_ref().map(|name| format!(" --identity {name}")).unwrap_or_default();
         let form = if self.single_file { "FILE --single-file" } else { "DIR" };
         let command = format!("msdata report --html {form} --thresholds {}{identity}", self.thresholds);
@@ -137,7 +137,7 @@ impl ReportArgs {
         let written = terminal.watch(|watch| data.write_page(&options, &output, watch))?;
         terminal.say(format!("{} images shown, {} missing or unusable", written.shown, written.unusable));
         if written.left_out > 0 {
-            terminal.warn(format!("{} images found no room within --max-size and are not in the file", written.left_out));
+            terminal.warn(format!("{} images did not fit within --max-size and are not in the file", written.left_out));
         }
         path_to_standard_output(&written.path)?;
         Ok(Ended::Done)

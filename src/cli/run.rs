@@ -9,15 +9,15 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Drive a generator over the images that are still missing
+/// Run a generator for the images that are still missing
 ///
-/// A queue in the data set, a process for each image (or one for all, with --batch-command), failures tried again;
-/// every finished image goes into the data set with how it was made. Stopped (Ctrl-C, SIGTERM, a closed terminal), it
-/// ends what the generator started and puts its jobs back; stopped or killed, the same command goes on.
-/// No shell is used unless asked for. Exit status 3 says that some jobs failed.
+/// Keeps a queue in the data set, starts a process for each image (or one for all, with --batch-command) and retries
+/// failures; every finished image goes into the data set with a record of how it was made. If stopped (Ctrl-C, SIGTERM,
+/// a closed terminal), it ends the generator's processes and puts its jobs back. After a stop or a kill, the same
+/// command continues. No shell is used unless you ask for it. Exit status 3 means that some jobs failed.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Places in --command: {prompt} {prompt_id} {scene_type} {seed} {output} {references} {captions} (one argument a subject)
+Placeholders in --command: {prompt} {prompt_id} {scene_type} {seed} {output} {references} {captions} (one argument per subject)
 {references_json} (a list of lists) {captions_json} {job_json} (everything). In --batch-command: {jobs}, the path of
 a file with a line of {job_json} for each image; each is to be written to its `output`.
 
@@ -26,39 +26,39 @@ Examples:
   msdata run --model MyModel --batch-command 'python make_all.py {jobs}' --timeout 36000 --meta weights=v2
   msdata sql \"SELECT prompt_id, seed, attempts, tail FROM jobs WHERE state = 'failed'\"")]
 pub struct RunArgs {
-    /// What the images are filed under
+    /// The model name that the images are filed under
     #[arg(long, value_name = "NAME")]
     model: ModelName,
     /// The command that makes one image
     #[arg(long, value_name = "COMMAND", required_unless_present = "batch_command", conflicts_with = "batch_command")]
     command: Option<String>,
-    /// The command that makes all images of a job list
+    /// The command that makes all images in a job list
     #[arg(long, value_name = "COMMAND")]
     batch_command: Option<String>,
-    /// Run the command by `sh -c`; values are quoted
+    /// Run the command with `sh -c`; values are quoted
     #[arg(long)]
     shell: bool,
-    /// The seeds; those of the stress test if not given
+    /// The seeds [default: those of the stress test]
     #[arg(long, value_name = "N,…", value_delimiter = ',', allow_hyphen_values = true)]
     seeds: Option<Vec<i64>>,
-    /// Processes at a time
+    /// Number of processes at a time
     #[arg(long, value_name = "N", default_value = "1", conflicts_with = "batch_command")]
     jobs: NonZeroUsize,
-    /// Seconds that a process may take
+    /// Largest number of seconds that a process may take
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
-    /// How often a failed job is tried again
+    /// How often to retry a failed job
     #[arg(long, value_name = "N", default_value = "2")]
     retries: u32,
-    /// Something to note with each image, such as a version (repeatable)
+    /// A note to store with each image, such as a version (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     meta: Vec<(String, String)>,
-    /// Where images go; into the data set's directory if not given
+    /// The directory for the images [default: in the data set's directory]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     #[command(flatten)]
     embedding: Embedding,
-    /// Do not embed what was made
+    /// Do not embed the new images
     #[arg(long, conflicts_with_all = ["encoder", "device", "batch", "threads", "transparency", "onnxruntime"])]
     no_embed: bool,
 }
@@ -87,7 +87,7 @@ impl RunArgs {
         let mut data = Dataset::open_to_write(dataset)?;
         let done = terminal.watch_over_processes(|watch| data.run(&options, watch))?;
         terminal.say(format!(
-            "jobs: {} made now, {} done in all, {} failed, {} open",
+            "jobs: {} made now, {} done in total, {} failed, {} open",
             done.made, done.jobs.done, done.jobs.failed, done.jobs.open
         ));
         for line in &done.failures {
@@ -102,11 +102,11 @@ impl RunArgs {
     }
 }
 
-/// `KEY=VALUE`.
+/// Reads `KEY=VALUE`.
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some(("run", _)) => Err("`run` is where msdata notes how the image was made".into()),
+        Some(("run", _)) => Err("the key `run` is reserved: msdata notes there how the image was made".into()),
         Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
-        _ => Err("write KEY=VALUE".into()),
+        _ => Err("expected KEY=VALUE".into()),
     }
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 /// The exit status of a command that was stopped.
 const INTERRUPTED: i32 = 130;
 
-/// What signals have asked for.
+/// What signals have asked the command to do.
 pub struct StopSignal {
-    /// To stop at a safe point.
+    /// Stop at a safe point.
     pub stop: AtomicBool,
-    /// To stop without waiting for the processes that were started.
+    /// Stop without waiting for the processes that were started.
     pub hurry: AtomicBool,
     patient: AtomicBool,
     working: AtomicBool,
@@ -23,19 +23,19 @@ static ASKED: StopSignal = StopSignal {
     working: AtomicBool::new(false),
 };
 
-/// Listens to SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on. `patient`: the process is not ended before its work
-/// has stopped by itself.
+/// Listens to SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on. If `patient`, the process does not end before its
+/// work has stopped by itself.
 pub fn asked(patient: bool) -> &'static StopSignal {
     static LISTENING: Once = Once::new();
     ASKED.patient.store(patient, SeqCst);
     ASKED.working.store(true, SeqCst);
-    // Without a listener the system's defaults stand: the process ends at once, which is safe too.
+    // Without a listener the system's defaults apply: the process ends at once, which is also safe.
     LISTENING.call_once(listen);
     &ASKED
 }
 
-/// Tells SIGBUS as an error. The system sends it where a mapped file (the index of the catalog's log) cannot be filled
-/// or read, and takes no other answer than the end of the process.
+/// Reports SIGBUS as an error. The system sends it where a mapped file (the index of the catalog's log) cannot be filled
+/// or read, and the process must end then.
 #[cfg(unix)]
 #[allow(unsafe_code)]
 pub fn end_well_on_a_full_disk() {
@@ -55,7 +55,7 @@ pub fn end_well_on_a_full_disk() {
 pub fn end_well_on_a_full_disk() {}
 
 impl StopSignal {
-    /// The work is done: a signal that comes now ends the process.
+    /// Notes that the work is done: a signal that comes now ends the process.
     pub fn ended(&self) {
         self.working.store(false, SeqCst);
     }
@@ -87,7 +87,7 @@ fn listen() {
     }
 }
 
-/// Whether whoever started this process wants it to outlive the signal, as `nohup` does. Told by Linux alone.
+/// Returns whether the parent process wants this one to outlive the signal, as `nohup` does. Known only on Linux.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-/// Run one read-only SQL query over the catalog and its views
+/// Run a read-only SQL query on the catalog and its views
 ///
 /// Views: subjects, prompts, generations, subject_scores, image_scores, embeddings, image_scr,
 /// cells_by_subject_count, cells_by_scene_type, worst_subjects.

@@ -9,7 +9,7 @@ use msdata::{Dataset, Error};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Look after the pool of subjects
+/// Check the pool of subjects
 #[derive(clap::Args)]
 pub struct SubjectsArgs {
     #[command(subcommand)]
@@ -31,9 +31,9 @@ impl SubjectsArgs {
 
 /// Check the reference images, and whether the encoder can tell them apart
 ///
-/// References that are missing, unreadable, too small, blurred, nearly blank, the same as another or alike; references
-/// with transparent pixels whose hidden colours count; subjects whose references are less alike than they are to
-/// another's; licences that are missing. Exit status 1 if anything was found.
+/// Finds references that are missing, unreadable, too small, blurred, nearly blank, the same as another or like it;
+/// references with transparent pixels whose hidden colours count; subjects whose references are less like each other
+/// than like another subject's; missing licences. Exit status 1 if anything was found.
 ///
 /// Then the instrument is checked: each reference, mirrored, shrunk to the sizes that subjects have in the images, and
 /// recompressed, is compared with every subject of its kind. A kind whose subjects the encoder cannot tell apart even so
@@ -98,8 +98,8 @@ impl CheckSubjectsArgs {
         if let Some(pool) = &pool {
             terminal.say(format!("{} subjects, {} references, {} findings", pool.subjects, pool.references, found.len()));
             match pool.encoders.as_slice() {
-                [] => terminal.say("no encoder that knows identities: whether references disagree was not checked"),
-                names => terminal.say(format!("references compared by {}", names.join(", "))),
+                [] => terminal.say("no encoder that knows identities: did not check whether references disagree"),
+                names => terminal.say(format!("references compared with {}", names.join(", "))),
             }
         }
         if let Some(instrument) = &instrument {

@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Style {
-    /// A bar, where standard error is a terminal
+    /// A bar, if standard error is a terminal
     Auto,
-    /// A line of JSON every few seconds, for the logs of jobs
+    /// One line of JSON every few seconds, for job logs
     Json,
-    /// Not at all
+    /// No progress
     None,
 }
 
 /// Time between two lines of JSON.
 const PACE: Duration = Duration::from_secs(5);
 
-/// How a command speaks while it works.
+/// How a command reports while it works.
 pub struct Terminal {
     quiet: bool,
     style: Style,
@@ -33,14 +33,14 @@ impl Terminal {
         Terminal { quiet, style }
     }
 
-    /// A line of a summary.
+    /// Prints a line of a summary.
     pub fn say(&self, line: impl AsRef<str>) {
         if !self.quiet {
             line_to_standard_error("", line.as_ref());
         }
     }
 
-    /// A warning; also when quiet, because it is about what the numbers mean.
+    /// Prints a warning, even with `--quiet`, because it is about what the numbers mean.
     pub fn warn(&self, text: impl AsRef<str>) {
         line_to_standard_error("warning: ", text.as_ref());
     }
@@ -51,8 +51,8 @@ impl Terminal {
         self.listen(false, work)
     }
 
-    /// As [`Terminal::watch`], for work that starts processes: the second signal ends those without mercy, and `work`
-    /// then stops by itself, so that none is left behind and what became of it is noted.
+    /// Does the same as [`Terminal::watch`] for work that starts processes: the second signal kills those, and `work`
+    /// then stops by itself, so that no process is left behind and what became of each is noted.
     pub fn watch_over_processes<T>(&self, work: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
         self.listen(true, work)
     }
@@ -73,7 +73,7 @@ impl Terminal {
     }
 
     fn bar(&self) -> ProgressBar {
-        // Indicatif draws nothing where standard error is no terminal.
+        // Indicatif draws nothing if standard error is not a terminal.
         let hidden = self.quiet || self.style != Style::Auto;
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let style = ProgressStyle::with_template("{prefix:>10} {pos}/{len} {per_sec} {eta}")
@@ -82,21 +82,21 @@ impl Terminal {
     }
 }
 
-/// The one way to standard error: one line, in which nothing from outside moves the cursor or begins another line. If
-/// nobody listens, nobody is told.
+/// Writes one line to standard error, in which no text from outside moves the cursor or begins another line. Failures
+/// are ignored: there is nowhere left to report them.
 pub fn line_to_standard_error(what: &str, text: &str) {
     let _ = writeln!(io::stderr().lock(), "{what}{}", plain(text));
 }
 
-/// A message of several lines, such as clap's.
+/// Writes a message of several lines, such as clap's, to standard error.
 pub fn lines_to_standard_error(text: &str) {
     let _ = write!(io::stderr().lock(), "{}", plain_lines(text));
 }
 
-/// A result that is a path: for a program exactly the path, for a person on a terminal what can be shown of it.
+/// Writes a result that is a path: exactly the path for a program, what can be shown of it for a person at a terminal.
 ///
 /// # Errors
-/// Standard output fails.
+/// Standard output cannot be written.
 pub fn path_to_standard_output(path: &Path) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if out.is_terminal() {

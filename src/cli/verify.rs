@@ -7,8 +7,8 @@ use std::path::Path;
 
 /// Check every row, part and image file
 ///
-/// Says what is wrong and what to do about it; exit status 1 if anything is. Missing images that the catalog
-/// knows of, and left-overs of interrupted runs, are noted and are no fault. Says also what it did not check.
+/// Says what is wrong and what to do about it; exit status 1 if anything is. Images that the catalog knows to be
+/// missing, and leftovers of interrupted runs, are noted but are not faults. Also says what it did not check.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -19,17 +19,17 @@ pub struct VerifyArgs {
     /// again where their encoder is at hand
     #[arg(long)]
     deep: bool,
-    /// As --deep, for a share of the parts, images and scores: others each time
+    /// Like --deep, for a share of the parts, images and scores; a different share each time
     #[arg(long, value_name = "P%", value_parser = share, conflicts_with_all = ["deep", "repair"])]
     sample: Option<f64>,
-    /// Put right what loses nothing, then check as --deep does: remove left-overs, rebuild views, triggers and
-    /// indices, take out computed vectors and scores that must be made anew
+    /// Repair what can be repaired without loss, then check as --deep does: remove leftovers, rebuild views, triggers and
+    /// indices, remove computed vectors and scores that must be made again
     #[arg(long)]
     repair: bool,
-    /// With --repair: also take out imported vectors that are lost, which only their files could give again
+    /// With --repair: also remove imported vectors that are lost; only importing their files again brings them back
     #[arg(long, requires = "repair")]
     drop_imported: bool,
-    /// Take the rows of the catalog as they are, after a change of one's own by another program
+    /// Accept the rows of the catalog as they are, after you have changed them with another program
     #[arg(long)]
     accept: bool,
 }
@@ -52,7 +52,7 @@ impl VerifyArgs {
             None => Depth::Quick,
         };
         let found = match Dataset::open_to_read(dataset).and_then(|data| terminal.watch(|watch| data.verify_by(depth, watch))) {
-            // A catalog that cannot be read is what this command is for.
+            // Reporting a catalog that cannot be read is what this command is for.
             Err(Error::Damaged(what)) => Verification { faults: vec![unreadable(&what, self.repair)], ..Verification::default() },
             found => found?,
         };
@@ -80,12 +80,16 @@ impl VerifyArgs {
 }
 
 fn unreadable(what: &str, repaired: bool) -> String {
-    let restore = "restore catalog.sqlite from a copy, without the catalog.sqlite-wal of the damaged one beside it; or make a new data set \
+    let restore = "restore catalog.sqlite from a copy and remove the catalog.sqlite-wal of the damaged one; or make a new data set \
                    with `msdata init DIR` and ingest again";
-    if repaired { format!("{what}; {restore}") } else { format!("{what}; try `msdata verify --repair`, else {restore}") }
+    if repaired {
+        format!("{what}; {restore}")
+    } else {
+        format!("{what}; try `msdata verify --repair`; if that fails, {restore}")
+    }
 }
 
-/// `5%`, as a share.
+/// Reads a percentage such as `5%` as a share.
 fn share(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
     match number {

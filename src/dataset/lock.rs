@@ -1,16 +1,16 @@
-//! One process writes at a time.
+//! The lock by which only one process writes at a time.
 
 use crate::error::{Error, Result};
 use crate::layout::LOCK;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-/// The right to write, given back when it is dropped: at once, also where a process that was being started at that
-/// moment still holds a copy of the open file.
+/// The right to write. Dropping it gives the right back at once, even if a process that was just being started
+/// still holds a copy of the open file.
 pub struct Lock(File);
 
 impl Lock {
-    /// Takes it for the data set in `dir`.
+    /// Takes the lock for the data set in `dir`.
     ///
     /// # Errors
     /// Another process has it, or the lock file cannot be written.

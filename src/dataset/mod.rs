@@ -1,12 +1,12 @@
-//! A data set on disk: made, opened, locked, queried; what is taken out of it.
+//! A data set on disk: how it is made, opened, locked and queried, and how rows are removed.
 //!
-//! What one does with it (ingest, embed, report, …) is in [`crate::ops`], one file a use case, as methods of [`Dataset`].
+//! The use cases (ingest, embed, report, …) are in [`crate::ops`], one file or folder each, as methods of [`Dataset`].
 //!
 //! | module | noun |
 //! |---|---|
 //! | this | [`Dataset`] |
 //! | `lock` | the right to write |
-//! | `removal` | [`Removal`]: rows taken out |
+//! | `removal` | [`Removal`]: which rows to remove |
 
 mod lock;
 mod removal;
@@ -26,7 +26,7 @@ use crate::text::shell_word;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Images named in a summary; the catalog knows them all.
+/// Most images named in a summary; the catalog knows them all.
 pub(crate) const NAMED: usize = 10;
 
 /// An open data set: the directory with `catalog.sqlite` and `embeddings/`.
@@ -34,7 +34,7 @@ pub struct Dataset {
     pub(crate) dir: PathBuf,
     pub(crate) catalog: Catalog,
     pub(crate) store: Store,
-    /// Through which its image files are opened.
+    /// Opens its image files.
     pub(crate) door: Door,
     /// Held while this value may need the parts that its catalog names.
     _hold: Option<Hold>,
@@ -43,23 +43,24 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Makes an empty data set in `dir` (made if it is not there) and opens it to write. It keeps absolute paths.
+    /// Makes an empty data set in `dir` (which is made if it does not exist) and opens it for writing. It keeps absolute
+    /// paths.
     ///
     /// # Errors
-    /// There is one already, or the directory cannot be written.
+    /// There is already a data set in `dir`, or the directory cannot be written.
     pub fn init(dir: &Path) -> Result<Dataset> {
         Dataset::init_with(dir, PathRule::Absolute)
     }
 
-    /// As [`Dataset::init`], with paths of images kept as `rule` says.
+    /// Does the same as [`Dataset::init`], with paths of images kept as `rule` says.
     ///
     /// # Errors
-    /// As [`Dataset::init`].
+    /// Same as [`Dataset::init`].
     pub fn init_with(dir: &Path, rule: PathRule) -> Result<Dataset> {
         let path = dir.join(CATALOG);
         if let Some(log) = (!path.exists()).then(|| orphaned_log(&path)).flatten() {
             return Err(Error::request(
-                format!("{} is the log of a catalog that is gone; a new catalog would take its changes in", log.display()),
+                format!("{} is the log of a catalog that is gone; a new catalog would take in its changes", log.display()),
                 format!(
                     "put that catalog back as {}, or move the log away: `mv {log} {log}.old`",
                     shell_word(&path),
@@ -74,7 +75,7 @@ impl Dataset {
         if path.exists() {
             return Err(Error::AlreadyThere(dir.to_path_buf()));
         }
-        // Made under another name, so that no half-made catalog is ever found.
+        // Made under another name, so that a half-made catalog is never found.
         let temporary = dir.join(CATALOG_TEMPORARY);
         remove_catalog(&temporary)?;
         let made = Catalog::create(&temporary, rule)
@@ -83,27 +84,27 @@ impl Dataset {
             .and_then(|()| Dataset::opened(dir, Catalog::open_to_write(&path)?, None, Some(lock)));
         if made.is_err() {
             // Best effort, the log first: the error that matters is the one that is returned, and what cannot be
-            // removed is whole.
+            // removed is complete.
             let _ = remove_catalog(&temporary).and_then(|()| remove_catalog(&path));
         }
         made
     }
 
-    /// Opens the data set in `dir` to read. What is read is the state of this moment, whatever others
+    /// Opens the data set in `dir` for reading. It shows the state of this moment, whatever others
     /// write meanwhile.
     ///
     /// # Errors
-    /// There is none, or its catalog is damaged, foreign or newer than this program.
+    /// There is no data set in `dir`, or its catalog is damaged, foreign or newer than this program.
     pub fn open_to_read(dir: &Path) -> Result<Dataset> {
         let path = catalog_of(dir)?;
         let hold = Hold::take(&dir.join(EMBEDDINGS));
         Dataset::opened(dir, Catalog::open_to_read(&path)?, hold, None)
     }
 
-    /// Opens the data set in `dir` to write. One process at a time may.
+    /// Opens the data set in `dir` for writing. Only one process at a time can.
     ///
     /// # Errors
-    /// As [`Dataset::open_to_read`]; another process is writing.
+    /// Same as [`Dataset::open_to_read`]; another process is writing.
     pub fn open_to_write(dir: &Path) -> Result<Dataset> {
         let path = catalog_of(dir)?;
         let lock = Lock::take(dir)?;
@@ -119,12 +120,12 @@ impl Dataset {
         Ok(Dataset { dir, catalog, store, door, _hold: hold, _lock: lock })
     }
 
-    /// Where it lies.
+    /// Returns its directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The encoders whose vectors it holds, by name.
+    /// Returns the encoders whose vectors it holds, by name.
     ///
     /// # Errors
     /// The catalog cannot be read.
@@ -132,7 +133,7 @@ impl Dataset {
         self.catalog.encoders()
     }
 
-    /// The image files by state, as last seen.
+    /// Returns the number of image files by state, as last read.
     ///
     /// # Errors
     /// The catalog cannot be read.
@@ -140,7 +141,7 @@ impl Dataset {
         self.catalog.tally()
     }
 
-    /// The first images that cannot be used, as last seen, each with its reason.
+    /// Returns the first images that cannot be used, as last read, each with its reason.
     ///
     /// # Errors
     /// The catalog cannot be read.
@@ -148,25 +149,25 @@ impl Dataset {
         self.catalog.unusable_images(NAMED)
     }
 
-    /// Runs one SQL statement that only reads, over the tables and views of the catalog.
+    /// Runs one read-only SQL statement on the tables and views of the catalog.
     ///
     /// # Errors
-    /// It writes, is no SQL, or `rows` fails.
+    /// It writes, is not SQL, or `rows` fails.
     pub fn query(&mut self, sql: &str, rows: QueryRows<'_>) -> Result<()> {
         self.catalog.query(sql, rows)
     }
 }
 
-/// The catalog of the data set in `dir`.
+/// Returns the path of the catalog of the data set in `dir`.
 ///
 /// # Errors
-/// There is none.
+/// There is no data set in `dir`.
 pub(crate) fn catalog_of(dir: &Path) -> Result<PathBuf> {
     let path = dir.join(CATALOG);
     if path.is_file() { Ok(path) } else { Err(Error::NoDataSet(dir.to_path_buf())) }
 }
 
-/// Removes a catalog and what SQLite keeps beside it, the catalog last: a log without one would come into the next.
+/// Removes a catalog and what SQLite keeps next to it, the catalog last: a log without one would get into the next.
 fn remove_catalog(path: &Path) -> Result<()> {
     for file in [beside(path, "-wal"), beside(path, "-journal"), beside(path, "-shm"), path.to_path_buf()] {
         match fs::remove_file(&file) {
@@ -177,8 +178,8 @@ fn remove_catalog(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Commits, and removes the parts that nothing in the catalog needs any more. In this order: a part without a row is
-/// garbage, a row without its part would be damage.
+/// Commits, then removes the parts that nothing in the catalog needs any more. In this order, because a part without a
+/// row is garbage, but a row without its part would be damage.
 ///
 /// # Errors
 /// The disk is full or failing.

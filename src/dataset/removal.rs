@@ -1,10 +1,10 @@
-//! Rows taken out, with all that was derived from them.
+//! Removes rows, with everything that was derived from them.
 
 use super::{Dataset, Removed, commit};
 use crate::error::Result;
 use crate::vocabulary::{ModelName, PromptId, SubjectId};
 
-/// What to take out with [`Dataset::remove`].
+/// What to remove with [`Dataset::remove`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removal {
     /// Every generation of a model.
@@ -18,10 +18,10 @@ pub enum Removal {
 }
 
 impl Dataset {
-    /// Takes rows out, with their scores and vectors, and nothing else. Image files are not touched.
+    /// Removes rows, with their scores and vectors, and nothing else. Image files are not touched.
     ///
     /// # Errors
-    /// It is not there, or something else needs it.
+    /// The row does not exist, or something else needs it.
     pub fn remove(&mut self, what: &Removal) -> Result<Removed> {
         let changes = self.catalog.begin()?;
         let removed = match what {

@@ -1,4 +1,4 @@
-//! How well the scores tell what was really drawn.
+//! How well the scores agree with what was really drawn.
 
 use crate::Dataset;
 use crate::catalog::QueryRows;
@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::score::{identification, pearson};
 use crate::table::Cell;
 
-/// What was drawn of every requested subject, beside what the encoder saw: a row for each subject of each image.
+/// What was drawn for every requested subject, next to what the encoder saw: one row for each subject of each image.
 const TRUTH: &str = "\
 SELECT t.value ->> 'fate', t.value ->> 'percent', s.similarity, s.local
 FROM generations g, json_each(g.meta, '$.subjects') t JOIN subject_scores s USING (model, prompt_id, seed)
@@ -15,15 +15,15 @@ WHERE s.ordinal = t.key ORDER BY model, prompt_id, seed, s.ordinal";
 /// How well one similarity tells subjects that were drawn from those that were not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Agreement {
-    /// Chance that a subject that was drawn is more similar than one in whose place a copy of another stands.
+    /// Chance that a subject that was drawn is more similar than one that was replaced by a copy of another.
     pub kept_over_replaced: f64,
     /// Chance that a subject that was drawn is more similar than one that has bled.
     pub kept_over_bled: f64,
-    /// Spearman's rank correlation of how much a subject has bled and its similarity: -1 is best.
+    /// Spearman's rank correlation between how much a subject has bled and its similarity: -1 is best.
     pub bleeding: f64,
 }
 
-/// By the whole image and, where images were looked through, by their windows.
+/// Returns the agreement of the whole image's similarity and, if images were searched, that of their windows.
 pub fn agreement(data: &mut Dataset) -> Result<(Option<Agreement>, Option<Agreement>)> {
     let mut rows: Vec<(String, Option<f64>, [Option<f64>; 2])> = Vec::new();
     let number = |cell: &Cell| match cell {
@@ -55,7 +55,7 @@ pub fn agreement(data: &mut Dataset) -> Result<(Option<Agreement>, Option<Agreem
     Ok((of(0), of(1)))
 }
 
-/// The rank of each value; equal ones share the mean of theirs.
+/// Returns the rank of each value; equal values share their mean rank.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));

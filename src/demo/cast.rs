@@ -1,8 +1,8 @@
-//! The cast: who can be asked for.
+//! The cast: the characters that prompts can ask for.
 //!
-//! Colours and patterns are chosen for two readers. People call no two of them alike. And `builtin-texture`, which sees
-//! little else than colour and texture, finds all of them about equally like an average scene: the marks of each coat
-//! stand off by about the same luminance, and every colour is worn by few.
+//! Colours and patterns are chosen for two viewers. People find no two of them alike. And `builtin-texture`, which sees
+//! little but colour and texture, finds all of them about equally similar to an average scene: the marks of each coat
+//! differ from it by about the same luminance, and only a few characters wear each colour.
 
 use super::figure::Fill::{self, Accent, Mark, Own, Worn};
 use super::figure::Pattern::{self, Banded, Checked, Dotted, Ringed, Slanted, Starry, Striped, Zigzag};
@@ -58,8 +58,8 @@ const fn character(label: &'static str, kind: SubjectKind, coat: Coat, parts: &'
     Character { label, kind, coat, parts }
 }
 
-/// Everyone.
-#[rustfmt::skip] // a table: a shape a line
+/// All characters.
+#[rustfmt::skip] // a table: one shape per line
 pub const CAST: &[Character] = &[
     character("rose banded sailor", Human, coat(ROSE, Banded, MAROON, GREEN), &[
         (Own(NAVY), Both(&Slab(37, 78, 48, 97, 3))),

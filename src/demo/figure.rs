@@ -12,7 +12,7 @@ pub enum Fill {
     Mark,
     /// The coat's third colour.
     Accent,
-    /// Its own colour, whatever the coat.
+    /// A colour of its own, whatever the coat.
     Own(Colour),
 }
 
@@ -26,7 +26,7 @@ pub struct Coat {
     pub mark: Colour,
     /// Third colour.
     pub accent: Colour,
-    /// Another's pattern on top, to some percent; skin and hair take on its colour too.
+    /// Another coat's pattern on top, at some percent; skin and hair take on its colour too.
     pub stain: Option<(Pattern, u32)>,
 }
 
@@ -51,11 +51,11 @@ pub struct Character {
     pub kind: SubjectKind,
     /// What it wears.
     pub coat: Coat,
-    /// Its shapes, back to front; feet stand at y = [`FEET`].
+    /// Its shapes, back to front; feet are at y = [`FEET`].
     pub parts: &'static [(Fill, Shape)],
 }
 
-/// Where a figure's feet stand in its box.
+/// The y coordinate of a figure's feet in its box.
 pub const FEET: i32 = 97;
 
 /// Width of outlines, in units.
@@ -65,7 +65,7 @@ const WHITE: Colour = 0xffffff;
 const CHEEK: Colour = 0xe98a8a;
 
 impl Coat {
-    /// The coat that has become another to some percent.
+    /// Returns this coat after it has become another by some percent.
     pub fn bled(&self, other: &Coat, percent: u32) -> Coat {
         Coat {
             base: mix(self.base, other.base, percent),
@@ -89,7 +89,7 @@ impl Coat {
 
 impl Character {
     /// Draws it in a coat on a transparent square of `side` pixels, leaning to the right by `lean` percent of its height.
-    /// `None`: there is no such square.
+    /// `None`: such a square cannot be made.
     pub fn draw(&self, coat: &Coat, side: u32, lean: i16) -> Option<Pixmap> {
         let mut layer = Pixmap::new(side, side)?;
         let (scale, lean) = (side as f32 / 100.0, f32::from(lean) / 100.0);
@@ -152,7 +152,7 @@ fn stroke(layer: &mut Pixmap, path: &Path, colour: Colour, width: f32, place: Tr
 }
 
 impl Pattern {
-    /// Its marks all over the box, to be filled even-odd.
+    /// Returns its marks all over the box, to be filled with the even-odd rule.
     fn marks(self) -> Option<Path> {
         /// Five points, of radius 6.6.
         #[rustfmt::skip]
@@ -161,7 +161,7 @@ impl Pattern {
             (0.0, 3.0), (-3.9, 5.4), (-2.9, 0.9), (-6.3, -2.1), (-1.8, -2.4),
         ];
         let steps = |step: i16| (0..=100 / step).map(move |k| f32::from(k * step));
-        // Every other row stands half a step to the right.
+        // Every other row is shifted half a step to the right.
         let staggered = |dy: i16, dx: i16| {
             let shift = move |row: usize| if row.is_multiple_of(2) { 0.0 } else { f32::from(dx) / 2.0 };
             steps(dy).enumerate().flat_map(move |(row, y)| steps(dx).map(move |x| (x + shift(row) - 8.0, y)))

@@ -1,4 +1,4 @@
-//! Three simulated generators, which differ only in what becomes of the subjects they were asked for.
+//! Three simulated generators, which differ only in what happens to the requested subjects.
 
 use super::roll;
 use super::scene::Spot;
@@ -7,28 +7,28 @@ use crate::vocabulary::closed_set;
 closed_set! {
     /// A simulated generator.
     Generator, "generator" {
-        /// Everyone is there.
+        /// Every subject is there.
         Faithful = "simulated-faithful",
-        /// Neighbours take on each other's colours, patterns and shapes, the more the denser the scene.
+        /// Neighbours take on each other's colours, patterns and shapes; the denser the scene, the more.
         Bleeding = "simulated-bleeding",
-        /// One subject takes the places of others, the oftener the denser the scene.
+        /// One subject takes the places of others; the denser the scene, the more often.
         Cloning = "simulated-cloning",
     }
 }
 
-/// What became of a subject; others are named by their place in the cast.
+/// What happened to a subject; others are named by their index in the cast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It is there.
     Kept,
-    /// It has become another to some percent.
+    /// It has become another by some percent.
     Bled { from: usize, percent: u32 },
-    /// A copy of another stands in its place.
+    /// A copy of another is in its place.
     Replaced { by: usize },
 }
 
 impl Generator {
-    /// What becomes of each of `subjects`, who stand at `spots`; `key` varies it.
+    /// Returns what happens to each of `subjects`, who stand at `spots`; `key` varies it.
     pub fn fates(self, subjects: &[usize], spots: &[Spot], key: &str) -> Vec<Fate> {
         let count = subjects.len() as u32;
         let dominant = subjects[roll(&format!("{key}/dominant"), count) as usize];
@@ -47,7 +47,7 @@ impl Generator {
     }
 }
 
-/// Who stands nearest to `i`.
+/// Returns who stands nearest to `i`.
 fn nearest(spots: &[Spot], i: usize) -> usize {
     let distance = |j: &usize| (spots[i].x - spots[*j].x).pow(2) + (spots[i].y - spots[*j].y).pow(2);
     (0..spots.len()).filter(|j| *j != i).min_by_key(distance).unwrap_or(i)

@@ -1,15 +1,15 @@
-//! The whole tool on drawn input: a cast of characters, a stress test, three simulated generators whose faults are
-//! known, and then what a user does with such things. It takes the same paths as a user's files do.
+//! Runs the whole tool on drawn images: a cast of characters, a stress test, three simulated generators whose faults are
+//! known, and then what a user does with such images. They go through the same code as a user's files.
 //!
 //! | module | noun |
 //! |---|---|
-//! | this | [`make`]: a project in a directory, from nothing to its page |
-//! | `cast` | who there is |
+//! | this | [`make`]: a project in a directory, from an empty directory to its page |
+//! | `cast` | the characters |
 //! | `figure` | a character: its recipe, and how it is drawn |
 //! | `shape` | the shapes of recipes |
-//! | `scene` | a picture of several |
-//! | `agreement` | how well the scores tell what was drawn |
-//! | `generator` | what becomes of the subjects asked for |
+//! | `scene` | a picture of several characters |
+//! | `agreement` | how well the scores agree with what was drawn |
+//! | `generator` | what happens to the requested subjects |
 
 mod agreement;
 mod cast;
@@ -41,9 +41,9 @@ use std::path::{Path, PathBuf};
 /// What to draw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DemoOptions {
-    /// Prompts of each subject count and scene type.
+    /// Prompts for each subject count and scene type.
     pub per_cell: usize,
-    /// Seeds of every prompt.
+    /// Seeds for every prompt.
     pub seeds: Vec<i64>,
 }
 
@@ -54,11 +54,11 @@ impl Default for DemoOptions {
     }
 }
 
-/// Similarities by the built-in encoder lie closer together than DINOv2's. These thresholds were chosen for it and for
-/// these pictures.
+/// The thresholds of the demonstration. Similarities by the built-in encoder are closer together than DINOv2's; these
+/// thresholds were chosen for that encoder and these pictures.
 pub const THRESHOLDS: &str = "0.44,0.46,0.48";
 
-/// What the page says below its heading.
+/// The sentence below the page's heading.
 const NOTE: &str = "Simulated: drawn characters, and three generators that are programs with known faults. Similarity is \
     by builtin-texture, which sees colour and texture and knows nothing of identity; the thresholds were chosen for it.";
 
@@ -67,22 +67,22 @@ const NOTE: &str = "Simulated: drawn characters, and three generators that are p
 pub struct Demo {
     /// The paper's table, with controls.
     pub report: Report,
-    /// How well similarity of the whole image tells what was drawn.
+    /// How well the similarity of the whole image agrees with what was drawn.
     pub by_image: Option<Agreement>,
-    /// How well local similarity does; `None`: the images were not looked through.
+    /// How well local similarity does; `None`: the images were not searched.
     pub by_windows: Option<Agreement>,
     /// The page to look at.
     pub page: PathBuf,
 }
 
-/// Makes a project in `dir`, which must be new or empty: `subjects/`, `generated/`, their manifests, and a data set with
-/// everything embedded by the built-in encoder and scored, and the page in `page/`. What became of every subject is in each
-/// generation's `meta`.
+/// Makes a project in `dir`, which must be new or empty: `subjects/`, `generated/`, their manifests, a data set with
+/// everything embedded by the built-in encoder and scored, and the page in `page/`. What happened to every subject is in
+/// each generation's `meta`.
 ///
 /// # Errors
-/// `dir` holds something, there is no ONNX Runtime, the disk is full, or the caller wants to stop.
+/// `dir` is not empty, there is no ONNX Runtime, the disk is full, or the caller wants to stop.
 pub fn make(dir: &Path, options: &DemoOptions, watch: &mut Watch<'_>) -> Result<Demo> {
-    Runtime::load(&Home::from_env()?, None)?; // before a minute of drawing, not after it
+    Runtime::load(&Home::from_env()?, None)?; // fail before a minute of drawing, not after it
     let subjects = write_directory(dir, draw_cast)?;
     let mut data = Dataset::init(dir)?;
     data.ingest(&IngestOptions { subjects: vec![dir.join(subjects)], ..IngestOptions::default() }, watch)?;
@@ -95,7 +95,7 @@ pub fn make(dir: &Path, options: &DemoOptions, watch: &mut Watch<'_>) -> Result<
     };
     let prompts = data.build_stress_test(&bench, watch)?.prompts;
     let [first, all] = draw_generations(dir, &prompts, options, watch)?;
-    // Looking through every image takes minutes without optimisation; those of one seed say as much.
+    // Searching every image takes minutes without optimisation; the images of one seed show as much.
     for (manifest, windows) in [(first, WindowChoice::Pattern(Pattern::Fast)), (all, WindowChoice::None)] {
         let embed = Some(EmbedOptions { windows, ..EmbedOptions::default() });
         data.ingest(&IngestOptions { generations: vec![manifest], embed, ..IngestOptions::default() }, watch)?;
@@ -110,7 +110,7 @@ pub fn make(dir: &Path, options: &DemoOptions, watch: &mut Watch<'_>) -> Result<
     Ok(Demo { report, by_image, by_windows, page })
 }
 
-/// Writes a reference of everyone and the subjects manifest; the manifest's name.
+/// Writes a reference of every character and the subjects manifest; returns the manifest's name.
 fn draw_cast(dir: &Path) -> Result<&'static str> {
     let lines = (0..CAST.len()).into_par_iter().map(|who| {
         let path = format!("subjects/{}.png", id_of(who));
@@ -122,7 +122,7 @@ fn draw_cast(dir: &Path) -> Result<&'static str> {
     Ok("subjects.jsonl")
 }
 
-/// Writes every image of every generator, and the manifests of the first seed and of all; the manifests' paths.
+/// Writes every image of every generator, and the manifests of the first seed and of all seeds; returns their paths.
 fn draw_generations(dir: &Path, prompts: &[Prompt], options: &DemoOptions, watch: &mut Watch<'_>) -> Result<[PathBuf; 2]> {
     let mut lines = Vec::new();
     for (done, prompt) in (1..).zip(prompts) {
@@ -141,14 +141,14 @@ fn draw_generations(dir: &Path, prompts: &[Prompt], options: &DemoOptions, watch
     Ok(manifests)
 }
 
-/// Draws one image; its line of the manifest. The generators put everyone in the same spots, so that little else differs
-/// between them than what became of the subjects.
+/// Draws one image; returns its line of the manifest. The generators put all characters in the same spots, so that they
+/// differ in little but what happened to the subjects.
 fn draw_generation(dir: &Path, prompt: &Prompt, generator: Generator, seed: i64) -> Result<Value> {
     let place = prompt.prompt_id.as_str();
     let key = format!("{place}/{seed}");
     let who = prompt.subjects.iter().map(|id| (0..CAST.len()).find(|who| id_of(*who) == id.as_str()));
     let who: Vec<usize> = who.collect::<Option<_>>().ok_or_else(|| Error::Damaged(format!("{place} asks for a stranger")))?;
-    // Who stands where is another lot every time.
+    // Who stands where is drawn by lot each time.
     let mut spots = scene::spots(who.len(), prompt.scene_type, &key);
     spots.sort_by_key(|spot| roll(&format!("{key}/{}/{}", spot.x, spot.y), u32::MAX));
     let fates = generator.fates(&who, &spots, &key);
@@ -172,12 +172,12 @@ fn draw_generation(dir: &Path, prompt: &Prompt, generator: Generator, seed: i64)
     Ok(json!({"model": generator, "prompt_id": place, "seed": seed, "path": path, "meta": meta}))
 }
 
-/// The label, fit to be an id and a file name.
+/// Returns the label, changed so that it can be an id and a file name.
 fn id_of(who: usize) -> String {
     CAST[who].label.replace(' ', "-")
 }
 
-/// A number below `below` that looks random and is the same every time, everywhere.
+/// Returns a number below `below` that looks random and is the same every time, everywhere.
 fn roll(key: &str, below: u32) -> u32 {
     let mut four = [0; 4];
     four.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..4]);

@@ -11,7 +11,7 @@ use tiny_skia::{ColorU8, FillRule, PathBuilder, Pixmap, PixmapPaint, Transform};
 /// Width and height of every picture, in pixels.
 const SIDE: i32 = 512;
 
-/// What an encoder's crop may cut off at each edge; nobody stands there.
+/// Pixels that an encoder's crop may cut off at each edge; no character stands there.
 const MARGIN: i32 = 24;
 
 /// Width and height of the figure in a reference, and the colour behind it.
@@ -21,29 +21,30 @@ const PLAIN: Colour = 0xf3f0ea;
 /// Where a figure stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Spot {
-    /// The middle of its feet.
+    /// x coordinate of the middle of its feet.
     pub x: i32,
-    /// Height of its feet; whoever has the larger one stands in front.
+    /// y coordinate of its feet; the figure with the larger one stands in front.
     pub y: i32,
     side: i32,
     lean: i16,
 }
 
 impl Spot {
-    /// The square that a figure is drawn in, which may reach beyond the picture: x, y, width, height in pixels.
+    /// Returns the square that a figure is drawn in, which may reach beyond the picture: x, y, width, height in pixels.
     pub fn frame(&self) -> [i32; 4] {
         [self.x - self.side / 2, self.y - self.side * figure::FEET / 100, self.side, self.side]
     }
 }
 
-/// The sky above and at the horizon, far hills, the ground far and near. All pale: the figures are what one looks at.
+/// Colours of the sky above and at the horizon, of far hills, and of the ground far and near. All are pale, so that the
+/// figures stand out.
 struct Placement {
     sky: [Colour; 2],
     hills: Colour,
     ground: [Colour; 2],
 }
 
-/// A meadow, a beach, snow, a desert, a square at dusk.
+/// The places: a meadow, a beach, snow, a desert, a square at dusk.
 const PLACES: [Placement; 5] = [
     Placement { sky: [0xe1eaec, 0xf2f1e8], hills: 0xdbe3d6, ground: [0xe3e8d4, 0xdbe2cb] },
     Placement { sky: [0xe5ebec, 0xf5f0e6], hills: 0xd6e2e3, ground: [0xf2ead9, 0xebe2cd] },
@@ -52,14 +53,14 @@ const PLACES: [Placement; 5] = [
     Placement { sky: [0xe8e3e9, 0xf3ece8], hills: 0xdbd6df, ground: [0xe5e2dd, 0xddd9d6] },
 ];
 
-/// A number from `-most` to `most`; see [`roll`].
+/// Returns a number from `-most` to `most`; see [`roll`].
 fn jitter(key: &str, most: i32) -> i32 {
     roll(key, 2 * most as u32 + 1) as i32 - most
 }
 
-/// Where `count` characters stand; `key` varies it.
+/// Returns where `count` characters stand; `key` varies it.
 pub fn spots(count: usize, scene: SceneType, key: &str) -> Vec<Spot> {
-    // How many in each row, back to front, and how large: the more, the smaller each, but the fuller the picture.
+    // How many in each row, back to front, and how large: the more there are, the smaller each is, but the picture is fuller.
     let (rows, side) = match count {
         0..=3 => (vec![count], 285),
         4 => (vec![2, 2], 200),
@@ -82,12 +83,12 @@ pub fn spots(count: usize, scene: SceneType, key: &str) -> Vec<Spot> {
             let (mut x, mut y, mut lean) = (MARGIN + width * column + width / 2, feet, 0);
             match scene {
                 SceneType::Neutral => {}
-                // The row closes up until each hides a part of the one beside it.
+                // The row closes up until each hides a part of its neighbour.
                 SceneType::Occlusion => {
                     x = SIDE / 2 + (x - SIDE / 2) * (side * 62 / 100) / width;
                     y += if column % 2 == 0 { 6 } else { -6 };
                 }
-                // Two and two turn to each other, close enough to touch.
+                // Pairs turn to each other, close enough to touch.
                 SceneType::Interaction => {
                     let partner = if column % 2 == 1 { -1 } else { i32::from(column + 1 < members) };
                     x += partner * (width - side * 80 / 100).max(0) / 2;
@@ -105,7 +106,7 @@ pub fn spots(count: usize, scene: SceneType, key: &str) -> Vec<Spot> {
     spots
 }
 
-/// A character of the cast alone. `None`, here as elsewhere: there is no memory for a picture.
+/// Draws a character of the cast alone. `None`, here as elsewhere: there is no memory for a picture.
 pub fn reference(who: usize) -> Option<Rgb> {
     let mut canvas = Pixmap::new(SIDE as u32, SIDE as u32)?;
     fill_rows(&mut canvas, 0..SIDE, |_| PLAIN);
@@ -114,7 +115,7 @@ pub fn reference(who: usize) -> Option<Rgb> {
     Some(pixels(&canvas))
 }
 
-/// Characters of the cast at their spots, each with its fate. `place` says where that is; `key` varies the weather.
+/// Draws characters of the cast at their spots, each with its fate. `place` chooses the place; `key` varies the weather.
 pub fn scene(members: &[(Spot, usize, Fate)], place: &str, key: &str) -> Option<Rgb> {
     let mut canvas = backdrop(place, key)?;
     let mut members = members.to_vec();
@@ -126,7 +127,7 @@ pub fn scene(members: &[(Spot, usize, Fate)], place: &str, key: &str) -> Option<
     Some(pixels(&canvas))
 }
 
-/// A character as its fate has it.
+/// Draws a character according to its fate.
 fn drawn(who: usize, fate: Fate, spot: &Spot) -> Option<Pixmap> {
     let side = spot.side as u32;
     match fate {
@@ -135,7 +136,7 @@ fn drawn(who: usize, fate: Fate, spot: &Spot) -> Option<Pixmap> {
         Fate::Bled { from, percent } => {
             let coat = CAST[who].coat.bled(&CAST[from].coat, percent);
             let (mut layer, other) = (CAST[who].draw(&coat, side, spot.lean)?, CAST[from].draw(&coat, side, spot.lean)?);
-            // The other's shape comes up from the ground, the higher the stronger it is.
+            // The other's shape rises from the ground; the stronger it is, the higher.
             let seam = (spot.side * (120 - percent as i32).min(100) / 100 * spot.side) as usize;
             layer.pixels_mut()[seam..].copy_from_slice(&other.pixels()[seam..]);
             Some(layer)

@@ -1,7 +1,7 @@
 //! Shapes in a box of 100 × 100 units, and the outlines they become.
 //!
-//! Coordinates are whole numbers, and nothing calls the platform's mathematics: only + − × ÷ and √, which IEEE 754
-//! defines to the last bit. So a picture has the same bytes everywhere.
+//! Coordinates are whole numbers, and nothing calls the platform's mathematics library: only + − × ÷ and √, which IEEE 754
+//! defines to the last bit, are used. So a picture has the same bytes everywhere.
 
 use tiny_skia::{Paint, Path, PathBuilder, Rect, Transform};
 
@@ -11,13 +11,13 @@ pub type Colour = u32;
 /// A point of the box: x to the right, y down.
 pub type Point = (i16, i16);
 
-/// A shape; what is not symmetrical about x = 50 by itself can be mirrored.
+/// A shape; one that is not symmetrical about x = 50 can be mirrored.
 pub enum Shape {
-    /// Centre and radii.
+    /// An ellipse: centre and radii.
     Ball(i16, i16, i16, i16),
-    /// Left, top, right, bottom, radius of the corners.
+    /// A rounded rectangle: left, top, right, bottom, radius of the corners.
     Slab(i16, i16, i16, i16, i16),
-    /// Corners.
+    /// A polygon: its corners.
     Poly(&'static [Point]),
     /// A closed smooth curve through points.
     Blob(&'static [Point]),
@@ -25,12 +25,12 @@ pub enum Shape {
     Line(&'static [Point], i16),
     /// A shape and its mirror image.
     Both(&'static Shape),
-    /// Two eyes about a point, so far from it to either side, and a mouth below.
+    /// Two eyes on either side of a point, at this distance from it, and a mouth below.
     Face(i16, i16, i16),
 }
 
 impl Shape {
-    /// Its outline; `None` for a face, which is no single one.
+    /// Returns its outline; `None` for a face, which has more than one.
     pub fn path(&self) -> Option<Path> {
         let f = |v: &i16| f32::from(*v);
         let all = |points: &[Point]| points.iter().map(|(x, y)| (f(x), f(y))).collect::<Vec<_>>();
@@ -51,7 +51,7 @@ impl Shape {
         path.finish()
     }
 
-    /// The width of a line.
+    /// Returns the width of a line.
     pub fn width(&self) -> Option<f32> {
         match self {
             Shape::Line(_, width) => Some(f32::from(*width)),
@@ -67,7 +67,7 @@ pub fn push_ellipse(path: &mut PathBuilder, x: f32, y: f32, rx: f32, ry: f32) {
     }
 }
 
-/// A rectangle with rounded corners.
+/// Adds a rectangle with rounded corners.
 pub fn push_slab(path: &mut PathBuilder, [left, top, right, bottom]: [f32; 4], r: f32) {
     path.move_to(left + r, top);
     path.line_to(right - r, top);
@@ -88,11 +88,11 @@ pub fn push_polygon(path: &mut PathBuilder, points: &[(f32, f32)]) {
     path.close();
 }
 
-/// The smooth curve through all points (Catmull and Rom), closed or not.
+/// Adds the smooth curve through all points (Catmull and Rom), closed or not.
 fn push_smooth(path: &mut PathBuilder, points: &[(f32, f32)], closed: bool) {
     let count = points.len();
     let at = |i: usize| match closed {
-        // One before the first, in order that no index is negative.
+        // Starts one before the first, so that no index is negative.
         true => points[(i + count - 1) % count],
         false => points[i.saturating_sub(1).min(count - 1)],
     };
@@ -108,7 +108,7 @@ fn push_smooth(path: &mut PathBuilder, points: &[(f32, f32)], closed: bool) {
     }
 }
 
-/// Paint of some percent: 100 is opaque.
+/// Returns paint of some percent: 100 is opaque.
 pub fn paint(colour: Colour, percent: u32) -> Paint<'static> {
     let [_, r, g, b] = colour.to_be_bytes();
     let mut paint = Paint::default();
@@ -116,7 +116,7 @@ pub fn paint(colour: Colour, percent: u32) -> Paint<'static> {
     paint
 }
 
-/// The colour some percent of the way to another.
+/// Returns the colour some percent of the way to another.
 pub fn mix(from: Colour, to: Colour, percent: u32) -> Colour {
     let (from, to) = (from.to_be_bytes(), to.to_be_bytes());
     let channel = |k: usize| ((u32::from(from[k]) * (100 - percent) + u32::from(to[k]) * percent + 50) / 100) as u8;

@@ -1,4 +1,4 @@
-//! Temporary names: made anew, held while their writer lives, and taken for left-overs only when nobody does.
+//! Temporary names: newly made, held while their writer lives, and treated as leftovers only when nobody holds them.
 
 use super::{busy, directory_of};
 use crate::error::{Error, Result};
@@ -7,24 +7,24 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// What the temporary names end in.
+/// The ending of temporary names.
 pub const MARK: &str = ".msdata-tmp";
 
-/// Temporary names that are tried for one place: so many writers at once.
+/// Temporary names that are tried for one place: the largest number of writers at once.
 const MOST: u32 = 1000;
 
-/// Longest name, in bytes, that is repeated in the temporary one; file systems take 255.
+/// Longest name, in bytes, that is repeated in the temporary one; file systems allow 255.
 const LONGEST: usize = 200;
 
 /// Who holds a temporary name.
 pub enum Holder {
-    /// A killed run left it; while the lock is kept, nobody else removes it.
+    /// Nobody: a killed run left it. While the lock is kept, nobody else removes it.
     Nobody(File),
-    /// Another process, or it cannot be known.
+    /// Another process, or unknown.
     Another { sure: bool },
 }
 
-/// Asks the system's lock who holds what lies at a temporary name.
+/// Finds out from the system's lock who holds a temporary name.
 pub fn holder(at: &Path) -> Holder {
     let kind = at.symlink_metadata().map(|meta| meta.is_file() || meta.is_dir());
     let Ok(true) = kind else { return Holder::Another { sure: false } };
@@ -36,7 +36,7 @@ pub fn holder(at: &Path) -> Holder {
     }
 }
 
-/// Makes a temporary name for `path` that is held by nobody else; removes those that killed runs left. With
+/// Makes a temporary name for `path` that nobody else holds; removes those that killed runs left. With
 /// `alone`, another holder is an error.
 pub fn claim(
     path: &Path,
@@ -57,7 +57,7 @@ pub fn claim(
                     let held = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
                     if held && is_still(&file, &at) {
                         (claimed, k) = (Some((at, file)), k + 1);
-                    } // else another took it for a left-over this very moment: once more
+                    } // else another process took it for a leftover at this very moment: try again
                     continue;
                 }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
@@ -74,11 +74,11 @@ pub fn claim(
         }
         k += 1;
     }
-    let many = || Error::request(format!("{MOST} others are writing {}", path.display()), "wait for them to finish");
+    let many = || Error::request(format!("{MOST} other processes are writing {}", path.display()), "wait for them to finish");
     claimed.ok_or_else(many)
 }
 
-/// `.NAME.K.msdata-tmp`, beside `path`.
+/// Returns `.NAME.K.msdata-tmp`, next to `path`.
 fn temporary_name(path: &Path, k: u32) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     let mut temporary = OsString::from(".");
@@ -90,7 +90,7 @@ fn temporary_name(path: &Path, k: u32) -> PathBuf {
     directory_of(path).join(temporary)
 }
 
-/// Whether a name is still that of an open file.
+/// Returns whether a name is still that of an open file.
 #[cfg(unix)]
 fn is_still(file: &File, at: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -6,11 +6,11 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// Where a file goes.
+/// Where a file is written to.
 pub enum WriteTarget {
-    /// To this regular file, which may be there.
+    /// This regular file, which may already exist.
     File(PathBuf),
-    /// To something else, which cannot be replaced.
+    /// Something else, which cannot be replaced.
     Stream,
 }
 
@@ -24,7 +24,7 @@ pub fn target(path: &Path) -> Result<WriteTarget> {
     }
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => directory(),
-        // Through links, so that a link stays one.
+        // Links are resolved, so that a link stays a link.
         Ok(meta) if meta.is_file() && !is_descriptor(path) => {
             path.canonicalize().map(WriteTarget::File).map_err(Error::io("resolve", path))
         }
@@ -37,10 +37,10 @@ pub fn target(path: &Path) -> Result<WriteTarget> {
     }
 }
 
-/// The names that systems give to what a process has open already.
+/// The names that systems give to files that a process has already open.
 const DESCRIPTORS: [&str; 3] = ["/dev/std", "/dev/fd/", "/proc/"];
 
-/// Whether a path names, perhaps through links, what a process has open already.
+/// Returns whether a path names, perhaps through links, a file that a process has already open.
 fn is_descriptor(path: &Path) -> bool {
     let mut at = path.to_owned();
     for _ in 0..16 {
@@ -55,18 +55,18 @@ fn is_descriptor(path: &Path) -> bool {
     false
 }
 
-/// What is written straight.
+/// Opens a target that is written directly.
 pub fn stream(path: &Path) -> Result<Box<dyn Write>> {
     let is = |names: [&str; 3]| names.iter().any(|name| path == Path::new(name));
     if is(["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]) {
         return Ok(Box::new(io::stdout().lock()));
     }
-    // A regular file that is open elsewhere keeps what it holds.
+    // A regular file that is open elsewhere keeps its content.
     let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;
     Ok(Box::new(file))
 }
 
-/// The path at which a new directory is to appear.
+/// Returns the path at which a new directory is to appear.
 pub fn place_of_directory(dir: &Path) -> Result<PathBuf> {
     let meta = match fs::metadata(dir) {
         Ok(meta) => meta,
@@ -74,11 +74,11 @@ pub fn place_of_directory(dir: &Path) -> Result<PathBuf> {
             let Some(name) = dir.file_name() else { return Err(Error::io("make", dir)(e)) };
             if dir.symlink_metadata().is_ok() {
                 return Err(Error::request(
-                    format!("{} is a link to a place that is not there", dir.display()),
+                    format!("{} is a link to a place that does not exist", dir.display()),
                     "make that directory, or give another one",
                 ));
             }
-            return Ok(dir.with_file_name(name)); // without a slash at its end
+            return Ok(dir.with_file_name(name)); // without a trailing slash
         }
         Err(e) => return Err(Error::io("write", dir)(e)),
     };
@@ -89,12 +89,12 @@ pub fn place_of_directory(dir: &Path) -> Result<PathBuf> {
         return Err(not_empty(dir));
     }
     let place = dir.canonicalize().map_err(Error::io("resolve", dir))?;
-    // A directory that cannot change its place cannot come whole.
+    // A directory that cannot be moved cannot be written completely or not at all.
     let fixed = place.parent().is_none_or(|parent| !same_device(&place, parent));
     if fixed || std::env::current_dir().is_ok_and(|here| here == place) {
         let what = if fixed { "the root of a file system" } else { "the current directory" };
         return Err(Error::request(
-            format!("{} is {what}, which cannot come whole or not at all", dir.display()),
+            format!("{} is {what}, which cannot be written completely or not at all", dir.display()),
             "give a new directory in it",
         ));
     }

@@ -11,10 +11,10 @@ mod hub;
 
 pub use hub::HubFault;
 
-/// The library's result.
+/// The library's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error of a package underneath, which stays exchangeable.
+/// An error of a package underneath, boxed so that the package can be exchanged.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// What can go wrong.
@@ -32,16 +32,16 @@ pub enum Error {
         source: std::io::Error,
     },
     /// There is no data set at this place.
-    #[error("{} is no data set: it has no catalog.sqlite", shown(.0))]
+    #[error("{} is not a data set: it has no catalog.sqlite", shown(.0))]
     NoDataSet(PathBuf),
     /// `init` found something in its place.
     #[error("{} already holds a data set", shown(.0))]
     AlreadyThere(PathBuf),
-    /// The file is no catalog of ours, or no SQLite file at all.
-    #[error("{} is no catalog of msdata", shown(.0))]
+    /// The file is not a catalog of msdata, or not an SQLite file at all.
+    #[error("{} is not a catalog of msdata", shown(.0))]
     ForeignCatalog(PathBuf),
     /// The catalog was written by a later version.
-    #[error("{} has schema version {found}; this msdata knows versions up to {known}", shown(path))]
+    #[error("{} has schema version {found}, but this msdata knows versions up to {known} only", shown(path))]
     NewerCatalog {
         /// The catalog.
         path: PathBuf,
@@ -61,10 +61,10 @@ pub enum Error {
         /// What SQLite said.
         source: Source,
     },
-    /// A query of the user's was refused or failed.
+    /// A query by the user was refused or failed.
     #[error("query refused: {0}")]
     Query(String),
-    /// Bad rows in what was to be ingested; nothing was written.
+    /// Some rows to ingest are bad; nothing was written.
     #[error("{}", list_problems(.0))]
     Manifest(Vec<Problem>),
     /// A Parquet file could not be read or written.
@@ -75,12 +75,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// ONNX Runtime itself, or a device, is not to be had.
+    /// ONNX Runtime itself, or a device, is not available.
     #[error("{message}{}", because(source.as_ref()))]
     Runtime {
         /// What is wrong.
         message: String,
-        /// The command that mends it.
+        /// The command that fixes it.
         hint: String,
         /// What the loader or the runtime said.
         source: Option<Source>,
@@ -92,7 +92,7 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
-        /// What to do next, where there is something to say.
+        /// What to do next, if there is anything to say.
         hint: Option<String>,
         /// What the package underneath said.
         source: Option<Source>,
@@ -109,7 +109,7 @@ pub enum Error {
     /// The data set contradicts itself.
     #[error("the data set is damaged: {0}")]
     Damaged(String),
-    /// What was asked for is not there or does not fit together.
+    /// What was asked for does not exist or does not fit together.
     #[error("{message}")]
     Request {
         /// What is wrong.
@@ -118,20 +118,20 @@ pub enum Error {
         hint: Option<String>,
     },
     /// The user stopped the run; what was finished is kept.
-    #[error("interrupted; what was finished is kept, run the same command again to go on")]
+    #[error("interrupted; finished work is kept, run the same command again to continue")]
     Interrupted,
 }
 
 impl Error {
-    /// What to do next, where there is something to say.
+    /// What to do next, if there is anything to say.
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::NoDataSet(dir) => Some(format!("make one with `msdata init {}`", shell_word(dir))),
             Error::AlreadyThere(dir) => Some(format!("use it with `-d {}`, or choose another directory", shell_word(dir))),
             Error::ForeignCatalog(_) => Some("choose another directory with `-d`".into()),
             Error::NewerCatalog { .. } => Some("use the newer msdata that made it".into()),
-            Error::Locked(_) => Some("wait for it to finish; readers such as `report` need not wait".into()),
-            Error::Manifest(_) => Some("mend these rows and run the command again".into()),
+            Error::Locked(_) => Some("wait for it to finish; commands that only read, such as `report`, need not wait".into()),
+            Error::Manifest(_) => Some("fix these rows and run the command again".into()),
             Error::Damaged(_) => Some("`msdata verify --deep` lists every fault and what to do about it".into()),
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("make room on the disk and run the same command again".into())
@@ -147,11 +147,11 @@ impl Error {
         move |source| Error::Io { action, path: path.as_ref().to_path_buf(), source }
     }
 
-    /// A failure of the file underneath is named as such; Parquet's own wording hides it.
+    /// Converts a Parquet error; a failure of the file underneath is named as such, because Parquet's own wording hides it.
     pub(crate) fn parquet(path: &Path) -> impl Fn(parquet::errors::ParquetError) -> Error + '_ {
         move |e| match io_kind(&e) {
             Some(kind @ std::io::ErrorKind::StorageFull) => Error::io("write", path)(kind.into()),
-            // The end of its writer keeps nothing of the system's error but the words.
+            // When its writer ends, only the words of the system's error are left.
             _ if e.to_string().contains("No space left on device") => {
                 Error::io("write", path)(std::io::ErrorKind::StorageFull.into())
             }
@@ -163,7 +163,7 @@ impl Error {
         Error::Encoder { path: path.to_path_buf(), reason: reason.into(), hint: Some(hint.into()), source: None }
     }
 
-    /// As [`Error::encoder`], with what the package underneath said and no advice of ours.
+    /// Like [`Error::encoder`], with what the package underneath said and no advice of ours.
     pub(crate) fn model<S: Into<Source>>(path: &Path, reason: &'static str) -> impl FnOnce(S) -> Error {
         move |source| Error::Encoder { path: path.to_path_buf(), reason: reason.into(), hint: None, source: Some(source.into()) }
     }
@@ -173,13 +173,13 @@ impl Error {
     }
 }
 
-/// The kind of the system's error at the bottom of another, if there is one.
+/// Returns the kind of the system's error at the bottom of another, if there is one.
 fn io_kind(e: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
     let bottom = std::iter::successors(Some(e), |e| e.source());
     bottom.filter_map(|e| e.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).last()
 }
 
-/// A path in one line, as terminals may show it.
+/// Returns a path in one line that is safe on a terminal.
 fn shown(path: &Path) -> String {
     plain(&path.display().to_string()).into_owned()
 }
@@ -188,7 +188,7 @@ fn because(source: Option<&Source>) -> String {
     source.map(|s| format!(": {s}")).unwrap_or_default()
 }
 
-/// What the system said, without `(os error 2)`.
+/// Returns what the system said, without `(os error 2)`.
 pub(crate) fn io_reason(e: &std::io::Error) -> String {
     use std::io::ErrorKind::*;
     match e.kind() {
@@ -196,7 +196,7 @@ pub(crate) fn io_reason(e: &std::io::Error) -> String {
         PermissionDenied => "permission denied".into(),
         StorageFull => "the disk is full".into(),
         IsADirectory => "it is a directory".into(),
-        NotADirectory => "a part of its path is no directory".into(),
+        NotADirectory => "a part of its path is not a directory".into(),
         _ => {
             let text = e.to_string();
             let text = text.split(" (os error").next().unwrap_or(&text);

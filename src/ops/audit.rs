@@ -1,4 +1,4 @@
-//! Images to look at before a table is believed: those that CLIP takes for good and that have lost everybody, those
+//! Images to look at before you believe a table: those that CLIP rates well although every subject is lost, those
 //! that copy a reference, those that are there twice, and those in which there is nothing to see.
 
 use crate::catalog::{Content, EncoderRow, Which};
@@ -20,14 +20,14 @@ closed_set! {
     FlagKind, "flag" {
         /// Its CLIP-I is in the upper quartile of its subject count, and every subject is collapsed.
         BlindSpot = "blind_spot",
-        /// It is more similar to one reference of a requested subject than the subject's references are to each
+        /// It is more similar to a reference of a requested subject than the subject's references are to each
         /// other, or than a given bound.
         Copy = "copy",
-        /// Another generation, or a reference, is the same byte for byte.
+        /// Another generation, or a reference, has the same bytes.
         SameBytes = "same_bytes",
         /// Another generation is nearly the same.
         NearDuplicate = "near_duplicate",
-        /// There is nothing to see: one colour throughout, or not one pixel that is visible.
+        /// There is nothing to see: a single colour, or no visible pixel.
         Blank = "blank",
     }
 }
@@ -39,11 +39,12 @@ pub struct AuditOptions {
     pub identity: Option<String>,
     /// The encoder whose blind spot is listed; `None`: every CLIP encoder.
     pub clip: Option<String>,
-    /// Below it a subject is collapsed.
+    /// A subject below this similarity is collapsed.
     pub threshold: f64,
-    /// A cosine with a reference above it is a copy; `None`: the largest between two references of the subject.
+    /// An image whose cosine with a reference is above this is a copy; `None`: the largest cosine between two references
+    /// of the subject.
     pub copy: Option<f64>,
-    /// A cosine with another generation from it on is a near-duplicate.
+    /// A generation whose cosine with another is at least this is a near-duplicate.
     pub near: f64,
 }
 
@@ -58,7 +59,7 @@ impl Default for AuditOptions {
 pub struct Audit {
     /// The encoder that decides collapse, and whose vectors show copies.
     pub identity: String,
-    /// By kind, then by the image's key.
+    /// The listed images, by kind, then by the image's key.
     pub flags: Vec<Flag>,
     /// What could not be looked for, as sentences.
     pub warnings: Vec<String>,
@@ -71,15 +72,15 @@ pub struct Flag {
     pub flag: FlagKind,
     /// The image.
     pub image: ImageKey,
-    /// The encoder that says so; `None`: its bytes do.
+    /// The encoder whose vectors show it; `None`: the bytes show it.
     pub encoder: Option<String>,
     /// CLIP-I, or the cosine with the reference or the other image.
     pub value: Option<f64>,
-    /// What the value exceeds or reaches.
+    /// The bound that the value exceeds or reaches.
     pub bound: Option<f64>,
-    /// The reference that it resembles: the subject and the index.
+    /// The reference that it resembles: subject and index.
     pub reference: Option<(String, i64)>,
-    /// The image that it resembles, the first such in the order of the keys.
+    /// The image that it resembles: the first such image in the order of the keys.
     pub other: Option<ImageKey>,
 }
 
@@ -95,7 +96,7 @@ pub struct ImageKey {
 }
 
 impl Dataset {
-    /// Lists images of the models under test to look at before the tables are believed.
+    /// Lists images of the models under test to look at before you believe the tables.
     ///
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse; or the caller wants to stop.
@@ -117,8 +118,9 @@ impl Dataset {
         let mut search = AuditSearch { data: self, snapshot: &snapshot, place: HashMap::new(), flags: Vec::new() };
         search.place = snapshot.generations.iter().enumerate().map(|(at, g)| (g.id, at)).collect();
         if clips.is_empty() {
-            warnings
-                .push("there is no CLIP encoder whose blind spot could be listed (`--clip ENCODER` names another)".to_owned());
+            warnings.push(
+                "there is no CLIP encoder whose blind spot could be listed (`--clip ENCODER` chooses another encoder)".to_owned(),
+            );
         }
         for clip in clips {
             for image in blind_spot(&snapshot, identity_at, clip, options.threshold) {
@@ -149,7 +151,7 @@ impl Dataset {
 struct AuditSearch<'a> {
     data: &'a Dataset,
     snapshot: &'a Snapshot,
-    /// Place of a generation's row among the facts.
+    /// Index of each generation's row in the snapshot.
     place: HashMap<i64, usize>,
     flags: Vec<Flag>,
 }
@@ -172,7 +174,7 @@ impl AuditSearch<'_> {
         self.snapshot.models[self.snapshot.generations[at].model as usize].1
     }
 
-    /// Flags images with the bytes of a reference or of an image before them; gives the latter.
+    /// Flags images with the bytes of a reference or of an earlier image; returns the latter.
     fn same_bytes(&mut self) -> Result<HashSet<usize>> {
         let subjects: HashMap<i64, &str> = self.snapshot.subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
         let mut found: Vec<(usize, Flag)> = Vec::new();
@@ -201,7 +203,7 @@ impl AuditSearch<'_> {
         Ok(repeated)
     }
 
-    /// Flags copies and near-duplicates by an encoder's vectors; gives what could not be looked for.
+    /// Flags copies and near-duplicates by an encoder's vectors; returns what could not be looked for.
     fn vectors(
         &mut self,
         encoder: &EncoderRow,
@@ -265,7 +267,7 @@ impl AuditSearch<'_> {
         let alone = bounds.values().filter(|bound| bound.is_none()).count();
         Ok((alone > 0).then(|| {
             format!(
-                "{alone} of {} subjects have one reference, so nothing says how alike their references are: copies of them are \
+                "{alone} of {} subjects have only one reference, so how alike their references are is unknown: copies of them are \
                  not looked for (`--copy BOUND` gives a bound)",
                 bounds.len()
             )
@@ -273,7 +275,7 @@ impl AuditSearch<'_> {
     }
 }
 
-/// The largest cosine between two of a subject's references; `None` of one.
+/// Returns the largest cosine between two of a subject's references; `None` if there is only one.
 fn closest(references: &[Reference]) -> Option<f64> {
     let pairs = references.iter().enumerate().flat_map(|(i, a)| references[i + 1..].iter().map(move |b| (a, b)));
     pairs.map(|(a, b)| cosine(&a.vector, &b.vector)).max_by(f64::total_cmp)
@@ -283,7 +285,7 @@ impl Audit {
     /// Writes the list in a format.
     ///
     /// # Errors
-    /// `out` fails.
+    /// Writing to `out` fails.
     pub fn write(&self, out: impl Write, format: Format) -> io::Result<()> {
         let columns = [
             "flag",

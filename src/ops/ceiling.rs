@@ -1,4 +1,4 @@
-//! The ceiling: for every prompt its own references pasted together, and each alone, as images of two control
+//! The ceiling: for every prompt, its own references pasted together, and each alone, as images of two control
 //! models, which are embedded and scored like any other.
 
 use crate::catalog::{FirstReference, PromptRow, SubjectRow, Tally};
@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-/// Pictures between two words to the caller.
+/// Pictures between two progress reports.
 const BLOCK: usize = 64;
 
 /// What making controls did.
@@ -27,13 +27,13 @@ const BLOCK: usize = 64;
 pub struct ControlsSummary {
     /// Prompts that have a composite.
     pub composites: u64,
-    /// Prompts that have none, because a reference cannot be used.
+    /// Prompts that have no composite, because a reference cannot be used.
     pub lacking: u64,
-    /// Image files that are new or other than before.
+    /// Image files that are new or have changed.
     pub written: u64,
     /// What was embedded.
     pub embedded: EmbedSummary,
-    /// (generation, encoder) pairs scored.
+    /// Number of (generation, encoder) pairs scored.
     pub scored: u64,
     /// All image files of the data set by state.
     pub images: Tally,
@@ -43,11 +43,11 @@ impl Dataset {
     /// Makes a composite of every prompt's first references, and a picture of each of them alone, in the data
     /// set's directory `controls`; registers them as generations of the control models `control:composite`
     /// (seed 0) and `control:crop` (the seed is the subject's place in the prompt), embeds them and scores them.
-    /// What is there already and of the same references is left alone.
+    /// Pictures that are already there, made from the same references, are left alone.
     ///
     /// # Errors
-    /// No such encoder, no ONNX Runtime; a full disk; or the caller wants to stop (what was finished is kept).
-    /// References that cannot be used are no error: see [`ControlsSummary::lacking`].
+    /// There is no such encoder or no ONNX Runtime, the disk is full, or the caller wants to stop (what was finished is
+    /// kept). References that cannot be used are not an error: see [`ControlsSummary::lacking`].
     pub fn make_controls(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<ControlsSummary> {
         let (home, encoders) = self.ready(options, false)?;
         scan::inspect(&mut self.catalog, &self.door, watch)?;
@@ -100,22 +100,22 @@ impl Dataset {
     }
 }
 
-/// The pictures on their way to the disk.
+/// The pictures being written to disk.
 struct Made<'a> {
     dir: PathBuf,
     subjects: &'a [SubjectRow],
     door: &'a Door,
-    /// Usable first references by subject row.
+    /// Usable first references, by subject row.
     references: HashMap<i64, FirstReference>,
-    /// How they are seen.
+    /// How transparent pixels are treated.
     transparency: Transparency,
-    /// By subject: why its reference cannot be pasted.
+    /// Why a subject's reference cannot be pasted, by subject.
     faults: HashMap<usize, String>,
     written: u64,
 }
 
 impl Made<'_> {
-    /// Each subject alone, at every size that its prompts need.
+    /// Writes each subject alone, at every size that its prompts need.
     fn crops(&mut self, prompts: &[PromptRow], watch: &mut Watch<'_>) -> Result<()> {
         let mut sizes: HashMap<usize, BTreeSet<u32>> = HashMap::new();
         for prompt in prompts {
@@ -144,7 +144,7 @@ impl Made<'_> {
         Ok(())
     }
 
-    /// How many files had to be written, or why the reference cannot be used.
+    /// Returns how many files had to be written, or why the reference cannot be used.
     fn crops_of(&self, subject: usize, sizes: &BTreeSet<u32>) -> Result<std::result::Result<u64, String>> {
         let fact = &self.subjects[subject];
         let fault =
@@ -171,7 +171,8 @@ impl Made<'_> {
         Ok(Ok(written))
     }
 
-    /// Each prompt's subjects together, from the files of the crops, so that a crop is what the composite holds.
+    /// Writes each prompt's subjects together, made from the files of the crops, so that a crop is exactly what the
+    /// composite holds.
     fn composites(&mut self, prompts: &[&PromptRow], watch: &mut Watch<'_>) -> Result<()> {
         let mut done = 0;
         for block in prompts.chunks(BLOCK) {
@@ -221,8 +222,8 @@ impl Made<'_> {
         self.row(model, prompt, ordinal as i64, path, &[subject], &[])
     }
 
-    /// `meta` names the contents that were pasted, and how they were seen if not as usual, so that a composite of other
-    /// references is known as such.
+    /// Returns a row whose `meta` names the contents that were pasted, and the transparency if it is not the usual one, so
+    /// that a composite of other references is recognized.
     fn row(
         &self,
         model: &ModelName,
@@ -256,7 +257,7 @@ impl Made<'_> {
     }
 }
 
-/// Writes a picture unless the file holds it already; whether it did.
+/// Writes a picture unless the file already holds it; returns whether it wrote.
 fn write(path: &Path, picture: &Rgb) -> Result<bool> {
     let bytes = png(picture).map_err(Error::io("write", path))?;
     if std::fs::read(path).is_ok_and(|known| known == bytes) {
@@ -266,7 +267,7 @@ fn write(path: &Path, picture: &Rgb) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether a file's name is that of a picture made here.
+/// Returns whether a file's name is that of a picture made here.
 pub(crate) fn is_control(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".png") else { return false };
     let is_hash = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit());

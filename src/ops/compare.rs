@@ -1,4 +1,4 @@
-//! Two models on the same prompts and seeds; all of them, ranked.
+//! Compares two models on the same prompts and seeds, and ranks all models.
 
 use crate::dataset::Dataset;
 use crate::error::Result;
@@ -7,7 +7,7 @@ use crate::report::{CompareOptions, Comparisons, Leaderboard, Snapshot};
 use crate::vocabulary::ModelName;
 
 impl Dataset {
-    /// Two models on the same prompts and seeds; or, without names, every pair of models under test.
+    /// Compares two models on the same prompts and seeds; without names, every pair of models under test.
     ///
     /// # Errors
     /// There is no such model or measure, or nothing says which encoder decides collapse.
@@ -15,10 +15,10 @@ impl Dataset {
         crate::report::compare(&self.snapshot_to_compare(options)?, models, options)
     }
 
-    /// The models under test, best first, with those grouped that cannot be told apart.
+    /// Ranks the models under test, best first, and groups those that cannot be told apart.
     ///
     /// # Errors
-    /// As [`Dataset::compare`].
+    /// Same as [`Dataset::compare`].
     pub fn leaderboard(&self, options: &CompareOptions) -> Result<Leaderboard> {
         crate::report::leaderboard(&self.snapshot_to_compare(options)?, options)
     }

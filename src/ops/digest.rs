@@ -1,7 +1,7 @@
-//! One hash of all results, so that two machines, or two runs, can be compared in a line.
+//! One hash of all results, so that two machines or two runs can be compared at a glance.
 //!
-//! Each row is an array of JSON on a line, in the order of the users' keys; a table's hash is BLAKE3 over its lines,
-//! the data set's over the tables' names and hashes. What is in no row: paths, times, row ids, how vectors are
+//! Each row is a JSON array on one line, in the order of the users' keys; a table's hash is BLAKE3 over its lines,
+//! the data set's is BLAKE3 over the tables' names and hashes. Left out: paths, times, row ids, how vectors are
 //! divided into parts, reasons of failures (they are the system's words), `meta`, the queue and its logs.
 
 use crate::catalog::{KeyedVector, VectorKey};
@@ -11,7 +11,7 @@ use crate::watch::Watch;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// Bytes of vectors gathered at a time.
+/// Bytes of vectors read at a time.
 const GATHER_BYTES: usize = 64 << 20;
 
 /// The hash of one table.
@@ -30,14 +30,14 @@ pub struct TableDigest {
 pub struct Digest {
     /// BLAKE3, hexadecimal.
     pub blake3: String,
-    /// Where two data sets differ.
+    /// The hash of each table: shows where two data sets differ.
     pub tables: Vec<TableDigest>,
 }
 
 /// Subject, local similarity, largest plain cosine, window.
 type LocalRow<'a> = (&'a str, f64, f64, [u32; 4]);
 
-/// A table on its way.
+/// The hash of a table, as its rows come.
 struct DigestRows {
     table: &'static str,
     rows: u64,
@@ -50,7 +50,7 @@ impl DigestRows {
     }
 
     fn row(&mut self, row: &impl Serialize) {
-        // Strings, numbers and lists: JSON has them all.
+        // Cannot fail: JSON has strings, numbers and lists.
         let line = serde_json::to_vec(row).unwrap_or_default();
         self.hasher.update(&line).update(b"\n");
         self.rows += 1;
@@ -62,8 +62,8 @@ impl DigestRows {
 }
 
 impl Dataset {
-    /// One hash of all results: subjects, prompts, generations with the content and state of their images, encoders,
-    /// vectors, scores. The same on every machine, in whatever order the rows came.
+    /// Returns one hash of all results: subjects, prompts, generations with the content and state of their images,
+    /// encoders, vectors, scores. It is the same on every machine, in whatever order the rows came.
     ///
     /// # Errors
     /// The catalog or a part cannot be read, or the caller wants to stop.
@@ -112,7 +112,7 @@ impl Dataset {
             let before = vector_rows.rows;
             self.digest_vectors(&encoder, &mut vector_rows, watch)?;
             if vector_rows.rows > before {
-                // One that nothing is left of says nothing about results.
+                // An encoder without any vector left says nothing about results.
                 encoder_rows.row(&(name, &encoder.fingerprint, encoder.dimension));
             }
             let mut similarities: HashMap<i64, Vec<(u32, f64)>> = HashMap::new();
@@ -140,7 +140,7 @@ impl Dataset {
             }
         }
         tables.extend([encoder_rows, vector_rows, image_rows, subject_rows].map(DigestRows::done));
-        // Where nothing was looked through the hash is as it was before there were windows.
+        // Where no windows were searched, the hash is the same as before there were windows.
         tables.extend((local_rows.rows > 0).then(|| local_rows.done()));
 
         let mut whole = DigestRows::of("data set");

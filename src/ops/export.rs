@@ -16,20 +16,20 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Rows of a batch, and of what is held in memory.
+/// Rows in a batch, and in memory at a time.
 const BATCH: usize = 65_536;
 
-/// Bytes of vectors gathered at a time.
+/// Bytes of vectors read at a time.
 const GATHER_BYTES: usize = 64 << 20;
 
-/// Bytes of vectors after which a new file is begun.
+/// Bytes of vectors after which a new file begins.
 const FILE_BYTES: usize = 1 << 30;
 
 impl Dataset {
-    /// Writes the exported tables into `dir`, which must be new or empty. They come whole or not at all.
+    /// Writes the exported tables into `dir`, which must be new or empty. All are written, or none.
     ///
     /// # Errors
-    /// `dir` holds something, the disk is full, a part is damaged, or the caller wants to stop.
+    /// `dir` is not empty, the disk is full, a part is damaged, or the caller wants to stop.
     pub fn export(&self, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
         export(&self.catalog, &self.store, dir, watch)
     }
@@ -54,7 +54,7 @@ impl ExportTable {
         ExportTable { path: dir.join(format!("{name}.parquet")), writer: None }
     }
 
-    /// Writes columns of equal length; `true`: the column may hold nulls.
+    /// Writes columns of equal length; `true` means that the column may hold nulls.
     fn write(&mut self, columns: Vec<(&str, ArrayRef, bool)>) -> Result<()> {
         let failed = |e: arrow::error::ArrowError| Error::parquet(&self.path)(e.into());
         let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(failed)?;
@@ -112,7 +112,7 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
     let mut generation_table = ExportTable::new(dir, "generations");
     let mut subject_table = ExportTable::new(dir, "subject_scores");
     let mut image_table = ExportTable::new(dir, "image_scores");
-    // At least one batch each, so that a table without rows is a file with columns all the same.
+    // At least one batch each, so that even a table without rows is a file with columns.
     let empty: [&[GenerationRow]; 1] = [&[]];
     let blocks = generations.chunks(BATCH / 8).chain(empty.into_iter().take(usize::from(generations.is_empty())));
     let mut done = 0;
@@ -202,7 +202,7 @@ fn tables(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
     image_table.finish()
 }
 
-/// The columns that every table of generations begins with.
+/// The leading columns of every table of generations.
 struct ExportKeys<'a> {
     models: &'a [(ModelName, bool)],
     prompts: &'a [PromptRow],
@@ -273,7 +273,7 @@ struct EncoderFiles<'a> {
     provenance: String,
     writer: Option<ExportWriter>,
     files: u32,
-    /// In the present file.
+    /// Bytes in the current file.
     rows: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What lies in a data set's directory and nobody needs: left-overs of interrupted runs, pictures of prompts that
+//! Files in a data set's directory that nobody needs: leftovers of interrupted runs, pictures of prompts that
 //! are gone.
 
 use crate::catalog::Catalog;
@@ -21,7 +21,7 @@ pub enum GarbageKind {
     Temporary,
     /// What a killed attempt of a generator wrote.
     Draft,
-    /// A picture of `controls make` that no generation is.
+    /// A picture of `controls make` that no generation uses.
     Control,
 }
 
@@ -31,7 +31,7 @@ impl std::fmt::Display for GarbageKind {
             GarbageKind::Part => "a part that the catalog does not name",
             GarbageKind::Temporary => "what a killed run was writing",
             GarbageKind::Draft => "what a killed attempt of a generator wrote",
-            GarbageKind::Control => "a picture of `controls make` that no generation is",
+            GarbageKind::Control => "a picture of `controls make` that no generation uses",
         })
     }
 }
@@ -39,23 +39,23 @@ impl std::fmt::Display for GarbageKind {
 /// A file or directory that nobody needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Garbage {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
     /// Why it is not needed.
     pub kind: GarbageKind,
-    /// Its size, with all that is in it.
+    /// Its size in bytes, with everything in it.
     pub bytes: u64,
 }
 
 impl Dataset {
-    /// Finds what nobody needs in the data set in `dir`; with `remove`, removes it. Images of generators and of users
-    /// stay, whether the catalog names them or not.
+    /// Finds the files that nobody needs in the data set in `dir`; with `remove`, removes them. Images of generators and of
+    /// users stay, whether the catalog names them or not.
     ///
     /// # Errors
-    /// There is no data set, another process is writing, or a file cannot be removed.
+    /// There is no data set in `dir`, another process is writing, or a file cannot be removed.
     pub fn collect_garbage(dir: &Path, remove: bool) -> Result<Vec<Garbage>> {
         let path = catalog_of(dir)?;
-        // Nobody writes while this looks: nothing of theirs can be among it.
+        // Nobody else writes while this runs, so no file of another writer can be listed.
         let lock = Lock::take(dir)?;
         let data = Dataset::opened(dir, Catalog::open_to_read_alone(&path)?, None, Some(lock))?;
         let (found, _held) = data.garbage()?;

@@ -1,24 +1,24 @@
-//! What one does with a data set: one file or folder for each use case, as methods of [`Dataset`](crate::Dataset).
+//! The use cases of a data set: one file or folder each, as methods of [`Dataset`](crate::Dataset).
 //!
-//! A use case may use those before it in this table, and none after:
+//! A use case may use those above it in this table, but none below:
 //!
 //! | module | does | noun |
 //! |---|---|---|
 //! | `scan` | looks at image files on all cores | |
 //! | `score` | scores what is embedded, block by block | |
-//! | `embed` | pixels, texts and windows into vectors | [`EmbedOptions`], [`EmbedSummary`] |
-//! | `ingest` | manifests and embeddings files into the catalog, together or not at all | [`IngestOptions`], [`IngestSummary`] |
+//! | `embed` | turns pixels, texts and windows into vectors | [`EmbedOptions`], [`EmbedSummary`] |
+//! | `ingest` | puts manifests and embeddings files into the catalog, all or nothing | [`IngestOptions`], [`IngestSummary`] |
 //! | `ceiling` | pastes references together, as control models | [`ControlsSummary`] |
 //! | `pool_check` | finds what is wrong with the references | [`PoolCheck`] |
-//! | `stress_test` | makes prompts of subjects; checks prompts | [`StressTestOptions`], [`StressTestSummary`], [`StressTestCheck`] |
-//! | `generate` | tells a generator the stress test; drives it over what is missing | [`RunOptions`], [`RunSummary`] |
-//! | `report` | scores into tables, figures and the page | [`FigureOptions`] |
+//! | `stress_test` | makes prompts from subjects; checks prompts | [`StressTestOptions`], [`StressTestSummary`], [`StressTestCheck`] |
+//! | `generate` | writes the stress test for a generator; runs it for the missing images | [`RunOptions`], [`RunSummary`] |
+//! | `report` | turns scores into tables, figures and the page | [`FigureOptions`] |
 //! | `instrument` | tries an encoder on the pool's own references | [`InstrumentCheck`] |
-//! | `compare` | two models, or all of them | |
-//! | `audit` | finds images to look at before a table is believed | [`Audit`] |
+//! | `compare` | compares two models, or ranks all of them | |
+//! | `audit` | finds images to look at before you believe a table | [`Audit`] |
 //! | `export` | writes the Parquet tables | |
 //! | `verify` | checks every row, file and checksum; repairs | [`Verification`], [`RepairOptions`] |
-//! | `digest` | one hash of all results | [`Digest`] |
+//! | `digest` | computes one hash of all results | [`Digest`] |
 //! | `relocate` | follows images that were moved | [`Relocation`] |
 //! | `backup` | writes the data set as one file | [`BackedUp`] |
 //! | `gc` | finds files that nobody needs | [`Garbage`] |

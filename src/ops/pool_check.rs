@@ -1,4 +1,4 @@
-//! What is wrong with the pool's references: files, pixels, and vectors where there are some.
+//! Checks the pool's references: files, pixels, and vectors where there are any.
 
 use crate::catalog::SubjectRow;
 use crate::dataset::Dataset;
@@ -15,14 +15,14 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// References looked at between two words to the caller.
+/// References checked between two progress reports.
 const BLOCK: usize = 64;
 
-/// Cosine of two subjects' references from which they are taken for one picture, by whatever encoder. Different
+/// Cosine from which the references of two subjects are taken for the same picture, by any encoder. Different
 /// pictures of two dogs or two men do not reach it.
 const SAME: f64 = 0.95;
 
-/// Subjects named in a finding about many.
+/// Most subjects named in a finding about many.
 const NAMED: usize = 5;
 
 /// What was found in the pool.
@@ -30,16 +30,16 @@ const NAMED: usize = 5;
 pub struct PoolCheck {
     /// What is wrong, by check.
     pub findings: Vec<Finding>,
-    /// Subjects looked at.
+    /// Number of subjects checked.
     pub subjects: usize,
-    /// References looked at.
+    /// Number of references checked.
     pub references: usize,
-    /// Encoders by which the references of a subject were compared.
+    /// Encoders with which the references of a subject were compared.
     pub encoders: Vec<String>,
 }
 
 impl Dataset {
-    /// Checks the references of all subjects: files and pixels anew, vectors as they are in the data set.
+    /// Checks the references of all subjects: files and pixels are read again, vectors are taken from the data set.
     ///
     /// # Errors
     /// There are no subjects, the catalog or a part cannot be read, or the caller wants to stop.
@@ -66,7 +66,7 @@ impl Dataset {
                 pool.iter().map(|(id, references)| CheckedReference { id: ids[id], references }).collect();
             let name = encoder.name.as_str();
             for finding in same_by_vectors(&pool, name) {
-                // What was seen in the bytes or the pixels need not be said again.
+                // What the bytes or the pixels show need not be reported again.
                 let known = |f: &Finding| f.about == finding.about && matches!(f.check, Check::SameImage | Check::SimilarImage);
                 if !findings.iter().any(known) {
                     findings.push(finding);
@@ -83,12 +83,12 @@ impl Dataset {
     }
 }
 
-/// A reference that was looked at.
+/// A reference that was read.
 pub(crate) struct Looked<'a> {
     subject: &'a SubjectRow,
     index: usize,
     blake3: Option<blake3::Hash>,
-    /// Its measures, or why there are none.
+    /// Its measures, or why it has none.
     quality: std::result::Result<Quality, String>,
     appearance: Appearance,
 }
@@ -119,7 +119,7 @@ pub(crate) fn look<'a>(
 }
 
 impl Looked<'_> {
-    /// `reference 0`, where there are several, and its path.
+    /// Returns its path, after `reference 0` if there are several.
     fn name(&self) -> String {
         let path = plain(&self.subject.references[self.index]).into_owned();
         if self.subject.references.len() > 1 { format!("reference {}: {path}", self.index) } else { path }
@@ -132,21 +132,21 @@ impl Looked<'_> {
                 (Check::Small, format!("{} × {} pixels, below {SMALL} on the short side", q.width, q.height))
             }
             Ok(q) if q.contrast < BLANK => {
-                (Check::Blank, format!("its greys deviate by {:.1} of 255, below {BLANK}", q.contrast))
+                (Check::Blank, format!("the standard deviation of its greys is {:.1} of 255, below {BLANK}", q.contrast))
             }
-            Ok(_) if self.appearance.blank => (Check::Blank, "it has one colour, or nothing that is visible".to_owned()),
+            Ok(_) if self.appearance.blank => (Check::Blank, "it has a single colour, or nothing visible".to_owned()),
             Ok(q) if q.sharpness < BLURRED => (Check::Blurred, format!("sharpness {:.0}, below {BLURRED}", q.sharpness)),
             Ok(_) => return None,
         };
         Some(Finding::new(check, self.subject.subject_id.as_str(), format!("{}: {says}", self.name())))
     }
 
-    /// Pixels that nobody sees and that count nevertheless.
+    /// Returns a finding if invisible pixels count.
     fn hidden(&self) -> Option<Finding> {
         let quality = self.quality.as_ref().ok().filter(|_| self.appearance.translucent > 0)?;
         let share = 100.0 * self.appearance.translucent as f64 / (f64::from(quality.width) * f64::from(quality.height));
         let says = format!(
-            "{}: {share:.1} % of its pixels are transparent, and their hidden colours count as if they were seen; \
+            "{}: {share:.1} % of its pixels are transparent, and their hidden colours count as if they were visible; \
              `msdata embed --transparency white` lays it on white",
             self.name()
         );
@@ -154,7 +154,7 @@ impl Looked<'_> {
     }
 }
 
-/// References with the same bytes as an earlier one, or that look like it.
+/// Finds references that have the same bytes as an earlier one, or look like it.
 pub(crate) fn duplicates(looked: &[Looked<'_>]) -> Vec<Finding> {
     let pair = |check, a: &Looked<'_>, b: &Looked<'_>, says: String| {
         Finding::new(check, a.subject.subject_id.as_str(), format!("{} {says} {}, {}", a.name(), b.subject.subject_id, b.name()))
@@ -193,31 +193,31 @@ struct CheckedReference<'a> {
 }
 
 impl CheckedReference<'_> {
-    /// Cosines with the references of another.
+    /// Returns the cosines with the references of another subject.
     fn cosines(&self, other: &CheckedReference<'_>) -> Vec<f64> {
         let pairs = self.references.iter().flat_map(|a| other.references.iter().map(move |b| (a, b)));
         pairs.map(|(a, b)| cosine(&a.vector, &b.vector)).collect()
     }
 
-    /// Cosines of its references with each other.
+    /// Returns the cosines of its references with each other.
     fn own_cosines(&self) -> Vec<f64> {
         let pairs = self.references.iter().enumerate().flat_map(|(n, a)| self.references[..n].iter().map(move |b| (a, b)));
         pairs.map(|(a, b)| cosine(&a.vector, &b.vector)).collect()
     }
 }
 
-/// Subjects one of whose references is all but the same as one of an earlier subject.
+/// Finds subjects with a reference that is nearly identical to one of an earlier subject.
 fn same_by_vectors(pool: &[CheckedReference<'_>], encoder: &str) -> Vec<Finding> {
     let of = |(n, member): (usize, &CheckedReference<'_>)| {
         let other = pool[..n].iter().map(|other| (member.cosines(other).into_iter().fold(-1.0, f64::max), other.id));
         let (highest, other) = other.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        let says = format!("a reference is all but the same as one of {other} (cosine {highest:.3} by {encoder})");
+        let says = format!("a reference is nearly identical to one of {other} (cosine {highest:.3} by {encoder})");
         (highest >= SAME).then(|| Finding::new(Check::SimilarImage, member.id, says))
     };
     pool.par_iter().enumerate().filter_map(of).collect()
 }
 
-/// Subjects whose references are on average more like another subject's than like each other.
+/// Finds subjects whose references are on average more like another subject's than like each other.
 fn disagreeing(pool: &[CheckedReference<'_>], encoder: &str) -> Vec<Finding> {
     let of = |member: &CheckedReference<'_>| {
         let own = member.own_cosines();
@@ -228,7 +228,7 @@ fn disagreeing(pool: &[CheckedReference<'_>], encoder: &str) -> Vec<Finding> {
         let others = pool.iter().filter(|other| other.id != member.id).map(|other| (mean(&member.cosines(other)), other.id));
         let (nearest, other) = others.max_by(|a, b| a.0.total_cmp(&b.0))?;
         let says =
-            format!("its references are nearer to those of {other} ({nearest:.3}) than to each other ({own:.3}) by {encoder}");
+            format!("its references are closer to those of {other} ({nearest:.3}) than to each other ({own:.3}) by {encoder}");
         (nearest > own).then(|| Finding::new(Check::Disagreeing, member.id, says))
     };
     pool.par_iter().filter_map(of).collect()

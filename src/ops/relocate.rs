@@ -1,4 +1,4 @@
-//! Images that were moved: the same files under another directory.
+//! Follows images that were moved: the same files under another directory.
 
 use crate::catalog::PlacedImage;
 use crate::dataset::Dataset;
@@ -11,45 +11,45 @@ use crate::watch::Watch;
 use rayon::prelude::*;
 use std::path::{Component, Path, PathBuf};
 
-/// Images looked at between two words to the caller.
+/// Images checked between two progress reports.
 const BLOCK: usize = 4096;
 
-/// Files of one sort that are named one by one.
+/// Most files of one sort that are named.
 const NAMED: usize = 10;
 
 /// What relocating did, or would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Relocation {
-    /// Images whose path begins with another directory now.
+    /// Images whose path now begins with another directory.
     pub moved: u64,
-    /// Those that had to be read, because size or time is not what the catalog knows: the content is the same.
+    /// Images that had to be read because their size or time differs from the catalog's; the content is the same.
     pub read: u64,
-    /// Those that are in neither place.
+    /// Images that are in neither place.
     pub absent: u64,
 }
 
-/// What was found of an image in its new place.
+/// What was found at an image's new place.
 enum Whereabouts {
-    /// Size and time as the catalog knows them, or nothing is known of it yet.
+    /// The size and time that the catalog has, or the catalog has none yet.
     Same,
-    /// Another size or time; the bytes as the catalog knows them.
+    /// Another size or time, but the bytes that the catalog knows.
     SameBytes(Box<Probe>),
     /// Other bytes.
     Other,
-    /// Not there, but where it was before.
+    /// Nothing; the file is still at its old place.
     Behind,
     /// In neither place.
     Absent,
 }
 
 impl Dataset {
-    /// Tells the catalog that the images below `old` are below `new` now (or the one file `old` is `new`), all or
-    /// nothing. A file is read only where its size or time is not what the catalog knows. With `dry_run` nothing
+    /// Tells the catalog that the images below `old` are now below `new` (or that the one file `old` is now `new`), all or
+    /// nothing. A file is read only where its size or time differs from the catalog's. With `dry_run` nothing
     /// changes.
     ///
     /// # Errors
-    /// No image lies below `old`; a file has other content in its new place, is only in its old one, or none is in
-    /// the new one; or the caller wants to stop.
+    /// No image is below `old`; a file has other content at its new place, or is only at its old one; no file is at
+    /// its new place; or the caller wants to stop.
     pub fn relocate(&mut self, old: &Path, new: &Path, dry_run: bool, watch: &mut Watch<'_>) -> Result<Relocation> {
         let images = self.catalog.placed_images()?;
         let old = below(&images, old)?;
@@ -74,23 +74,27 @@ impl Dataset {
         let absent = found.iter().filter(|f| matches!(f, Whereabouts::Absent)).count();
         let mut faults = Vec::new();
         if !other.is_empty() {
-            faults.push(format!("{} other content than the catalog knows: {}", files(other.len(), "has", "have"), names(&other)));
+            faults.push(format!(
+                "{} content that differs from the catalog's: {}",
+                files(other.len(), "has", "have"),
+                names(&other)
+            ));
         }
         if !behind.is_empty() {
             faults.push(format!(
-                "{} not in the new place, but still in the old one: {}",
+                "{} not in the new place but still in the old one: {}",
                 files(behind.len(), "is", "are"),
                 names(&behind)
             ));
         }
         if !faults.is_empty() {
-            let hint = "move what is still to be moved; `msdata ingest --replace` takes other content; nothing was changed";
+            let hint = "move the files that are still in the old place; `msdata ingest --replace` accepts other content; nothing was changed";
             return Err(Error::request(faults.join("\n"), hint));
         }
         if absent == chosen.len() {
             return Err(Error::request(
                 format!("none of the {} images below {} is below {}", chosen.len(), old.display(), target.display()),
-                "give the directory that holds now what the first one held",
+                "give the directory that now holds the files of the first one",
             ));
         }
         let count = |which: fn(&Whereabouts) -> bool| found.iter().filter(|f| which(f)).count() as u64;
@@ -106,7 +110,7 @@ impl Dataset {
         for ((image, path), found) in chosen.iter().zip(&found) {
             let path = path.to_str().ok_or_else(|| {
                 Error::request(
-                    format!("{} is not UTF-8, which the catalog cannot keep", path.display()),
+                    format!("{} is not valid UTF-8, so the catalog cannot keep it", path.display()),
                     "choose another directory",
                 )
             })?;
@@ -137,7 +141,7 @@ fn look(image: &PlacedImage, path: &Path) -> Whereabouts {
     }
 }
 
-/// The path that images lie below, as the catalog knows it: as it is written, or with its links resolved.
+/// Returns the path above the images in the form that the catalog has: as written, or with its links resolved.
 fn below(images: &[PlacedImage], old: &Path) -> Result<PathBuf> {
     let absolute = plain(&std::path::absolute(old).map_err(Error::io("resolve", old))?);
     let resolved = || {
@@ -154,11 +158,11 @@ fn below(images: &[PlacedImage], old: &Path) -> Result<PathBuf> {
         common = dir.parent().map(Path::to_path_buf);
     }
     let hint =
-        common.map_or("the data set has no images".to_owned(), |dir| format!("all its images lie below {}", dir.display()));
-    Err(Error::request(format!("no image lies below {}", absolute.display()), hint))
+        common.map_or("the data set has no images".to_owned(), |dir| format!("all its images are below {}", dir.display()));
+    Err(Error::request(format!("no image is below {}", absolute.display()), hint))
 }
 
-/// `.` and `..` taken out by their names alone.
+/// Removes `.` and `..` without looking at the file system.
 fn plain(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut out, part| {
         match part {

@@ -1,5 +1,5 @@
-//! A look at every image file: which are new, changed, gone. What is unchanged, by its size and time, is not read
-//! again; what is missing or failed is never taken for unchanged.
+//! Looks at every image file: which are new, changed or gone. Files whose size and time are unchanged are not read
+//! again; missing or failed ones are never taken for unchanged.
 
 use crate::catalog::{Catalog, ImageRow};
 use crate::error::Result;
@@ -11,13 +11,13 @@ use crate::watch::Watch;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Images looked at between two commits.
+/// Images checked between two commits.
 const BLOCK: usize = 4096;
 
 /// What a look at the image files found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Inspected {
-    /// Files of which something is new: they are new, have changed, or are gone.
+    /// Files that are new, have changed, or are gone.
     pub changed: u64,
     /// Files that were read, and files that are gone.
     pub read: u64,
@@ -29,7 +29,7 @@ pub fn inspect(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Res
     look_at_all(catalog, door, false, watch)
 }
 
-/// Reads the files of all images of the data set: also a change that kept size and time is found.
+/// Reads the files of all images of the data set, so that a change that kept size and time is found too.
 pub fn rehash(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<Inspected> {
     look_at_all(catalog, door, true, watch)
 }
@@ -65,7 +65,7 @@ fn look_at_all(catalog: &mut Catalog, door: &Door, rehash: bool, watch: &mut Wat
     Ok(found)
 }
 
-/// What the file of an image is now; nothing, if that need not be asked.
+/// Returns what the file of an image is now; `None` if it need not be read.
 fn look(image: &ImageRow, door: &Door, rehash: bool) -> Option<Probe> {
     let unchanged = match state_of(&image.path) {
         FileState::There { bytes, mtime_ns } => {
@@ -77,8 +77,8 @@ fn look(image: &ImageRow, door: &Door, rehash: bool) -> Option<Probe> {
     (!unchanged).then(|| door.probe(&image.path))
 }
 
-/// Whether a probe says what the catalog knows. The same bytes in the same file are as usable as they were, also
-/// where the catalog knows more against them than a probe finds: they could not be decoded.
+/// Returns whether a probe says only what the catalog knows. The same bytes in the same file are as usable as they
+/// were, even where the catalog knows that they could not be decoded, which a probe does not find out.
 fn tells_nothing_new(image: &ImageRow, probe: &Probe) -> bool {
     let same_file = (image.bytes, image.mtime_ns) == (probe.bytes, probe.mtime_ns);
     let same_fault = match &probe.outcome {

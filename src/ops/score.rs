@@ -1,5 +1,5 @@
-//! What is embedded and not scored, scored block by block: memory holds one block of generations and the
-//! references and prompts that it needs, however many there are in all.
+//! Scores what is embedded but not yet scored, block by block: memory holds one block of generations and the
+//! references and prompts that it needs, however many there are in total.
 
 use crate::catalog::{Catalog, EncoderRow, Score, ScoringTask, VectorPlace, Which};
 use crate::dataset::Dataset;
@@ -10,14 +10,14 @@ use crate::watch::Watch;
 use rayon::prelude::*;
 use std::collections::{HashMap, VecDeque};
 
-/// Bytes of generation vectors in a block.
+/// Most bytes of generation vectors in a block.
 const BLOCK_BYTES: usize = 16 << 20;
 
 /// Most generations in a block.
 const BLOCK_ROWS: usize = 4096;
 
 impl Dataset {
-    /// Scores what is embedded and not scored; how many (generation, encoder) pairs that were.
+    /// Scores what is embedded but not yet scored; returns the number of (generation, encoder) pairs.
     ///
     /// # Errors
     /// A part is damaged, the disk is full, or the caller wants to stop (what was scored is kept).
@@ -26,7 +26,7 @@ impl Dataset {
     }
 }
 
-/// Scores every generation that has all it needs; how many (generation, encoder) pairs that were.
+/// Scores every generation that has all it needs; returns the number of (generation, encoder) pairs.
 pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Result<u64> {
     let mut scored = 0;
     for encoder in catalog.encoders()? {
@@ -47,7 +47,7 @@ pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Res
     Ok(scored)
 }
 
-/// How many generations have all that a score by an encoder needs, and no score yet.
+/// Returns how many generations have everything that a score by an encoder needs, but no score yet.
 pub fn waiting(catalog: &Catalog, encoder: &EncoderRow) -> Result<u64> {
     let needs = Needs::read(catalog, encoder)?;
     let mut blocks = Blocks::of(catalog, encoder, Which::Unscored)?;
@@ -58,8 +58,8 @@ pub fn waiting(catalog: &Catalog, encoder: &EncoderRow) -> Result<u64> {
     Ok(waiting)
 }
 
-/// Goes through an encoder's generations in the order in which their vectors lie, so that each part is read
-/// once, from front to back. Holds no borrow: what it goes through may change between two blocks.
+/// Goes through an encoder's generations in the order in which their vectors are stored, so that each part is read
+/// once, from front to back. It borrows nothing: the catalog may change between two blocks.
 pub struct Blocks<'e> {
     encoder: &'e EncoderRow,
     which: Which,
@@ -68,13 +68,13 @@ pub struct Blocks<'e> {
 }
 
 impl<'e> Blocks<'e> {
-    /// Those generations of an encoder.
+    /// Returns the blocks of those generations of an encoder.
     pub fn of(catalog: &Catalog, encoder: &'e EncoderRow, which: Which) -> Result<Blocks<'e>> {
         let parts = catalog.parts()?.into_iter().filter(|part| part.encoder == encoder.id).map(|part| part.id).collect();
         Ok(Blocks { encoder, which, parts, after: None })
     }
 
-    /// The next block; none is empty.
+    /// Returns the next block; blocks are never empty.
     pub fn next(&mut self, catalog: &Catalog) -> Result<Option<Vec<ScoringTask>>> {
         let rows = (BLOCK_BYTES / (4 * self.encoder.dimension)).clamp(1, BLOCK_ROWS);
         while let Some(part) = self.parts.front() {
@@ -89,12 +89,12 @@ impl<'e> Blocks<'e> {
     }
 }
 
-/// Where the vectors lie that generations are compared with.
+/// The places of the vectors that generations are compared with.
 pub struct Needs {
     dimension: usize,
-    /// Per subject its references; `None`: one of them has no vector, so no score may be made.
+    /// The references of each subject; `None`: one of them has no vector, so no score may be made.
     references: HashMap<i64, Option<Vec<VectorPlace>>>,
-    /// Per prompt its subjects, in order.
+    /// The subjects of each prompt, in order.
     subjects: HashMap<i64, Vec<i64>>,
     prompts: HashMap<i64, VectorPlace>,
 }
@@ -118,7 +118,7 @@ impl Needs {
         Ok(Needs { dimension: encoder.dimension, references, subjects, prompts })
     }
 
-    /// Every subject that can be compared with, and its references, by row.
+    /// Returns every subject that can be compared with, and its references, by row.
     pub fn pool(&self, store: &Store) -> Result<Vec<(i64, Vec<Reference>)>> {
         let mut places: Vec<(i64, &[VectorPlace])> =
             self.references.iter().filter_map(|(id, p)| Some((*id, p.as_deref()?))).collect();
@@ -130,18 +130,18 @@ impl Needs {
         places.into_iter().map(read).collect()
     }
 
-    /// The subjects that a prompt asks for, by row.
+    /// Returns the subjects that a prompt asks for, by row.
     pub fn requested(&self, prompt: i64) -> &[i64] {
         self.subjects.get(&prompt).map_or(&[], Vec::as_slice)
     }
 
-    /// The references of each of a prompt's subjects; `None` if anything lacks.
+    /// Returns the references of each of a prompt's subjects; `None` if anything is missing.
     fn of(&self, prompt: i64) -> Option<Vec<&[VectorPlace]>> {
         self.subjects.get(&prompt)?.iter().map(|s| self.references.get(s)?.as_deref()).collect()
     }
 }
 
-/// The scores of those generations of a block that have all they need, in the block's order.
+/// Returns the scores of those generations of a block that have all they need, in the block's order.
 pub fn score_block(needs: &Needs, store: &Store, block: &[ScoringTask]) -> Result<Vec<Score>> {
     let ready: Vec<(&ScoringTask, Vec<&[VectorPlace]>)> = block.iter().filter_map(|c| Some((c, needs.of(c.prompt)?))).collect();
     let places: Vec<VectorPlace> = ready.iter().map(|(c, _)| c.place).collect();
@@ -157,7 +157,7 @@ pub fn score_block(needs: &Needs, store: &Store, block: &[ScoringTask]) -> Resul
     Ok(ready.par_iter().zip(vectors.par_chunks_exact(needs.dimension)).map(score).collect())
 }
 
-/// The vectors at these places, each read once.
+/// Returns the vectors at these places, each read once.
 fn gather(needs: &Needs, store: &Store, places: impl Iterator<Item = VectorPlace>) -> Result<HashMap<VectorPlace, Reference>> {
     let mut places: Vec<VectorPlace> = places.collect();
     places.sort_unstable();

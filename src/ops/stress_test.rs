@@ -1,5 +1,5 @@
-//! A stress test of one's own, made of the catalog's subjects or of a directory of images, and registered with its
-//! seeds: all of it or nothing. And the check of any set of prompts.
+//! Makes a stress test from the catalog's subjects or from a directory of images, and registers it with its
+//! seeds, all or nothing. Also checks any set of prompts.
 
 use crate::catalog::{PromptRow, SubjectRow};
 use crate::dataset::Dataset;
@@ -22,22 +22,22 @@ use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// What stress test to make.
+/// Which stress test to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StressTestOptions {
-    /// A directory of images, one file or one folder a subject; `None`: the subjects in the catalog.
+    /// A directory of images, one file or one folder per subject; `None`: the subjects in the catalog.
     pub images: Option<PathBuf>,
     /// How many subjects, scene types and prompts.
     pub shape: Design,
-    /// What every prompt is to be generated with.
+    /// The seeds to generate every prompt with.
     pub seeds: Vec<i64>,
     /// Only subjects of these kinds; empty: any.
     pub kinds: Vec<SubjectKind>,
     /// Subjects to leave out.
     pub exclude: Vec<SubjectId>,
-    /// Where to write the prompts manifest too.
+    /// Where to write the prompts manifest as well.
     pub out: Option<PathBuf>,
-    /// Other content under a known id replaces what is there.
+    /// Rows whose id is known and whose content differs replace the known ones.
     pub replace: bool,
     /// Change nothing.
     pub dry_run: bool,
@@ -64,21 +64,21 @@ impl Default for StressTestOptions {
 pub struct StressTestSummary {
     /// Its prompts, by subject count, scene type and number.
     pub prompts: Vec<Prompt>,
-    /// What became of them in the catalog.
+    /// What happened to them in the catalog.
     pub prompt_rows: Counts,
-    /// What became of the subjects of a directory of images.
+    /// What happened to the subjects of a directory of images.
     pub subject_rows: Counts,
     /// How often the subjects of each kind are used.
     pub balance: Vec<Balance>,
 }
 
 impl Dataset {
-    /// Makes a stress test and puts it into the catalog, all or nothing. What the pool does not allow better is a
-    /// warning.
+    /// Makes a stress test and puts it into the catalog, all or nothing. If the pool does not allow a balanced one, that
+    /// is a warning.
     ///
     /// # Errors
-    /// The pool is too small, a reference cannot be used, an excluded subject is not there, a prompt or the seeds are
-    /// known with other content; nothing was written.
+    /// The pool is too small, a reference cannot be used, an excluded subject is not there, or a prompt or the seeds
+    /// are known with other content; nothing was written.
     pub fn build_stress_test(&mut self, options: &StressTestOptions, watch: &mut Watch<'_>) -> Result<StressTestSummary> {
         check_seeds(&options.seeds)?;
         options.out.as_deref().map_or(Ok(()), check_target)?;
@@ -107,7 +107,7 @@ impl Dataset {
         if let Some(known) = changes.put_seeds(&options.seeds, options.replace)?.filter(|_| !options.replace) {
             let list = |seeds: &[i64]| seeds.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
             let reason = format!(
-                "the seeds are {} in the catalog and {} here (`--replace` takes what is here)",
+                "the seeds are {} in the catalog but {} here (`--replace` takes those here)",
                 list(&known),
                 list(&options.seeds)
             );
@@ -139,18 +139,18 @@ impl Dataset {
 pub struct StressTestCheck {
     /// What is wrong, by check.
     pub findings: Vec<Finding>,
-    /// Prompts looked at.
+    /// Number of prompts checked.
     pub prompts: usize,
-    /// Different sets of subjects among them.
+    /// Number of different sets of subjects among them.
     pub distinct_sets: usize,
-    /// Subjects of the data set that are in no prompt.
+    /// Number of subjects of the data set that are in no prompt.
     pub unused: usize,
-    /// How often the subjects that are used are used.
+    /// How often each subject that is used is used.
     pub balance: Vec<Balance>,
 }
 
 impl Dataset {
-    /// Checks the prompts of the data set, or of a prompts manifest about its subjects.
+    /// Checks the prompts of the data set, or of a prompts manifest that uses its subjects.
     ///
     /// # Errors
     /// There are no prompts; the manifest cannot be read, has bad rows or names subjects that are not there.
@@ -204,7 +204,7 @@ fn drafts(path: &Path, pool: &[PoolSubject], watch: &mut Watch<'_>) -> Result<Ve
             }
         };
         if !seen.insert(row.row.prompt_id.clone()) {
-            problems.push(row.problem(format!("prompt {} stands twice", quote(row.row.prompt_id.as_str()))));
+            problems.push(row.problem(format!("prompt {} appears twice", quote(row.row.prompt_id.as_str()))));
         }
         let mut subjects = Vec::new();
         for subject in &row.row.subjects {
@@ -222,7 +222,7 @@ fn drafts(path: &Path, pool: &[PoolSubject], watch: &mut Watch<'_>) -> Result<Ve
     if problems.is_empty() { Ok(drafts) } else { Err(Error::Manifest(problems)) }
 }
 
-/// Where rows come from that no file holds.
+/// The origin of rows that no file holds.
 const ORIGIN: &str = "bench build";
 
 fn entry(i: usize, row: Prompt) -> Located<Prompt> {
@@ -246,7 +246,7 @@ impl PoolMember {
     }
 }
 
-/// A subject of the catalog as a stress test sees it.
+/// Returns a subject of the catalog as a stress test sees it.
 pub(crate) fn candidate(fact: &SubjectRow) -> PoolSubject {
     PoolSubject { id: fact.subject_id.clone(), label: fact.label.clone(), kind: fact.kind }
 }
@@ -262,7 +262,7 @@ fn select(mut pool: Vec<PoolMember>, options: &StressTestOptions) -> Result<Vec<
         if !pool.iter().any(|m| m.candidate.id == *id) {
             let near = nearest(id.as_str(), pool.iter().map(|m| m.candidate.id.as_str()));
             let hint = near.map_or("`msdata sql 'SELECT subject_id FROM subjects'` lists them".into(), |n| {
-                format!("is {} meant?", quote(n))
+                format!("did you mean {}?", quote(n))
             });
             return Err(Error::request(format!("--exclude: there is no subject {}", quote(id.as_str())), hint));
         }
@@ -274,14 +274,14 @@ fn select(mut pool: Vec<PoolMember>, options: &StressTestOptions) -> Result<Vec<
     Ok(pool)
 }
 
-/// A generator would fail on them, or draw nothing in their place.
+/// Refuses references that cannot be used: a generator would fail on them, or draw nothing in their place.
 fn check_references(pool: &[PoolMember], door: &Door) -> Result<()> {
     let look = |member: &PoolMember| -> Vec<Problem> {
         let fault = |path: &PathBuf| match door.probe(path).outcome {
             Outcome::Image { .. } => None,
             Outcome::Unusable(_, reason) => {
                 let reason = format!(
-                    "a reference of subject {}: {reason}; mend it, or --exclude the subject",
+                    "a reference of subject {}: {reason}; fix it, or --exclude the subject",
                     quote(member.candidate.id.as_str())
                 );
                 Some(Problem { origin: Origin::whole(path), reason })
@@ -296,8 +296,8 @@ fn check_references(pool: &[PoolMember], door: &Door) -> Result<()> {
 fn check_seeds(seeds: &[i64]) -> Result<()> {
     let refuse = |message: String| Err(Error::Request { message, hint: None });
     match (0..seeds.len()).find(|i| seeds[..*i].contains(&seeds[*i])) {
-        Some(twice) => refuse(format!("the seed {} is named twice", seeds[twice])),
-        None if seeds.is_empty() => refuse("a stress test has at least one seed".into()),
+        Some(twice) => refuse(format!("the seed {} is given twice", seeds[twice])),
+        None if seeds.is_empty() => refuse("a stress test needs at least one seed".into()),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! The whole document: head, policy, and the order in which a reader meets things.
+//! The whole document: head, policy, and the order of its sections.
 
 use super::gallery;
 use super::pictures::Shelf;
@@ -16,7 +16,7 @@ const SCRIPT: &str = include_str!("page.js");
 
 const QUESTION: &str = "Did each requested identity survive?";
 
-/// The page as one text.
+/// Returns the page as one text.
 pub fn html(data: &PageData, shelf: &Shelf) -> String {
     let title = data.options.title.as_deref().map_or_else(|| QUESTION.to_owned(), shown);
     let sections = sections::all(data, shelf);
@@ -58,7 +58,7 @@ pub fn html(data: &PageData, shelf: &Shelf) -> String {
                         h2 id="made-title" { "How it was made" }
                         (sections::made(data))
                     }
-                    // Last, because it grows as one reads on.
+                    // Last, because it grows while scrolling.
                     (gallery::section(data, shelf))
                 }
                 script { (PreEscaped(SCRIPT)) }
@@ -68,7 +68,8 @@ pub fn html(data: &PageData, shelf: &Shelf) -> String {
     page.into_string()
 }
 
-/// What may run and be loaded: the style and the script above by their hashes, and pictures beside the page or in it.
+/// Returns what may run and be loaded: the style and the script above by their hashes, and pictures next to the page or
+/// in it.
 fn policy() -> String {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
     format!(
@@ -78,7 +79,7 @@ fn policy() -> String {
     )
 }
 
-/// What there is and what is missing, in two sentences.
+/// Returns what there is and what is missing, in two sentences.
 fn summary(data: &PageData) -> Markup {
     let counts: Vec<usize> = data.prompts.iter().map(|p| p.subjects.len()).collect();
     let range = match (counts.iter().min(), counts.iter().max()) {
@@ -101,8 +102,8 @@ fn summary(data: &PageData) -> Markup {
             (expected) " images were expected; "
             @if missing == 0 { "all are scored." } @else {
                 strong { (expected - missing) " are scored and " (missing) " are missing" }
-                ": without a usable image, without a vector that a score needs, or not scored yet. They are in no mean, and \
-                 shown with their reason."
+                ": they have no usable image, lack a vector that a score needs, or are not scored yet. They are not in any mean, and \
+                are shown with the reason."
             }
         }
         @if !crate::report::is_dinov2(&data.by_model.identity) {
@@ -118,7 +119,7 @@ fn summary(data: &PageData) -> Markup {
             }
         }
         @for (encoder, prompts) in &data.by_model.cut_prompts {
-            p.caution { (count(*prompts as usize, "prompt")) " are longer than " (shown(encoder)) " takes: their CLIP-T is of a part of the text." }
+            p.caution { (count(*prompts as usize, "prompt")) " are longer than " (shown(encoder)) " takes: their CLIP-T is for only part of the text." }
         }
     }
 }

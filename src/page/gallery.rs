@@ -1,5 +1,5 @@
-//! Every image with what was asked of it. The whole is data for the script, which shows what is asked for; the
-//! worst of it stands in the page for those who read without.
+//! Every image with what its prompt asked for. All of it is data for the script, which shows what the reader selects;
+//! the worst prompts are in the page itself for readers without JavaScript.
 
 use super::PageData;
 use super::pictures::{Shelf, Shown};
@@ -17,12 +17,12 @@ use std::collections::{BTreeMap, HashMap};
 /// Prompts that are shown without JavaScript.
 const STATIC: usize = 6;
 
-/// A picture, or why there is none. `class` is `thumb` or `view`.
+/// Returns a picture, or why there is none. `class` is `thumb` or `view`.
 pub fn img(shelf: &Shelf, data: &PageData, picture: usize, alt: &str, class: &str) -> Markup {
     let alt = shown(alt);
     match shelf.of(picture) {
         Shown::File(name) => {
-            // Thumbnails may be many, and wait until they are near; the one large view is what its section is about.
+            // There may be many thumbnails, so they load when they are near; the one large view is what its section shows.
             let (size, loading) = if class == "view" { ("views", "eager") } else { ("thumbs", "lazy") };
             html! { img class=(class) src={ (size) "/" (name) ".jpg" } alt=(alt) loading=(loading) decoding="async"; }
         }
@@ -38,7 +38,7 @@ pub fn img(shelf: &Shelf, data: &PageData, picture: usize, alt: &str, class: &st
     }
 }
 
-/// Whether a subject collapsed, as a sign and a word.
+/// Returns whether a subject collapsed, as a sign and a word.
 pub fn verdict(collapsed: bool) -> Markup {
     html! {
         @if collapsed { span.verdict.lost { "✕" span.word { " collapsed" } } }
@@ -46,14 +46,14 @@ pub fn verdict(collapsed: bool) -> Markup {
     }
 }
 
-/// A similarity with some digits, and with four where rounding would lift it from below the threshold to it.
+/// Returns a similarity with some digits, or with four if rounding would lift it from below the threshold to it.
 pub fn rounded(similarity: f64, digits: usize, threshold: f64) -> String {
     let text = format!("{similarity:.digits$}");
     let lifted = similarity < threshold && text.parse::<f64>().is_ok_and(|shown| shown >= threshold);
     if lifted { format!("{:.4}", ten_thousandths(similarity) as f64 / 1e4) } else { text }
 }
 
-/// The gallery: what is read without JavaScript, the script's controls, and its data.
+/// Returns the gallery: what is shown without JavaScript, the script's controls, and its data.
 pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
     let left_out = shelf.all().iter().filter(|s| **s == Shown::LeftOut).count();
     html! {
@@ -66,15 +66,15 @@ pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
                      who is there unasked (+). Under others the bars are the similarity of the whole image with each subject, and ✕ marks \
                      those below the threshold."
                 } @else {
-                    "Every prompt with its references and what each model made of it, the worst first. The bars are the similarity of the image \
+                    "Every prompt with its references and what each model made of it, the worst first. The bars show the similarity of the image \
                      with each subject; " span.verdict.lost { "✕" } " marks those below the threshold."
                 }
             }
             @if left_out > 0 {
-                p.caution { "This file has room for a sample only: " (left_out) " of " (shelf.all().len()) " images are not in it. The numbers are of all." }
+                p.caution { "This file has room for only a sample: " (left_out) " of " (shelf.all().len()) " images are not in it. The numbers include all images." }
             }
             @if data.generations_left_out > 0 {
-                p.caution { (data.generations_left_out) " images of other prompts are not in this gallery, which shows whole prompts, chosen by a hash of their ids. The numbers are of all." }
+                p.caution { (data.generations_left_out) " images of other prompts are not in this gallery, which shows whole prompts, chosen by a hash of their ids. The numbers include all images." }
             }
             div #controls role="search" aria-label="Filter the gallery" hidden {}
             p #found role="status" aria-live="polite" {}
@@ -99,14 +99,14 @@ fn badness(data: &PageData, generation: usize) -> Option<(f64, f64)> {
     Some((crate::score::subject_collapse_rate(similarities, data.threshold()), crate::score::mean(similarities)))
 }
 
-/// Generations by prompt.
+/// Returns the generations by prompt.
 fn by_prompt(data: &PageData) -> BTreeMap<usize, Vec<usize>> {
     let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     data.generations.iter().enumerate().for_each(|(i, g)| found.entry(g.prompt).or_default().push(i));
     found
 }
 
-/// Prompts, the worst first: by the mean share of collapsed subjects, then by the least similar.
+/// Returns the prompts, the worst first: by the mean share of collapsed subjects, then by the least similar.
 fn worst_first(data: &PageData) -> Vec<(usize, Vec<usize>)> {
     let mut prompts: Vec<(usize, Vec<usize>)> = by_prompt(data).into_iter().collect();
     let rank = |generations: &[usize]| {
@@ -155,14 +155,15 @@ fn without_script(data: &PageData, shelf: &Shelf) -> Markup {
     }
 }
 
-/// In ten-thousandths, rounded down, so that it is below a threshold of four decimals exactly if the similarity is.
+/// Returns a similarity in ten-thousandths, rounded down, so that it is below a threshold of four decimals exactly if the
+/// similarity is.
 pub fn ten_thousandths(similarity: f64) -> i64 {
     let nearest = (similarity * 1e4).round();
     if nearest / 1e4 > similarity { nearest as i64 - 1 } else { nearest as i64 }
 }
 
-/// What the script knows. Lists instead of objects, and places instead of names: ten thousand images take a
-/// megabyte or two.
+/// Returns the script's data. It has lists instead of objects and indices instead of names, so that ten thousand images
+/// take a megabyte or two.
 fn script_data(data: &PageData, shelf: &Shelf) -> Value {
     let controls_from = data.styles.models.len();
     let models: Vec<Value> =
@@ -172,7 +173,7 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
         data.prompts.iter().map(|p| value!([shown(&p.id), shown(&p.text), p.scene_type, p.subjects])).collect();
     let mut reasons: Vec<&str> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
-    // A picture is the name of its files, or a number: that of its reason, from 1, or 0: not in this file.
+    // A picture is the name of its files, or a number: from 1, that of its reason; 0 means that it is not in this file.
     let mut embedded = serde_json::Map::new();
     let mut pictures = Vec::with_capacity(data.pictures.len());
     for (i, picture) in shelf.all().iter().enumerate() {
@@ -200,7 +201,7 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
         .iter()
         .map(|g| {
             let similarities = g.similarities.as_ref().map(|s| s.iter().map(|s| ten_thousandths(*s)).collect::<Vec<_>>());
-            // A seed may have more digits than a number of JavaScript.
+            // A seed may have more digits than a JavaScript number.
             value!([
                 g.model,
                 g.prompt,
@@ -240,8 +241,8 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
     })
 }
 
-/// The order in which a single file takes pictures in: the pool, then whole prompts, so that models can be compared,
-/// by turns from each cell of subject count and scene type, so that the sample is of all cells.
+/// Returns the order in which a single file takes in pictures: the pool, then whole prompts, so that models can be
+/// compared, in turn from each cell of subject count and scene type, so that the sample covers all cells.
 pub fn embedding_order(data: &PageData) -> Vec<usize> {
     let mut order: Vec<usize> = data.subjects.iter().filter_map(|s| s.references.first().copied()).collect();
     let mut cells: BTreeMap<_, Vec<Vec<usize>>> = BTreeMap::new();

@@ -4,11 +4,11 @@
 //! | module | noun |
 //! |---|---|
 //! | this | [`PageOptions`], [`PageOutput`], [`PageData`]: what is written, where, and from what |
-//! | `pictures` | thumbnails and larger views, made once a content |
+//! | `pictures` | thumbnails and larger views, made once per content |
 //! | `document` | the whole: head, policy, order of the sections |
 //! | `sections` | what was tested, what SCR is, tables, figures, how it was made |
 //! | `places` | what the windows say: verdicts with boxes, crops and nulls; whom the places resemble |
-//! | `gallery` | every image: a few to read without JavaScript, all as data for the script |
+//! | `gallery` | every image: a few for readers without JavaScript, all as data for the script |
 //! | `text` | text from outside, made harmless |
 //!
 //! Style and script are `page.css` and `page.js`, compiled in; the page's policy names their hashes, so that
@@ -38,31 +38,31 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What the page is to say.
+/// What the page is to contain.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageOptions {
     /// The thresholds of its tables; figures show SCR at the middle one.
     pub thresholds: Thresholds,
     /// The encoder that decides collapse; `None`: see [`crate::report::identity_encoder`].
     pub identity: Option<String>,
-    /// Its heading; `None`: a question.
+    /// Its heading; `None`: a default question.
     pub title: Option<String>,
-    /// A sentence below the heading: a date, a caveat.
+    /// A sentence below the heading, such as a date or a caveat.
     pub note: Option<String>,
-    /// The command that makes it, as the page tells its reader.
+    /// The command that makes the page, as shown on it.
     pub command: Option<String>,
 }
 
-/// Where the page goes.
+/// Where the page is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageOutput {
-    /// A directory with `index.html`, `thumbs/` and `views/`; pictures that are there already are used again.
+    /// A directory with `index.html`, `thumbs/` and `views/`; pictures that are already there are used again.
     Directory(PathBuf),
-    /// One file that holds everything, and of the pictures as many as fit.
+    /// One file that holds everything, with as many pictures as fit.
     SingleFile {
         /// The file.
         path: PathBuf,
-        /// Its size at most, in bytes.
+        /// Its largest size, in bytes.
         max_bytes: u64,
     },
 }
@@ -74,9 +74,9 @@ pub struct PageWritten {
     pub path: PathBuf,
     /// Images shown.
     pub shown: usize,
-    /// Images that are not there or cannot be used; the page says why at each.
+    /// Images that are missing or unusable; the page says why for each.
     pub unusable: usize,
-    /// Images that found no room in a single file.
+    /// Images that did not fit in a single file.
     pub left_out: usize,
 }
 
@@ -89,7 +89,7 @@ pub struct PageSubject {
     pub label: String,
     /// Human, animal, object.
     pub kind: Option<SubjectKind>,
-    /// Places of its reference images in [`PageData::pictures`].
+    /// Indices of its reference images in [`PageData::pictures`].
     pub references: Vec<usize>,
 }
 
@@ -100,28 +100,28 @@ pub struct PagePrompt {
     pub id: String,
     /// The text.
     pub text: String,
-    /// How its subjects stand to each other.
+    /// How its subjects relate to each other.
     pub scene_type: SceneType,
-    /// Places in [`PageData::subjects`], in the prompt's order.
+    /// Indices in [`PageData::subjects`], in the prompt's order.
     pub subjects: Vec<usize>,
 }
 
-/// A generated image, or its absence.
+/// A generated image, which may be missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageGeneration {
-    /// Place among [`ModelStyles::all`].
+    /// Index in [`ModelStyles::all`].
     pub model: usize,
-    /// Place in [`PageData::prompts`].
+    /// Index in [`PageData::prompts`].
     pub prompt: usize,
     /// The seed.
     pub seed: i64,
-    /// Place of its image in [`PageData::pictures`].
+    /// Index of its image in [`PageData::pictures`].
     pub picture: usize,
-    /// By the identity encoder, a subject each, in the prompt's order; `None`: not scored.
+    /// Similarity of each subject by the identity encoder, in the prompt's order; `None`: not scored.
     pub similarities: Option<Vec<f64>>,
-    /// By the first encoder with texts.
+    /// CLIP-T by the first encoder with texts.
     pub clip_t: Option<f64>,
-    /// Where each subject is, in the prompt's order; `None`: its image was not looked through.
+    /// Where each subject is, in the prompt's order; `None`: its image was not searched.
     pub places: Option<PagePlaces>,
 }
 
@@ -163,7 +163,7 @@ pub struct PageEncoder {
 /// Everything the page shows.
 #[derive(Debug, Clone)]
 pub struct PageData {
-    /// What the page is to say.
+    /// What the page is to contain.
     pub options: PageOptions,
     /// Who is under test and who is a control.
     pub styles: ModelStyles,
@@ -173,15 +173,15 @@ pub struct PageData {
     pub prompts: Vec<PagePrompt>,
     /// By model, prompt and seed.
     pub generations: Vec<PageGeneration>,
-    /// Generations of prompts that a gallery of this size leaves out.
+    /// Number of generations of prompts that do not fit in the gallery.
     pub generations_left_out: usize,
     /// The image files.
     pub pictures: Vec<Picture>,
-    /// By model.
+    /// The report by model.
     pub by_model: Report,
-    /// By model and subject count.
+    /// The report by model and subject count.
     pub by_count: Report,
-    /// The figures, where the data set holds what they show.
+    /// The figures for which the data set holds the data.
     pub figures: Figures,
     /// What the windows say.
     pub windows: PageWindows,
@@ -221,23 +221,23 @@ pub struct Figures {
 }
 
 impl PageData {
-    /// The threshold at which figures and the gallery show collapse.
+    /// Returns the threshold at which figures and the gallery show collapse.
     pub fn threshold(&self) -> f64 {
         let values = self.options.thresholds.values();
         values[(values.len() - 1) / 2]
     }
 }
 
-/// Marks a page of ours, so that no other file is written over.
+/// Marks a page of ours, so that no other file is overwritten.
 const GENERATOR: &str = concat!("msdata ", env!("CARGO_PKG_VERSION"));
 
-/// Writes the page. Pictures come first, `index.html` last and whole: a page that is there is finished.
+/// Writes the page. Pictures come first, `index.html` last and completely: a page that is there is finished.
 ///
 /// # Errors
-/// The place holds something else, the disk is full, the caller wants to stop, or a single file cannot hold even the
+/// Something else is at the place, the disk is full, the caller wants to stop, or a single file cannot hold even the
 /// tables.
 pub fn write(data: &PageData, output: &PageOutput, watch: &mut Watch<'_>) -> Result<PageWritten> {
-    // Pictures that this page does not show are removed: another page must not be on its way to the same place.
+    // Pictures that this page does not show are removed: another page must not be written to the same place meanwhile.
     let mut _held = None;
     let (path, shelf, html) = match output {
         PageOutput::Directory(dir) => {
@@ -266,7 +266,7 @@ pub fn write(data: &PageData, output: &PageOutput, watch: &mut Watch<'_>) -> Res
     })
 }
 
-/// The page with as many pictures as `max_bytes` have room for.
+/// Returns the page with as many pictures as fit into `max_bytes`.
 fn single_file(data: &PageData, max_bytes: u64, watch: &mut Watch<'_>) -> Result<(Shelf, String)> {
     let bare = document::html(data, &Shelf::empty(&data.pictures)).len() as u64;
     let Some(room) = max_bytes.checked_sub(bare) else {
@@ -279,7 +279,7 @@ fn single_file(data: &PageData, max_bytes: u64, watch: &mut Watch<'_>) -> Result
     let mut shelf = Shelf::embedded(&data.pictures, &order, room, watch)?;
     loop {
         let html = document::html(data, &shelf);
-        // A picture that is read without JavaScript may stand in several places.
+        // A picture that is shown without JavaScript may appear in several places.
         match (html.len() as u64).saturating_sub(max_bytes) {
             0 => return Ok((shelf, html)),
             excess => shelf.trim(&order, excess),
@@ -288,9 +288,9 @@ fn single_file(data: &PageData, max_bytes: u64, watch: &mut Watch<'_>) -> Result
 }
 
 /// # Errors
-/// There is a file that is no page of ours.
+/// There is a file that is not a page of ours.
 fn refuse_foreign(path: &Path) -> Result<()> {
-    // What is no regular file is written to, not replaced.
+    // Anything but a regular file is written to, not replaced.
     if !path.is_file() {
         return Ok(());
     }
@@ -301,13 +301,10 @@ fn refuse_foreign(path: &Path) -> Result<()> {
     if text.is_empty() || head.contains("name=\"generator\" content=\"msdata ") {
         return Ok(());
     }
-    Err(Error::request(
-        format!("{} is there and was not written by msdata", path.display()),
-        "choose another place, or remove it",
-    ))
+    Err(Error::request(format!("{} exists and was not written by msdata", path.display()), "choose another place, or remove it"))
 }
 
-/// A size as people say it.
+/// Returns a size as people write it.
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -6,13 +6,13 @@
   const data = JSON.parse($("data").textContent);
   const SCALE = 10000; // similarities are whole ten-thousandths
   const STEP = 6; // prompts added at a time
-  const FEW = 12; // images of a prompt shown before one asks for more
+  const FEW = 12; // images of a prompt shown before the reader asks for more
 
   const models = data.models.map(([name, control]) => ({ name, control }));
   const subjects = data.subjects.map(([id, label, references]) => ({ id, label, references }));
   const prompts = data.prompts.map(([id, text, scene, of], index) => ({
     index, id, text, scene, subjects: of, images: [],
-    // Everything one may look for, once.
+    // Everything that can be searched for, joined once.
     haystack: [id, text, ...of.flatMap((s) => [subjects[s].id, subjects[s].label])].join("\n").toLowerCase(),
   }));
   const images = data.images.map(([model, prompt, seed, picture, similarities, clipT, path, places], index) => ({
@@ -24,7 +24,7 @@
   }));
   images.forEach((image) => prompts[image.prompt].images.push(image));
 
-  // Pictures that stand in the page already are not in the data a second time.
+  // Pictures that the page itself shows are not in the data a second time.
   const standing = new Map();
   document.querySelectorAll("img[data-picture]").forEach((img) => standing.set(Number(img.dataset.picture), img.src));
 
@@ -81,7 +81,7 @@
       svg("rect", { class: "fill", x: 0, y: 2, width: share(similarity), height: 6 }),
       svg("line", { x1: share(tau), x2: share(tau), y1: 0, y2: 10 }));
   };
-  // With more digits where rounding would lift a collapsed similarity to the threshold.
+  // With more digits if rounding would lift a collapsed similarity to the threshold.
   const rounded = (s, digits, gone) => {
     const text = (s / SCALE).toFixed(digits);
     return gone && Number(text) * SCALE >= threshold() ? (s / SCALE).toFixed(4) : text;
@@ -203,7 +203,7 @@
     const subject = subjects[s];
     return make("li", {}, ...(subject.references.length ? [picture(subject.references[0], subject.label)] : []), isolated(subject.label));
   }));
-  // What is not there is said in as few words as it takes: by reason, model and seeds.
+  // Missing images are summarized briefly: by reason, model and seeds.
   const absences = (away) => {
     const by = new Map();
     for (const image of away) {
@@ -226,7 +226,7 @@
   const fill = () => {
     if (next >= found.length) return;
     more();
-    // The sentinel may still be near: it is told of again only when that changes.
+    // The sentinel may still be near: it is reported again only when that changes.
     near.unobserve($("more"));
     near.observe($("more"));
   };
@@ -268,7 +268,7 @@
   // ---- where each subject is
 
   const hue = (i) => `hsl(${(i * 47) % 360} 85% 42%)`;
-  // The image with a frame around the place of each subject that is present; broken where it is not.
+  // The image with a frame around the place of each subject: solid if it is present, dashed if not.
   const framed = (image, alt) => {
     const shown = picture(image.picture, alt, true);
     if (!image.places || shown.tagName !== "IMG") return shown;
@@ -430,11 +430,11 @@
     field("t", "Threshold τ", make("input", { type: "number", min: "-1", max: "1", step: "0.01", list: "taus" })),
     choice("show", "Images", [["", "all"], ["collapsed", "with a collapsed subject"], ["kept", "with all subjects kept"], ["missing", "missing or not scored"],
       ...(looked ? [["absent", "with a missing subject"], ["doubled", "with a subject in several places"], ["extra", "with a subject that nobody asked for"]] : [])]),
-    ...(models.some((m) => m.control) ? [choice("control", "Controls", [["", "with the models"], ["without", "left out"], ["only", "alone"]])] : []),
+    ...(models.some((m) => m.control) ? [choice("control", "Controls", [["", "with the models"], ["without", "left out"], ["only", "only controls"]])] : []),
     choice("sort", "Order", [["", "worst first"], ["best", "best first"], ["id", "by prompt id"]]),
     make("button", { type: "button", onclick: () => go({ ...DEFAULTS }) }, "Reset"),
     make("datalist", { id: "taus" }, ...data.thresholds.map((t) => make("option", { value: t }))),
-    make("p", { class: "quiet" }, "Keys: ", make("kbd", {}, "/"), " search, ", make("kbd", {}, "←"), " ", make("kbd", {}, "→"), " from image to image, ", make("kbd", {}, "Enter"),
+    make("p", { class: "quiet" }, "Keys: ", make("kbd", {}, "/"), " search, ", make("kbd", {}, "←"), " ", make("kbd", {}, "→"), " previous or next image, ", make("kbd", {}, "Enter"),
       " enlarge, ", make("kbd", {}, "c"), " compare the models, ", make("kbd", {}, "Esc"), " close. The address keeps the view."));
   controls.hidden = false;
 

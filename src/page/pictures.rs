@@ -1,5 +1,5 @@
 //! The page's pictures: a thumbnail and a larger view of each image, as JPEG. Their names are a hash of the
-//! content that they were made from and of how, so that a picture that is there is the right one and is not made again.
+//! content that they were made from and of how, so that an existing picture is the right one and is not made again.
 
 use crate::durable::{self, Temporary, make_directory, sync_dir, write_whole};
 use crate::error::{Error, Result, io_reason};
@@ -13,46 +13,46 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Longest side of a thumbnail, in pixels: sharp at half that on a dense screen.
+/// Longest side of a thumbnail, in pixels: shown at half that, it is sharp on a dense screen.
 pub const THUMBNAIL: u32 = 256;
 
-/// Longest side of the larger view, in pixels: what generators usually give.
+/// Longest side of the larger view, in pixels: the usual size of generated images.
 pub const VIEW: u32 = 768;
 
-/// Of JPEG, in per cent: no difference is seen beside the original at these sizes.
+/// JPEG quality, in per cent: no difference from the original is visible at these sizes.
 const QUALITY: u8 = 82;
 
-/// Pictures made between two looks at whether to stop.
+/// Pictures made between two checks of whether to stop.
 const BLOCK: usize = 64;
 
-/// Directories of a page, and the longest side of what they hold.
+/// Directories of a page, and the longest side of the pictures in them.
 const SIZES: [(&str, u32); 2] = [("thumbs", THUMBNAIL), ("views", VIEW)];
 
 /// An image file of the data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// As the page names it: below the directory that holds all images.
+    /// Its name on the page: its path below the directory that holds all images.
     pub name: String,
     /// BLAKE3 of its content, hexadecimal, or why it cannot be shown.
     pub content: std::result::Result<String, String>,
-    /// What becomes of its transparent pixels: it is shown as encoders see it.
+    /// How its transparent pixels are treated: it is shown as encoders see it.
     pub transparency: Transparency,
-    /// Through which it is read.
+    /// Opens its file.
     pub door: Door,
 }
 
 /// How an image is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// By the files of this name.
+    /// From the files of this name.
     File(String),
-    /// By these bytes of a JPEG.
+    /// From these bytes of a JPEG.
     Data(Vec<u8>),
-    /// A single file has no room for it.
+    /// Not shown: a single file has no room for it.
     LeftOut,
-    /// Not at all: why.
+    /// Not shown, for this reason.
     Unusable(String),
 }
 
@@ -61,18 +61,18 @@ pub struct Shelf {
     shown: Vec<Shown>,
     /// Whether there are larger views.
     pub views: bool,
-    /// Embedded pictures that the page shows without its script, which need not hold them again.
+    /// Embedded pictures that the page itself shows, so that the script's data need not hold them again.
     standing: RefCell<HashSet<usize>>,
 }
 
 impl Shelf {
-    /// No picture yet: for measuring the page without any.
+    /// Returns a shelf without pictures, for measuring the page without any.
     pub fn empty(pictures: &[Picture]) -> Shelf {
         let shown = pictures.iter().map(|p| p.content.clone().map_or_else(Shown::Unusable, |_| Shown::LeftOut)).collect();
         Shelf { shown, views: false, standing: RefCell::default() }
     }
 
-    /// Makes what is not there yet in `thumbs/` and `views/` below `dir`, on all cores, and removes pictures of ours
+    /// Makes missing pictures in `thumbs/` and `views/` below `dir`, on all cores, and removes pictures of ours
     /// that the page no longer shows.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Shelf {
         Ok(Shelf { shown, views: true, standing: RefCell::default() })
     }
 
-    /// Makes thumbnails in an order until `room` bytes of page are full.
+    /// Makes thumbnails in an order until they fill `room` bytes of the page.
     ///
     /// # Errors
     /// The caller wants to stop.
@@ -123,7 +123,7 @@ impl Shelf {
             let made: Vec<_> = usable.par_iter().map(|i| (*i, thumbnail(&pictures[*i]))).collect();
             for (i, made) in made {
                 shelf.shown[i] = match made {
-                    // Base64, and what surrounds it.
+                    // Base64, and the markup around it.
                     Ok(bytes) => {
                         let needed = (bytes.len() as u64).div_ceil(3) * 4 + 64;
                         let Some(rest) = room.checked_sub(needed) else { return Ok(shelf) };
@@ -137,7 +137,7 @@ impl Shelf {
         Ok(shelf)
     }
 
-    /// Takes the last pictures of an order out again until some `excess` bytes of page are free.
+    /// Removes the last pictures of an order again until about `excess` bytes of the page are free.
     pub fn trim(&mut self, order: &[usize], excess: u64) {
         let mut freed = 0;
         for i in order.iter().rev() {
@@ -151,30 +151,30 @@ impl Shelf {
         }
     }
 
-    /// How the image at a place is shown.
+    /// Returns how the image at an index is shown.
     pub fn of(&self, picture: usize) -> &Shown {
         &self.shown[picture]
     }
 
-    /// Notes that a picture stands in the page.
+    /// Notes that the page itself shows a picture.
     pub fn stands(&self, picture: usize) {
         self.standing.borrow_mut().insert(picture);
     }
 
-    /// Whether a picture stands in the page.
+    /// Returns whether the page itself shows a picture.
     pub fn is_standing(&self, picture: usize) -> bool {
         self.standing.borrow().contains(&picture)
     }
 
-    /// How each image is shown.
+    /// Returns how each image is shown.
     pub fn all(&self) -> &[Shown] {
         &self.shown
     }
 }
 
-/// Makes the files of one content that are not there yet.
+/// Makes the missing files of one content.
 fn file(dir: &Path, hash: &str, same: &[&Picture]) -> Result<Shown> {
-    // Another rule, or another ground, makes another picture of the same content. 128 bits: no two meet.
+    // Another rule, or another background, makes another picture of the same content. 128 bits: no two collide.
     let transparency = same.first().map(|picture| picture.transparency).unwrap_or_default();
     let made_from = format!("{hash} pixel rule {PIXEL_RULE} {transparency}");
     let name = blake3::hash(made_from.as_bytes()).to_hex()[..32].to_owned();
@@ -222,10 +222,10 @@ fn jpeg(rgb: &Rgb, side: u32) -> std::result::Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The file of a page that says that its pictures are ours to remove: a user's are never.
+/// The file that says that a page's pictures are ours to remove; a user's pictures never are.
 const OURS: &str = ".msdata-page";
 
-/// Makes the directories of the pictures. Where they are new, or empty, what comes into them is ours.
+/// Makes the directories of the pictures. If they are new or empty, what is put into them is ours.
 fn make_shelves(dir: &Path) -> Result<()> {
     let mut empty = true;
     for (size, _) in SIZES {
@@ -237,8 +237,8 @@ fn make_shelves(dir: &Path) -> Result<()> {
     if empty && !mark.exists() { write_whole(&mark, b"Pictures that this page no longer shows are removed.\n") } else { Ok(()) }
 }
 
-/// Removes pictures that nothing shows any more, and what an interrupted run left. Other files stay, and so does
-/// everything where a user's pictures were before.
+/// Removes pictures that nothing shows any more, and leftovers of interrupted runs. Other files stay, and so does
+/// everything in directories that held a user's pictures before.
 fn sweep(page: &Path, size: &str, names: &HashSet<&str>) -> Result<()> {
     let dir = &page.join(size);
     durable::sweep(dir)?;

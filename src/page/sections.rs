@@ -1,4 +1,4 @@
-//! The report proper: what was tested, what SCR is, the numbers, the figures, how it was made.
+//! The report itself: what was tested, what SCR is, the numbers, the figures, how it was made.
 
 use super::gallery::{img, rounded, verdict};
 use super::pictures::{Shelf, Shown};
@@ -15,21 +15,21 @@ use maud::{Markup, PreEscaped, html};
 pub struct Section {
     /// Its anchor.
     pub id: &'static str,
-    /// In the table of contents.
+    /// Its name in the table of contents.
     pub short: &'static str,
     /// Its heading.
     pub title: String,
-    /// What follows.
+    /// Its content.
     pub body: Markup,
 }
 
-/// Subjects of the pool that are shown with a picture.
+/// Most subjects of the pool that are shown with a picture.
 const POOL: usize = 120;
 
-/// How large a figure's text is beside its width: it is drawn this wide, in points, and scaled to its place.
+/// Width at which a figure is drawn, in points, before it is scaled to its place; it sets how large its text is.
 const WIDE: f64 = 250.0;
 
-/// The sections before the gallery.
+/// Returns the sections before the gallery.
 pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
     let scr = format!("SCR@{}", Thresholds::name(data.threshold()));
     let mut sections =
@@ -52,21 +52,21 @@ pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
     }
     if let Some(figure) = &data.figures.trend {
         let body = html! {
-            p { "Does an identity fade as the scene fills? Whiskers are 95 % intervals." (explain_controls(data)) }
+            p { "Does an identity fade as the scene fills up? Whiskers are 95 % intervals." (explain_controls(data)) }
             div.figures { @for panel in apart(figure) { (drawing(&panel, None)) } }
         };
         add("count", "By subject count", "Similarity and collapse by subject count".into(), body);
     }
     if let Some(figure) = &data.figures.scene {
         let body = html! {
-            p { "Neutral scenes set the subjects side by side; in occlusion some hide others; in interaction they act on each other." }
+            p { "In neutral scenes the subjects are side by side; in occlusion some hide others; in interaction they act on each other." }
             div.figures { (drawing(figure, None)) }
         };
         add("scene", "By scene type", format!("{scr} by scene type"), body);
     }
     if let Some(figure) = &data.figures.curve {
         let body = html! {
-            p { "A threshold is a choice. The whole curve shows what another choice would have said: a model whose curve lies lower everywhere is better at every threshold." }
+            p { "A threshold is a choice. The whole curve shows what another choice would have said: a model whose curve is lower everywhere is better at every threshold." }
             div.figures { (drawing(figure, None)) }
         };
         add("curve", "SCR over τ", "SCR at every threshold".into(), body);
@@ -91,7 +91,7 @@ fn tested(data: &PageData, shelf: &Shelf) -> Markup {
         Some(SubjectKind::Human) => "People",
         Some(SubjectKind::Animal) => "Animals",
         Some(SubjectKind::Object) => "Objects",
-        None => "Of no stated kind",
+        None => "Kind not stated",
     };
     let mut room = POOL;
     let mut groups = Vec::new();
@@ -105,7 +105,7 @@ fn tested(data: &PageData, shelf: &Shelf) -> Markup {
     html! {
         p {
             "Each prompt names several subjects of the pool; a model gets the prompt and a reference image of each, and is to \
-             show all of them in one image. The test is whether each is still recognisable."
+            show all of them in one image. The question is whether each is still recognisable."
         }
         h3 { "The pool" }
         @for (heading, members, here) in &groups {
@@ -135,7 +135,8 @@ fn tested(data: &PageData, shelf: &Shelf) -> Markup {
     }
 }
 
-/// The definition, on one of the user's own images: one with some subjects lost and some kept, if there is one.
+/// Returns the definition, shown on one of the user's own images: one with some subjects lost and some kept, if there
+/// is one.
 fn worked(data: &PageData, shelf: &Shelf) -> Option<Markup> {
     let tau = data.threshold();
     let under_test = data.styles.models.len();
@@ -194,7 +195,7 @@ pub fn model(data: &PageData, generation: &PageGeneration) -> String {
     data.styles.all().nth(generation.model).map(|(name, _)| shown(name)).unwrap_or_default()
 }
 
-/// A similarity on a line from 0 to 1, with the thresholds marked. The number stands beside it in text.
+/// Returns a similarity on a line from 0 to 1, with the thresholds marked. The number is next to it as text.
 pub fn bar(similarity: f64, thresholds: &[f64], collapsed: bool) -> Markup {
     let place = |x: f64| format!("{:.1}", x.clamp(0.0, 1.0) * 100.0);
     html! {
@@ -215,7 +216,7 @@ fn results(data: &PageData) -> Markup {
                  whatever the subject count. Chance SCR: the SCR of subjects that were not asked for."
             }
             @if data.by_model.columns().iter().any(|m| m.name() == "normalised") {
-                " Normalised: where between chance (0) and the composites of the references (1) the similarity stands."
+                " Normalised: where the similarity is between chance (0) and the composites of the references (1)."
             }
         }
         (table(data, &data.by_model, "All prompts", &[]))
@@ -223,7 +224,7 @@ fn results(data: &PageData) -> Markup {
     }
 }
 
-/// Models under test, then controls, each with the rows of its other keys.
+/// Returns a table of models under test, then controls, each with the rows of its other keys.
 fn table(data: &PageData, report: &Report, caption: &str, keys: &[Key]) -> Markup {
     let measures: Vec<Measure> = report.columns().into_iter().filter(|m| m.is_headline(report, data.threshold())).collect();
     let any_missing = report.generations_missing > 0;
@@ -284,12 +285,12 @@ fn key_text(row: &Row, key: Key) -> String {
 
 fn explain_controls(data: &PageData) -> Markup {
     html! {
-        @if data.styles.controls.is_empty() { " No ceiling is drawn: " code { "msdata controls make" } " would make one." }
+        @if data.styles.controls.is_empty() { " No ceiling is drawn: " code { "msdata controls make" } " makes one." }
         @else { " The crosses are the controls: what the metric gives when every subject is really there." }
     }
 }
 
-/// Each panel of a figure as a figure of its own.
+/// Returns each panel of a figure as a figure of its own.
 pub fn apart(figure: &Figure) -> Vec<Figure> {
     figure.panels.iter().map(|panel| Figure { panels: vec![panel.clone()], ..figure.clone() }).collect()
 }
@@ -305,18 +306,18 @@ pub fn drawing(figure: &Figure, caption: Option<&str>) -> Markup {
 
 fn tradeoff(data: &PageData) -> Markup {
     let Some(figure) = &data.figures.tradeoff else {
-        return html! { p { "No encoder of this data set embeds both images and prompts, so there is no CLIP-T to set against the similarity; \
-        a CLIP encoder would give it." } };
+        return html! { p { "No encoder of this data set embeds both images and prompts, so there is no CLIP-T to compare with the similarity; \
+        a CLIP encoder provides it." } };
     };
     html! {
         p {
-            "One path a model, from its fewest subjects to its most. "
+            "One path per model, from its fewest subjects to its most. "
             @if let Some((r, n)) = data.correlation {
                 "Over the " (n) " cells of model and subject count, Pearson’s correlation of CLIP-T and identity similarity is "
                 strong { (format!("{r:.2}").replace('-', "−")) } ": "
-                @if r < -0.3 { "where the text is followed more closely, identities are kept less." }
+                @if r < -0.3 { "where the text is followed more closely, fewer identities are kept." }
                 @else if r > 0.3 { "the two go together." }
-                @else { "the two hardly go together." }
+                @else { "the two are hardly related." }
             }
         }
         div.figures { (drawing(figure, None)) }
@@ -326,9 +327,9 @@ fn tradeoff(data: &PageData) -> Markup {
 fn profile(data: &PageData) -> Markup {
     html! {
         @if data.figures.radar.is_none() {
-            p { "With fewer than three cosines there is no profile to draw on spokes; the paper’s has CLIP-T, CLIP-I, DINO and DINOv2." }
+            p { "With fewer than three cosines there is no radar to draw; the paper’s has CLIP-T, CLIP-I, DINO and DINOv2." }
         } @else {
-            p { "All cosines on one scale. The radar shows the shape; the lines beside it are easier to read, and have the 95 % intervals." }
+            p { "All cosines on one scale. The radar shows the shape; the lines next to it are easier to read, and have the 95 % intervals." }
         }
         div.figures {
             @if let Some(figure) = &data.figures.radar { (drawing(figure, None)) }
@@ -337,7 +338,7 @@ fn profile(data: &PageData) -> Markup {
     }
 }
 
-/// What made the numbers.
+/// Returns how the numbers were made.
 pub fn made(data: &PageData) -> Markup {
     html! {
         dl {

@@ -1,6 +1,6 @@
 //! File sizes as people write them.
 
-/// The bytes of a size as people write it: a number, with an exponent or without, and a unit.
+/// Returns the number of bytes of a size as people write it: a number, with or without an exponent, and a unit.
 ///
 /// # Errors
 /// `text` is not a size of at least one byte.

@@ -1,15 +1,15 @@
-//! Text from outside, made harmless. Markup is escaped by maud; what is left is what would change how the rest of a
-//! line reads (control and direction-changing characters), and data inside a script element.
+//! Makes text from outside harmless. Maud escapes markup; what is left is characters that would change how the rest of
+//! a line reads (control and direction-changing characters), and data inside a script element.
 
 use crate::text::plain;
 use serde::Serialize;
 
-/// Text as the page shows it, in HTML as in the script's data.
+/// Returns text as the page shows it, in HTML and in the script's data.
 pub fn shown(text: &str) -> String {
     plain(text).into_owned()
 }
 
-/// JSON that no parser of HTML can take for markup, whatever strings it holds.
+/// Returns JSON that no HTML parser can take for markup, whatever strings it holds.
 pub fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value)
         .unwrap_or_default()
@@ -20,7 +20,7 @@ pub fn json(value: &impl Serialize) -> String {
         .replace('\u{2029}', "\\u2029")
 }
 
-/// `1 prompt`, `2 prompts`.
+/// Returns `1 prompt`, `2 prompts`.
 pub fn count(n: usize, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }

@@ -1,15 +1,15 @@
-//! JSON whose strings are safe on a terminal: what would move the cursor or turn the direction of a line is written
-//! as `\u…`, which every parser reads as the same text.
+//! Writes JSON whose strings are safe on a terminal: characters that would move the cursor or change the direction of
+//! a line are written as `\u…`, which every parser reads as the same text.
 
 use crate::text::is_harmful;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 use std::io::{self, Write};
 
-/// Writes a value as one line of JSON, without its end.
+/// Writes a value as one line of JSON, without a line feed.
 ///
 /// # Errors
-/// `out` fails.
+/// Writing to `out` fails.
 pub fn write(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(out, Safe)).map_err(io::Error::from)
 }
@@ -17,7 +17,7 @@ pub fn write(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
 struct Safe;
 
 impl Formatter for Safe {
-    // Quotes, backslashes and what lies below U+0020 do not come here.
+    // Quotes, backslashes and characters below U+0020 do not come here.
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
         while let Some((at, harmful)) = rest.char_indices().find(|(_, c)| is_harmful(*c)) {

@@ -1,11 +1,11 @@
-//! Columns aligned for a person. The first rows set the widths, so that a long result still streams.
+//! Aligns columns for a person. The first rows set the widths, so that a long result still streams.
 
 use super::{Cell, Head};
 use crate::text::plain;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
-/// Rows looked at before the first is written.
+/// Rows that are read before the first is written.
 const SAMPLE: usize = 500;
 
 #[derive(Default)]
@@ -70,7 +70,7 @@ fn shown(cell: &Cell) -> String {
     }
 }
 
-/// Six decimals at most; a person wants no more, and CSV and JSON have them all.
+/// Returns a number with at most six decimals: people need no more, and CSV and JSON have them all.
 fn rounded(x: f64) -> String {
     if x != 0.0 && x.abs() < 1e-4 {
         return format!("{x:.3e}");

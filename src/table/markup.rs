@@ -1,4 +1,4 @@
-//! Markdown and LaTeX, with everything of the user's escaped.
+//! Writes Markdown and LaTeX, with all text of the user escaped.
 
 use super::{Cell, Head, exact_text};
 use crate::text::plain;
@@ -34,7 +34,7 @@ fn markdown(text: &str) -> String {
     out
 }
 
-/// The head of a tabular; `sample` tells which columns hold numbers.
+/// Writes the head of a tabular; `sample` tells which columns hold numbers.
 pub fn latex_head(out: &mut impl Write, head: &Head, sample: Option<&[Cell]>) -> io::Result<()> {
     let align: String = (0..head.columns.len())
         .map(|i| match sample.map(|s| &s[i]) {
@@ -81,8 +81,8 @@ pub fn latex_foot(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\\bottomrule\n\\end{{tabular}}")
 }
 
-/// Text as LaTeX sets it in any of its encodings. Signs that we write are commands; what else the user wrote and is not
-/// ASCII stays, and needs an engine or a package that has it.
+/// Returns text that LaTeX sets in any of its encodings. Signs that we write become commands; other characters outside
+/// ASCII stay, and need an engine or a package that has them.
 fn latex(text: &str) -> String {
     let text = plain(text);
     let mut out = String::with_capacity(text.len());
@@ -91,7 +91,7 @@ fn latex(text: &str) -> String {
         match (c, before) {
             // At the beginning of a row `\\` would take them for its own.
             ('[' | '*', None) => out.extend(['{', c, '}']),
-            // Two hyphens are no dash.
+            // Two hyphens must not become a dash.
             ('-', Some('-')) => out.push_str("{}-"),
             ('&' | '%' | '$' | '#' | '_' | '{' | '}', _) => out.extend(['\\', c]),
             _ => match command(c) {

@@ -1,11 +1,11 @@
-//! Tables as text: rows in, any of the output formats out, one row at a time.
+//! Writes tables as text in any of the output formats, one row at a time.
 //!
 //! | module | noun |
 //! |---|---|
 //! | this | [`Cell`], [`Head`], [`Format`], [`TableWriter`] |
 //! | `json` | JSON whose strings are safe on a terminal |
 //! | `layout` | columns aligned for a person to read |
-//! | `markup` | what Markdown and LaTeX need escaped |
+//! | `markup` | Markdown and LaTeX, escaped |
 
 pub mod json;
 mod layout;
@@ -22,9 +22,9 @@ closed_set! {
     Format, "format" {
         /// Aligned columns, for a person.
         Table = "table",
-        /// An array of objects.
+        /// A JSON array of objects.
         Json = "json",
-        /// An object a line.
+        /// One JSON object per line.
         Jsonl = "jsonl",
         /// Comma-separated, RFC 4180.
         Csv = "csv",
@@ -42,13 +42,13 @@ pub enum Cell {
     Null,
     /// An integer.
     Integer(i64),
-    /// A number; null where it is not finite.
+    /// A number; null if it is not finite.
     Real(f64),
     /// Text, escaped as the format needs.
     Text(String),
-    /// A number already written, right-aligned.
+    /// A number that is already formatted, right-aligned.
     Number(String),
-    /// The same, set off as the best of its row.
+    /// The same, marked as the best in its row.
     Best(String),
 }
 
@@ -57,17 +57,17 @@ pub enum Cell {
 pub struct Head {
     /// Column names.
     pub columns: Vec<String>,
-    /// Names over several columns, each with how many; empty: none. Together they span all columns.
+    /// Names above several columns, each with the number of columns; empty: none. Together they span all columns.
     pub groups: Vec<(String, usize)>,
 }
 
 impl Head {
-    /// A head without groups.
+    /// Returns a head without groups.
     pub fn new(columns: Vec<String>) -> Head {
         Head { columns, groups: Vec::new() }
     }
 
-    /// A column's name with its group's.
+    /// Returns each column's name after its group's.
     fn full_names(&self) -> Vec<String> {
         let groups = self.groups.iter().flat_map(|(name, n)| std::iter::repeat_n(name.as_str(), *n)).chain(std::iter::repeat(""));
         self.columns.iter().zip(groups).map(|(c, g)| if g.is_empty() { c.clone() } else { format!("{g} {c}") }).collect()
@@ -87,7 +87,7 @@ impl<W: Write> TableWriter<W> {
     /// Begins a table.
     ///
     /// # Errors
-    /// `out` fails.
+    /// Writing to `out` fails.
     pub fn new(mut out: W, format: Format, head: Head) -> io::Result<TableWriter<W>> {
         match format {
             Format::Json => out.write_all(b"[")?,
@@ -101,7 +101,7 @@ impl<W: Write> TableWriter<W> {
     /// Writes a row: as many cells as there are columns.
     ///
     /// # Errors
-    /// `out` fails.
+    /// Writing to `out` fails.
     pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
         self.rows += 1;
         match self.format {
@@ -128,7 +128,7 @@ impl<W: Write> TableWriter<W> {
     /// Ends the table.
     ///
     /// # Errors
-    /// `out` fails.
+    /// Writing to `out` fails.
     pub fn finish(mut self) -> io::Result<W> {
         match self.format {
             Format::Json => self.out.write_all(if self.rows == 0 { b"]\n" } else { b"\n]\n" })?,
@@ -146,7 +146,7 @@ impl<W: Write> TableWriter<W> {
     }
 }
 
-/// A value as it is, to the last digit.
+/// Returns a value in full, to the last digit.
 fn exact_text(cell: &Cell) -> std::borrow::Cow<'_, str> {
     match cell {
         Cell::Null => "".into(),
@@ -182,9 +182,9 @@ fn write_object(out: &mut impl Write, columns: &[String], cells: &[Cell]) -> io:
     out.write_all(b"}")
 }
 
-/// Text is written as it is, so that programs read back the ids that they know: also where a spreadsheet would take it
-/// for a formula (`=`, `+`, `-`, `@`). But control and direction-changing characters, other than line feeds and tabs,
-/// are written `\u{1b}`, because files of text are looked at on terminals.
+/// Writes a row of CSV. Text is written as it is, even where a spreadsheet would take it for a formula (`=`, `+`, `-`,
+/// `@`), so that programs read back the ids that they know. But control and direction-changing characters, other than
+/// line feeds and tabs, are written `\u{1b}`, because people look at text files on terminals.
 fn write_csv(out: &mut impl Write, cells: &[impl AsRef<str>]) -> io::Result<()> {
     let mut line = csv::Writer::from_writer(Vec::new());
     line.write_record(cells.iter().map(|cell| plain_lines(cell.as_ref()).into_owned())).map_err(io::Error::other)?;

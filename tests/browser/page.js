@@ -235,7 +235,7 @@ const tests = {
     const tab = await open(single);
     const sources = await tab.evaluate(() => [...document.querySelectorAll("img")].map((i) => i.src.slice(0, 22)));
     assert.ok(sources.length > 5 && sources.every((s) => s === "data:image/jpeg;base64"), `${sources}`);
-    assert.match(await tab.locator("#gallery .caution").innerText(), /^This file has room for a sample only: \d+ of \d+ images are not in it/);
+    assert.match(await tab.locator("#gallery .caution").innerText(), /^This file has room for only a sample: \d+ of \d+ images are not in it/);
     const absent = await tab.locator("#list .absent").allTextContents();
     assert.ok(absent.length > 0 && absent.every((reason) => reason === "not in this file"), `${absent}`);
     await tab.done();

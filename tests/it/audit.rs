@@ -102,7 +102,7 @@ fn what_clip_does_not_see() {
     assert_eq!(blind.len(), 1, "{flags:?}");
     assert_eq!((blind[0].image.prompt_id.as_str(), blind[0].encoder.as_deref()), ("p7", Some("clip-vit-base-patch32")));
     assert!((blind[0].value.unwrap() - 0.8).abs() < 1e-6 && (blind[0].bound.unwrap() - 0.625).abs() < 1e-6);
-    assert!(warnings[0].starts_with("4 of 4 subjects have one reference"), "{warnings:?}");
+    assert!(warnings[0].starts_with("4 of 4 subjects have only one reference"), "{warnings:?}");
     // At 0.6 the seventh has lost both, too.
     let (flags, _) = audit(&data, &AuditOptions { threshold: 0.6, near, ..AuditOptions::default() });
     assert_eq!(flags.iter().filter(|flag| flag.flag == FlagKind::BlindSpot).count(), 2);
@@ -161,7 +161,7 @@ fn copies_and_what_is_there_twice() {
     assert_eq!(copy.reference, Some(("two".into(), 1)));
     assert!((copy.value.unwrap() - 20_f64.to_radians().cos()).abs() < 1e-6, "{copy:?}");
     assert!((copy.bound.unwrap() - 30_f64.to_radians().cos()).abs() < 1e-6, "{copy:?}");
-    assert!(warnings.iter().any(|r| r.starts_with("1 of 2 subjects have one reference")), "{warnings:?}");
+    assert!(warnings.iter().any(|r| r.starts_with("1 of 2 subjects have only one reference")), "{warnings:?}");
     // The same bytes as generation 2; the same bytes as a reference.
     let same: Vec<&Flag> = flags.iter().filter(|f| f.flag == FlagKind::SameBytes).collect();
     assert_eq!(same.iter().map(|f| f.image.seed).collect::<Vec<_>>(), [4, 5]);

@@ -205,8 +205,8 @@ fn bad_rows_of_every_file_are_listed_and_nothing_is_written() {
         found,
         [
             format!("{s}:3: `label` is missing"),
-            format!("{p}:2: there is no subject `S001`; is `S0001` meant?"),
-            format!("{p}:3: scene_type `sideways` is none of neutral, occlusion, interaction"),
+            format!("{p}:2: there is no subject `S001`; did you mean `S0001`?"),
+            format!("{p}:3: scene_type `sideways` is not one of neutral, occlusion, interaction"),
         ]
     );
     let options = IngestOptions { subjects: vec![write("good.jsonl", good)], dry_run: true, ..IngestOptions::default() };

@@ -157,7 +157,7 @@ fn wrong_usage_is_2_and_failures_are_1_with_a_hint() {
     }
     let none = run(dir.path(), &["report"]);
     assert_eq!(none.status.code(), Some(1));
-    assert_eq!(err(&none), "error: . is no data set: it has no catalog.sqlite\nhint: make one with `msdata init .`\n");
+    assert_eq!(err(&none), "error: . is not a data set: it has no catalog.sqlite\nhint: make one with `msdata init .`\n");
     assert_eq!(run(dir.path(), &["init"]).status.code(), Some(0));
     let again = run(dir.path(), &["init"]);
     assert_eq!(again.status.code(), Some(1));

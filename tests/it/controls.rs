@@ -125,7 +125,7 @@ fn what_cannot_be_made_is_said() {
     let made = lab.run(&["controls", "make"]);
     assert_eq!(made.status.code(), Some(3));
     assert!(
-        err(&made).contains("warning: subject `s3`: ") && err(&made).contains("composites: 2, 1 prompts have none"),
+        err(&made).contains("warning: subject `s3`: ") && err(&made).contains("composites: 2, none for 1 prompts"),
         "{}",
         err(&made)
     );

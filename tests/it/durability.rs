@@ -317,6 +317,6 @@ fn what_a_generator_wrote_elsewhere_is_named_and_swept() {
     // Beside a whole image it is no failure, and is told.
     let ended = run("cp images/cat.png {output}; echo {} > {output}.json");
     assert_eq!(ended.status.code(), Some(0), "{}", err(&ended));
-    assert!(err(&ended).contains("warning: the generator wrote `1.png.json` beside the image of p1 1"), "{}", err(&ended));
+    assert!(err(&ended).contains("warning: the generator wrote `1.png.json` next to the image of p1 1"), "{}", err(&ended));
     assert_eq!(tree(&dir.join("data/generated/G")), ["p1", "p1/1.png", "p2", "p2/1.png"]);
 }

@@ -55,7 +55,7 @@ fn a_first_run_needs_no_encoder_and_a_second_does_nothing() {
     let second = lab.ingest("data", &[]);
     assert!(!err(&second).contains("embedded with"), "{}", err(&second));
     assert_eq!(fs::read(lab.path("data/catalog.sqlite")).unwrap(), before);
-    assert!(err(&lab.run(&["-d", "data", "embed"])).contains("nothing was left to embed"));
+    assert!(err(&lab.run(&["-d", "data", "embed"])).contains("nothing left to embed"));
     assert_eq!(lab.run(&["-d", "data", "verify", "--deep"]).status.code(), Some(0));
 }
 

@@ -54,7 +54,7 @@ fn a_snapshot_of_the_hubs_cache_is_called_by_its_repository() {
     lab.works(&snapshot);
     assert_eq!(lab.sql("SELECT name FROM encoder"), ["dinov2-tiny"]);
     let again = lab.run(&["-d", "data", "embed"]);
-    assert!(err(&again).contains("nothing was left to embed"), "it is found again by itself: {}", err(&again));
+    assert!(err(&again).contains("nothing left to embed"), "it is found again by itself: {}", err(&again));
     assert_eq!(lab.sql("SELECT name FROM encoder"), ["dinov2-tiny"]);
 
     let seen = picture(3, 8, 8);

@@ -36,9 +36,9 @@ fn an_encoder_at_fault_is_found_before_anything_is_written() {
     let vectors = ["--embeddings", "tables/embeddings/mine/part-0001.parquet"];
     let all =
         ["--subjects", "input/subjects.jsonl", "--prompts", "input/prompts.jsonl", "--generations", "input/generations.jsonl"];
-    refused("imported", &[&all[..], &vectors, &["--encoder", "own"]].concat(), "two encoders named `mine`");
+    refused("imported", &[&all[..], &vectors, &["--encoder", "own"]].concat(), "two encoders are named `mine`");
     assert_eq!(lab.run(&[&["-d", "imported", "ingest"], &all[..], &vectors].concat()).status.code(), Some(0));
-    refused("imported", &[&new[..], &["--encoder", "own"]].concat(), "two encoders named `mine`");
+    refused("imported", &[&new[..], &["--encoder", "own"]].concat(), "two encoders are named `mine`");
     // The advice is good as it stands.
     let advice = said.split('`').find(|words| words.starts_with("msdata embed")).unwrap();
     let arguments: Vec<&str> = advice.split(' ').skip(1).collect();
@@ -61,7 +61,7 @@ fn the_rows_of_a_run_do_not_disagree_in_whatever_order() {
         match small.open().ingest(&options, &mut Watch::silent()) {
             Err(Error::Manifest(problems)) => {
                 assert_eq!(problems.len(), 1, "{problems:?}");
-                assert!(problems[0].to_string().contains("generation `B p1 7` stands twice"), "{problems:?}");
+                assert!(problems[0].to_string().contains("generation `B p1 7` appears twice"), "{problems:?}");
                 false
             }
             outcome => outcome.is_ok(),
@@ -139,11 +139,15 @@ fn the_report_says_why_a_generation_is_missing_and_what_to_do() {
     assert!(matches!(data.embed(&options, &mut watch), Err(Error::Interrupted)));
     drop((watch, data));
     let report = || err(&lab.run(&["-d", "data", "report", "--identity", "mine"]));
-    assert!(report().contains("4 of 4 generations are missing and in no mean: not scored yet: `msdata score`"), "{}", report());
+    assert!(
+        report().contains("4 of 4 generations are missing and not in the means: not scored yet: `msdata score`"),
+        "{}",
+        report()
+    );
     fs::remove_file(lab.path("input/g0_0.png")).unwrap();
     fs::write(lab.path("input/g0_0.png"), "no image").unwrap();
     lab.run(&["-d", "data", "ingest", "--no-embed"]);
-    assert!(report().contains("1 of 4 generations are missing and in no mean: without a usable image, or"), "{}", report());
+    assert!(report().contains("1 of 4 generations are missing and not in the means: without a usable image, or"), "{}", report());
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn what_finds_no_room_is_looked_through_again() {
     assert!((3..=4).contains(&kept), "{kept}");
     let size: u64 = lab.kept_files("data").iter().map(|file| file.metadata().unwrap().len()).sum();
     assert!(size <= 3 * bytes + 4096 + 2048, "{size} of {room}");
-    assert!(said.contains(&format!("the windows of {} images found no room within --keep-windows", IMAGES - kept)), "{said}");
+    assert!(said.contains(&format!("the windows of {} images did not fit within --keep-windows", IMAGES - kept)), "{said}");
     lab.write_seventh();
     let fresh = lab.fresh_with_seventh();
     // The choice is remembered; what is kept is compared, the rest is looked through.
@@ -132,7 +132,7 @@ fn what_finds_no_room_is_looked_through_again() {
     assert_eq!(lab.ok(&["digest"]), fresh);
     // Less room: what is over goes, and the scores stay.
     let said = lab.told(&["embed", "--keep-windows", "0"]);
-    assert!(said.contains(&format!("the kept windows of {kept} images were taken out")), "{said}");
+    assert!(said.contains(&format!("the kept windows of {kept} images were removed")), "{said}");
     assert!(lab.kept_files("data").is_empty());
     assert_eq!(lab.ok(&["digest"]), fresh);
     assert_eq!(lab.sql("SELECT keep_bytes FROM window_choice"), "keep_bytes\n0\n");
@@ -325,7 +325,7 @@ fn kept_windows_are_removed_collected_copied_and_stay_when_images_move() {
     // Left over by a killed run.
     fs::write(lab.path("data/embeddings/windows-000009.parquet"), "torn").unwrap();
     fs::write(lab.path("data/embeddings/windows-000010.parquet.tmp"), "torn").unwrap();
-    assert!(lab.ok(&["verify"]).contains("windows-000009.parquet is a left-over"));
+    assert!(lab.ok(&["verify"]).contains("windows-000009.parquet is a leftover"));
     let garbage = lab.ok(&["gc"]);
     assert!(garbage.contains("windows-000009.parquet") && garbage.contains("windows-000010.parquet.tmp"), "{garbage}");
     lab.ok(&["gc", "--yes"]);

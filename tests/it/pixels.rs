@@ -72,7 +72,7 @@ fn hidden_pixels_are_told_and_a_ground_ends_them() {
     assert!(err(&refused).contains("made with `--transparency drop`"), "{}", err(&refused));
     assert!(err(&refused).contains("msdata embed --transparency white"), "{}", err(&refused));
     let said = lab.told(&["embed", "--transparency", "white"]);
-    assert!(warnings(&said)[0].contains("`white` in place of `drop`: everything is embedded anew"), "{said}");
+    assert!(warnings(&said)[0].contains("`white` instead of `drop`: everything is embedded again"), "{said}");
     assert_eq!(warnings(&said).len(), 1, "{said}");
     lab.ok(&["score"]);
     assert_eq!(lab.sql(similarities).len(), 1, "the same to the eye is the same");
@@ -87,7 +87,7 @@ fn hidden_pixels_are_told_and_a_ground_ends_them() {
     )
     .unwrap();
     lab.ok(&["ingest", "--subjects", "subjects.jsonl"]);
-    assert!(lab.told(&["embed", "--transparency", "white"]).contains("nothing was left to embed"));
+    assert!(lab.told(&["embed", "--transparency", "white"]).contains("nothing left to embed"));
     let check = lab.run(&["subjects", "check", "--format", "csv"]);
     let found = String::from_utf8(check.stdout).unwrap();
     assert!(!found.contains("transparent,"), "{found}");
@@ -133,7 +133,7 @@ fn imported_vectors_say_how_transparent_pixels_were_seen() {
     lab.ok(&["-d", "other", "ingest", "--subjects", "more.jsonl", "--no-embed"]);
     let refused = lab.run(&["-d", "other", "embed", "--encoder", "builtin-texture"]);
     assert_eq!(refused.status.code(), Some(1), "{}", err(&refused));
-    assert!(err(&refused).contains("`--transparency white` goes on with them"), "{}", err(&refused));
+    assert!(err(&refused).contains("`--transparency white` keeps them"), "{}", err(&refused));
     lab.ok(&["-d", "other", "embed", "--encoder", "builtin-texture", "--transparency", "white"]);
 }
 

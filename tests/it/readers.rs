@@ -314,14 +314,14 @@ fn what_differs_in_unicode_form_only_is_told_so() {
     let place = Place::new(&[nfc]);
     place.image(&format!("o/{nfd}.png"), 1);
     place.file("g.jsonl", format!(r#"{{"model": "m", "prompt_id": "{nfd}", "seed": 1, "path": "o/{nfd}.png"}}"#));
-    refused(place.ingest(&["--generations", "g.jsonl"]), &["differs in Unicode form only"]);
+    refused(place.ingest(&["--generations", "g.jsonl"]), &["differs only in Unicode form"]);
     place.file("g.jsonl", format!(r#"{{"model": "m", "prompt_id": "{nfc}", "seed": 1, "path": "o/{nfc}.png"}}"#));
     let (status, said, _) = place.ingest(&["--generations", "g.jsonl"]);
     assert!(status == Some(3) && said.contains("differs from it in Unicode form only"), "{said}");
     place.image(&format!("t/{nfd}/1.png"), 1);
     place.image(&format!("t/{nfc}/2.png"), 1);
     let (_, said, _) = place.layout("t", "{prompt_id}/{seed}.png", &["--model", "m2"]);
-    assert!(said.contains("differs in Unicode form only"), "{said}");
+    assert!(said.contains("differs only in Unicode form"), "{said}");
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn one_file_under_two_subjects_is_said() {
     let place = Place::new(&["p1"]);
     place.file("s.jsonl", r#"{"subject_id": "twin", "label": "thing", "references": ["refs/dog.png"]}"#);
     let said = taken(place.ingest(&["--subjects", "s.jsonl"]));
-    assert!(said.contains("warning: one file is the reference of two subjects"), "{said}");
+    assert!(said.contains("warning: one file is a reference of two subjects"), "{said}");
     assert!(said.contains("of subject s1") && said.contains("of subject twin"), "{said}");
 }
 

@@ -102,7 +102,7 @@ fn killed_five_times_and_failing_at_first_every_image_is_there_once() {
     }
     let again = run(dir, &arguments);
     assert_eq!(again.status.code(), Some(0));
-    assert!(err(&again).contains("0 made now, 225 done in all, 0 failed, 0 open"), "{}", err(&again));
+    assert!(err(&again).contains("0 made now, 225 done in total, 0 failed, 0 open"), "{}", err(&again));
 }
 
 #[test]
@@ -115,11 +115,11 @@ fn what_fails_is_told_with_its_last_words() {
     let script = script.replace("cp {references}", "set -- {references}; cp \"$1\"");
     let done = run(dir, &["--shell", "--command", &script, "--seeds", "1", "--retries", "1"]);
     assert_eq!(done.status.code(), Some(3), "{}", err(&done));
-    assert!(err(&done).contains("1 made now, 1 done in all, 2 failed, 0 open"), "{}", err(&done));
+    assert!(err(&done).contains("1 made now, 1 done in total, 2 failed, 0 open"), "{}", err(&done));
     assert!(err(&done).contains("p00 1: exit status 3: no memory"), "{}", err(&done));
     let jobs = rows(dir, "SELECT prompt_id, state, CAST(attempts AS TEXT), tail FROM jobs ORDER BY 1");
     assert!(jobs[0].starts_with("p00|failed|2|exit status 3\n") && jobs[0].ends_with("no memory"), "{jobs:?}");
-    assert!(jobs[1].contains("p01|failed|2|it ended well, but the image is not there"), "{jobs:?}");
+    assert!(jobs[1].contains("p01|failed|2|it ended without an error but made no usable image"), "{jobs:?}");
     assert_eq!(jobs[2], "p02|done|1|");
     let slow = run(dir, &["--command", "sh -c 'sleep 60' {output}", "--seeds", "1", "--retries", "0", "--timeout", "0.1"]);
     assert!(err(&slow).contains("not done after 0.1 seconds"), "{}", err(&slow));
@@ -137,7 +137,7 @@ fn one_command_for_all() {
     fs::write(dir.join("all.sh"), script).unwrap();
     let done = run(dir, &["--batch-command", "sh all.sh {jobs}", "--seeds", "1,2"]);
     assert_eq!(done.status.code(), Some(0), "{}", err(&done));
-    assert!(err(&done).contains("8 made now, 8 done in all, 0 failed"), "{}", err(&done));
+    assert!(err(&done).contains("8 made now, 8 done in total, 0 failed"), "{}", err(&done));
     assert_eq!(fs::read_to_string(dir.join("made")).unwrap().lines().count(), 8);
 }
 

@@ -353,7 +353,7 @@ fn images_of_what_a_prompt_said_before_are_not_passed_over_in_silence() {
     let options = IngestOptions { prompts: vec![path], replace: true, ..IngestOptions::default() };
     let (_, warnings) = ingest_with_warnings(&mut small.open(), &options);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].starts_with("2 images were made of what 1 prompts said before they were replaced (`p1` the first)"));
+    assert!(warnings[0].starts_with("2 images were made from 1 prompts before those were replaced (the first is `p1`)"));
     let (_, warnings) = ingest_with_warnings(&mut small.open(), &options);
     assert_eq!(warnings, Vec::<String>::new(), "what is the same is not replaced");
 }

@@ -76,7 +76,7 @@ fn a_stress_test_from_a_directory_of_images() {
     assert!(!dir.join("other.jsonl").exists());
     let seeds = run(dir, &[&BUILD[..], &["--seeds", "1,-2"]].concat());
     assert_eq!(seeds.status.code(), Some(1));
-    assert!(err(&seeds).contains("the seeds are 42, 43, 44 in the catalog and 1, -2 here"), "{}", err(&seeds));
+    assert!(err(&seeds).contains("the seeds are 42, 43, 44 in the catalog but 1, -2 here"), "{}", err(&seeds));
     let replaced = run(dir, &[&BUILD[..], &["--random-seed", "1", "--seeds", "1,-2", "--replace"]].concat());
     assert_eq!(replaced.status.code(), Some(0), "{}", err(&replaced));
     assert_eq!(out(&run(dir, &["-d", "data", "sql", "SELECT seed FROM seed", "--format", "csv"])), "seed\n-2\n1\n");
@@ -105,11 +105,11 @@ fn what_cannot_be_built_leaves_nothing() {
     let images = ["--images", "images", "--exclude", "objects/broken"];
     let with = |more: &[&'static str]| [&images[..], more].concat();
     refused(&images, "the pool has 6 subjects; a prompt of 10 needs as many");
-    refused(&with(&["--counts", "2", "--exclude", "people/00_man2"]), "is `people/00_man` meant?");
+    refused(&with(&["--counts", "2", "--exclude", "people/00_man2"]), "did you mean `people/00_man`?");
     refused(&with(&["--counts", "3"]), "there are no sentences for 3 subjects, only for 2, 4, 6, 8, 10");
     refused(&with(&["--counts", "0"]), "there are no sentences for 0 subjects");
     refused(&with(&["--counts", "2", "--per-cell", "0"]), "a stress test has at least");
-    refused(&with(&["--counts", "2", "--seeds", "1,1"]), "the seed 1 is named twice");
+    refused(&with(&["--counts", "2", "--seeds", "1,1"]), "the seed 1 is given twice");
     refused(&with(&["--counts", "4", "--kinds", "animal"]), "the pool has 2 subjects; a prompt of 4 needs as many");
     refused(&with(&["--counts", "2", "--max-per-cell", "1"]), "with --max-per-cell 1 the pool fills 6");
     assert_eq!(run(dir, &["bench", "build", "-d", "data", "--counts", "two"]).status.code(), Some(2));
@@ -170,7 +170,7 @@ fn a_manifest_is_checked_against_the_pool() {
     fs::write(dir.join("bad.jsonl"), prompt("p1", "A cat.", &["s9"]) + &prompt("p1", "A dog.", &["s1"])).unwrap();
     let error = data.check_stress_test(Some(&dir.join("bad.jsonl")), &mut Watch::silent()).unwrap_err().to_string();
     assert!(error.contains("bad.jsonl:1: there is no subject `s9`"), "{error}");
-    assert!(error.contains("bad.jsonl:2: prompt `p1` stands twice"), "{error}");
+    assert!(error.contains("bad.jsonl:2: prompt `p1` appears twice"), "{error}");
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn references_that_will_not_do() {
     let similar = of(Check::SimilarImage);
     assert!(similar.len() == 1 && similar[0].starts_with("s3: reference 0: half.jpg looks like ("), "{similar:?}");
     assert_eq!(of(Check::Small), ["s0: reference 1: small.png: 100 × 100 pixels, below 128 on the short side"]);
-    assert_eq!(of(Check::Blank), ["s3: reference 1: blank.png: its greys deviate by 0.0 of 255, below 8"]);
+    assert_eq!(of(Check::Blank), ["s3: reference 1: blank.png: the standard deviation of its greys is 0.0 of 255, below 8"]);
     assert_eq!(of(Check::Blurred).len(), 1, "{says:?}");
     assert!(of(Check::Blurred)[0].starts_with("s4: blurred.png: sharpness "), "{says:?}");
     assert_eq!(of(Check::Licence), ["pool: 6 of 6 subjects have no `license`: s0, s1, s2, s3, s4, …"]);

@@ -62,7 +62,7 @@ fn moved_images_are_found_again_without_being_read() {
     let before = ok(dir, &["digest"]);
     let paths = || rows(dir, "data", "SELECT path FROM generations");
     let known = paths();
-    assert!(refused(dir, &["relocate", "pictures", "images"]).contains("no image lies below"));
+    assert!(refused(dir, &["relocate", "pictures", "images"]).contains("no image is below"));
     // They are still where they were.
     fs::create_dir(dir.join("moved")).unwrap();
     assert!(refused(dir, &["relocate", "images", "moved"]).contains("still in the old one"));

@@ -1,4 +1,4 @@
-//! A tar archive, written: POSIX ustar, with a pax record where a path, a size or a time does not fit into it.
+//! Writes a tar archive: POSIX ustar, with a pax record where a path, a size or a time does not fit into it.
 
 use crate::error::{Error, Result};
 use std::io::{self, Read, Write};
@@ -6,20 +6,20 @@ use std::path::Path;
 
 const BLOCK: usize = 512;
 
-/// The owner's name in every header: tells archives of ours.
+/// The owner's name in every header, by which our archives are recognized.
 pub const MARK: &[u8] = b"msdata";
 
-/// Where [`MARK`] stands in a header.
+/// The offset of [`MARK`] in a header.
 pub const MARK_AT: usize = 265;
 
-/// An archive on its way.
+/// An archive being written.
 pub struct Archive<'w> {
     out: &'w mut dyn Write,
     path: &'w Path,
 }
 
 impl<'w> Archive<'w> {
-    /// Begins one. `path` is what errors name.
+    /// Begins an archive. Errors name `path`.
     pub fn new(out: &'w mut dyn Write, path: &'w Path) -> Archive<'w> {
         Archive { out, path }
     }
@@ -32,10 +32,10 @@ impl<'w> Archive<'w> {
         self.entry(&format!("{name}/"), 0, 0, b'5')
     }
 
-    /// Adds a file of `bytes` bytes, changed last at `mtime_ns`; `from` must give exactly so many.
+    /// Adds a file of `bytes` bytes, last changed at `mtime_ns`; returns `false` if `from` does not give exactly that many.
     ///
     /// # Errors
-    /// It cannot be written, or `from` cannot be read or holds more or less: `false` then.
+    /// It cannot be written, or `from` cannot be read.
     pub fn file(&mut self, name: &str, bytes: u64, mtime_ns: i64, from: &mut dyn Read) -> Result<bool> {
         self.entry(name, bytes, mtime_ns, b'0')?;
         let mut buffer = vec![0; 1 << 16];
@@ -59,7 +59,7 @@ impl<'w> Archive<'w> {
         Ok(true)
     }
 
-    /// Ends it.
+    /// Ends the archive.
     ///
     /// # Errors
     /// It cannot be written.
@@ -97,7 +97,7 @@ impl<'w> Archive<'w> {
     }
 }
 
-/// `LENGTH key=value`, in which the length counts itself.
+/// Returns `LENGTH key=value`, in which the length counts itself.
 fn record(key: &str, value: &str) -> String {
     let rest = key.len() + value.len() + 3;
     let length = (rest..).find(|n| n.to_string().len() + rest == *n).unwrap_or(rest);

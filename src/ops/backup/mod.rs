@@ -1,4 +1,4 @@
-//! The data set as one file, copied while it may be in use.
+//! Writes the data set into one file, even while it is in use.
 
 mod archive;
 
@@ -19,23 +19,23 @@ use std::path::{Path, PathBuf};
 pub struct BackedUp {
     /// Parts of vectors, of images and of windows.
     pub parts: u64,
-    /// Images that lie in the data set's directory.
+    /// Number of images in the data set's directory.
     pub images: u64,
-    /// Images that lie elsewhere, and are not in the copy.
+    /// Number of images elsewhere, which are not in the backup.
     pub elsewhere: u64,
-    /// Images in the data set's directory that the catalog names and that are not there.
+    /// Number of images in the data set's directory that the catalog names but that are missing.
     pub missing: u64,
-    /// Size of the copy.
+    /// Size of the backup, in bytes.
     pub bytes: u64,
 }
 
 impl Dataset {
     /// Writes the data set as this reader sees it into the tar archive `file`: the catalog, the parts that it names,
-    /// each checked against its checksum, and the images that lie in the data set's directory. Others may write to
+    /// each checked against its checksum, and the images in the data set's directory. Others may write to
     /// the data set meanwhile. An earlier backup is replaced when the new one is whole.
     ///
     /// # Errors
-    /// `file` is there and is not a backup; a part is damaged; the disk is full; or the caller wants to stop.
+    /// `file` exists and is not a backup; a part is damaged; the disk is full; or the caller wants to stop.
     pub fn backup(&self, file: &Path, watch: &mut Watch<'_>) -> Result<BackedUp> {
         check_target(file)?;
         refuse_foreign(file)?;
@@ -66,9 +66,9 @@ impl Dataset {
         })
     }
 
-    /// A copy of the catalog that is removed again.
+    /// Makes a copy of the catalog that is removed again.
     fn copy_of_catalog(&self, file: &Path) -> Result<Copy> {
-        // Beside the backup, where there is room for it; a pipe has no room.
+        // Next to the backup, where there is room for it; a pipe has no room.
         let regular = fs::metadata(file).map_or(true, |meta| meta.is_file());
         let dir = match file.parent().filter(|dir| !dir.as_os_str().is_empty()) {
             Some(dir) if regular => dir.to_owned(),
@@ -125,7 +125,7 @@ fn copy_part(archive: &mut Archive<'_>, name: &str, path: &Path, part: &PartRow)
     Ok(())
 }
 
-/// The copied catalog, and what SQLite puts beside a file that it writes: gone when this is dropped.
+/// The copied catalog, and the files that SQLite puts next to it: removed when this is dropped.
 struct Copy(Temporary);
 
 impl Copy {
@@ -161,7 +161,7 @@ fn refuse_foreign(path: &Path) -> Result<()> {
     if head.is_empty() || head.get(MARK_AT..MARK_AT + MARK.len()) == Some(MARK) {
         return Ok(());
     }
-    let message = format!("{} is there and is not a backup of msdata", path.display());
+    let message = format!("{} exists and is not a backup made by msdata", path.display());
     Err(Error::request(message, "choose another name, or remove it"))
 }
 
@@ -172,7 +172,7 @@ fn mtime(path: &Path) -> i64 {
     }
 }
 
-/// A catalog is for its owner's eyes while it stands where others may look.
+/// Makes a file readable by its owner only: others may look where the catalog's copy is.
 fn private(file: &File) {
     #[cfg(unix)]
     {

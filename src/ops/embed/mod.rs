@@ -23,24 +23,24 @@ use crate::windows::Pattern;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-/// What embeds, and how.
+/// How to embed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EmbedOptions {
     /// Names or directories; empty: the encoders already in the data set, else the built-in one.
     pub encoders: Vec<String>,
     /// Where networks run.
     pub device: Device,
-    /// Images of a batch; `None`: 8 on the CPU, 32 on a GPU.
+    /// Images per batch; `None`: 8 on the CPU, 32 on a GPU.
     pub batch: Option<Batch>,
-    /// Threads that decode, and that the CPU computes with; `None`: all cores.
+    /// Threads for decoding, and for computing on the CPU; `None`: all cores.
     pub threads: Option<NonZeroUsize>,
     /// The library of ONNX Runtime; `None`: see [`Runtime`].
     pub library: Option<PathBuf>,
-    /// What becomes of transparent pixels; `None`: as chosen before, dropped at first.
+    /// How to treat transparent pixels; `None`: as before, dropped at first.
     pub transparency: Option<Transparency>,
-    /// Try again what could not be read or embedded before.
+    /// Retry what could not be read or embedded before.
     pub retry_failed: bool,
-    /// Which windows to look through for each subject.
+    /// Which windows to search for each subject.
     pub windows: WindowChoice,
     /// How many bytes the windows' vectors may take that are kept, of all encoders together; `None`: as chosen before,
     /// 4 GB at first.
@@ -50,28 +50,28 @@ pub struct EmbedOptions {
 /// What embedding did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EmbedSummary {
-    /// What it ran on, as a sentence; `None` if nothing had to run.
+    /// The device that it ran on, as a sentence; `None` if nothing had to run.
     pub device: Option<String>,
-    /// By encoder.
+    /// What was embedded, by encoder.
     pub encoders: Vec<(EncoderName, Embedded)>,
-    /// By encoder that looked through images: through which windows, and what that did.
+    /// Which windows were searched, and what that did, by encoder that searched images.
     pub windows: Vec<(EncoderName, Pattern, LookedThrough)>,
-    /// Images whose kept windows' vectors were taken out, because they may take less room than before.
+    /// Images whose kept windows' vectors were removed, because they may take less room than before.
     pub windows_taken_out: u64,
-    /// What these encoders could not embed, now or in an earlier run, although it can be read.
+    /// Number of images and prompts that can be read but that these encoders could not embed, now or in an earlier run.
     pub failed: u64,
-    /// The first of that, each with its encoder and its reason.
+    /// The first of those, each with its encoder and its reason.
     pub failures: Vec<String>,
-    /// (generation, encoder) pairs scored afterwards, by [`Dataset::embed`].
+    /// Number of (generation, encoder) pairs that [`Dataset::embed`] scored afterwards.
     pub scored: u64,
     /// All image files of the data set by state.
     pub images: Tally,
-    /// The first images that cannot be used, each with its reason, by [`Dataset::embed`].
+    /// The first images that cannot be used, each with its reason; filled by [`Dataset::embed`].
     pub unusable: Vec<String>,
 }
 
 impl EmbedSummary {
-    /// Whether an image is not embedded, because it cannot be, or because it changed while it was read.
+    /// Returns whether any image is not embedded, because it cannot be, or because it changed while it was read.
     pub fn lacks_images(&self) -> bool {
         self.failed > 0
             || self.encoders.iter().any(|(_, done)| done.failed + done.changed > 0)
@@ -82,23 +82,23 @@ impl EmbedSummary {
 /// What to do when an encoder's model is not the one that made the vectors in the data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IfChanged {
-    /// An error.
+    /// Report an error.
     Refuse,
-    /// Its vectors are taken out, and everything is embedded anew.
+    /// Remove its vectors, and embed everything again.
     Renew,
 }
 
 impl Dataset {
-    /// Embeds what lacks a vector, then scores it. An encoder whose model has changed embeds everything anew.
+    /// Embeds what has no vector, then scores it. An encoder whose model has changed embeds everything again.
     ///
     /// # Errors
-    /// No such encoder, no ONNX Runtime, no such device; a full disk; or the caller wants to stop (what
-    /// was finished is kept). Images that cannot be embedded are no error: see [`EmbedSummary`].
+    /// There is no such encoder, no ONNX Runtime or no such device; the disk is full; or the caller wants to stop (what
+    /// was finished is kept). Images that cannot be embedded are not an error: see [`EmbedSummary`].
     pub fn embed(&mut self, options: &EmbedOptions, watch: &mut Watch<'_>) -> Result<EmbedSummary> {
         let home = Home::from_env()?;
         let encoders = self.wanted(options, false, &home)?;
         if self.changes_transparency(options)? {
-            // What cannot run now must not cost the vectors that are there.
+            // An encoder that cannot run now must not cost the vectors that are there.
             Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
             self.change_transparency(self.transparency_under(options)?, watch)?;
         }
@@ -120,13 +120,13 @@ impl Dataset {
         Ok(summary)
     }
 
-    /// As [`Dataset::ready_if`], where no encoder may have changed.
+    /// Does the same as [`Dataset::ready_if`], where no encoder may have changed.
     pub(crate) fn ready(&self, options: &EmbedOptions, imports: bool) -> Result<(Home, Vec<Described>)> {
         self.ready_if(options, imports, IfChanged::Refuse)
     }
 
-    /// The encoders that `options` ask for, with what they run on found to be there: what cannot be found or
-    /// loaded, and an encoder that is not the data set's, is said before anything is written.
+    /// Returns the encoders that `options` ask for, after checking that they can run: what cannot be found or
+    /// loaded, or an encoder that is not the data set's, is an error before anything is written.
     pub(crate) fn ready_if(
         &self,
         options: &EmbedOptions,
@@ -139,7 +139,7 @@ impl Dataset {
         let known = self.catalog.encoders()?;
         self.fit_all(&encoders, if_changed)?;
         for encoder in &encoders {
-            // One that the data set knows has been opened before.
+            // An encoder that the data set knows has been opened before.
             if known.iter().any(|row| row.fingerprint == encoder.fingerprint) {
                 Runtime::load(&home, options.library.as_deref())?.choose(options.device)?;
             } else {
@@ -162,7 +162,7 @@ impl Dataset {
         Ok(())
     }
 
-    /// The encoders that `options` ask for, described. Where vectors are imported in the same run, the data
+    /// Returns descriptions of the encoders that `options` ask for. If vectors are imported in the same run, the data
     /// set is not without an encoder.
     fn wanted(&self, options: &EmbedOptions, imports: bool, home: &Home) -> Result<Vec<Described>> {
         let known = self.catalog.encoders()?;
@@ -176,7 +176,7 @@ impl Dataset {
             true => computed.by_ref().collect(),
         };
         if self.changes_transparency(options)? {
-            // It concerns them all.
+            // It applies to all of them.
             words.extend(computed);
         }
         let transparency = self.transparency_under(options)?;
@@ -189,7 +189,7 @@ impl Dataset {
                     Some(_) => {
                         return Err(Error::request(
                             format!("two encoders are named {}", quote(encoder.name.as_str())),
-                            "give one another `name` in its msdata.toml",
+                            "give one of them another `name` in its msdata.toml",
                         ));
                     }
                 }
@@ -249,12 +249,12 @@ impl Dataset {
             }
             summary.encoders.push((described.name.clone(), done));
             if let WindowChoice::Pattern(pattern) = options.windows {
-                // What was found in other windows goes first: it would count as done.
+                // First remove what was found in other windows: it would count as done.
                 if let Some(before) = before.filter(|before| *before != pattern)
                     && self.catalog.looked_through(row.id)? > 0
                 {
                     watch.warn(&format!(
-                        "encoder {}: what was found in {before} windows goes, and images are looked through in {pattern} ones: \
+                        "encoder {}: what was found in {before} windows is removed, and images are searched in {pattern} ones: \
                          the two cannot be compared",
                         plain(described.name.as_str())
                     ));
@@ -308,12 +308,12 @@ impl Dataset {
         Ok((compared > 0).then(|| (pattern, LookedThrough { compared, ..LookedThrough::default() })))
     }
 
-    /// Whether an encoder has images to look through, or is to look through other windows than it did.
+    /// Returns whether an encoder has images to search, or is to search other windows than before.
     fn has_windows_to_look_through(&self, encoder: i64, choice: WindowChoice) -> Result<bool> {
         let known = self.catalog.window_pattern(encoder)?;
         Ok(match choice {
             WindowChoice::None => false,
-            // What was not asked for and is not there yet comes with the first run that has anything to embed.
+            // Windows that nobody asked for come with the first run that has anything to embed.
             WindowChoice::Auto if known.is_none() => false,
             WindowChoice::Pattern(pattern) if known != Some(pattern) => true,
             WindowChoice::Auto | WindowChoice::Pattern(_) => {
@@ -322,12 +322,12 @@ impl Dataset {
         })
     }
 
-    /// Whether an encoder looks through dense windows and a reference has no vector for them.
+    /// Returns whether an encoder searches dense windows and a reference has no vector for them.
     fn lacks_dense_references(&self, encoder: i64) -> Result<bool> {
         Ok(self.catalog.window_pattern(encoder)? == Some(Pattern::Dense) && self.catalog.lacks_dense_references(encoder)?)
     }
 
-    /// Whether nothing is left to embed; so that an unchanged run opens no network.
+    /// Returns whether nothing is left to embed, so that an unchanged run opens no network.
     fn has_all_by(&mut self, row: &EncoderRow, described: &Described) -> Result<bool> {
         let changes = self.catalog.begin()?;
         changes.share_vectors(row.id)?;
@@ -337,7 +337,7 @@ impl Dataset {
         Ok(no_prompts && self.catalog.staged(row.id)? == 0 && self.catalog.count_to_embed(row.id)? == 0)
     }
 
-    /// The encoder's row, made or renewed.
+    /// Returns the encoder's row, made or renewed.
     fn registered(
         &mut self,
         described: &Described,
@@ -358,10 +358,10 @@ impl Dataset {
                 let (name, rule) = (row.name.as_str(), row.pixel_rule.filter(|rule| *rule != PIXEL_RULE));
                 if held {
                     let why = match rule {
-                        Some(rule) => format!("was used with pixel rule {rule}, which is {PIXEL_RULE} now"),
+                        Some(rule) => format!("was used with pixel rule {rule}, which is now {PIXEL_RULE}"),
                         None => "has changed".to_owned(),
                     };
-                    watch.warn(&format!("encoder {} {why}: everything is embedded anew", plain(name)));
+                    watch.warn(&format!("encoder {} {why}: everything is embedded again", plain(name)));
                 }
                 changes.renew_encoder(row.id, &described.fingerprint, dimension)?;
                 row.id
@@ -380,7 +380,7 @@ pub(crate) struct OpenedEncoder {
     pub(crate) encoder: Encoder,
     threads: usize,
     on_gpu: bool,
-    /// What it runs on, as a sentence.
+    /// The device that it runs on, as a sentence.
     said: String,
 }
 
@@ -399,17 +399,17 @@ pub(crate) fn open(described: &Described, options: &EmbedOptions, home: &Home) -
     Ok(OpenedEncoder { encoder, threads, on_gpu, said: choice.said })
 }
 
-/// Checks that an encoder is the one of its name in the data set, `row`; `held` says whether that has vectors.
+/// Checks that an encoder is the one of the same name in the data set, `row`; `held` says whether that has vectors.
 ///
 /// # Errors
-/// It is another; unless it may be, and its vectors can be made anew, as imported ones cannot.
+/// It is a different one, unless that is allowed and its vectors can be made again, as imported ones cannot.
 pub(crate) fn fit(row: Option<&EncoderRow>, held: bool, encoder: &Described, if_changed: IfChanged) -> Result<()> {
     let Some(row) = row.filter(|row| row.fingerprint != encoder.fingerprint) else { return Ok(()) };
     let Some(rule) = row.pixel_rule else {
         return Err(match encoder.other_transparency(&row.fingerprint) {
             Some(transparency) => Error::request(
                 format!("the imported vectors of encoder {} were made with another `--transparency`", quote(row.name.as_str())),
-                format!("`--transparency {transparency}` goes on with them"),
+                format!("`--transparency {transparency}` keeps them"),
             ),
             None => other_encoder(row, &encoder.fingerprint),
         });
@@ -421,16 +421,16 @@ pub(crate) fn fit(row: Option<&EncoderRow>, held: bool, encoder: &Described, if_
             true => Error::request(
                 format!("encoder {name} is not the one that made the vectors in the data set"),
                 format!(
-                    "`msdata embed --encoder {word}` embeds everything anew with it; \
+                    "`msdata embed --encoder {word}` embeds everything again with it; \
                      or give it another `name` in its msdata.toml"
                 ),
             ),
             false => Error::request(
                 format!(
-                    "the vectors of encoder {name} were made by pixel rule {rule}, and files become pixels by rule \
-                     {PIXEL_RULE} now"
+                    "the vectors of encoder {name} were made by pixel rule {rule}, but files now become pixels by rule \
+                     {PIXEL_RULE}"
                 ),
-                format!("`msdata embed --encoder {word}` embeds everything anew"),
+                format!("`msdata embed --encoder {word}` embeds everything again"),
             ),
         });
     }

@@ -1,6 +1,6 @@
-//! Pixels and texts into vectors: images are read, decoded and preprocessed on all cores, gathered into
+//! Turns pixels and texts into vectors: images are read, decoded and preprocessed on all cores, gathered into
 //! batches, run through the network, and staged in the catalog batch by batch; parts are written when
-//! enough has gathered. Memory holds a few batches, however many images there are.
+//! enough vectors are staged. Memory holds a few batches, however many images there are.
 
 use crate::catalog::{Catalog, Changes, EncoderRow, ImageTask, NewVector, PartRow, StagedVector, Target};
 use crate::dataset::commit;
@@ -16,31 +16,31 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-/// Bytes of vectors on the stage that are written as one part.
+/// Bytes of staged vectors that are written as one part.
 const PART_BYTES: usize = 32 << 20;
 
 /// Tasks read from the catalog at a time.
 const PAGE: usize = 1024;
 
-/// What embedding by one encoder did.
+/// What embedding with one encoder did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Embedded {
-    /// Images embedded: contents, each once.
+    /// Image contents embedded, each once.
     pub images: u64,
-    /// Further images that share such a content.
+    /// Further images that share one of those contents.
     pub shared: u64,
     /// Prompts embedded.
     pub prompts: u64,
-    /// Of those, how many were cut at the encoder's limit.
+    /// Prompts among them that were cut at the encoder's limit.
     pub cut: u64,
     /// Images and prompts that could not be embedded.
     pub failed: u64,
-    /// Images whose bytes were not those that the catalog knows: they changed since they were looked at. The next
+    /// Images whose bytes were not those that the catalog knows: they have changed since they were read. The next
     /// run reads and embeds them.
     pub changed: u64,
 }
 
-/// Embeds whatever lacks a vector of `row`, by `encoder`; `threads` decode. What is finished survives an
+/// Embeds everything without a vector of `row`, with `encoder`; `threads` threads decode. Finished vectors survive an
 /// interruption.
 pub fn embed(
     catalog: &mut Catalog,
@@ -61,7 +61,7 @@ pub fn embed(
             done.shared = changes.share_vectors(row.id)?;
             changes.commit()?;
         }
-        Err(_) => {} // what is staged stays staged
+        Err(_) => {} // staged vectors stay staged
     }
     outcome.map(|()| done)
 }
@@ -113,7 +113,7 @@ struct PreparedImage {
     tensor: std::result::Result<Tensor, EmbedRefusal>,
 }
 
-/// A network's input, and what the user should know of the image it was made from.
+/// A network's input, and what the user should know about the image it was made from.
 struct Tensor {
     values: Vec<f32>,
     notes: Vec<&'static str>,
@@ -124,9 +124,9 @@ struct Tensor {
 enum EmbedRefusal {
     /// The file cannot be read now.
     Unread(ImageStatus, String),
-    /// What was read is no usable image.
+    /// What was read is not a usable image.
     Broken(ImageStatus, String),
-    /// It is not the file that the catalog knows: it changed since it was looked at.
+    /// It is not the file that the catalog knows: it has changed since it was read.
     Changed,
     /// The encoder's preprocessing cannot take it.
     Unfit(String),
@@ -148,7 +148,7 @@ fn images(
         return Ok(());
     }
     let (preprocessing, transparency) = (encoder.preprocessing().clone(), encoder.transparency());
-    // Nobody ever waits to send: so many tasks are under way at most, which bounds memory too.
+    // Sending never waits: at most this many tasks are under way, which also bounds memory.
     let under_way = 2 * encoder.batch() + threads;
     let (give, take) = channel::<ImageTask>();
     let (deliver, delivered) = channel::<PreparedImage>();
@@ -174,7 +174,7 @@ struct EmbedQueue {
     delivered: Receiver<PreparedImage>,
 }
 
-/// Reads, decodes and preprocesses until there are no more tasks.
+/// Reads, decodes and preprocesses images until there are no more tasks.
 fn prepare(
     take: &Mutex<Receiver<ImageTask>>,
     door: &Door,
@@ -219,7 +219,7 @@ struct EmbedRun<'a> {
     catalog: &'a mut Catalog,
     store: &'a Store,
     row: &'a EncoderRow,
-    /// What is odd about images: of how many, and the first.
+    /// Warnings about images: how many images each concerns, and the first.
     warnings: BTreeMap<&'static str, (u64, String)>,
     done: &'a mut Embedded,
 }
@@ -256,7 +256,7 @@ impl EmbedRun<'_> {
                 return Ok(());
             }
             let Ok(prepared) = queue.delivered.recv() else {
-                return Err(Error::Damaged("a decoding thread ended before its time".into()));
+                return Err(Error::Damaged("a decoding thread ended too early".into()));
             };
             received += 1;
             match prepared.tensor {
@@ -316,7 +316,8 @@ impl EmbedRun<'_> {
         entry.0 += 1;
     }
 
-    /// Records why an image was not embedded; another file of the same content, if it was for its own file alone.
+    /// Records why an image was not embedded; if the reason concerns its file alone, another file of the same content is
+    /// tried.
     fn refuse(&mut self, task: &ImageTask, refusal: EmbedRefusal) -> Result<Option<ImageTask>> {
         let encoder = self.row.id;
         match refusal {
@@ -352,7 +353,7 @@ impl EmbedRun<'_> {
     }
 }
 
-/// Writes what is staged as one part.
+/// Writes the staged vectors as one part.
 fn flush(catalog: &mut Catalog, store: &Store, row: &EncoderRow) -> Result<()> {
     if catalog.staged(row.id)? == 0 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What becomes of transparent pixels, a choice of the data set, and what the user should know of the images' pixels.
+//! How transparent pixels are treated, which is a choice of the data set, and what users should know about pixels.
 
 use crate::catalog::{BlankImage, Catalog, Duplicate};
 use crate::dataset::{Dataset, commit};
@@ -11,11 +11,11 @@ use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// Images decoded between two words to the caller.
+/// Images decoded between two progress reports.
 const BLOCK: usize = 64;
 
 impl Dataset {
-    /// What becomes of transparent pixels: chosen at the first embedding, the same for every encoder.
+    /// Returns how transparent pixels are treated: chosen at the first embedding, the same for every encoder.
     ///
     /// # Errors
     /// The catalog cannot be read.
@@ -23,12 +23,12 @@ impl Dataset {
         self.catalog.transparency()
     }
 
-    /// What becomes of transparent pixels under these options.
+    /// Returns how transparent pixels are treated under these options.
     pub(crate) fn transparency_under(&self, options: &EmbedOptions) -> Result<Transparency> {
         options.transparency.map_or_else(|| self.catalog.transparency(), Ok)
     }
 
-    /// Whether these options ask for another choice than the one that vectors in the data set were made under.
+    /// Returns whether these options ask for a choice other than the one that vectors in the data set were made with.
     pub(crate) fn changes_transparency(&self, options: &EmbedOptions) -> Result<bool> {
         if self.transparency_under(options)? == self.catalog.transparency()? {
             return Ok(false);
@@ -41,22 +41,24 @@ impl Dataset {
         Ok(false)
     }
 
-    /// Refuses another choice than the one that vectors in the data set were made under.
+    /// Refuses a choice other than the one that vectors in the data set were made with.
     pub(crate) fn keeps_transparency(&self, options: &EmbedOptions) -> Result<()> {
         if !self.changes_transparency(options)? {
             return Ok(());
         }
         let (now, then) = (self.transparency_under(options)?, self.catalog.transparency()?);
         Err(Error::request(
-            format!("the vectors in the data set were made with `--transparency {then}`, and vectors of two kinds never mix"),
-            format!("`msdata embed --transparency {now}` embeds everything anew"),
+            format!(
+                "the vectors in the data set were made with `--transparency {then}`, and vectors of two kinds cannot be mixed"
+            ),
+            format!("`msdata embed --transparency {now}` embeds everything again"),
         ))
     }
 
-    /// Makes another choice: every vector that was computed goes, with its scores, in the transaction that records it.
+    /// Changes the choice: the transaction that records it removes every computed vector with its scores.
     pub(crate) fn change_transparency(&mut self, to: Transparency, watch: &mut Watch<'_>) -> Result<()> {
         let then = self.catalog.transparency()?;
-        watch.warn(&format!("transparent pixels: `{to}` in place of `{then}`: everything is embedded anew"));
+        watch.warn(&format!("transparent pixels: `{to}` instead of `{then}`: everything is embedded again"));
         let encoders = self.catalog.encoders()?;
         let changes = self.catalog.begin()?;
         for encoder in encoders.iter().filter(|e| e.pixel_rule.is_some()) {
@@ -66,18 +68,18 @@ impl Dataset {
         commit(changes, &self.store)
     }
 
-    /// Warns of images in which there is nothing to see, and of those whose hidden pixels decide.
+    /// Warns about images in which there is nothing to see, and about those whose hidden pixels count.
     pub(crate) fn warn_of_pixels(&self, watch: &mut Watch<'_>) -> Result<()> {
         if let Some(Duplicate { groups, example }) = self.catalog.blank_images()? {
             let images = if groups == 1 { "1 image is blank" } else { &format!("{groups} images are blank") };
-            watch.warn(&format!("{images} (one colour, or nothing visible), the first {}", plain(&example)));
+            watch.warn(&format!("{images} (a single colour, or nothing visible); the first is {}", plain(&example)));
         }
         if self.catalog.transparency()? == Transparency::Drop
             && let Some(Duplicate { groups, example }) = self.catalog.translucent_images()?
         {
             let images = if groups == 1 { "1 image has" } else { &format!("{groups} images have") };
             watch.warn(&format!(
-                "{images} transparent pixels, whose hidden colours count as if they were seen, the first {}; \
+                "{images} transparent pixels, whose hidden colours count as if they were visible; the first is {}; \
                  `msdata embed --transparency white` lays them on white",
                 plain(&example)
             ));
@@ -85,7 +87,7 @@ impl Dataset {
         Ok(())
     }
 
-    /// Decodes what nobody has decoded yet, and records what it looks like; how many files that were.
+    /// Decodes images that were never decoded, and records what they look like; returns the number of files.
     pub(crate) fn look_at_pixels(&mut self, watch: &mut Watch<'_>) -> Result<u64> {
         let unseen = self.catalog.unseen_contents()?;
         let transparency = self.catalog.transparency()?;
@@ -106,7 +108,7 @@ impl Dataset {
         Ok(done)
     }
 
-    /// Rows of the generations whose images are blank; those that nobody has decoded yet are decoded.
+    /// Returns the rows of generations whose images are blank; images that were never decoded are decoded.
     pub(crate) fn find_blank(&self, watch: &mut Watch<'_>) -> Result<HashSet<i64>> {
         let facts = self.catalog.blank_facts()?;
         let transparency = self.catalog.transparency()?;
@@ -118,17 +120,17 @@ impl Dataset {
         let mut seen: HashMap<[u8; 32], bool> = HashMap::with_capacity(contents.len());
         for block in contents.chunks(BLOCK) {
             watch.check()?;
-            // A file that is another by now, or cannot be read, is for `verify`.
+            // A file that has changed or cannot be read is for `verify` to report.
             let blank = |(content, path): &([u8; 32], &Path)| Some((*content, appearance(path, content, transparency)?.blank));
             seen.par_extend(block.par_iter().filter_map(blank));
-            watch.report("images not looked at before", seen.len() as u64, Some(contents.len() as u64));
+            watch.report("images not decoded before", seen.len() as u64, Some(contents.len() as u64));
         }
         let is_blank = |fact: &&BlankImage| fact.blank.or_else(|| seen.get(&fact.blake3).copied()) == Some(true);
         Ok(facts.iter().filter(is_blank).map(|fact| fact.generation).collect())
     }
 }
 
-/// Compares what is recorded of pixels with the pixels; gives the faults.
+/// Compares what is recorded about pixels with the pixels; returns the faults.
 pub(crate) fn verify(catalog: &Catalog, watch: &mut Watch<'_>) -> Result<Vec<String>> {
     let recorded = catalog.appearances()?;
     let transparency = catalog.transparency()?;
@@ -136,15 +138,15 @@ pub(crate) fn verify(catalog: &Catalog, watch: &mut Watch<'_>) -> Result<Vec<Str
     for (n, block) in recorded.chunks(BLOCK).enumerate() {
         watch.check()?;
         wrong.par_extend(block.par_iter().filter_map(|(content, path, recorded)| {
-            // A file that is another by now is told of already.
+            // A file that has changed is already reported.
             (appearance(path, content, transparency)? != *recorded).then_some(path)
         }));
         watch.report("pixels", (n * BLOCK + block.len()) as u64, Some(recorded.len() as u64));
     }
     let first = wrong.first().map(|path| {
         format!(
-            "what is recorded of the pixels of {} images is not what they are, the first {}; `msdata embed --retry-failed` \
-             looks at them again",
+            "the catalog is wrong about the pixels of {} images, the first is {}; `msdata embed --retry-failed` \
+            reads them again",
             wrong.len(),
             quote(&path.display().to_string())
         )
@@ -152,7 +154,7 @@ pub(crate) fn verify(catalog: &Catalog, watch: &mut Watch<'_>) -> Result<Vec<Str
     Ok(first.into_iter().collect())
 }
 
-/// What the pixels of a file are like, if it still has this content and can be read.
+/// Returns what the pixels of a file are like, if it still has this content and can be read.
 pub(crate) fn appearance(path: &Path, content: &[u8; 32], transparency: Transparency) -> Option<Appearance> {
     let bytes = read(path).ok()?;
     (blake3::hash(&bytes).as_bytes() == content).then(|| decode_on(&bytes, transparency).ok())?.map(|d| d.appearance)

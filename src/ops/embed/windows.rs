@@ -1,6 +1,7 @@
-//! Images looked through: windows are cut out of each on all cores, go through the network in batches of one size
-//! whatever image they are of, and what they say of every subject of the pool is committed image by image. Memory
-//! holds the windows of a few images. `dense` has what differs where one pass over the whole image gives all windows.
+//! Searches images window by window: windows are cut out of each image on all cores and go through the network in
+//! batches of one size, whichever image they are from; what they say about every subject of the pool is committed image
+//! by image. Memory holds the windows of a few images. `dense` has what differs if one pass over the whole image gives
+//! all windows.
 
 mod dense;
 
@@ -24,17 +25,17 @@ use std::time::{Duration, Instant};
 /// Tasks read from the catalog at a time.
 const PAGE: usize = 256;
 
-/// How long looking through may take where nobody asked for it.
+/// How long a search may take if nobody asked for it.
 const UNASKED: Duration = Duration::from_secs(600);
 
-/// What looking through images did.
+/// What searching images did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LookedThrough {
-    /// Images looked through: contents, each once.
+    /// Image contents searched, each once.
     pub images: u64,
-    /// Windows in them.
+    /// Windows in those images.
     pub windows: u64,
-    /// Images that could not be looked through.
+    /// Images that could not be searched.
     pub failed: u64,
     /// Of these images, how many windows' vectors found no room.
     pub not_kept: u64,
@@ -42,10 +43,10 @@ pub struct LookedThrough {
     pub compared: u64,
 }
 
-/// Which windows to look through, as the user said it.
+/// Which windows to search, as the user chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WindowChoice {
-    /// Those that the encoder looks through already; else as many as the machine does in ten minutes.
+    /// Those that the encoder searched before; else as many as the machine can do in ten minutes.
     #[default]
     Auto,
     /// None.
@@ -79,7 +80,7 @@ impl std::fmt::Display for WindowChoice {
     }
 }
 
-/// The windows to look through by an encoder; `None`: none. Where the user left it open and the machine is slow, a
+/// Returns the windows that an encoder is to search; `None`: none. If the user left it open and the machine is slow, a
 /// warning says how to get them, and how long that takes.
 pub fn choose(
     choice: WindowChoice,
@@ -98,7 +99,7 @@ pub fn choose(
     }
     let batch = encoder.batch();
     let blank = vec![0.0; batch * encoder.numbers()];
-    encoder.embed_images(&blank)?; // the first run prepares
+    encoder.embed_images(&blank)?; // the first run sets things up
     let began = Instant::now();
     encoder.embed_images(&blank)?;
     let each = began.elapsed() / batch as u32;
@@ -108,7 +109,7 @@ pub fn choose(
         return Ok(Some(pattern));
     }
     watch.warn(&format!(
-        "encoder {}: where in the images the subjects are was not looked for, because that would take some {} minutes here; \
+        "encoder {}: the images were not searched for where the subjects are, because that would take about {} minutes here; \
          `msdata embed --windows fast` does it",
         plain(name),
         whole.as_secs().div_ceil(60)
@@ -116,7 +117,7 @@ pub fn choose(
     Ok(None)
 }
 
-/// Looks through every image that an encoder did not look through yet; `threads` decode. What is finished survives an
+/// Searches every image that an encoder has not searched yet; `threads` threads decode. Finished images survive an
 /// interruption.
 #[allow(clippy::too_many_arguments)]
 pub fn look_through(
@@ -194,7 +195,7 @@ struct Cut {
 
 /// Why an image has no windows.
 enum WindowRefusal {
-    /// It is not the file that the catalog knows, or not there: `ingest` looks at it again.
+    /// It is missing or not the file that the catalog knows: `ingest` reads it again.
     Changed,
     /// It cannot be used.
     Unfit(String),
@@ -254,7 +255,7 @@ pub(crate) fn see(
     Ok(Some((parts, vectors)))
 }
 
-/// Reads, decodes and cuts until there are no more tasks.
+/// Reads, decodes and cuts images until there are no more tasks.
 fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &WindowReading<'_>, deliver: &Sender<PreparedCrops>) {
     loop {
         let task = match take.lock() {
@@ -293,7 +294,7 @@ fn decoded(task: &ImageTask, door: &Door, transparency: Transparency) -> std::re
     decode_on(&bytes, transparency).map(|pixels| pixels.rgb).map_err(|fault| WindowRefusal::Unfit(fault.reason))
 }
 
-/// An image some of whose windows are through the network.
+/// An image of which some windows have been through the network.
 struct Waiting {
     task: ImageTask,
     /// Its windows; of dense ones, until it is through the network, the whole image.
@@ -349,13 +350,13 @@ impl WindowRun<'_> {
                 self.finish(watch, total)?;
                 if changed > 0 {
                     watch.warn(&format!(
-                        "{example} changed while it was read; run again to look through it ({changed} such images in all)"
+                        "{example} changed while it was read; run again to search it ({changed} such images in all)"
                     ));
                 }
                 return Ok(());
             }
             let Ok(PreparedCrops { task, cut }) = queue.delivered.recv() else {
-                return Err(Error::Damaged("a decoding thread ended before its time".into()));
+                return Err(Error::Damaged("a decoding thread ended too early".into()));
             };
             received += 1;
             match cut {
@@ -384,7 +385,7 @@ impl WindowRun<'_> {
         }
     }
 
-    /// Runs the network; its vectors belong to the images that wait, in their order.
+    /// Runs the network; its vectors belong to the waiting images, in their order.
     fn run(&mut self, encoder: &mut Encoder, batch: &mut Vec<f32>) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
@@ -405,14 +406,14 @@ impl WindowRun<'_> {
                 Ok(vector) => image.vectors.extend(unit(&vector)),
                 Err(fault) => {
                     image.vectors.resize(image.vectors.len() + dimension, 0.0);
-                    image.fault.get_or_insert_with(|| format!("the encoder gives a window a vector that is of no use: {fault}"));
+                    image.fault.get_or_insert_with(|| format!("the encoder gives an unusable vector for a window: {fault}"));
                 }
             }
         }
         Ok(())
     }
 
-    /// Commits the images whose windows are all through the network.
+    /// Commits the images of which all windows have been through the network.
     fn finish(&mut self, watch: &mut Watch<'_>, total: u64) -> Result<()> {
         while self.waiting.front().is_some_and(|image| image.vectors.len() == image.parts.len() * self.comparison.dimension()) {
             let Some(image) = self.waiting.pop_front() else { break };
@@ -420,7 +421,7 @@ impl WindowRun<'_> {
                 Some(fault) => self.fail(&image.task, fault)?,
                 None => self.commit(&image)?,
             }
-            watch.report("looking through images", self.done.images + self.done.failed, Some(total));
+            watch.report("searching images", self.done.images + self.done.failed, Some(total));
         }
         Ok(())
     }
@@ -447,7 +448,7 @@ impl WindowRun<'_> {
     }
 }
 
-/// A vector brought to length 1, each number rounded to float16.
+/// Returns a vector scaled to length 1, each number rounded to float16.
 fn unit(vector: &[f32]) -> impl Iterator<Item = f32> + '_ {
     let length = crate::score::dot(vector, vector).sqrt();
     vector.iter().map(move |x| f16::from_f64(f64::from(*x) / length).to_f32())

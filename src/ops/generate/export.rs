@@ -1,4 +1,4 @@
-//! The stress test as generators are told it: prompts with their subjects, and seeds.
+//! Writes the stress test for generators: prompts with their subjects, and seeds.
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -8,8 +8,8 @@ use crate::watch::Watch;
 use std::path::Path;
 
 impl Dataset {
-    /// Writes a folder to run a generator on, which must be new or empty: whole or not at all. `model` is what its
-    /// images will be filed under; `seeds`, if not given, are those of the stress test.
+    /// Writes a folder to run a generator on, completely or not at all; it must be new or empty. `model` is the name that
+    /// its images will be filed under; `seeds`, if not given, are those of the stress test.
     ///
     /// # Errors
     /// There are no prompts or no seeds, a reference cannot be read, or the folder cannot be written.
@@ -23,12 +23,12 @@ impl Dataset {
     ) -> Result<Exported> {
         let model = model.map(ModelName::as_str).or(system.model());
         if system == System::Jsonl && model.is_none() {
-            return Err(Error::request("nothing says what the images will be filed under", "say `--model NAME`"));
+            return Err(Error::request("nothing says which model the images will be filed under", "give `--model NAME`"));
         }
         write(dir, system, model, &self.cases()?, &self.seeds_or(seeds)?, &self.door, watch)
     }
 
-    /// Every prompt with all that a generator is told of it, by id.
+    /// Returns every prompt with everything that a generator is told about it, by id.
     pub(crate) fn cases(&self) -> Result<Vec<Case>> {
         let subjects = self.catalog.subjects()?;
         let asked = |place: &usize| {
@@ -50,7 +50,7 @@ impl Dataset {
         Ok(self.catalog.prompts()?.into_iter().map(case).collect())
     }
 
-    /// The seeds given, else those of the stress test, else those that generations have; ascending.
+    /// Returns the seeds given, else those of the stress test, else those that generations have; ascending.
     pub(crate) fn seeds_or(&self, given: Option<&[i64]>) -> Result<Vec<i64>> {
         let mut seeds = match given {
             Some(given) => given.to_vec(),
@@ -62,7 +62,7 @@ impl Dataset {
         seeds.sort_unstable();
         seeds.dedup();
         if seeds.is_empty() {
-            return Err(Error::request("nothing says which seeds are asked for", "say `--seeds 42,43,44`"));
+            return Err(Error::request("nothing says which seeds to use", "give `--seeds 42,43,44`"));
         }
         Ok(seeds)
     }

@@ -1,4 +1,4 @@
-//! A generator driven over what is still missing: a queue in the catalog, processes beside each other, every finished
+//! Runs a generator for the images that are still missing: a queue in the catalog, processes in parallel, every finished
 //! image taken in at once.
 
 pub(crate) mod export;
@@ -30,32 +30,32 @@ use std::time::Duration;
 /// What makes the images.
 #[derive(Debug, Clone)]
 pub enum GeneratorCommand {
-    /// Started for each image.
+    /// A command started for each image.
     One(Template),
-    /// Started once, with a list of all that is missing.
+    /// A command started once, with a list of everything that is missing.
     Many(Template),
 }
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// What the images are filed under.
+    /// The model that the images are filed under.
     pub model: ModelName,
-    /// What makes them.
+    /// The command that makes them.
     pub command: GeneratorCommand,
     /// The seeds; `None`: those of the stress test.
     pub seeds: Option<Vec<i64>>,
-    /// Processes at a time.
+    /// Number of processes at a time.
     pub jobs: NonZeroUsize,
-    /// How long an attempt may take; `None`: as long as it likes.
+    /// How long an attempt may take; `None`: no limit.
     pub timeout: Option<Duration>,
-    /// How often a failed job is tried again.
+    /// How often to retry a failed job.
     pub retries: u32,
-    /// What to note with each image: versions of the generator and its weights, say.
+    /// Notes to store with each image, such as versions of the generator and its weights.
     pub meta: Map<String, Value>,
-    /// Where images go; `None`: into the data set's directory.
+    /// The directory for the images; `None`: in the data set's directory.
     pub output: Option<PathBuf>,
-    /// How to embed what was made; `None`: not at all.
+    /// How to embed the new images; `None`: do not embed them.
     pub embed: Option<EmbedOptions>,
 }
 
@@ -68,22 +68,22 @@ pub struct RunSummary {
     pub jobs: JobTally,
     /// The first jobs that failed, each as a sentence.
     pub failures: Vec<String>,
-    /// What became of the images.
+    /// What happened to the images.
     pub ingest: IngestSummary,
 }
 
-/// Failures named in a summary; the catalog knows them all.
+/// Most failures named in a summary; the catalog knows them all.
 const NAMED: usize = 10;
 
-/// Time between two looks at whether the caller wants to stop.
+/// Time between two checks of whether the caller wants to stop.
 const PACE: Duration = Duration::from_millis(100);
 
 impl Dataset {
-    /// Makes the images that a model lacks, takes each in as it is finished, then embeds and scores them.
+    /// Makes the images that a model lacks, takes each in when it is finished, then embeds and scores them.
     ///
     /// # Errors
     /// There are no prompts or seeds, the encoder or the disk fails, or the caller wants to stop (what was made is
-    /// kept). Jobs that fail are no error: see [`RunSummary::jobs`].
+    /// kept). Failed jobs are not an error: see [`RunSummary::jobs`].
     pub fn run(&mut self, options: &RunOptions, watch: &mut Watch<'_>) -> Result<RunSummary> {
         if let Some(embed) = &options.embed {
             self.ready(embed, false)?;
@@ -94,7 +94,7 @@ impl Dataset {
             return Err(Error::request("the data set has no prompts", hint));
         }
         let seeds = self.seeds_or(options.seeds.as_deref())?;
-        scan::inspect(&mut self.catalog, &self.door, watch)?; // an image that was deleted is to be made again
+        scan::inspect(&mut self.catalog, &self.door, watch)?; // a deleted image must be made again
         let changes = self.catalog.begin()?;
         changes.plan_jobs(&options.model, &seeds)?;
         changes.commit()?;
@@ -126,7 +126,7 @@ impl Dataset {
     }
 }
 
-/// Where things go.
+/// The directories that a run writes to.
 struct OutputPlaces {
     images: PathBuf,
     logs: PathBuf,
@@ -143,15 +143,15 @@ impl OutputPlaces {
     }
 }
 
-/// An image to be made.
+/// An image to make.
 struct Task {
     row: JobRow,
     job: Job,
     image: PathBuf,
     log: PathBuf,
-    /// Attempts of this run.
+    /// Attempts in this run.
     tries: u32,
-    /// While one runs.
+    /// Present while an attempt runs.
     draft: Option<Draft>,
 }
 
@@ -166,7 +166,7 @@ impl Task {
         task
     }
 
-    /// Says where the generator is to write: the image gets its own name when it is known to be whole.
+    /// Sets where the generator is to write: the image gets its own name once it is known to be whole.
     fn aim(&mut self, alone: bool) {
         let output = place(&self.image, self.row.seed, alone.then_some(self.row.attempts + 1));
         self.job.output = output.display().to_string();
@@ -195,12 +195,12 @@ struct GeneratorRun<'a> {
     made: u64,
     total: u64,
     failures: Vec<String>,
-    /// What the first generator wrote beside its image, as a sentence.
+    /// What the first generator wrote next to its image, as a sentence.
     strays: Option<String>,
 }
 
 impl GeneratorRun<'_> {
-    /// A process for each image, some at a time.
+    /// Runs a process for each image, several at a time.
     fn one_by_one(&mut self, template: &Template, tasks: Vec<Task>, watch: &mut Watch<'_>) -> Result<()> {
         let (stop, timeout) = (StopSwitch::default(), self.options.timeout);
         thread::scope(|scope| {
@@ -209,9 +209,9 @@ impl GeneratorRun<'_> {
                 let (sender, stop): (Sender<(JobEnded, Option<Error>)>, &StopSwitch) = (sender.clone(), &stop);
                 scope.spawn(move || {
                     let (attempt, error) = or_put_back(attempt(&command, &task.log, timeout, stop));
-                    let absent = |reason| format!("it ended well, but the image is not there: {reason}");
+                    let absent = |reason| format!("it ended without an error but made no usable image: {reason}");
                     let fault = attempt.fault.clone().or_else(|| whole(&task.job.output).err().map(absent));
-                    // Nobody listens only if the run has ended already.
+                    // Nobody listens only if the run has already ended.
                     let _ = sender.send((JobEnded { task, command: command.to_string(), started, attempt, fault }, error));
                 });
             };
@@ -232,7 +232,7 @@ impl GeneratorRun<'_> {
                 if running == 0 {
                     return ending.map_or(Ok(()), Err);
                 }
-                // Whatever goes wrong, what runs is ended and noted.
+                // Whatever goes wrong, running processes are ended and noted.
                 match receiver.recv_timeout(PACE) {
                     Ok((ended, error)) => {
                         running -= 1;
@@ -257,10 +257,10 @@ impl GeneratorRun<'_> {
         })
     }
 
-    /// One process for all; again for what it did not make.
+    /// Runs one process for all images, and again for those that it did not make.
     fn all_at_once(&mut self, template: &Template, mut tasks: Vec<Task>, watch: &mut Watch<'_>) -> Result<()> {
-        // A list may take hours: what an earlier run made before it was killed is taken as it is. Names do not
-        // change from attempt to attempt, so that it can be found.
+        // A list may take hours: images that an earlier run made before it was killed are accepted. Names do not
+        // change from attempt to attempt, so they can be found.
         for task in &mut tasks {
             task.aim(false);
         }
@@ -284,7 +284,7 @@ impl GeneratorRun<'_> {
         Ok(())
     }
 
-    /// One start of a command for many; what is to be tried again.
+    /// Starts a command for many images once; returns the tasks to try again.
     fn batch(&mut self, template: &Template, mut tasks: Vec<Task>, watch: &mut Watch<'_>) -> Result<Vec<Task>> {
         let list = self.places.logs.join("jobs.jsonl");
         let log = self.places.logs.join("batch.log");
@@ -312,7 +312,7 @@ impl GeneratorRun<'_> {
         }));
         let mut again = Vec::new();
         for task in tasks {
-            // What it made counts, however it ended.
+            // The images that it made count, however it ended.
             let absent = |_| attempt.fault.clone().unwrap_or_else(|| "the command made no image for this job".into());
             let fault = whole(&task.job.output).err().map(absent);
             let (command, started, attempt) = (command.to_string(), started.clone(), attempt.clone());
@@ -334,7 +334,7 @@ impl GeneratorRun<'_> {
         changes.commit()
     }
 
-    /// Notes how an attempt ended; the task, if it is to be tried again.
+    /// Notes how an attempt ended; returns the task if it is to be tried again.
     fn settle(&mut self, ended: JobEnded) -> Result<Option<Task>> {
         let JobEnded { mut task, command, started, attempt, fault } = ended;
         let draft = task.draft.take();
@@ -344,14 +344,14 @@ impl GeneratorRun<'_> {
             draft.into_iter().for_each(Draft::remove);
             if let Some(strays) = strays {
                 let sentence =
-                    || format!("the generator wrote {strays} beside the image of {}; only images are kept", task.name());
+                    || format!("the generator wrote {strays} next to the image of {}; only images are kept", task.name());
                 self.strays.get_or_insert_with(sentence);
             }
             return Ok(None);
         };
-        draft.into_iter().for_each(Draft::remove); // half an image is of no use to anyone
+        draft.into_iter().for_each(Draft::remove); // half an image is useless
         if let Some(strays) = strays {
-            fault += &format!("; in the directory of {{output}} it wrote {strays}, which is not {{output}} and was removed");
+            fault += &format!("; it wrote {strays} into the directory of {{output}} instead of {{output}}; that was removed");
         }
         let again = !attempt.stopped && task.tries <= self.options.retries;
         let state = if again || attempt.stopped { JobState::Pending } else { JobState::Failed };
@@ -371,7 +371,7 @@ impl GeneratorRun<'_> {
         Ok(again.then_some(task))
     }
 
-    /// Gives an image its name and takes it in, with how it was made.
+    /// Gives an image its name and takes it in, with a record of how it was made.
     fn accept(&mut self, task: &Task, command: &str, started: &str, attempt: &Attempt) -> Result<()> {
         into_place(Path::new(&task.job.output), &task.image)?;
         let mut meta = self.options.meta.clone();
@@ -389,10 +389,10 @@ impl GeneratorRun<'_> {
             regions: None,
         };
         let changes = self.data.catalog.begin()?;
-        // What was there before was missing or unusable: else there would have been no job.
+        // The previous image was missing or unusable; otherwise there would have been no job.
         let put = changes.put_generation(&generation, true, &mut |path| image::probe(path).blake3)?;
         if let Put::Unknown(what, id) = put {
-            return Err(Error::Damaged(format!("there is no {what} {id} any more")));
+            return Err(Error::Damaged(format!("there is no longer a {what} {id}")));
         }
         changes.end_job(
             task.row.id,
@@ -404,8 +404,7 @@ impl GeneratorRun<'_> {
     }
 }
 
-/// An attempt that could not be watched counts as one that was stopped: its job is put back, and the run ends with
-/// the error.
+/// Treats an attempt that could not be watched as stopped: its job is put back, and the run ends with the error.
 fn or_put_back(attempt: Result<Attempt>) -> (Attempt, Option<Error>) {
     match attempt {
         Ok(attempt) => (attempt, None),
@@ -413,7 +412,7 @@ fn or_put_back(attempt: Result<Attempt>) -> (Attempt, Option<Error>) {
     }
 }
 
-/// Whether a file is a whole image.
+/// Checks that a file is a whole image.
 fn whole(path: &str) -> std::result::Result<(), String> {
     image::load(Path::new(path)).map(drop)
 }
@@ -422,7 +421,7 @@ fn now() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-/// This machine's name.
+/// Returns this machine's name.
 fn host() -> String {
     #[cfg(unix)]
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -1,5 +1,5 @@
-//! The order in which things come in: rows and vectors together or not at all, then a look at the image
-//! files, then the scores.
+//! Ingests in this order: rows and vectors, all or nothing; then the state of the image files; then vectors and
+//! scores.
 
 pub(crate) mod rows;
 pub(crate) mod summary;
@@ -36,21 +36,21 @@ closed_set! {
         Psr = "psr",
         /// `results/MODEL/PROMPT_ID/SEED.png`, as the runners of the paper's authors write.
         Jobs = "jobs",
-        /// Any tree of images, by a pattern.
+        /// Any tree of images, described by a pattern.
         Layout = "layout",
     }
 }
 
-/// What the user says of a generator's images, where their files do not.
+/// What the user says about a generator's images where their files do not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OutputOptions {
-    /// What they are filed under.
+    /// The model that they are filed under.
     pub model: Option<ModelName>,
     /// Their seeds.
     pub seeds: Option<Vec<i64>>,
-    /// How the images of a file lie.
+    /// How the images are arranged in a file.
     pub grid: Option<Grid>,
-    /// The list that the generator was given.
+    /// The job list that the generator was given.
     pub list: Option<PathBuf>,
     /// The pattern of their paths, for [`SourceFormat::Layout`].
     pub layout: Option<Layout>,
@@ -69,32 +69,32 @@ pub struct IngestOptions {
     pub embeddings: Vec<PathBuf>,
     /// Directories in a generator's own layout.
     pub from: Vec<(SourceFormat, PathBuf)>,
-    /// What is to be known of the images in them.
+    /// What the user says about the images in them.
     pub outputs: OutputOptions,
     /// Models that are controls: shown apart from the models under test.
     pub controls: Vec<ModelName>,
-    /// Whether those controls are given the prompt and no reference.
+    /// Whether those controls are given the prompt but no reference.
     pub text_only: bool,
-    /// The only trees that image paths may name; empty: any.
+    /// The only trees that image paths may lie in; empty: any.
     pub roots: Vec<PathBuf>,
-    /// Other content under a known key replaces what is there.
+    /// Rows whose key is known and whose content differs replace the known ones.
     pub replace: bool,
-    /// Change nothing; say what would change.
+    /// Change nothing; only say what would change.
     pub dry_run: bool,
-    /// Read every image file again: a change that kept size and time is found too.
+    /// Read every image file again, so that a change that kept size and time is found too.
     pub rehash: bool,
-    /// How to embed what is new; `None`: not at all.
+    /// How to embed what is new; `None`: do not embed it.
     pub embed: Option<EmbedOptions>,
 }
 
 impl Dataset {
     /// Reads manifests and embeddings into the data set, looks at its image files, embeds what is new,
-    /// scores what can be scored. Rows come in all together or not at all.
+    /// scores what can be scored. Either all rows come in or none.
     ///
     /// # Errors
-    /// [`Error::Manifest`] lists every bad row and nothing was written; otherwise a file cannot be read,
+    /// [`Error::Manifest`] lists every bad row, and nothing was written; or a file cannot be read,
     /// the disk is full, or the caller wants to stop (what was finished is kept). Image files that cannot
-    /// be used are no error: see [`IngestSummary::images`].
+    /// be used are not an error: see [`IngestSummary::images`].
     pub fn ingest(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
         let if_changed = if options.replace { IfChanged::Renew } else { IfChanged::Refuse };
         let embed = match options.embed.as_ref().filter(|_| !options.dry_run) {
@@ -126,7 +126,7 @@ impl Dataset {
         Ok(summary)
     }
 
-    /// Rows and vectors: one transaction, in which the vectors are also found to be of no other encoder than those
+    /// Takes in rows and vectors in one transaction, which also checks that the vectors are of no other encoders than those
     /// that embed afterwards.
     fn take_in(
         &mut self,
@@ -179,7 +179,7 @@ impl Dataset {
             if !changes.set_control(model)? {
                 return Err(Error::request(
                     format!("there is no model {} to mark as a control", quote(model.as_str())),
-                    "give its generations with it, or see `msdata sql 'SELECT DISTINCT model FROM generations'`",
+                    "give its generations in the same command, or see `msdata sql 'SELECT DISTINCT model FROM generations'`",
                 ));
             }
             if options.text_only {
@@ -216,14 +216,14 @@ impl Dataset {
             }
         };
         warn(self.catalog.shared_files()?, "one file under two keys");
-        warn(self.catalog.shared_references()?, "one file is the reference of two subjects, or twice of one");
+        warn(self.catalog.shared_references()?, "one file is a reference of two subjects, or twice a reference of one");
         warn(self.catalog.copied_references()?, "a generation is a reference image, byte for byte");
         warn(self.catalog.repeated_generations()?, "generations with the same bytes");
         Ok(())
     }
 
-    /// Warns where an encoder has vectors of some images of a kind and not of others. An encoder without any
-    /// is still being filled: that is for the summary.
+    /// Warns if an encoder has vectors of some images of a kind but not of others. An encoder without any
+    /// is still being filled: the summary says so.
     fn say_gaps(&self, summary: &mut IngestSummary, watch: &mut Watch<'_>) -> Result<()> {
         for encoder in self.catalog.encoders()? {
             let gaps = self.catalog.gaps(encoder.id)?;
@@ -233,7 +233,7 @@ impl Dataset {
                     summary.waiting.push(format!("encoder {name} has no vectors of {what} yet, so it scores nothing"));
                 } else if lacking > 0 {
                     watch.warn(&format!(
-                        "encoder {name}: {lacking} of {total} {what} have no vector; what they touch is counted as missing"
+                        "encoder {name}: {lacking} of {total} {what} have no vector; every score that needs one is counted as missing"
                     ));
                 }
             }
@@ -242,7 +242,7 @@ impl Dataset {
     }
 }
 
-/// What a generator made of the data set's prompts.
+/// Reads what a generator made from the data set's prompts.
 fn read_outputs(
     format: SourceFormat,
     folder: &Path,
@@ -268,7 +268,7 @@ fn read_outputs(
         SourceFormat::Psr => generator::read(System::Psr, &source, known),
         SourceFormat::Jobs => generator::read(System::Jobs, &source, known),
         SourceFormat::Layout => {
-            let hint = "say as in `--layout '{model}/{prompt_id}/{seed}.png'`";
+            let hint = "give a pattern such as `--layout '{model}/{prompt_id}/{seed}.png'`";
             let layout = layout.as_ref().ok_or_else(|| Error::request("nothing says how the tree is laid out", hint))?;
             generator::read_tree(layout, &source, known)
         }
@@ -276,7 +276,7 @@ fn read_outputs(
     }
 }
 
-/// The same number of rows, all unchanged.
+/// Returns the same number of rows, all unchanged.
 fn unchanged(counts: &Counts) -> Counts {
     Counts { unchanged: counts.unchanged, ..Counts::default() }
 }

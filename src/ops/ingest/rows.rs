@@ -1,4 +1,4 @@
-//! Rows of manifests on their way into the catalog: every bad one is kept for the list of problems.
+//! Takes rows of manifests into the catalog; every bad row is kept for the list of problems.
 
 use crate::catalog::{Change, Changes, EntryKind, Put};
 use crate::error::{Error, Result};
@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bad rows of one file that are listed; the others are counted.
+/// Most bad rows of one file that are listed; the others are counted.
 pub const MOST_PROBLEMS: usize = 10_000;
 
-/// Suggestions are sought for this many bad rows; each compares with every known id.
+/// Number of bad rows that get a suggestion; each is compared with every known id.
 const MOST_SUGGESTIONS: usize = 100;
 
-/// Rows between two words to the caller.
+/// Rows between two progress reports.
 const PACE: u64 = 1024;
 
 /// Takes rows into a set of changes.
@@ -34,7 +34,7 @@ pub struct Intake<'a, 'c, 'w> {
     known: HashMap<EntryKind, Vec<String>>,
     suggestions: usize,
     rows: u64,
-    /// Prompts that were replaced and have generations: how many, how many of those, and the first.
+    /// Replaced prompts that have generations: number of prompts, number of generations, and the first prompt.
     outdated: Option<(u64, u64, String)>,
 }
 
@@ -42,7 +42,7 @@ pub struct Intake<'a, 'c, 'w> {
 #[derive(Default)]
 struct Problems {
     list: Vec<Problem>,
-    /// Of the file that is being read.
+    /// Bad rows of the file that is being read.
     listed: usize,
     further: Option<(Arc<Path>, u64)>,
 }
@@ -57,18 +57,18 @@ impl Problems {
         }
     }
 
-    /// A file has been read.
+    /// Notes that a file has been read.
     fn end_file(&mut self) {
         self.listed = 0;
         self.list.extend(self.further.take().map(|(file, rows)| Problem::further(file, rows)));
     }
 }
 
-/// Which rows of a table this run has met: what another row of the run says of them must be the same.
+/// The rows of a table that this run has met: another row of the run must say the same about them.
 struct RowBlock {
     /// The highest id before the run; rows above it are the run's own.
     before: i64,
-    /// Of those up to it, one bit each: there may be millions.
+    /// One bit for each row up to it: there may be millions.
     met: Vec<u64>,
 }
 
@@ -91,7 +91,8 @@ impl RowBlock {
 type Read<'w, T> = fn(&mut Manifest<'w>) -> Option<std::result::Result<Located<T>, Problem>>;
 
 impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
-    /// With `replace`, other content takes the place of what was there before the run. Images are read through `door`.
+    /// Begins to take rows in. With `replace`, differing content replaces what was there before the run. Images are read
+    /// through `door`.
     pub fn new(changes: &'a Changes<'c>, replace: bool, door: Door, watch: &'a mut Watch<'w>) -> Result<Self> {
         let mut run = HashMap::new();
         for entry in [EntryKind::Subject, EntryKind::Prompt, EntryKind::Generation] {
@@ -114,12 +115,12 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         })
     }
 
-    /// The wish to stop, for those who read elsewhere.
+    /// Returns the wish to stop, for code that reads elsewhere.
     pub fn stop(&self) -> Stop<'w> {
         self.watch.stop()
     }
 
-    /// Every row of a manifest.
+    /// Takes in every row of a manifest.
     pub fn manifest<T>(
         &mut self,
         path: &Path,
@@ -143,7 +144,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             match row {
                 Ok(row) => put(self, row)?,
                 Err(problem) => {
-                    self.watch.check()?; // what was broken off is no fault of the file's
+                    self.watch.check()?; // an interrupted read is not a fault of the file
                     self.problems.push(problem);
                 }
             }
@@ -158,7 +159,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         Ok(())
     }
 
-    /// Rows that were read elsewhere.
+    /// Takes in rows that were read elsewhere.
     pub fn rows<T>(
         &mut self,
         rows: impl IntoIterator<Item = Located<T>>,
@@ -172,7 +173,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         Ok(())
     }
 
-    /// What was wrong or odd about rows that were read elsewhere.
+    /// Takes in what was wrong or odd about rows that were read elsewhere.
     pub fn warnings(&mut self, problems: Vec<Problem>, warnings: Vec<Problem>) {
         problems.into_iter().for_each(|problem| self.problems.push(problem));
         self.problems.end_file();
@@ -203,19 +204,19 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         self.settle(EntryKind::Generation, &format!("{model} {prompt_id} {seed}"), &row, put)
     }
 
-    /// What was done, and every problem met.
+    /// Returns what was done, and every problem met.
     pub fn finish(self) -> (IngestSummary, Vec<Problem>) {
         if let Some((prompts, images, first)) = self.outdated.filter(|_| self.problems.list.is_empty()) {
             self.watch.warn(&format!(
-                "{images} images were made of what {prompts} prompts said before they were replaced ({} the first); where they \
-                 no longer fit, make them again, or take them out with `msdata remove --generation`",
+                "{images} images were made from {prompts} prompts before those were replaced (the first is {}); where they \
+                no longer fit, make them again, or remove them with `msdata remove --generation`",
                 quote(&first)
             ));
         }
         (self.summary, self.problems.list)
     }
 
-    /// Counts what became of a row, or says why it could not be put in.
+    /// Counts what happened to a row, or records why it could not be put in.
     fn settle<T>(&mut self, entry: EntryKind, key: &str, row: &Located<T>, put: Put) -> Result<()> {
         let counts = match entry {
             EntryKind::Subject => &mut self.summary.subjects,
@@ -232,13 +233,13 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         let reason = match put {
             Put::Done(id, Change::Replaced) if met(id) => {
                 format!(
-                    "{entry} {} stands twice in this run with different content; `--replace` cannot tell which to keep",
+                    "{entry} {} appears twice in this run with different content; `--replace` cannot tell which to keep",
                     quote(key)
                 )
             }
-            // Whichever of the two comes first: each file must be there, and hold what the other holds.
+            // Whichever comes first, both files must be there and hold the same bytes.
             Put::Moved(id, moved) if met(id) && !moved.paths().all(|(above, here)| same_content(&self.door, above, here)) => {
-                format!("{entry} {} stands twice: {}", quote(key), moved.with_sides("above", "here"))
+                format!("{entry} {} appears twice: {}", quote(key), moved.with_sides("above", "here"))
             }
             Put::Done(..) | Put::Moved(..) => {
                 counts.count(change);
@@ -248,11 +249,11 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 return Ok(());
             }
             Put::Conflict(id, conflict) if met(id) => {
-                format!("{entry} {} stands twice: {}", quote(key), conflict.with_sides("above", "here"))
+                format!("{entry} {} appears twice: {}", quote(key), conflict.with_sides("above", "here"))
             }
             Put::Conflict(_, conflict) => {
                 let sides = conflict.with_sides("in the catalog", "here");
-                format!("{entry} {} is known with other content: {sides} (`--replace` takes what is here)", quote(key))
+                format!("{entry} {} is known with other content: {sides} (`--replace` takes the content given here)", quote(key))
             }
             Put::Unknown(what, id) => {
                 let near = self.suggestion(what, &id)?;
@@ -284,7 +285,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 }
 
-/// Whether two files are there and hold the same bytes.
+/// Returns whether two files are there and hold the same bytes.
 fn same_content(door: &Door, a: &Path, b: &Path) -> bool {
     door.probe(a).blake3.is_some_and(|content| door.probe(b).blake3 == Some(content))
 }

@@ -3,16 +3,16 @@
 use crate::catalog::{Change, Tally};
 use crate::ops::embed::EmbedSummary;
 
-/// What became of the rows of one kind.
+/// What happened to the rows of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// New.
+    /// Rows that are new.
     pub added: u64,
-    /// There already, the same.
+    /// Rows that were already there, unchanged.
     pub unchanged: u64,
-    /// There already, the same bytes at another path.
+    /// Rows that were already there, with the same bytes at another path.
     pub moved: u64,
-    /// There already, replaced by other content.
+    /// Rows that were already there and were replaced by other content.
     pub replaced: u64,
 }
 
@@ -48,6 +48,6 @@ pub struct IngestSummary {
     pub embedded: EmbedSummary,
     /// Encoders that cannot score yet, each as a sentence.
     pub waiting: Vec<String>,
-    /// (generation, encoder) pairs scored.
+    /// Number of (generation, encoder) pairs scored.
     pub scored: u64,
 }

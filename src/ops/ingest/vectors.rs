@@ -1,4 +1,4 @@
-//! Rows of embeddings files on their way into parts. Everything is checked, and the parts are written
+//! Takes rows of embeddings files into parts. Everything is checked, and the parts are written
 //! under temporary names, before anything is registered.
 
 use crate::catalog::{Change, Changes, NewVector, PartRow, Target, VectorKey, VectorPlace};
@@ -15,7 +15,7 @@ use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 
-/// The fingerprint of an encoder about which nobody said more.
+/// The fingerprint of an encoder for which the file gives none.
 const UNKNOWN_FINGERPRINT: &str = "imported";
 
 /// Takes vectors into a set of changes.
@@ -25,25 +25,25 @@ pub struct VectorIntake<'a, 'c> {
     replace: bool,
     next_part: i64,
     encoders: HashMap<EncoderName, EncoderIntake>,
-    /// What became of the rows.
+    /// What happened to the rows.
     pub counts: Counts,
     /// Every bad row.
     pub problems: Vec<Problem>,
 }
 
-/// An encoder that this run brings vectors of.
+/// An encoder whose vectors this run brings.
 struct EncoderIntake {
     id: i64,
     dimension: usize,
     part: i64,
     writer: Option<PartWriter>,
     vectors: Vec<NewVector>,
-    /// What this run has brought, with a digest of each vector: a key given twice must mean the same.
+    /// What this run has brought, with a digest of each vector: a key given twice must have the same vector.
     seen: HashMap<Target, u64>,
 }
 
 impl<'a, 'c> VectorIntake<'a, 'c> {
-    /// With `replace`, another vector takes the place of what was there before the run.
+    /// Begins to take vectors in. With `replace`, a different vector replaces what was there before the run.
     pub fn new(changes: &'a Changes<'c>, store: &'a Store, replace: bool) -> Result<Self> {
         let next_part = changes.next_part()?;
         Ok(VectorIntake {
@@ -57,7 +57,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
         })
     }
 
-    /// Every row of an embeddings file.
+    /// Takes in every row of an embeddings file.
     pub fn file(&mut self, path: &Path, watch: &mut Watch<'_>) -> Result<()> {
         let whole = |reason| Problem { origin: Origin::whole(path), reason };
         let opened = Import::open(path, watch.stop());
@@ -122,7 +122,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
         Ok(())
     }
 
-    /// Takes a vector whose key has none yet, or says what stands in the way.
+    /// Takes in a vector whose key has none yet, or says what prevents it.
     fn place(&mut self, name: &EncoderName, fingerprint: &str, key: &VectorKey, vector: &[f32]) -> Result<Placed> {
         if !self.encoders.contains_key(name) {
             let id = match self.changes.encoder(name, fingerprint, vector.len()) {
@@ -137,7 +137,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
         let Some(encoder) = self.encoders.get_mut(name) else { return Ok(Placed::Done) };
         if vector.len() != encoder.dimension {
             return Ok(Placed::Refused(format!(
-                "`embedding` has {} numbers; vectors of {} have {}",
+                "`embedding` has {} numbers, but vectors of {} have {}",
                 vector.len(),
                 quote(name.as_str()),
                 encoder.dimension
@@ -152,12 +152,12 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
                 self.counts.count(Change::Unchanged);
                 return Ok(Placed::Done);
             }
-            Some(_) => return Ok(Placed::Refused(format!("{key} stands twice with different vectors"))),
+            Some(_) => return Ok(Placed::Refused(format!("{key} appears twice with different vectors"))),
             None => {}
         }
         encoder.seen.insert(target, digest);
         match self.changes.vector(encoder.id, target)? {
-            // A stale vector is worth nothing: it is replaced without asking.
+            // A stale vector is worthless: it is replaced without asking.
             Some((place, known)) if known.is_none() || source.is_none() || known == source => {
                 return Ok(Placed::Compare(place, target, source));
             }
@@ -168,10 +168,10 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
         Ok(Placed::Done)
     }
 
-    /// Vectors whose keys have one already: the same is no change, another a conflict.
+    /// Compares vectors whose keys already have one: the same vector is no change, a different one is a conflict.
     fn compare(&mut self, path: &Path, name: &EncoderName, given: &[KnownRow<'_>]) -> Result<()> {
         let Some(encoder) = self.encoders.get_mut(name) else { return Ok(()) };
-        // A vector that is lost, with its part or alone, is given again: there is nothing left to compare it with.
+        // A lost vector is given again: there is nothing left to compare it with.
         let mut readable: HashMap<i64, u64> = HashMap::new();
         for part in given.iter().map(|k| k.place.part) {
             if let Entry::Vacant(new) = readable.entry(part) {
@@ -197,7 +197,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             } else {
                 let start = |v: &[f32]| v.iter().take(3).map(f32::to_string).collect::<Vec<_>>().join(", ");
                 let reason = format!(
-                    "{} has another vector in the data set, [{}, …] there and [{}, …] here (`--replace` takes what is here)",
+                    "{} has another vector in the data set, [{}, …] there and [{}, …] here (`--replace` takes the vector given here)",
                     given.key,
                     start(known),
                     start(given.vector)
@@ -227,11 +227,11 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
 enum Placed {
     Done,
     Refused(String),
-    /// There is a vector already; it must be read to be compared.
+    /// There is already a vector; it must be read to be compared.
     Compare(VectorPlace, Target, Option<[u8; 32]>),
 }
 
-/// A given vector whose key has one already.
+/// A given vector whose key already has one.
 struct KnownRow<'r> {
     number: u64,
     key: &'r VectorKey,
@@ -253,7 +253,7 @@ impl EncoderIntake {
     }
 }
 
-/// Tells vectors apart within one run; never stored.
+/// Returns a digest that tells vectors apart within one run; it is never stored.
 fn digest(vector: &[f32]) -> u64 {
     let mut hasher = DefaultHasher::new();
     vector.iter().for_each(|x| hasher.write_u32(x.to_bits()));

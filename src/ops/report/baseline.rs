@@ -1,4 +1,4 @@
-//! Baselines that need no new images: each scored generation against the whole pool, block by block.
+//! Computes baselines that need no new images: each scored generation against the whole pool, block by block.
 
 use crate::catalog::{Catalog, EncoderRow, ScoringTask, Which};
 use crate::embeddings::Store;
@@ -9,7 +9,8 @@ use crate::score::{Reference, identification, mean, score_generation, subject_co
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// The baseline of every generation that an encoder has scored, by generation row; chance SCR at these thresholds.
+/// Returns the baseline of every generation that an encoder has scored, by generation row, with chance SCR at these
+/// thresholds.
 pub fn baselines(catalog: &Catalog, store: &Store, encoder: &EncoderRow, thresholds: &[f64]) -> Result<HashMap<i64, Baseline>> {
     let needs = Needs::read(catalog, encoder)?;
     let pool = needs.pool(store)?;

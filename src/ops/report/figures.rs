@@ -1,4 +1,4 @@
-//! Figures of the data set: which report each is drawn from, and why there is none.
+//! Figures of the data set: the report that each is drawn from, or why it cannot be drawn.
 
 use crate::catalog::SubjectRow;
 use crate::dataset::Dataset;
@@ -17,26 +17,26 @@ pub struct FigureOptions {
     pub identity: Option<String>,
 }
 
-/// Subjects of a heat map at most: what a column of a page holds.
+/// Most subjects in a heat map: as many as a column of a page holds.
 pub(crate) const HEAT_MAP_ROWS: usize = 50;
 
 impl FigureOptions {
-    /// The place of the threshold at which SCR is drawn.
+    /// Returns the index of the threshold at which SCR is drawn.
     pub(crate) fn middle(&self) -> usize {
         (self.thresholds.values().len() - 1) / 2
     }
 
-    /// A report for a figure, by these keys.
+    /// Returns a report for a figure, by these keys.
     pub(crate) fn report(&self, snapshot: &Snapshot, by: &[Key]) -> Result<Report> {
         crate::report::build(snapshot, &self.options(by))
     }
 
-    /// SCR by model at a hundred thresholds and those of the tables.
+    /// Returns SCR by model at a hundred thresholds and those of the tables.
     pub(crate) fn curve(&self, snapshot: &Snapshot) -> Result<Report> {
         FigureOptions { thresholds: self.fine()?, identity: self.identity.clone() }.report(snapshot, &[Key::Model])
     }
 
-    /// What to read for all figures at once.
+    /// Returns what to read for all figures at once.
     pub(crate) fn reading(&self) -> Result<Reading> {
         let all = FigureOptions { thresholds: self.fine()?, identity: self.identity.clone() };
         Ok(Reading::of(&all.options(&[Key::Model])))
@@ -54,7 +54,7 @@ impl FigureOptions {
         }
     }
 
-    /// A hundred thresholds and those of the tables.
+    /// Returns a hundred thresholds and those of the tables.
     fn fine(&self) -> Result<Thresholds> {
         format!("0:1:0.01,{}", self.thresholds).parse().map_err(|e: String| Error::request(e, "give other thresholds"))
     }
@@ -64,7 +64,7 @@ impl Dataset {
     /// Draws a figure.
     ///
     /// # Errors
-    /// As [`Dataset::report`]; or the data set lacks what the figure shows.
+    /// Same as [`Dataset::report`]; or the data set lacks what the figure shows.
     pub fn figure(&self, kind: Kind, options: &FigureOptions) -> Result<Figure> {
         let snapshot = &self.snapshot(options.identity.as_deref(), &options.reading()?)?;
         let styles = ModelStyles::new(&snapshot.models);
@@ -97,7 +97,7 @@ impl Dataset {
             ),
             Kind::Radar => Error::request(
                 "a radar needs three measures or more, and the data set has fewer encoders than that",
-                "embed with the paper's: `msdata embed --encoder paper`",
+                "embed with the paper's encoders: `msdata embed --encoder paper`",
             ),
             _ => Error::request("the data set has no scored generation to draw", "`msdata report` says what is missing"),
         })
@@ -110,7 +110,7 @@ pub(crate) fn cscr_curve(snapshot: &Snapshot) -> Vec<(String, Vec<(f64, f64)>)> 
     cscr_by_alpha(snapshot, &alphas)
 }
 
-/// Each subject's id with its id and label as figures show them.
+/// Returns each subject's id with its id and label as figures show them.
 pub(crate) fn subject_labels(snapshot: &Snapshot) -> Vec<(String, String)> {
     let named = |s: &SubjectRow| {
         let label = if s.subject_id == *s.label { s.label.clone() } else { format!("{} {}", s.subject_id, s.label) };

@@ -1,4 +1,4 @@
-//! Scores into tables, figures and the page.
+//! Turns scores into tables, figures and the page.
 
 mod baseline;
 pub(crate) mod figures;
@@ -12,7 +12,7 @@ use crate::report::{Report, ReportOptions};
 use snapshot::Reading;
 
 impl Dataset {
-    /// The tables of the contract.
+    /// Returns the tables of similarity and collapse.
     ///
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse.
@@ -22,7 +22,7 @@ impl Dataset {
         if report.generations_missing > 0
             && let Some(row) = self.catalog.encoders()?.iter().find(|row| row.name.as_str() == report.identity)
         {
-            // Where the keys leave controls out, they are not among the missing either.
+            // If the keys leave controls out, they are not among the missing either.
             report.generations_waiting = score::waiting(&self.catalog, row)?.min(report.generations_missing);
         }
         Ok(report)

@@ -1,4 +1,4 @@
-//! What the page shows, gathered from the catalog and its reports.
+//! Gathers what the page shows from the catalog and its reports.
 
 use crate::catalog::{EncoderRow, FileRow, SubjectScoreRow};
 use crate::dataset::Dataset;
@@ -17,14 +17,14 @@ use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// Generations that a gallery holds at most: beyond it a browser's memory is full of what nobody looks at.
+/// Most generations in a gallery: with more, a browser's memory fills up with images that nobody looks at.
 const GALLERY: usize = 20_000;
 
 impl Dataset {
     /// Writes the page: tables, figures, and every image.
     ///
     /// # Errors
-    /// As [`Dataset::report`]; the place holds something else, the disk is full, or the caller wants to stop.
+    /// Same as [`Dataset::report`]; something else is at the place, the disk is full, or the caller wants to stop.
     pub fn write_page(&self, options: &PageOptions, output: &PageOutput, watch: &mut Watch<'_>) -> Result<PageWritten> {
         crate::page::write(&self.page_data(options)?, output, watch)
     }
@@ -73,7 +73,7 @@ impl Dataset {
         })
     }
 
-    /// The pool, the prompts, the generations and their images.
+    /// Returns the pool, the prompts, the generations and their images.
     fn shown(&self, snapshot: &Snapshot, files: &Files, identity: &str, styles: &ModelStyles) -> Result<ShownRows> {
         let mut pictures = Pictures { door: self.door.clone(), transparency: self.transparency()?, all: Vec::new() };
         let place: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
@@ -176,7 +176,7 @@ struct Files {
     generations: HashMap<i64, FileRow>,
 }
 
-/// The subject scores by an encoder, by generation row and position in the prompt.
+/// Returns the subject scores by an encoder, by generation row and position in the prompt.
 fn scores_of<'s>(snapshot: &'s Snapshot, encoder: &str) -> Vec<&'s SubjectScoreRow> {
     let id = snapshot.encoders.iter().find(|(_, name)| *name == *encoder).map(|(id, _)| *id);
     let mut scores: Vec<_> = snapshot.subject_scores.iter().filter(|s| Some(s.encoder) == id).collect();
@@ -184,9 +184,9 @@ fn scores_of<'s>(snapshot: &'s Snapshot, encoder: &str) -> Vec<&'s SubjectScoreR
     scores
 }
 
-/// What the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and encoders, and the
-/// similarities by the identity encoder, one JSON array per line, sorted by key. Images count by their content,
-/// not by where they lie.
+/// Returns the digest of what the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and
+/// encoders, and the similarities by the identity encoder, one JSON array per line, sorted by key. Images
+/// count by their content, not by their paths.
 fn page_digest(snapshot: &Snapshot, files: &Files, encoders: &[EncoderRow], identity: &str) -> String {
     let mut digest = PageDigest(blake3::Hasher::new());
     let mut references: HashMap<i64, Vec<Option<&String>>> = HashMap::new();
@@ -231,14 +231,14 @@ struct PageDigest(blake3::Hasher);
 
 impl PageDigest {
     fn row(&mut self, row: &impl Serialize) {
-        // Strings, numbers and lists: JSON has them all.
+        // Cannot fail: JSON has strings, numbers and lists.
         let line = serde_json::to_vec(row).unwrap_or_default();
         self.0.update(&line).update(b"\n");
     }
 }
 
-/// The prompts that a gallery shows, where not all generations have room: whole prompts, so that models can be
-/// compared, in an order that neither their ids nor their scores decide. `None`: all.
+/// Returns the prompts that a gallery shows if not all generations fit: whole prompts, so that models can be
+/// compared, in an order that depends neither on their ids nor on their scores. `None`: all.
 fn sample(prompts: &[PagePrompt], generations: impl Iterator<Item = usize>) -> Option<HashSet<usize>> {
     let mut counts = vec![0; prompts.len()];
     generations.for_each(|prompt| counts[prompt] += 1);
@@ -263,7 +263,7 @@ impl Pictures {
     fn add(&mut self, file: &FileRow) -> usize {
         let content = match (file.status, &file.blake3) {
             (ImageStatus::Ok, Some(hash)) => Ok(hash.clone()),
-            (ImageStatus::Pending, _) => Err("not looked at yet: `msdata ingest` was interrupted".to_owned()),
+            (ImageStatus::Pending, _) => Err("not read yet: `msdata ingest` was interrupted".to_owned()),
             _ => Err(file.reason.clone().unwrap_or_else(|| file.status.to_string())),
         };
         let (path, transparency, door) = (PathBuf::from(&file.path), self.transparency, self.door.clone());
@@ -271,8 +271,8 @@ impl Pictures {
         self.all.len() - 1
     }
 
-    /// Names each file by its path below the directory that holds them all: a page that is passed on does not tell
-    /// whose machine it was made on.
+    /// Names each file by its path below the directory that holds them all, so that a page that is passed on does not
+    /// reveal the machine it was made on.
     fn name(&mut self) {
         let parents = || self.all.iter().filter_map(|p| p.path.parent());
         let Some(mut common) = parents().next().map(Path::to_path_buf) else { return };

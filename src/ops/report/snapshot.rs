@@ -7,17 +7,17 @@ use crate::report::{Baselines, Key, LocalSnapshot, ReportOptions, Snapshot, iden
 use crate::vocabulary::EncoderName;
 use std::collections::{BTreeSet, HashMap};
 
-/// What to read beside what every report needs.
+/// What to read besides what every report needs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reading {
-    /// Subject scores of all encoders, not only of the one that decides collapse: they are many.
+    /// Subject scores of all encoders, not only of the one that decides collapse: there are many.
     all_subject_scores: bool,
     /// Baselines, with chance SCR at these thresholds.
     baselines: Option<Vec<f64>>,
 }
 
 impl Reading {
-    /// What a report needs.
+    /// Returns what a report needs.
     pub(crate) fn of(options: &ReportOptions) -> Reading {
         Reading {
             all_subject_scores: options.controls || Reading::keys(&options.by).all_subject_scores,
@@ -25,14 +25,14 @@ impl Reading {
         }
     }
 
-    /// What cells by these keys need.
+    /// Returns what cells by these keys need.
     pub(crate) fn keys(by: &[Key]) -> Reading {
         Reading { all_subject_scores: by.iter().any(|key| key.is_of_subjects()), baselines: None }
     }
 }
 
 impl Dataset {
-    /// Everything that is scored, as of this moment.
+    /// Returns everything that is scored, as of this moment.
     ///
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse.
@@ -78,7 +78,7 @@ impl Dataset {
         Ok(Baselines { thresholds: thresholds.to_vec(), of })
     }
 
-    /// The image encoders, row and name, and the name of the one that decides collapse.
+    /// Returns the image encoders, row and name, and the name of the one that decides collapse.
     fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, EncoderName)>, String)> {
         let encoders = self.catalog.image_encoders()?;
         if encoders.is_empty() && self.catalog.image_count()? == 0 {
@@ -92,7 +92,7 @@ impl Dataset {
         Ok((encoders, identity))
     }
 
-    /// What the windows of an encoder say; `None` where it looked through nothing.
+    /// Returns what the windows of an encoder say; `None` if it searched nothing.
     fn local_snapshot(&self, snapshot: &Snapshot) -> Result<Option<LocalSnapshot>> {
         let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| *name == *snapshot.identity) else { return Ok(None) };
         let Some(pattern) = self.catalog.window_pattern(*encoder)? else { return Ok(None) };
@@ -115,7 +115,7 @@ impl Dataset {
             pool,
         };
         for generation in &snapshot.generations {
-            // Every generation has all of the pool, or is not there.
+            // A generation has scores of the whole pool, or none.
             let Some(mut scores) = by_generation.remove(&generation.id) else { continue };
             scores.sort_unstable_by_key(|(subject, _)| *subject);
             local.rows.insert(generation.id, local.similarities.len());

@@ -1,4 +1,4 @@
-//! Every row, every file, every checksum: what is wrong and what to do about it.
+//! Checks every row, file and checksum, and says what is wrong and what to do about it.
 
 pub(crate) mod repair;
 mod windows;
@@ -20,38 +20,38 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-/// Images between two words to the caller.
+/// Images between two progress reports.
 const BLOCK: usize = 4096;
 
-/// Faults of one sort that are named one by one.
+/// Most faults of one sort that are named.
 const NAMED: u64 = 100;
 
 /// How thoroughly a data set is checked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Depth {
-    /// Rows, and that files are there with their size and time.
+    /// Check rows, and that files are there with their size and time.
     Quick,
-    /// That, and this share (above 0, up to 1) of the parts, images and scores as [`Depth::Deep`] does, others
-    /// each time.
+    /// Also check this share (above 0, up to 1) of the parts, images and scores as [`Depth::Deep`] does, a different
+    /// share each time.
     Sample(f64),
-    /// Every checksum, every image, every score computed again.
+    /// Check every checksum and every image, and compute every score again.
     Deep,
 }
 
 /// What a verification found. The data set is sound when there are no faults.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Verification {
-    /// What is wrong, each with what to do.
+    /// What is wrong, each fault with what to do.
     pub faults: Vec<String>,
-    /// What is worth knowing and no fault: missing images that the catalog knows of, left-overs.
+    /// What is worth knowing but is not a fault: leftovers, and images that the catalog knows to be missing.
     pub notes: Vec<String>,
-    /// What was not looked at, and so may be wrong.
+    /// What was not checked, and so may be wrong.
     pub unchecked: Vec<String>,
-    /// Parts looked at.
+    /// Number of parts checked.
     pub parts: u64,
-    /// Image files looked at.
+    /// Number of image files checked.
     pub images: u64,
-    /// Scores computed again.
+    /// Number of scores computed again.
     pub scores: u64,
     /// Images whose windows were embedded again.
     pub windows: u64,
@@ -63,7 +63,7 @@ impl Verification {
     }
 }
 
-/// Chooses what is read; never the same twice.
+/// Chooses what is read; a different choice each time.
 struct Chance {
     depth: Depth,
     random: RandomState,
@@ -80,10 +80,10 @@ impl Chance {
 }
 
 impl Dataset {
-    /// Checks the catalog, every part and every image file; with `deep` also every checksum and score.
+    /// Checks the catalog, every part and every image file; with `deep`, also every checksum and score.
     ///
     /// # Errors
-    /// The catalog cannot be read at all. What is wrong otherwise is in the [`Verification`].
+    /// The catalog cannot be read at all. Everything else that is wrong is in the [`Verification`].
     pub fn verify(&self, deep: bool, watch: &mut Watch<'_>) -> Result<Verification> {
         self.verify_by(if deep { Depth::Deep } else { Depth::Quick }, watch)
     }
@@ -91,7 +91,7 @@ impl Dataset {
     /// Checks as thoroughly as `depth` says.
     ///
     /// # Errors
-    /// As [`Dataset::verify`].
+    /// Same as [`Dataset::verify`].
     pub fn verify_by(&self, depth: Depth, watch: &mut Watch<'_>) -> Result<Verification> {
         verify(&self.catalog, &self.store, &self.door, depth, watch)
     }
@@ -107,7 +107,7 @@ pub fn verify(catalog: &Catalog, store: &Store, door: &Door, depth: Depth, watch
     let parts = parts.len() as u64 + verify_window_parts(catalog, store, &chance, watch, &mut found)?;
     for path in store.leftovers(&catalog.part_ids()?)? {
         found.notes.push(format!(
-            "{} is a left-over, of an interrupted run or kept for a reader; the next command that writes removes it",
+            "{} is a leftover of an interrupted run, or kept for a reader; the next command that writes removes it",
             path.display()
         ));
     }
@@ -135,7 +135,7 @@ pub fn verify(catalog: &Catalog, store: &Store, door: &Door, depth: Depth, watch
     Ok(found)
 }
 
-/// What the catalog alone tells.
+/// Checks what the catalog alone can tell.
 fn verify_rows(catalog: &Catalog, depth: Depth, found: &mut Verification) -> Result<()> {
     let deep = depth != Depth::Quick;
     catalog.integrity_faults()?.iter().for_each(|fault| found.fault(fault));
@@ -145,12 +145,12 @@ fn verify_rows(catalog: &Catalog, depth: Depth, found: &mut Verification) -> Res
     match catalog.check_seal()? {
         Seal::Whole => {}
         Seal::Broken => found.fault(&CatalogFault::new(
-            "catalog.sqlite: its rows are not those that msdata wrote: bytes have changed, or another program wrote",
-            "restore it from a copy, without the catalog.sqlite-wal of this one beside it; if the change was yours, `msdata verify --accept` takes the rows as they are",
+            "catalog.sqlite: its rows are not those that msdata wrote: bytes have changed, or another program wrote to it",
+            "restore it from a copy and remove the present catalog.sqlite-wal; if the change was yours, `msdata verify --accept` accepts the rows as they are",
         )),
         Seal::Open => found.unchecked.push(
-            "the rows of the catalog against their digest: the last command that wrote did not end, or is still at work; \
-             the next one that ends makes it"
+            "the rows of the catalog against their digest: the last command that wrote did not finish, or is still running; \
+            the next one that finishes makes the digest"
                 .into(),
         ),
     }
@@ -168,29 +168,29 @@ fn verify_rows(catalog: &Catalog, depth: Depth, found: &mut Verification) -> Res
     if staged > 0 {
         found
             .notes
-            .push(format!("{staged} finished vectors that are not yet in a part are of content that has changed; {REMAKE}"));
+            .push(format!("{staged} finished vectors that are not yet in a part are for content that has changed; {REMAKE}"));
     }
     let (computed, imported) = catalog.stale_vectors()?;
     if computed > 0 {
         found.notes.push(format!(
-            "{computed} vectors are of images that have changed since, and count for nothing; `msdata embed` makes new ones"
+            "{computed} vectors are of images that have changed since, and are not used; `msdata embed` makes new ones"
         ));
     }
     if imported > 0 {
         found.notes.push(format!(
-            "{imported} imported vectors are of images that have changed since, and count for nothing; give new ones with \
+            "{imported} imported vectors are of images that have changed since, and are not used; give new ones with \
              `msdata ingest --no-embed --embeddings FILE`"
         ));
     }
     Ok(())
 }
 
-const REMAKE: &str = "`msdata verify --repair` takes them out, then `msdata embed` and `msdata score` make them anew";
+const REMAKE: &str = "`msdata verify --repair` removes them, then `msdata embed` and `msdata score` make them again";
 
 const GIVE_AGAIN: &str = "give them again with `msdata ingest --no-embed --embeddings FILE`, or let \
-                          `msdata verify --repair --drop-imported` take them out";
+                          `msdata verify --repair --drop-imported` remove them";
 
-/// What is wrong with a part, or nothing. `read`: also its bytes.
+/// Returns what is wrong with a part, or nothing. With `read`, also checks its bytes.
 pub(crate) fn part_fault(
     catalog: &Catalog,
     store: &Store,
@@ -204,7 +204,7 @@ pub(crate) fn part_fault(
         Err(e) => return Ok(Some(without_prefix(&e))),
     };
     if reader.rows() != part.rows {
-        return Ok(Some(format!("{} holds {} vectors; the catalog says {}", path.display(), reader.rows(), part.rows)));
+        return Ok(Some(format!("{} holds {} vectors, but the catalog says {}", path.display(), reader.rows(), part.rows)));
     }
     if !matches!(state_of(&path), FileState::There { bytes, .. } if bytes == part.bytes) {
         return Ok(Some(format!("{} is not {} bytes long", path.display(), part.bytes)));
@@ -219,17 +219,17 @@ pub(crate) fn part_fault(
         }
         let foreign = foreign_rows(catalog, part, &reader)?.len();
         if foreign > 0 {
-            return Ok(Some(format!("{foreign} vectors of {} are of other images than the catalog says", path.display())));
+            return Ok(Some(format!("{foreign} vectors of {} are not of the images that the catalog says", path.display())));
         }
     }
     Ok(None)
 }
 
-/// Rows of a part whose vector was made from other content than the catalog says.
+/// Returns the rows of a part whose vector was made from content other than the catalog says.
 pub(crate) fn foreign_rows(catalog: &Catalog, part: &PartRow, reader: &PartReader) -> Result<Vec<u32>> {
     let sources = reader.sources()?;
     let differs = |row: u32, said: Option<[u8; 32]>| match sources.get(row as usize) {
-        // An imported vector of an image that was not yet seen knows no source; the catalog learnt it later.
+        // An imported vector of an image that was not yet read has no source; the catalog learnt it later.
         Some(None) => false,
         Some(known) => *known != said,
         None => true,
@@ -237,7 +237,7 @@ pub(crate) fn foreign_rows(catalog: &Catalog, part: &PartRow, reader: &PartReade
     Ok(catalog.vector_sources(part.id)?.into_iter().filter(|v| differs(v.row, v.source)).map(|v| v.row).collect())
 }
 
-/// The words of an error without those that only say that it is one.
+/// Returns the text of an error without the prefix that only says that it is one.
 fn without_prefix(e: &Error) -> String {
     match e {
         Error::Damaged(what) => what.clone(),
@@ -254,7 +254,7 @@ fn verify_parts(
     found: &mut Verification,
 ) -> Result<()> {
     let encoders = catalog.encoders()?;
-    // A sample of few parts is at least one of them.
+    // A sample of a few parts has at least one of them.
     let only = parts.iter().min_by_key(|part| chance.random.hash_one(part.id)).map(|part| part.id);
     for (done, part) in (1..).zip(parts) {
         watch.check()?;
@@ -263,11 +263,11 @@ fn verify_parts(
         if let Some(what) = part_fault(catalog, store, part, dimension, read)? {
             let then = match part.provenance {
                 Provenance::Computed => {
-                    "restore the file from a copy; or `msdata verify --repair` takes its vectors out, then `msdata embed` and `msdata score` make them anew"
+                    "restore the file from a copy; or `msdata verify --repair` removes its vectors, then `msdata embed` and `msdata score` make them again"
                 }
                 Provenance::Imported => {
                     "restore the file from a copy; or give its vectors again with `msdata ingest --no-embed --embeddings FILE`; or let \
-                     `msdata verify --repair --drop-imported` take them out"
+                     `msdata verify --repair --drop-imported` remove them"
                 }
             };
             found.fault(&CatalogFault::new(what, then));
@@ -278,7 +278,7 @@ fn verify_parts(
     Ok(())
 }
 
-/// What is wrong with an image that the catalog takes for usable, and whether a plain `ingest` would see it.
+/// Returns what is wrong with an image that the catalog takes for usable, and whether a plain `ingest` would see it.
 fn image_fault(image: &KnownFile, door: &Door, read: bool) -> Option<(&'static str, bool)> {
     match state_of(&image.path) {
         FileState::There { bytes, mtime_ns } => {
@@ -291,9 +291,9 @@ fn image_fault(image: &KnownFile, door: &Door, read: bool) -> Option<(&'static s
                 return Some(("has changed since it was read", !same));
             }
             if !same {
-                return Some(("has another size or time than when it was read", true));
+                return Some(("has a different size or time than when it was read", true));
             }
-            (!looks_like(image, &now)).then_some(("is not of the format or size that the catalog says", false))
+            (!looks_like(image, &now)).then_some(("does not have the format or size that the catalog says", false))
         }
         _ => Some(("is gone", true)),
     }
@@ -308,7 +308,7 @@ fn looks_like(image: &KnownFile, now: &Probe) -> bool {
     }
 }
 
-/// How many images were read.
+/// Checks the images; returns how many were read.
 fn verify_images(
     catalog: &Catalog,
     door: &Door,
@@ -349,29 +349,32 @@ fn verify_images(
         watch.report("images", found.images, Some(total));
     }
     if changed > NAMED {
-        found.fault(&CatalogFault::new(format!("{} more images have changed or gone", changed - NAMED), ingest_again(unseen)));
+        found
+            .fault(&CatalogFault::new(format!("{} more images have changed or are gone", changed - NAMED), ingest_again(unseen)));
     }
     if pending > 0 {
-        found.notes.push(format!("{pending} images were not looked at yet, in an interrupted run; `msdata ingest` goes on"));
+        found
+            .notes
+            .push(format!("{pending} images were not read yet, because a run was interrupted; `msdata ingest` continues it"));
     }
     if appeared > 0 {
         found.notes.push(format!("{appeared} missing images have appeared; `msdata ingest` reads them"));
     }
     if unusable > 0 {
-        found.notes.push(format!("{unusable} images are missing or unusable, as the catalog knows"));
+        found.notes.push(format!("{unusable} images are missing or unusable, which the catalog knows"));
     }
     Ok(read)
 }
 
 fn ingest_again(rehash: bool) -> &'static str {
     if rehash {
-        "restore the file from a copy, or `msdata ingest --rehash` takes it as it is"
+        "restore the file from a copy, or `msdata ingest --rehash` accepts it as it is"
     } else {
-        "restore the file from a copy, or `msdata ingest` takes it as it is"
+        "restore the file from a copy, or `msdata ingest` accepts it as it is"
     }
 }
 
-/// Scores by an encoder that are not what its vectors give, by generation row.
+/// Returns the scores by an encoder that its vectors do not give, by generation row.
 pub(crate) fn wrong_scores(
     catalog: &Catalog,
     store: &Store,
@@ -396,7 +399,7 @@ pub(crate) fn wrong_scores(
     Ok((wrong, checked))
 }
 
-/// How many generations have all that a score by an encoder needs, and none.
+/// Returns how many generations have everything that a score by an encoder needs, but no score.
 fn unscored(catalog: &Catalog, store: &Store, encoder: &EncoderRow) -> Result<u64> {
     let needs = Needs::read(catalog, encoder)?;
     let mut blocks = Blocks::of(catalog, encoder, Which::Unscored)?;
@@ -407,12 +410,12 @@ fn unscored(catalog: &Catalog, store: &Store, encoder: &EncoderRow) -> Result<u6
     Ok(ready)
 }
 
-/// Whether a part cannot be read, or lacks what the catalog says.
+/// Returns whether an error means that a part cannot be read, or lacks what the catalog says.
 pub(crate) fn is_of_a_part(e: &Error) -> bool {
     matches!(e, Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })
 }
 
-/// Computes scores again: the numbers must be the same to the last digit.
+/// Computes scores again: the numbers must match to the last digit.
 fn verify_scores(
     catalog: &Catalog,
     store: &Store,
@@ -427,7 +430,7 @@ fn verify_scores(
         let (wrong, checked, ready) = match (wrong, ready) {
             (Ok((wrong, checked)), Ok(ready)) => (wrong, checked, ready),
             (Err(e), _) | (_, Err(e)) if is_of_a_part(&e) => {
-                // What is wrong with it was named already, unless a sample did not choose it.
+                // What is wrong with the part was already named, unless a sample did not choose it.
                 if found.faults.is_empty() {
                     found.fault(&CatalogFault::new(without_prefix(&e), "`msdata verify --deep` says what to do"));
                 }
@@ -439,10 +442,10 @@ fn verify_scores(
         found.scores += checked;
         if !wrong.is_empty() {
             let what = format!("{} scores by {name} are not what their vectors give", wrong.len());
-            found.fault(&CatalogFault::new(what, "`msdata verify --repair` takes them out, then `msdata score` makes them anew"));
+            found.fault(&CatalogFault::new(what, "`msdata verify --repair` removes them, then `msdata score` makes them again"));
         }
         if ready > 0 {
-            found.notes.push(format!("{ready} generations could be scored by {name} and are not; `msdata score` does it"));
+            found.notes.push(format!("{ready} generations could be scored by {name} but are not; `msdata score` scores them"));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Repairs that lose nothing: what can be made anew is taken out, so that the next command makes it anew.
+//! Repairs that lose nothing: what can be made again is removed, so that the next command makes it again.
 
 use crate::catalog::{Catalog, Seal};
 use crate::dataset::{Dataset, Lock, catalog_of, commit};
@@ -10,21 +10,21 @@ use crate::vocabulary::Provenance;
 use crate::watch::Watch;
 use std::path::Path;
 
-/// What a repair may do beyond what loses nothing.
+/// What a repair may do besides what loses nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RepairOptions {
-    /// Take out imported vectors too, where their part is lost: nobody but the user can give them again.
+    /// Also remove imported vectors whose part is lost: only the user can give them again.
     pub drop_imported: bool,
 }
 
 impl Dataset {
-    /// Opens the data set in `dir`, puts right what can be, and says what that was: views and triggers as the
-    /// schema has them, indices anew, left-overs removed, computed vectors of damaged parts, and scores that are
-    /// not what their vectors give, taken out. Image files and the user's rows are not touched, and a part that is
-    /// damaged keeps its bytes under another name.
+    /// Opens the data set in `dir`, repairs what can be repaired, and returns what that was: views and triggers are made as
+    /// the schema has them, indices are rebuilt, leftovers removed, and so are computed vectors of damaged parts and scores
+    /// that are not what their vectors give. Image files and the user's rows are not touched, and a damaged part keeps its
+    /// bytes under another name.
     ///
     /// # Errors
-    /// There is no data set, another process is writing, rows themselves are damaged, or the disk is full.
+    /// There is no data set in `dir`, another process is writing, rows themselves are damaged, or the disk is full.
     pub fn repair(dir: &Path, options: RepairOptions, watch: &mut Watch<'_>) -> Result<Vec<String>> {
         let path = catalog_of(dir)?;
         let held = Lock::take(dir)?;
@@ -36,7 +36,7 @@ impl Dataset {
         Ok(done)
     }
 
-    /// Takes the rows of the catalog as they are, whoever wrote them.
+    /// Accepts the rows of the catalog as they are, whoever wrote them.
     ///
     /// # Errors
     /// The disk is full or failing.
@@ -50,7 +50,7 @@ impl Dataset {
         }
         if self.catalog.integrity_faults()?.iter().any(|fault| fault.what.contains("index")) {
             self.catalog.rebuild_indices()?;
-            done.push(format!("{CATALOG}: its indices are made anew"));
+            done.push(format!("{CATALOG}: rebuilt its indices"));
         }
         let changes = self.catalog.begin()?;
         done.extend(changes.drop_contradictions()?.into_iter().map(|what| format!("{CATALOG}: {what}")));
@@ -73,7 +73,7 @@ impl Dataset {
             }
             let dimension = encoders.iter().find(|e| e.id == part.encoder).map_or(0, |e| e.dimension);
             let Some(fault) = part_fault(&self.catalog, &self.store, &part, dimension, true)? else { continue };
-            // Where the file is what was written, the catalog is wrong about some of its vectors only.
+            // If the file is what was written, the catalog is wrong about some of its vectors only.
             let foreign = match self.store.open_checked(part.id, dimension) {
                 Ok(reader) if reader.rows() == part.rows => Some(foreign_rows(&self.catalog, &part, &reader)?),
                 _ => None,
@@ -83,13 +83,13 @@ impl Dataset {
                 Some(rows) if !rows.is_empty() => {
                     changes.forget_rows(part.id, &rows)?;
                     changes.commit()?;
-                    done.push(format!("{fault}: those vectors are taken out"));
+                    done.push(format!("{fault}: removed those vectors"));
                 }
                 _ => {
                     let vectors = changes.forget_part(part.id)?;
                     changes.commit()?;
                     self.store.vectors().set_aside(part.id)?;
-                    done.push(format!("{fault}: its {vectors} vectors are taken out"));
+                    done.push(format!("{fault}: removed its {vectors} vectors"));
                 }
             }
         }
@@ -109,10 +109,10 @@ impl Dataset {
         }
         changes.commit()?;
         if !texts.is_empty() {
-            done.push(format!("{} vectors of prompts that were made from another text are taken out", texts.len()));
+            done.push(format!("removed {} vectors of prompts that were made from another text", texts.len()));
         }
         if !staged.is_empty() {
-            done.push(format!("{} finished vectors of content that has changed are taken out", staged.len()));
+            done.push(format!("removed {} finished vectors of content that has changed", staged.len()));
         }
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Dataset {
                 let changes = self.catalog.begin()?;
                 changes.forget_scores(encoder.id, &wrong)?;
                 changes.commit()?;
-                done.push(format!("{} scores by {} are taken out; `msdata score` makes them anew", wrong.len(), encoder.name));
+                done.push(format!("removed {} scores by {}; `msdata score` makes them again", wrong.len(), encoder.name));
             }
         }
         Ok(())

@@ -36,7 +36,7 @@ fn advice_on_images_works() {
     bytes[at] ^= 1;
     rewrite(&image, &bytes);
     let advice = lab.fault();
-    assert!(advice.contains("`msdata ingest --rehash` takes it as it is"), "{advice}");
+    assert!(advice.contains("`msdata ingest --rehash` accepts it as it is"), "{advice}");
     if out(&lab.run(&["ingest", "--help"])).contains("--rehash") {
         lab.run(&["-d", "data", "ingest", "--rehash"]);
         assert_eq!(lab.verify().faults, [] as [&str; 0]);
@@ -69,13 +69,13 @@ fn advice_on_rows_works() {
         ),
         (
             "UPDATE image_vector SET row = 1000 WHERE part = 2 AND row < 2",
-            "2 vectors made here lie where their part has none",
+            "2 computed vectors are at rows that their part does not have",
             &["msdata verify --repair", "msdata embed", "msdata score"],
             "",
         ),
         (
             "UPDATE image_vector SET row = 1000 WHERE part = 1 AND row < 2",
-            "2 imported vectors lie where their part has none",
+            "2 imported vectors are at rows that their part does not have",
             &["msdata ingest --no-embed --embeddings FILE"],
             "input/v.parquet",
         ),

@@ -64,7 +64,7 @@ fn a_killed_writer_leaves_no_seal_and_the_next_one_makes_it() {
     std::mem::forget(data); // as a kill: nothing is closed, and the lock goes with the process
     let found = lab.verify();
     assert_eq!(found.faults, [] as [&str; 0]);
-    assert!(found.unchecked[0].contains("the next one that ends makes it"), "{found:?}");
+    assert!(found.unchecked[0].contains("the next one that finishes makes the digest"), "{found:?}");
     let copy = lab.path("copy");
     fs::create_dir_all(copy.join("embeddings")).unwrap();
     for file in files(&lab.data()) {

@@ -33,7 +33,7 @@ fn a_reader_keeps_the_parts_that_it_may_need() {
     assert_eq!(results(&reader, &lab.path("tables")).as_ref(), Ok(&before));
     drop(reader);
     let note = lab.verify().notes.join("\n");
-    assert!(note.contains("part-000001.parquet is a left-over"), "{note}");
+    assert!(note.contains("part-000001.parquet is a leftover"), "{note}");
     drop(Dataset::open_to_write(&lab.data()).unwrap());
     assert_eq!(files(&lab.data().join("embeddings")), [] as [PathBuf; 0]);
     lab.assert_sound();

@@ -1,5 +1,5 @@
 //! Dense windows: one pass over an image squashed to a square gives all of them, as means of the cells of a spatial
-//! output. References are prepared as the encoder prepares any image, and are the mean of all their cells.
+//! output. References are prepared as the encoder prepares any image; a reference's vector is the mean of all its cells.
 
 use super::{LookedThrough, WindowRefusal, WindowRun, decoded};
 use crate::catalog::{Catalog, EncoderRow, ImageTask};
@@ -11,8 +11,8 @@ use crate::watch::Watch;
 use crate::windows::{DENSE_SIDE, Rectangle, cell_windows, pixels_of};
 use rayon::prelude::*;
 
-/// Every subject all of whose references have a vector, with these vectors, by row; those that are not there yet are made
-/// first. References that cannot be embedded are counted as failed, and the first is named in a warning.
+/// Returns every subject whose references all have a vector, with these vectors, by row; missing vectors are made first.
+/// References that cannot be embedded are counted as failed, and the first is named in a warning.
 pub(super) fn references(
     catalog: &mut Catalog,
     door: &Door,
@@ -61,7 +61,7 @@ pub(super) fn references(
     }
     if failed > 0 {
         done.failed += failed;
-        watch.warn(&format!("{example} ({failed} such references in all): images are not looked through for their subjects"));
+        watch.warn(&format!("{example} ({failed} such references in all): images are not searched for their subjects"));
     }
     catalog.dense_pool(row.id)
 }
@@ -74,7 +74,7 @@ fn useful(vector: &[f32]) -> bool {
 }
 
 impl WindowRun<'_> {
-    /// Runs the network; its cells belong to the images that are not through it yet, in their order.
+    /// Runs the network; its cells belong to the images that have not been through it yet, in their order.
     pub(super) fn run_dense(&mut self, encoder: &mut Encoder, batch: &mut Vec<f32>) -> Result<()> {
         let cells = encoder.cells(batch, [DENSE_SIDE; 2])?;
         batch.clear();
