@@ -57,7 +57,7 @@ fn main() {
             println!("{}", peak_kibibytes());
         }
         ["look", data, encoder, pattern] => {
-            windows::look_through(data.as_ref(), encoder.as_ref(), pattern.parse().unwrap());
+            windows::search_images(data.as_ref(), encoder.as_ref(), pattern.parse().unwrap());
             println!("{}", peak_kibibytes());
         }
         ["bare", encoder] => {

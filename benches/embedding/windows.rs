@@ -46,7 +46,7 @@ pub fn windows() {
         let windows = pictures.len() * pattern.count();
         for _ in 0..rounds {
             let copy = data.copy(lab.path());
-            ours = ours.min(seconds(|| look_through(copy.path(), &encoder, pattern)));
+            ours = ours.min(seconds(|| search_images(copy.path(), &encoder, pattern)));
             if !dense {
                 bare = bare.min(seconds(|| {
                     (0..windows.div_ceil(session.batch())).for_each(|_| drop(session.embed_images(&batch).unwrap()));
@@ -74,7 +74,7 @@ pub fn windows() {
 }
 
 /// Looks through every image of a data set, opening network and data set too.
-pub fn look_through(data: &Path, encoder: &Path, pattern: Pattern) {
+pub fn search_images(data: &Path, encoder: &Path, pattern: Pattern) {
     let mut data = Dataset::open_to_write(data).unwrap();
     let options = EmbedOptions { windows: WindowChoice::Pattern(pattern), ..options(encoder) };
     let summary = data.embed(&options, &mut Watch::silent()).unwrap();

@@ -126,7 +126,7 @@ impl Catalog {
             .map_err(catalog("read which images to search"))
     }
 
-    /// Image contents that an encoder looked through, by content, after one, `limit` at most.
+    /// Image contents that an encoder searched, by content, after one, `limit` at most.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -145,10 +145,10 @@ impl Catalog {
                 })?
                 .collect()
             })
-            .map_err(catalog("read what was looked through"))
+            .map_err(catalog("read what was searched"))
     }
 
-    /// The generations of an image content that an encoder looked through, each with its prompt's row and with what was
+    /// The generations of an image content that an encoder searched, each with its prompt's row and with what was
     /// found.
     ///
     /// # Errors
@@ -346,7 +346,7 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Takes out what the windows of generations said, so that they are looked through again.
+    /// Takes out what the windows of generations said, so that they are searched again.
     ///
     /// # Errors
     /// SQLite reports an error.

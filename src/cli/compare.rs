@@ -47,7 +47,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "PERCENT", default_value = "95", value_parser = confidence)]
     ci: Confidence,
     /// Only this measure: cscr@ALPHA, cscr_kind@ALPHA, beyond_words, local/ENCODER, scr@T, similarity/ENCODER or
-    /// clip_t/ENCODER [default: all; for the leaderboard cSCR where images were looked through, else SCR at the first
+    /// clip_t/ENCODER [default: all; for the leaderboard cSCR where images were searched, else SCR at the first
     /// threshold]
     #[arg(long, value_name = "MEASURE")]
     measure: Option<String>,

@@ -3,7 +3,7 @@ use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::encoder::{Batch, Device};
 use msdata::image::Transparency;
-use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, LookedThrough, WindowChoice};
+use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, Searched, WindowChoice};
 use msdata::page::size;
 use msdata::text::plain;
 use std::num::NonZeroUsize;
@@ -125,7 +125,7 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
         let counts = if counts.is_empty() { "nothing new".to_owned() } else { counts.join(", ") };
         terminal.say(format!("  {}: {counts}", plain(name.as_str())));
     }
-    for (name, pattern, LookedThrough { images, windows, failed, not_kept, compared }) in &summary.windows {
+    for (name, pattern, Searched { images, windows, failed, not_kept, compared }) in &summary.windows {
         let name = plain(name.as_str());
         if *compared > 0 {
             terminal.say(format!("  {name}: compared {compared} images by their kept windows ({pattern})"));

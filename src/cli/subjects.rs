@@ -189,7 +189,7 @@ fn explain(check: &InstrumentCheck, terminal: &Terminal) {
     let [larger, smaller] = check.sides;
     let from = match check.sides_from {
         SidesFrom::Found => "the median and the lower quartile of the windows in which requested subjects are most",
-        SidesFrom::Images => "the windows of `fast` in an image of the median size; none was looked through",
+        SidesFrom::Images => "the windows of `fast` in an image of the median size; none was searched",
         SidesFrom::Nothing => "the windows of `fast` in an image of 512 pixels; the data set has no image yet",
     };
     terminal.say(format!("references were shrunk to {larger} and {smaller} pixels: {from}"));

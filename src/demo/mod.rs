@@ -96,7 +96,7 @@ pub fn make(dir: &Path, options: &DemoOptions, watch: &mut Watch<'_>) -> Result<
     let prompts = data.build_stress_test(&bench, watch)?.prompts;
     let [first, all] = draw_generations(dir, &prompts, options, watch)?;
     // Searching every image takes minutes without optimisation; the images of one seed show as much.
-    for (manifest, windows) in [(first, WindowChoice::Pattern(Pattern::Fast)), (all, WindowChoice::None)] {
+    for (manifest, windows) in [(first, WindowChoice::Pattern(Pattern::Full)), (all, WindowChoice::None)] {
         let embed = Some(EmbedOptions { windows, ..EmbedOptions::default() });
         data.ingest(&IngestOptions { generations: vec![manifest], embed, ..IngestOptions::default() }, watch)?;
     }

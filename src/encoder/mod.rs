@@ -159,7 +159,7 @@ impl Described {
         self.files.prefix_tokens
     }
 
-    /// Whether it can look through dense windows, as far as its files tell.
+    /// Whether it can search dense windows, as far as its files tell.
     ///
     /// # Errors
     /// It has no spatial output, or its network takes one size of images only: with the line of `msdata.toml`, or the

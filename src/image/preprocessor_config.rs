@@ -283,7 +283,7 @@ impl Config<'_> {
             Some(value) => value
                 .as_u64()
                 .and_then(Filter::from_number)
-                .ok_or_else(|| format!("`resample`: {} is none of Pillow's filters, 0 to 5", shown(value))),
+                .ok_or_else(|| format!("`resample`: {} is not one of Pillow's filters, 0 to 5", shown(value))),
         }
     }
 

@@ -54,7 +54,7 @@ impl<'a> Fields<'a> {
         Err(match self.0.iter().any(|(n, _)| n == name) {
             true => format!("`{name}` is empty"),
             false => match nearest(name, self.0.iter().map(|(n, _)| n.as_ref())) {
-                Some(near) => format!("`{name}` is missing (is {} meant?)", quote(near)),
+                Some(near) => format!("`{name}` is missing (did you mean {}?)", quote(near)),
                 None => format!("`{name}` is missing"),
             },
         })
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn a_slip_in_a_name_is_seen() {
         let row = Fields::from_json(r#"{"sed": 1}"#).unwrap();
-        assert_eq!(row.integer("seed").unwrap_err(), "`seed` is missing (is `sed` meant?)");
+        assert_eq!(row.integer("seed").unwrap_err(), "`seed` is missing (did you mean `sed`?)");
         assert!(Fields::from_json(r#"{"a": 1, "a": 2}"#).unwrap_err().contains("twice"));
         assert!(Fields::from_json(r#"{"a": 1} {"a": 2}"#).is_err());
         assert!(Fields::from_json("[1]").unwrap_err().contains("array"));

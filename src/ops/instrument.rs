@@ -37,7 +37,7 @@ const PER_CORE: usize = 4;
 pub enum SidesFrom {
     /// The windows in which the requested subjects are most: their median and their lower quartile.
     Found,
-    /// The windows of `fast` in an image of the median size: nothing was looked through.
+    /// The windows of `fast` in an image of the median size: nothing was searched.
     Images,
     /// The same of an image of 512 pixels: there is none yet.
     Nothing,
@@ -56,7 +56,7 @@ pub struct InstrumentCheck {
     pub figures: Vec<InstrumentFigure>,
     /// Subjects that took no part, because a reference cannot be used.
     pub left_out: usize,
-    /// The same question of the data set's own generations, by kind and model; empty where none were looked through.
+    /// The same question of the data set's own generations, by kind and model; empty where none were searched.
     pub generations: Vec<KindAuc>,
 }
 

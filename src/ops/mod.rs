@@ -47,7 +47,7 @@ pub use backup::BackedUp;
 pub use ceiling::ControlsSummary;
 pub use digest::{Digest, TableDigest};
 pub use embed::pipeline::Embedded;
-pub use embed::windows::{LookedThrough, WindowChoice};
+pub use embed::windows::{Searched, WindowChoice};
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use gc::{Garbage, GarbageKind};
 pub use generate::{GeneratorCommand, RunOptions, RunSummary};

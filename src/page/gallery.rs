@@ -87,7 +87,7 @@ pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
     }
 }
 
-/// Share of subjects that are lost and mean similarity of an image: missing where it was looked through, else collapsed.
+/// Share of subjects that are lost and mean similarity of an image: missing where it was searched, else collapsed.
 /// What is not scored comes last.
 fn badness(data: &PageData, generation: usize) -> Option<(f64, f64)> {
     let similarities = data.generations[generation].similarities.as_deref()?;

@@ -137,7 +137,7 @@ pub struct PagePlaces {
 /// What the windows say of the whole data set.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageWindows {
-    /// Which were looked through; `None`: none.
+    /// Which were searched; `None`: none.
     pub pattern: Option<Pattern>,
     /// Requested against found, by model under test.
     pub confusions: Vec<Confusion>,

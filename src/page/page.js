@@ -153,7 +153,7 @@
     (state.subject === "" || prompt.subjects.some((s) => subjects[s].id === state.subject)) &&
     words.every((word) => prompt.haystack.includes(word));
 
-  // Worst first: the larger share missing, or collapsed where an image was not looked through, then the less similar; what
+  // Worst first: the larger share missing, or collapsed where an image was not searched, then the less similar; what
   // is not scored comes last either way.
   const rank = (image) => (image.places ? [missing(image) / image.places.length, -mean(image.places.map((place) => place[4]))] : image.similarities ? [lost(image) / image.similarities.length, -mean(image.similarities)] : null);
   const worse = (a, b) => (a && b ? b[0] - a[0] || b[1] - a[1] : (a ? 0 : 1) - (b ? 0 : 1));
@@ -238,7 +238,7 @@
     const unscored = all.length - scored.length;
     const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
     const decided = scored.filter((i) => i.places && i.places.every((place) => place[5] !== null));
-    const calibrated = decided.length ? `, cSCR ${(100 * mean(decided.map((i) => missing(i) / i.places.length))).toFixed(1)} % of ${decided.length} looked through` : "";
+    const calibrated = decided.length ? `, cSCR ${(100 * mean(decided.map((i) => missing(i) / i.places.length))).toFixed(1)} % of ${decided.length} searched` : "";
     $("found").textContent = `${count(found.length, "prompt")}, ${count(scored.length, "scored image")}${unscored ? `, ${unscored} not scored` : ""}${rate}${calibrated}`;
     $("list").replaceChildren();
     next = 0;

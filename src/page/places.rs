@@ -112,7 +112,7 @@ fn strip(subject: &SeenSubject) -> Markup {
 }
 
 /// The definition, on one of the user's own images: one in which some subjects are missing and some present, if there is
-/// one. `None`: no image was looked through.
+/// one. `None`: no image was searched.
 pub fn worked(data: &PageData, shelf: &Shelf) -> Option<Markup> {
     let under_test = data.styles.models.len();
     let candidates = data.generations.iter().filter_map(|g| {
@@ -134,7 +134,7 @@ pub fn worked(data: &PageData, shelf: &Shelf) -> Option<Markup> {
     let line = f64::from(width.max(height)) / 160.0;
     Some(html! {
         p {
-            "Each image is looked through window by window. A subject’s " em { "local similarity" } " ℓ is the similarity of its reference with the \
+            "Each image is searched window by window. A subject’s " em { "local similarity" } " ℓ is the similarity of its reference with the \
              window that resembles it most. A subject is " em { "present" } " when ℓ is above what the same subject reaches in images that did "
             em { "not" } " ask for it (its " em { "null" } "): at most " (format!("{:.0} %", ALPHA * 100.0)) " of these reach it by chance. cSCR is the \
              share of requested subjects that are missing. A generator that ignores the request has a cSCR of "

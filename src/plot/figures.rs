@@ -257,11 +257,11 @@ pub fn profile(report: &Report, styles: &ModelStyles) -> Option<Figure> {
     })
 }
 
-/// Subjects by models, the worst first: how often each is present, or, where no image was looked through, how similar; of
+/// Subjects by models, the worst first: how often each is present, or, where no image was searched, how similar; of
 /// a report by subject and model. `name_of` names a subject by its id; of more than `most` subjects the worst are shown.
 pub fn heat_map(report: &Report, styles: &ModelStyles, name_of: impl Fn(&str) -> String, most: usize) -> Option<Figure> {
     let measures = report.columns();
-    // Where images were looked through, presence says what similarity of the whole image cannot.
+    // Where images were searched, presence says what similarity of the whole image cannot.
     let rate = measures.iter().find(|m| m.is_cscr(false) && report.rows.iter().any(|row| m.value(row).is_some()));
     let identity = measures.iter().find(|m| m.is_identity(report))?;
     let value = |row: &Row| match rate {

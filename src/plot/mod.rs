@@ -59,7 +59,7 @@ closed_set! {
         Tradeoff = "tradeoff",
         /// Each model over CLIP-T, CLIP-I, DINO, DINOv2.
         Radar = "radar",
-        /// Subjects by models: the share of images in which each is present, or similarity where none was looked through.
+        /// Subjects by models: the share of images in which each is present, or similarity where none was searched.
         Heatmap = "heatmap",
         /// Calibrated SCR against the subject count: present, within the kind, and what goes beyond words.
         Cscr = "cscr",

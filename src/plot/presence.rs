@@ -11,7 +11,7 @@ use crate::report::{Key, KeyValue, Measure, Report, Row};
 use crate::vocabulary::SceneType;
 
 /// Calibrated SCR, the same within the kind, and what goes beyond words, against the subject count; of a report by model
-/// and subject count at this α. `None`: no image was looked through.
+/// and subject count at this α. `None`: no image was searched.
 pub fn cscr(report: &Report, styles: &ModelStyles, alpha: f64) -> Option<Figure> {
     let measures = report.columns();
     let rate = measures.iter().find(|m| m.is_cscr(false))?;

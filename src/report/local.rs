@@ -17,13 +17,13 @@ const FEWEST_SHOWN: usize = 5;
 /// The local similarities by the encoder that decides collapse.
 #[derive(Debug, Clone)]
 pub struct LocalSnapshot {
-    /// The windows that were looked through.
+    /// The windows that were searched.
     pub pattern: Pattern,
     /// The pool: places among [`Snapshot::subjects`].
     pub pool: Vec<usize>,
     /// By generation row: where its similarities begin in `similarities`.
     pub rows: HashMap<i64, usize>,
-    /// Of each generation that was looked through its local similarity with each subject of the pool.
+    /// Of each generation that was searched its local similarity with each subject of the pool.
     pub similarities: Vec<f32>,
     /// Places that resemble a subject most: generation row, place in the pool, pool-centred cosine, window; of each
     /// generation and subject the best first.
@@ -32,7 +32,7 @@ pub struct LocalSnapshot {
     pub text_only: Vec<bool>,
 }
 
-/// The verdicts on every generation that was looked through.
+/// The verdicts on every generation that was searched.
 pub(super) struct Locals<'f> {
     snapshot: &'f Snapshot,
     local: &'f LocalSnapshot,
@@ -41,7 +41,7 @@ pub(super) struct Locals<'f> {
     similarities: Vec<f32>,
     /// Of each request the generation, as a place among the facts.
     generations: Vec<usize>,
-    /// Of each generation its request, if it was looked through.
+    /// Of each generation its request, if it was searched.
     request_of: Vec<Option<usize>>,
     known: Vec<Vec<Presence>>,
     /// Of each request and place in it: in how many separate places the subject is.
@@ -52,7 +52,7 @@ pub(super) struct Locals<'f> {
 }
 
 impl<'f> Locals<'f> {
-    /// `None` where nothing was looked through. `alpha` decides which places count as the subject's.
+    /// `None` where nothing was searched. `alpha` decides which places count as the subject's.
     pub(super) fn new(snapshot: &'f Snapshot, alpha: f64) -> Option<Locals<'f>> {
         let local = snapshot.local.as_ref()?;
         let width = local.pool.len();
@@ -126,7 +126,7 @@ impl<'f> Locals<'f> {
         self.local.text_only[model as usize]
     }
 
-    /// A unit as the requests number it; `None` where its generation was not looked through.
+    /// A unit as the requests number it; `None` where its generation was not searched.
     pub(super) fn unit(&self, generation: u32, ordinal: Option<u32>) -> Option<Unit> {
         let request = self.request_of[generation as usize]?;
         Some(Unit { generation: request, ordinal: ordinal.map(|ordinal| ordinal as usize) })
@@ -350,14 +350,14 @@ pub struct KindAuc {
     pub model: String,
     /// The kind.
     pub kind: SubjectKind,
-    /// Images that were looked through, that asked for subjects of the kind and not for all of them.
+    /// Images that were searched, that asked for subjects of the kind and not for all of them.
     pub images: usize,
     /// Mean over them of the share of pairs, one asked for and one not, in which the one asked for has the larger local
     /// similarity, ties half; 0.5 is chance.
     pub auc: f64,
 }
 
-/// Of every kind and every model under test; nothing where no images were looked through.
+/// Of every kind and every model under test; nothing where no images were searched.
 pub fn auc_in_kind(snapshot: &Snapshot) -> Vec<KindAuc> {
     let Some(locals) = Locals::new(snapshot, super::ALPHA) else { return Vec::new() };
     let kinds: Vec<Option<SubjectKind>> = locals.local.pool.iter().map(|subject| snapshot.subjects[*subject].kind).collect();

@@ -83,7 +83,7 @@ pub struct Snapshot {
     pub blank: HashSet<i64>,
     /// Every generation against the whole pool, where that was asked for.
     pub baselines: Option<Baselines>,
-    /// Local similarities by the encoder that decides collapse, if it looked through images.
+    /// Local similarities by the encoder that decides collapse, if it searched images.
     pub local: Option<LocalSnapshot>,
 }
 

@@ -202,12 +202,12 @@ impl<'a> Pairing<'a> {
         }
     }
 
-    /// Why cSCR does not come first: no image was looked through, or no subject has a verdict.
+    /// Why cSCR does not come first: no image was searched, or no subject has a verdict.
     pub(super) fn why_not_by_cscr(&self) -> Option<String> {
         const INSTEAD: &str = "the order is by SCR of whole images and not by cSCR";
         let Some(locals) = &self.locals else {
             return Some(format!(
-                "{INSTEAD}, because no image was looked through for each subject: `msdata embed --windows full` does it"
+                "{INSTEAD}, because no image was searched for each subject: `msdata embed --windows full` does it"
             ));
         };
         let why = locals.no_verdict(self.options.alpha)?;

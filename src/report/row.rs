@@ -57,14 +57,14 @@ pub struct Row {
     pub controls: Option<CellControls>,
     /// SCR at every threshold, if it was asked for; within, `None` without images.
     pub curve: Option<Option<Curve>>,
-    /// What the windows say, where images were looked through.
+    /// What the windows say, where images were searched.
     pub local: Option<CellLocal>,
 }
 
-/// What the windows of a cell's images say, by the identity encoder. Means are over the units that were looked through.
+/// What the windows of a cell's images say, by the identity encoder. Means are over the units that were searched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellLocal {
-    /// Generations that were looked through, with all their subjects in the pool.
+    /// Generations that were searched, with all their subjects in the pool.
     pub images: u64,
     /// Requested subjects without a verdict on their being present: these, and where images are counted their images, are
     /// in no cSCR.

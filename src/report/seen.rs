@@ -54,7 +54,7 @@ pub struct Confusion {
     pub counts: BTreeMap<(usize, Option<usize>), u32>,
 }
 
-/// Every image that was looked through, by its generation's row. `places` and `found` are those of the identity encoder,
+/// Every image that was searched, by its generation's row. `places` and `found` are those of the identity encoder,
 /// the latter by generation, subject and rank.
 pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, FoundPlace)], alpha: f64) -> HashMap<i64, Seen> {
     let Some(locals) = Locals::new(snapshot, alpha) else { return HashMap::new() };
@@ -100,7 +100,7 @@ fn one_place(a: Rectangle, b: Rectangle) -> bool {
     3 * shared(a.x, a.width, b.x, b.width) * shared(a.y, a.height, b.y, b.height) > area(a).min(area(b))
 }
 
-/// Requested against found, of each model under test whose images were looked through.
+/// Requested against found, of each model under test whose images were searched.
 pub fn confusions(snapshot: &Snapshot, places: &[(i64, SubjectPlace)]) -> Vec<Confusion> {
     let Some(locals) = Locals::new(snapshot, super::ALPHA) else { return Vec::new() };
     let rows: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();

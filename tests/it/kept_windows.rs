@@ -99,7 +99,7 @@ fn a_new_reference_costs_no_pass_over_images_whose_windows_are_kept() {
     lab.spoil_images();
     lab.ok(&["ingest", "--subjects", "more.jsonl", "--no-embed"]);
     let said = lab.told(&["embed"]);
-    assert!(said.contains("compared 12 images by their kept windows (fast)") && !said.contains("looked through"), "{said}");
+    assert!(said.contains("compared 12 images by their kept windows (fast)") && !said.contains("searched"), "{said}");
     assert_eq!(lab.ok(&["digest"]), fresh);
     assert_eq!(lab.sql("SELECT count(*) FROM window_score"), "count(*)\n12\n");
     // A subject less needs no network at all.
@@ -123,11 +123,11 @@ fn what_finds_no_room_is_looked_through_again() {
     assert!(said.contains(&format!("the windows of {} images did not fit within --keep-windows", IMAGES - kept)), "{said}");
     lab.write_seventh();
     let fresh = lab.fresh_with_seventh();
-    // The choice is remembered; what is kept is compared, the rest is looked through.
+    // The choice is remembered; what is kept is compared, the rest is searched.
     lab.ok(&["ingest", "--subjects", "more.jsonl", "--no-embed"]);
     let said = lab.told(&["embed"]);
     assert!(said.contains(&format!("compared {kept} images")), "{said}");
-    assert!(said.contains(&format!("looked through {} images", IMAGES - kept)), "{said}");
+    assert!(said.contains(&format!("searched {} images", IMAGES - kept)), "{said}");
     assert_eq!(lab.kept("data", Pattern::Fast).len(), kept);
     assert_eq!(lab.ok(&["digest"]), fresh);
     // Less room: what is over goes, and the scores stay.
@@ -200,7 +200,7 @@ fn the_same_bytes_on_any_number_of_threads_and_after_five_kills() {
     assert_eq!(lab.ok(&["-d", "killed", "digest"]), digest);
     assert!(tables("killed") == exported);
     let whole = lab.kept("one", Pattern::Full);
-    assert!(whole.len() == IMAGES && lab.kept("killed", Pattern::Full) == whole, "whatever was looked through is kept");
+    assert!(whole.len() == IMAGES && lab.kept("killed", Pattern::Full) == whole, "whatever was searched is kept");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_wrong_local_score_is_found_and_made_anew() {
         let repaired = lab.ok(&["verify", "--repair"]);
         assert!(repaired.contains("of 1 generations by builtin-texture are taken out"), "{repaired}");
         let said = lab.told(&["embed"]);
-        assert!(said.contains("compared 1 images") && !said.contains("looked through"), "{said}");
+        assert!(said.contains("compared 1 images") && !said.contains("searched"), "{said}");
         assert_eq!(lab.ok(&["digest"]), digest);
         assert!(lab.verify().0);
     }
@@ -237,7 +237,7 @@ fn a_wrong_local_score_is_found_and_made_anew() {
     assert!(!sound && said.contains("are not what the encoder sees in their images (12 looked at)"), "{said}");
     let repaired = lab.ok(&["verify", "--repair"]);
     assert!(repaired.contains("of 1 generations by builtin-texture are taken out"), "{repaired}");
-    assert!(lab.told(&["embed"]).contains("looked through 1 images"));
+    assert!(lab.told(&["embed"]).contains("searched 1 images"));
     assert_eq!(lab.ok(&["digest"]), digest);
 }
 
@@ -280,7 +280,7 @@ fn damaged_kept_windows_are_found_and_go_alone() {
     let repaired = lab.ok(&["verify", "--repair"]);
     assert!(repaired.contains("the windows of 12 images are taken out; their scores stay"), "{repaired}");
     assert!(!part.exists() && part.with_extension("parquet.damaged").exists());
-    assert!(lab.told(&["embed"]).contains("looked through 12 images"));
+    assert!(lab.told(&["embed"]).contains("searched 12 images"));
     assert_eq!(lab.ok(&["digest"]), fresh);
     assert_ne!(fresh, digest);
     assert_eq!(lab.kept("data", Pattern::Fast).len(), IMAGES);
@@ -346,7 +346,7 @@ fn kept_windows_are_removed_collected_copied_and_stay_when_images_move() {
     lab.write_seventh();
     lab.ok(&["ingest", "--subjects", "more.jsonl", "--no-embed"]);
     let said = lab.told(&["embed"]);
-    assert!(said.contains("compared 6 images") && !said.contains("looked through"), "{said}");
+    assert!(said.contains("compared 6 images") && !said.contains("searched"), "{said}");
     // Exports hold no windows' vectors.
     lab.ok(&["export", "tables"]);
     let names = fs::read_dir(lab.path("tables")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -80,7 +80,7 @@ fn cscr_ranks_where_it_can_be_said_and_is_drawn() {
     let bare = lab.run(&["compare", "--leaderboard"]);
     let (table, said) = (String::from_utf8(bare.stdout).unwrap(), String::from_utf8(bare.stderr).unwrap());
     assert!(table.contains("scr@0.4 %") && !table.contains("cscr"), "{table}");
-    assert!(said.contains("because no image was looked through") && said.contains("msdata embed --windows full"), "{said}");
+    assert!(said.contains("because no image was searched") && said.contains("msdata embed --windows full"), "{said}");
     let refused = lab.run(&["plot", "cscr", "--out", "cscr.svg"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("msdata embed --windows full"));

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Transparency};
 use crate::ops::embed::kept::compare_kept;
 use crate::ops::embed::pipeline::{Embedded, embed};
-use crate::ops::embed::windows::{LookedThrough, WindowChoice, choose, look_through};
+use crate::ops::embed::windows::{Searched, WindowChoice, choose, search_images};
 use crate::ops::scan;
 use crate::text::shell_word;
 use crate::text::{plain, quote};
@@ -55,7 +55,7 @@ pub struct EmbedSummary {
     /// What was embedded, by encoder.
     pub encoders: Vec<(EncoderName, Embedded)>,
     /// Which windows were searched, and what that did, by encoder that searched images.
-    pub windows: Vec<(EncoderName, Pattern, LookedThrough)>,
+    pub windows: Vec<(EncoderName, Pattern, Searched)>,
     /// Images whose kept windows' vectors were removed, because they may take less room than before.
     pub windows_taken_out: u64,
     /// Number of images and prompts that can be read but that these encoders could not embed, now or in an earlier run.
@@ -272,8 +272,9 @@ impl Dataset {
                     choose(options.windows, known, &mut encoder, described.name.as_str(), images, on_gpu, watch)?
             {
                 let compared = looked.map_or(0, |(_, done)| done.compared);
-                let done = look_through(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, pattern, threads, watch)?;
-                looked = Some((pattern, LookedThrough { compared, ..done }));
+                let done =
+                    search_images(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, pattern, threads, watch)?;
+                looked = Some((pattern, Searched { compared, ..done }));
             }
             summary.windows.extend(looked.map(|(pattern, done)| (described.name.clone(), pattern, done)));
             summary.device = Some(said);
@@ -290,14 +291,14 @@ impl Dataset {
         Ok(summary)
     }
 
-    /// Compares the images whose windows are kept anew where the pool has changed; `None` where there were none, or other
+    /// Compares the images whose windows are kept again where the pool has changed; `None` where there were none, or other
     /// windows are asked for.
     fn compare_kept(
         &mut self,
         row: &EncoderRow,
         choice: WindowChoice,
         watch: &mut Watch<'_>,
-    ) -> Result<Option<(Pattern, LookedThrough)>> {
+    ) -> Result<Option<(Pattern, Searched)>> {
         let asked = |known: &Pattern| match choice {
             WindowChoice::Auto => true,
             WindowChoice::None => false,
@@ -305,7 +306,7 @@ impl Dataset {
         };
         let Some(pattern) = self.catalog.window_pattern(row.id)?.filter(asked) else { return Ok(None) };
         let compared = compare_kept(&mut self.catalog, &self.store, row, pattern, watch)?;
-        Ok((compared > 0).then(|| (pattern, LookedThrough { compared, ..LookedThrough::default() })))
+        Ok((compared > 0).then(|| (pattern, Searched { compared, ..Searched::default() })))
     }
 
     /// Returns whether an encoder has images to search, or is to search other windows than before.

@@ -30,7 +30,7 @@ const UNASKED: Duration = Duration::from_secs(600);
 
 /// What searching images did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LookedThrough {
+pub struct Searched {
     /// Image contents searched, each once.
     pub images: u64,
     /// Windows in those images.
@@ -39,7 +39,7 @@ pub struct LookedThrough {
     pub failed: u64,
     /// Of these images, how many windows' vectors found no room.
     pub not_kept: u64,
-    /// Further images, compared anew by the windows' vectors that were kept.
+    /// Further images, compared again by the windows' vectors that were kept.
     pub compared: u64,
 }
 
@@ -120,7 +120,7 @@ pub fn choose(
 /// Searches every image that an encoder has not searched yet; `threads` threads decode. Finished images survive an
 /// interruption.
 #[allow(clippy::too_many_arguments)]
-pub fn look_through(
+pub fn search_images(
     catalog: &mut Catalog,
     store: &Store,
     door: &Door,
@@ -129,11 +129,11 @@ pub fn look_through(
     pattern: Pattern,
     threads: usize,
     watch: &mut Watch<'_>,
-) -> Result<LookedThrough> {
+) -> Result<Searched> {
     let changes = catalog.begin()?;
     changes.set_window_pattern(row.id, pattern)?;
     changes.commit()?;
-    let mut done = LookedThrough::default();
+    let mut done = Searched::default();
     if pattern == Pattern::Dense {
         dense::references(catalog, door, row, encoder, &mut done, watch)?;
     }
@@ -317,7 +317,7 @@ struct WindowRun<'a> {
     /// Numbers in the network's input of one part.
     numbers: usize,
     waiting: VecDeque<Waiting>,
-    done: &'a mut LookedThrough,
+    done: &'a mut Searched,
 }
 
 impl WindowRun<'_> {

@@ -91,9 +91,9 @@ impl Dataset {
                 "embed with a CLIP encoder: `msdata embed --encoder clip-vit-large-patch14`",
             ),
             Kind::Cscr | Kind::CscrScene | Kind::CscrCurve => Error::request(
-                "no subject has a verdict on its being present: no image was looked through for each subject, or too few that did \
+                "no subject has a verdict on its being present: no image was searched for each subject, or too few that did \
                  not ask for it",
-                "`msdata embed --windows full` looks through them; `msdata report` says what is missing",
+                "`msdata embed --windows full` searches them; `msdata report` says what is missing",
             ),
             Kind::Radar => Error::request(
                 "a radar needs three measures or more, and the data set has fewer encoders than that",

@@ -149,7 +149,7 @@ impl Dataset {
     }
 }
 
-/// The figures that need windows; none of them where no image was looked through.
+/// The figures that need windows; none of them where no image was searched.
 fn figures_by_windows(
     drawn: &FigureOptions,
     snapshot: &Snapshot,

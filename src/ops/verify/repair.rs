@@ -179,7 +179,7 @@ impl Dataset {
             }
             changes.commit()?;
             done.push(format!(
-                "the local similarities of {} generations by {} are taken out; `msdata embed` makes them anew",
+                "the local similarities of {} generations by {} are removed; `msdata embed` makes them again",
                 wrong.len(),
                 encoder.name
             ));

@@ -89,7 +89,7 @@ pub fn window_part_fault(catalog: &Catalog, store: &Store, part: &PartRow, layou
     Ok(None)
 }
 
-/// The layout of a part of windows, as its encoder and what that looks through have it.
+/// The layout of a part of windows, as its encoder and what that searches have it.
 pub fn layout_of(catalog: &Catalog, encoders: &[EncoderRow], part: &PartRow) -> Result<Layout> {
     let row = encoders.iter().find(|encoder| encoder.id == part.encoder);
     let pattern = catalog.window_pattern(part.encoder)?;
@@ -270,7 +270,7 @@ pub fn verify_windows(
     watch: &mut Watch<'_>,
     found: &mut Verification,
 ) -> Result<()> {
-    const MAKE_ANEW: &str = "`msdata verify --repair` takes them out, then `msdata embed` makes them anew";
+    const MAKE_ANEW: &str = "`msdata verify --repair` removes them, then `msdata embed` makes them again";
     for encoder in catalog.encoders()? {
         if catalog.looked_through(encoder.id)? == 0 {
             continue;

@@ -1,7 +1,7 @@
 //! Dense windows: one pass over an image squashed to a square gives all of them, as means of the cells of a spatial
 //! output. References are prepared as the encoder prepares any image; a reference's vector is the mean of all its cells.
 
-use super::{LookedThrough, WindowRefusal, WindowRun, decoded};
+use super::{Searched, WindowRefusal, WindowRun, decoded};
 use crate::catalog::{Catalog, EncoderRow, ImageTask};
 use crate::encoder::{Cells, Encoder};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ pub(super) fn references(
     door: &Door,
     row: &EncoderRow,
     encoder: &mut Encoder,
-    done: &mut LookedThrough,
+    done: &mut Searched,
     watch: &mut Watch<'_>,
 ) -> Result<Vec<(i64, Vec<Vec<f32>>)>> {
     let changes = catalog.begin()?;
