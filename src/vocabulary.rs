@@ -6,6 +6,7 @@
 use crate::text::quote;
 use serde::Serialize;
 use std::fmt;
+use std::path::Path;
 
 /// A word that is not in a closed set; says what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +120,26 @@ closed_set! {
     /// Image formats that are read; recognized by content, never by extension.
     ImageFormat, "format" {
         Jpeg = "jpeg", Png = "png", WebP = "webp", Gif = "gif", Bmp = "bmp", Tiff = "tiff",
+    }
+}
+
+impl ImageFormat {
+    /// Returns the extensions that its files have, in lower case.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            ImageFormat::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
+            ImageFormat::Png => &["png", "apng"],
+            ImageFormat::WebP => &["webp"],
+            ImageFormat::Gif => &["gif"],
+            ImageFormat::Bmp => &["bmp", "dib"],
+            ImageFormat::Tiff => &["tif", "tiff"],
+        }
+    }
+
+    /// Returns whether a file has the extension of an image, in upper or lower case. What it is, its content says.
+    pub fn is_named(path: &Path) -> bool {
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
+        ImageFormat::ALL.iter().any(|format| format.extensions().contains(&extension.as_str()))
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `schema` | making and upgrading the file |
 //! | `embedding` | what is to be embedded, and the stage |
+//! | `known_images` | the image files that rows name |
 //! | `entries` | subjects, prompts, generations: putting them in, comparing them with what is there |
 //! | `removal` | subjects, prompts, generations: removing them |
 //! | `roots` | the trees that images may lie in |
@@ -38,6 +39,7 @@ mod ids;
 mod images;
 mod instrument;
 mod kept;
+mod known_images;
 mod paths;
 mod queue;
 mod removal;

@@ -207,7 +207,7 @@ mod tests {
         let error = Tokenizer::open(&path).unwrap_err().to_string();
         assert!(error.contains("tokenizer.json: puts 0 tokens around a text"), "{error}");
         std::fs::write(&path, "{").unwrap();
-        assert!(Tokenizer::open(&path).unwrap_err().to_string().contains("is not a tokenizer"));
+        assert!(Tokenizer::open(&path).unwrap_err().to_string().contains("is not a readable tokenizer"));
     }
 
     const END: &str = r#"{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"</s>","type_id":0}}],

@@ -16,7 +16,7 @@ use crate::problem::{Origin, Problem};
 use crate::text::quote;
 use crate::text::safe_name;
 use crate::text::suggestion;
-use crate::vocabulary::{ModelName, PromptId};
+use crate::vocabulary::{ImageFormat, ModelName, PromptId};
 use crate::watch::Stop;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -390,15 +390,11 @@ impl<'a> OutputReader<'a> {
 
     /// The image files below a directory, by their paths in it, in order; none if it is not there.
     fn images(&mut self, dir: &Path) -> Result<Vec<String>> {
-        const EXTENSIONS: &[&str] = &["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
         let mut walk = input::files_below(dir, self.source.stop)?;
         for circle in walk.circles {
             self.untied(&dir.join(circle), "a link to a directory that holds it");
         }
-        walk.files.retain(|path| {
-            let extension = Path::new(path).extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-            extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
-        });
+        walk.files.retain(|path| ImageFormat::is_named(Path::new(path)));
         Ok(walk.files)
     }
 

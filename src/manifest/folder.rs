@@ -9,7 +9,7 @@ use crate::problem::{Origin, Problem};
 
 use super::{ImagePath, Located, Resolver, Subject};
 use crate::error::{Error, Result};
-use crate::vocabulary::{SubjectId, SubjectKind};
+use crate::vocabulary::{ImageFormat, SubjectId, SubjectKind};
 use crate::watch::Stop;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -72,12 +72,12 @@ impl FolderReader<'_> {
         for path in entries(dir)? {
             self.stop.check()?;
             if !path.is_dir() {
-                if is_image(&path) { self.subject(&path, vec![path.clone()], kind) } else { self.others.push(path) }
+                if ImageFormat::is_named(&path) { self.subject(&path, vec![path.clone()], kind) } else { self.others.push(path) }
             } else if let (None, Some(kind)) = (kind, kind_of(&path)) {
                 self.read(&path, Some(kind))?;
             } else {
                 let (images, others): (Vec<PathBuf>, Vec<PathBuf>) =
-                    entries(&path)?.into_iter().partition(|p| is_image(p) && !p.is_dir());
+                    entries(&path)?.into_iter().partition(|p| ImageFormat::is_named(p) && !p.is_dir());
                 self.others.extend(others);
                 self.subject(&path, images, kind);
             }
@@ -135,11 +135,6 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     }
     paths.sort();
     Ok(paths)
-}
-
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
-    ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"].contains(&extension.as_str())
 }
 
 fn kind_of(dir: &Path) -> Option<SubjectKind> {

@@ -237,13 +237,11 @@ impl Variant {
     /// Each alone, then all together: the hardest is the last.
     fn all([larger, smaller]: [u32; 2]) -> Vec<Variant> {
         let nothing = || Variant { mirror: false, side: None, recompress: false };
-        vec![
-            Variant { mirror: true, ..nothing() },
-            Variant { side: Some(larger), ..nothing() },
-            Variant { side: Some(smaller), ..nothing() },
-            Variant { recompress: true, ..nothing() },
-            Variant { mirror: true, side: Some(smaller), recompress: true },
-        ]
+        let mut variants = vec![Variant { mirror: true, ..nothing() }, Variant { side: Some(larger), ..nothing() }];
+        variants.extend((smaller != larger).then(|| Variant { side: Some(smaller), ..nothing() }));
+        variants.push(Variant { recompress: true, ..nothing() });
+        variants.push(Variant { mirror: true, side: Some(smaller), recompress: true });
+        variants
     }
 
     fn name(&self) -> String {

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::image::Door;
 use crate::input::{FileState, state_of};
 use crate::text::quote;
-use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};
+use crate::vocabulary::{ImageStatus, Outcome, Probe};
 use crate::watch::Watch;
 use rayon::prelude::*;
 use std::path::Path;
@@ -104,7 +104,7 @@ impl Misnamed {
     fn note(&mut self, path: &Path, outcome: &Outcome) {
         let Outcome::Image { format, .. } = outcome else { return };
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        if !extensions(*format).contains(&extension.as_str()) {
+        if !format.extensions().contains(&extension.as_str()) {
             self.count += 1;
             self.first.get_or_insert_with(|| format!("{} is {format}", quote(&path.display().to_string())));
         }
@@ -113,16 +113,5 @@ impl Misnamed {
     fn warning(&self) -> Option<String> {
         let first = self.first.as_ref()?;
         Some(format!("{} images have an extension that contradicts their content: {first}", self.count))
-    }
-}
-
-fn extensions(format: ImageFormat) -> &'static [&'static str] {
-    match format {
-        ImageFormat::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
-        ImageFormat::Png => &["png", "apng"],
-        ImageFormat::WebP => &["webp"],
-        ImageFormat::Gif => &["gif"],
-        ImageFormat::Bmp => &["bmp", "dib"],
-        ImageFormat::Tiff => &["tif", "tiff"],
     }
 }

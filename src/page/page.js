@@ -102,7 +102,7 @@
   const looked = images.some((image) => image.places);
   const SIGNS = { true: ["✓", "present", "verdict kept"], false: ["✕", "missing", "verdict lost"], null: ["?", "not known", "quiet"] };
   const mark = (kind, sign, word) => make("span", { class: kind }, sign, make("span", { class: "word" }, ` ${word}`));
-  const verdict = ([, , , , present, places]) => {
+  const verdict = ([, , , , , present, places]) => {
     const [sign, word, kind] = SIGNS[String(present)];
     return [mark(kind, sign, word), ...(places > 1 ? [" ", mark("verdict lost", `×${places}`, "places")] : [])];
   };

@@ -6,7 +6,7 @@ use super::places;
 use super::text::{count, shown};
 use super::{GENERATOR, PageData, PageGeneration};
 use crate::plot::Figure;
-use crate::report::{Key, KeyValue, Measure, Report, Row, Thresholds};
+use crate::report::{Key, KeyValue, MeasureColumn, Report, Row, Thresholds};
 use crate::score::subject_collapse_rate;
 use crate::vocabulary::{SceneType, SubjectKind};
 use maud::{Markup, PreEscaped, html};
@@ -226,7 +226,7 @@ fn results(data: &PageData) -> Markup {
 
 /// Returns a table of models under test, then controls, each with the rows of its other keys.
 fn table(data: &PageData, report: &Report, caption: &str, keys: &[Key]) -> Markup {
-    let measures: Vec<Measure> = report.columns().into_iter().filter(|m| m.is_headline(report, data.threshold())).collect();
+    let measures: Vec<MeasureColumn> = report.columns().into_iter().filter(|m| m.is_headline(report, data.threshold())).collect();
     let any_missing = report.generations_missing > 0;
     let columns = 2 + keys.len() + usize::from(any_missing) + measures.len();
     let names: Vec<&str> = data.styles.all().map(|(name, _)| name).collect();

@@ -7,7 +7,7 @@ use super::figure::{Figure, Panel};
 use super::heat_map::HeatMap;
 use super::radar::Radar;
 use super::style::Look;
-use crate::report::{Key, KeyValue, Measure, Report, Row, Thresholds};
+use crate::report::{Key, KeyValue, MeasureColumn, Report, Row, Thresholds};
 use crate::vocabulary::{CROP, ModelName, SceneType};
 
 /// Who is who: every model by name, with whether it is a control.
@@ -62,7 +62,7 @@ pub fn trend(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
         Some(KeyValue::Integer(n)) => Some(*n as f64),
         _ => None,
     };
-    let panel = |measure: &Measure, chance: Option<Series>| {
+    let panel = |measure: &MeasureColumn, chance: Option<Series>| {
         let mut series = series(report, styles, of_count, measure);
         series.extend(chance);
         let values =
@@ -198,7 +198,7 @@ struct FigureCell {
     identity: f64,
 }
 
-fn tradeoff_measures<'m>(report: &Report, measures: &'m [Measure]) -> Option<(&'m Measure, &'m Measure)> {
+fn tradeoff_measures<'m>(report: &Report, measures: &'m [MeasureColumn]) -> Option<(&'m MeasureColumn, &'m MeasureColumn)> {
     Some((measures.iter().find(|m| m.is_clip_t())?, measures.iter().find(|m| m.is_identity(report))?))
 }
 
@@ -216,7 +216,7 @@ fn tradeoff_cells(report: &Report, styles: &ModelStyles) -> Vec<FigureCell> {
 
 /// Each model over every cosine, on spokes; of a report by model. `None` with fewer than three.
 pub fn radar(report: &Report, styles: &ModelStyles) -> Option<Figure> {
-    let measures: Vec<Measure> = report.columns().into_iter().filter(Measure::is_cosine).collect();
+    let measures: Vec<MeasureColumn> = report.columns().into_iter().filter(MeasureColumn::is_cosine).collect();
     if measures.len() < 3 {
         return None;
     }
@@ -232,12 +232,12 @@ pub fn radar(report: &Report, styles: &ModelStyles) -> Option<Figure> {
 
 /// Each model over every cosine, on lines: the radar's numbers with their intervals; of a report by model.
 pub fn profile(report: &Report, styles: &ModelStyles) -> Option<Figure> {
-    let measures: Vec<Measure> = report.columns().into_iter().filter(Measure::is_cosine).collect();
+    let measures: Vec<MeasureColumn> = report.columns().into_iter().filter(MeasureColumn::is_cosine).collect();
     let series: Vec<Series> = styles
         .all()
         .filter_map(|(name, look)| {
             let row = row_of(report, name)?;
-            let point = |(i, m): (usize, &Measure)| {
+            let point = |(i, m): (usize, &MeasureColumn)| {
                 Some(PlotPoint { interval: m.ends(row), marked: true, ..at(m.value(row)?, i as f64) })
             };
             let points: Vec<PlotPoint> = measures.iter().enumerate().filter_map(point).collect();
@@ -346,7 +346,12 @@ fn row_of<'r>(report: &'r Report, model: &str) -> Option<&'r Row> {
 }
 
 /// A measure of every model, at the places that `x` gives its rows.
-pub(super) fn series(report: &Report, styles: &ModelStyles, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> Vec<Series> {
+pub(super) fn series(
+    report: &Report,
+    styles: &ModelStyles,
+    x: impl Fn(&Row) -> Option<f64>,
+    measure: &MeasureColumn,
+) -> Vec<Series> {
     let of = |name: &str| -> Vec<PlotPoint> {
         let rows = report.rows.iter().filter(|row| row.key(Key::Model).and_then(KeyValue::text) == Some(name));
         rows.filter_map(|row| Some(PlotPoint { interval: measure.ends(row), marked: true, ..at(x(row)?, measure.value(row)?) }))
@@ -364,7 +369,7 @@ fn chance(report: &Report, styles: &ModelStyles, threshold: usize, which: impl F
 }
 
 /// The first and the last value of each model, in words.
-pub(super) fn told(report: &Report, styles: &ModelStyles, x: impl Fn(&Row) -> Option<f64>, measure: &Measure) -> String {
+pub(super) fn told(report: &Report, styles: &ModelStyles, x: impl Fn(&Row) -> Option<f64>, measure: &MeasureColumn) -> String {
     let percent = |y: f64| format!("{:.1} %", y * 100.0);
     let all = series(report, styles, x, measure);
     let sentences = all.iter().filter_map(|s| {

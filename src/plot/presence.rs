@@ -7,7 +7,7 @@ use super::figure::{Figure, Panel};
 use super::figures::{ModelStyles, at, counts, scene_of, series, told};
 use super::heat_map::HeatMap;
 use super::style::Look;
-use crate::report::{Key, KeyValue, Measure, Report, Row};
+use crate::report::{Key, KeyValue, MeasureColumn, Report, Row};
 use crate::vocabulary::SceneType;
 
 /// Calibrated SCR, the same within the kind, and what goes beyond words, against the subject count; of a report by model
@@ -22,7 +22,7 @@ pub fn cscr(report: &Report, styles: &ModelStyles, alpha: f64) -> Option<Figure>
         Some(KeyValue::Integer(n)) => Some(*n as f64),
         _ => None,
     };
-    let panel = |measure: &Measure, label: String, chance: f64| {
+    let panel = |measure: &MeasureColumn, label: String, chance: f64| {
         let mut all = series(report, styles, of_count, measure);
         if all.is_empty() {
             return None;
@@ -37,7 +37,7 @@ pub fn cscr(report: &Report, styles: &ModelStyles, alpha: f64) -> Option<Figure>
         let y = Axis::percent(label);
         Some(Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: true, dodge: 2.4, aspect: 0.46 }))
     };
-    let of_rate = |measure: &Measure| panel(measure, format!("{} (%)", measure.name()), 1.0 - alpha);
+    let of_rate = |measure: &MeasureColumn| panel(measure, format!("{} (%)", measure.name()), 1.0 - alpha);
     let mut panels: Vec<Panel> = of_rate(rate).into_iter().collect();
     panels.extend(measures.iter().find(|m| m.is_cscr(true)).and_then(of_rate));
     let beyond = measures.iter().find(|m| m.is_beyond_words());

@@ -1,7 +1,7 @@
 //! Models side by side in one cell by one measure, and two of them against each other.
 
 use super::cells::mean_of;
-use super::pairing::Kind;
+use super::measure::Measure;
 use crate::score::{Clustered, Confidence, interval_of_difference, intervals, mean, replicate_means, sign_flip};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ pub(super) struct Contrast {
 impl ContrastColumns {
     /// `of_lines` says the prompt of each line; lines of one prompt stand together.
     pub(super) fn new(
-        kind: Kind,
+        measure: Measure,
         of_lines: &[u32],
         models: Vec<(u32, Vec<Option<f64>>)>,
         confidence: Confidence,
@@ -76,7 +76,7 @@ impl ContrastColumns {
                 columns.insert(model, ContrastColumn { values, pattern, replicates });
             }
         }
-        let bounds = kind.is_share().then_some([-1.0, 1.0]);
+        let bounds = measure.is_share().then_some([-1.0, 1.0]);
         ContrastColumns { prompts, columns, bounds, confidence }
     }
 

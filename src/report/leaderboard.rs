@@ -86,10 +86,10 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
         .sides
         .iter()
         .filter(|(model, _)| !snapshot.models[**model as usize].1)
-        .map(|(model, side)| (*model, side, side.values(&pairing, measure.kind)))
+        .map(|(model, side)| (*model, side, side.values(&pairing, measure)))
         .collect();
     let cells: BTreeSet<&Vec<i64>> = models.iter().flat_map(|(_, side, _)| side.cells.keys()).collect();
-    let bounds = measure.kind.is_share().then_some(SHARE).flatten();
+    let bounds = measure.is_share().then_some(SHARE).flatten();
     let mut boards = Vec::new();
     for codes in cells {
         let keys = pairing.values(codes);
@@ -110,7 +110,7 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
                 ci: ci.into_iter().next().flatten(),
             });
         }
-        let matches = Matches::new(&keys, &comparisons, measure.kind.lower_is_better(), 1.0 - options.confidence.level);
+        let matches = Matches::new(&keys, &comparisons, measure.lower_is_better(), 1.0 - options.confidence.level);
         boards.push((matches.unequal(), matches.rank(standings)));
     }
     let mut warnings = pairing.warnings(&pairs);
@@ -131,7 +131,7 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
     Ok(Leaderboard {
         identity: pairing.identity.to_owned(),
         by: options.by.clone(),
-        measure: measure.name,
+        measure: pairing.name(measure),
         unequal: boards.iter().any(|(unequal, _)| *unequal),
         rows: boards.into_iter().flat_map(|(_, board)| board.standings).collect(),
         warnings,

@@ -1,4 +1,4 @@
-//! Reports: scores into tables. Computes no score.
+//! Reports: turns stored scores into tables, comparisons and ranks.
 //!
 //! | module | noun |
 //! |---|---|
@@ -13,6 +13,8 @@
 //! | `seen` | [`Seen`], [`Confusion`]: the same image by image, for people to check |
 //! | `pairing` | the images that two models have of the same prompt and seed |
 //! | `contrast` | models side by side in one cell, and two of them against each other |
+//! | `measure` | [`Measure`]: what is measured |
+//! | `columns` | [`MeasureColumn`]: the measured columns of a table |
 //! | `comparison` | [`Comparisons`]: models against each other |
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
 //! | `blind_spot` | images that CLIP rates as good and that have lost every subject |
@@ -23,6 +25,7 @@
 mod blind_spot;
 mod ceiling;
 mod cells;
+mod columns;
 mod comparison;
 mod contrast;
 mod identity;
@@ -30,6 +33,7 @@ mod keys;
 mod leaderboard;
 mod local;
 mod local_cells;
+mod measure;
 mod observations;
 mod pairing;
 mod present;
@@ -41,12 +45,13 @@ mod warnings;
 
 pub use blind_spot::{BlindSpot, blind_spot};
 pub use cells::build;
+pub use columns::MeasureColumn;
 pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
 pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use local::{KindAuc, LocalSnapshot, Null, auc_in_kind};
-pub use present::Measure;
+pub use measure::Measure;
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
 pub use thresholds::Thresholds;

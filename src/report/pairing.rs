@@ -3,50 +3,16 @@
 use super::contrast::{Contrast, ContrastColumns};
 use super::keys::Keys;
 use super::local::Locals;
+use super::measure::Measure;
 use super::observations::{Observations, Scores};
 use super::warnings::{listed, written};
-use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot, Thresholds};
+use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot};
 use crate::error::{Error, Result};
 use crate::score::{Question, Unit, holm, least_p};
 use crate::text::{plain, quote};
 use crate::vocabulary::ModelName;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind {
-    /// SCR at a threshold, by the identity encoder.
-    Scr(f64),
-    /// Similarity by an encoder, by its place.
-    Similarity(usize),
-    /// CLIP-T by an encoder, by its place.
-    ClipT(usize),
-    /// Local similarity by the identity encoder.
-    Local,
-    /// Calibrated SCR at the options' α, by the identity encoder.
-    Calibrated(Question),
-    /// Share of pairs with text-only controls that are won, by the identity encoder.
-    BeyondWords,
-}
-
-impl Kind {
-    pub(super) fn lower_is_better(self) -> bool {
-        matches!(self, Kind::Scr(_) | Kind::Calibrated(_))
-    }
-
-    /// Whether it lies between 0 and 1, as the others need not.
-    pub(super) fn is_share(self) -> bool {
-        matches!(self, Kind::Scr(_) | Kind::Calibrated(_) | Kind::BeyondWords)
-    }
-}
-
-/// A measure and its name.
-#[derive(Debug, Clone)]
-pub(super) struct Measure {
-    pub(super) name: String,
-    pub(super) kind: Kind,
-}
 
 /// The paired images and what was measured on them.
 pub(super) struct Pairing<'a> {
@@ -90,16 +56,18 @@ impl ModelSide<'_> {
         (generation.prompt, generation.seed, self.units.ordinal.as_ref().map_or(0, |o| o[unit]))
     }
 
-    pub(super) fn values(&self, pairing: &Pairing<'_>, kind: Kind) -> Vec<Option<f64>> {
-        match kind {
-            Kind::Scr(threshold) => self.units.collapse(pairing.identity_at, threshold),
-            Kind::Similarity(encoder) => self.units.similarity(encoder),
-            Kind::ClipT(encoder) => self.units.clip_t(encoder),
-            Kind::BeyondWords => self.of_windows(pairing, |locals, unit| locals.beyond_words(unit)),
-            Kind::Local => self.of_windows(pairing, |locals, unit| Some(locals.similarity(unit))),
-            Kind::Calibrated(question) => {
+    pub(super) fn values(&self, pairing: &Pairing<'_>, measure: Measure) -> Vec<Option<f64>> {
+        match measure {
+            Measure::Scr(threshold) => self.units.collapse(pairing.identity_at, threshold),
+            Measure::Similarity(encoder) => self.units.similarity(encoder),
+            Measure::ClipT(encoder) => self.units.clip_t(encoder),
+            Measure::BeyondWords => self.of_windows(pairing, |locals, unit| locals.beyond_words(unit)),
+            Measure::Local => self.of_windows(pairing, |locals, unit| Some(locals.similarity(unit))),
+            Measure::Calibrated(question) => {
                 self.of_windows(pairing, |locals, unit| locals.collapse(unit, question, pairing.options.alpha))
             }
+            // What needs the pool or the composites is of cells, not of images.
+            _ => vec![None; self.units.generation.len()],
         }
     }
 }
@@ -167,39 +135,38 @@ impl<'a> Pairing<'a> {
         models.iter().enumerate().flat_map(|(i, a)| models[i + 1..].iter().map(|b| [*a, *b])).collect()
     }
 
-    /// Every measure, or the one of that name.
+    /// Returns every measure that can be compared, or the one of that name.
     pub(super) fn measures(&self, wanted: Option<&str>) -> Result<Vec<Measure>> {
-        let mut all = Vec::new();
-        for threshold in self.options.thresholds.values() {
-            all.push(Measure { name: format!("scr@{}", Thresholds::name(*threshold)), kind: Kind::Scr(*threshold) });
-        }
-        let encoders = || self.snapshot.encoders.iter().enumerate();
-        all.extend(encoders().map(|(at, (_, name))| Measure { name: format!("similarity/{name}"), kind: Kind::Similarity(at) }));
-        let texts = encoders().filter(|(at, _)| self.scores.has_texts(*at));
-        all.extend(texts.map(|(at, (_, name))| Measure { name: format!("clip_t/{name}"), kind: Kind::ClipT(at) }));
+        let mut all: Vec<Measure> = self.options.thresholds.values().iter().map(|t| Measure::Scr(*t)).collect();
+        let encoders = 0..self.snapshot.encoders.len();
+        all.extend(encoders.clone().map(Measure::Similarity));
+        all.extend(encoders.filter(|at| self.scores.has_texts(*at)).map(Measure::ClipT));
         if let Some(locals) = &self.locals {
-            let alpha = self.options.alpha;
-            let mut of_windows = vec![
-                Measure { name: format!("cscr@{alpha}"), kind: Kind::Calibrated(Question::Present) },
-                Measure { name: format!("cscr_kind@{alpha}"), kind: Kind::Calibrated(Question::Identified) },
-            ];
-            if locals.has_text_only() {
-                of_windows.push(Measure { name: "beyond_words".into(), kind: Kind::BeyondWords });
-            }
-            of_windows.push(Measure { name: format!("local/{}", self.identity), kind: Kind::Local });
+            let mut of_windows = vec![Measure::Calibrated(Question::Present), Measure::Calibrated(Question::Identified)];
+            of_windows.extend(locals.has_text_only().then_some(Measure::BeyondWords));
+            of_windows.push(Measure::Local);
             // What means the same for every encoder comes first, where it can be said.
-            let at = if locals.no_verdict(alpha).is_none() { 0 } else { all.len() };
+            let at = if locals.no_verdict(self.options.alpha).is_none() { 0 } else { all.len() };
             all.splice(at..at, of_windows);
         }
         let Some(wanted) = wanted else { return Ok(all) };
-        let names: Vec<String> = all.iter().map(|m| m.name.clone()).collect();
-        match all.into_iter().find(|measure| measure.name == wanted) {
-            Some(measure) => Ok(vec![measure]),
+        let names: Vec<String> = all.iter().map(|measure| self.name(*measure)).collect();
+        match names.iter().position(|name| name == wanted) {
+            Some(at) => Ok(vec![all[at]]),
             None => Err(Error::request(
                 format!("there is no measure {}", quote(wanted)),
                 format!("there are {} (`--thresholds` adds others)", names.join(", ")),
             )),
         }
+    }
+
+    /// Returns the name of a measure.
+    pub(super) fn name(&self, measure: Measure) -> String {
+        let encoder = match measure {
+            Measure::ClipT(at) | Measure::Similarity(at) => self.snapshot.encoders[at].1.as_str(),
+            _ => self.identity,
+        };
+        measure.name(encoder, self.options.alpha)
     }
 
     /// Why cSCR does not come first: no image was searched, or no subject has a verdict.
@@ -220,15 +187,13 @@ impl<'a> Pairing<'a> {
 
     /// Every pair in every cell by every measure: measures outermost, cells innermost.
     pub(super) fn compare(&self, pairs: &[[u32; 2]], measures: &[Measure]) -> Vec<Comparison> {
-        measures.iter().flat_map(|measure| self.compare_by(pairs, measure)).collect()
+        measures.iter().flat_map(|measure| self.compare_by(pairs, *measure)).collect()
     }
 
-    fn compare_by(&self, pairs: &[[u32; 2]], measure: &Measure) -> Vec<Comparison> {
+    fn compare_by(&self, pairs: &[[u32; 2]], measure: Measure) -> Vec<Comparison> {
         let models: BTreeSet<u32> = pairs.iter().flatten().copied().collect();
-        let values: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> = models
-            .into_par_iter()
-            .map(|model| (model, &self.sides[&model], self.sides[&model].values(self, measure.kind)))
-            .collect();
+        let values: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> =
+            models.into_par_iter().map(|model| (model, &self.sides[&model], self.sides[&model].values(self, measure))).collect();
         let mut of_cells: Vec<CellContrasts> = Vec::new();
         for (codes, lines) in &self.lines {
             let here = values.par_iter().filter(|(_, side, _)| side.cells.contains_key(codes));
@@ -237,14 +202,14 @@ impl<'a> Pairing<'a> {
             };
             let models = here.map(|(model, side, values)| (*model, column(side, values))).collect();
             let prompts: Vec<u32> = lines.iter().map(|(prompt, _, _)| *prompt).collect();
-            let columns = ContrastColumns::new(measure.kind, &prompts, models, self.options.confidence);
+            let columns = ContrastColumns::new(measure, &prompts, models, self.options.confidence);
             of_cells.push((self.values(codes), pairs.par_iter().map(|pair| columns.contrast(*pair)).collect()));
         }
-        let mut rows = Vec::new();
+        let (mut rows, name) = (Vec::new(), self.name(measure));
         for (at, pair) in pairs.iter().enumerate() {
             let [a, b] = pair.map(|model| self.snapshot.models[model as usize].0.as_str());
             let of_cell = |(keys, contrasts): &mut (Vec<(Key, KeyValue)>, Vec<Option<Contrast>>)| {
-                Some(Comparison::new([a, b], keys.clone(), &measure.name, contrasts[at].take()?))
+                Some(Comparison::new([a, b], keys.clone(), &name, contrasts[at].take()?))
             };
             rows.extend(of_cells.iter_mut().filter_map(of_cell));
         }

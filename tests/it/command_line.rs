@@ -290,7 +290,9 @@ fn comparisons_in_every_format() {
     let table = compare(&["MOSAIC", "PSR", "--measure", "scr@0.4", "--whole"]);
     assert!(table.contains("scr@0.4 %  MOSAIC  PSR    225       75  100.0     0.0   100.0 [90.4, 100.0]*  5.3e-23"), "{table}");
     assert_eq!(compare(&["--all", "--whole", "--format", "jsonl"]).lines().count(), 3 * 4);
-    let board = compare(&["--leaderboard", "--format", "csv"]);
+    let board = run(dir.path(), &["-d", "data", "compare", "--leaderboard", "--format", "csv"]);
+    assert!(err(&board).contains("no image was searched for each subject"), "{}", err(&board));
+    let board = out(&board);
     assert!(
         // PSR against the two others: 1 better on every prompt; each of those against PSR and one that is as good: −½.
         board.starts_with(

@@ -98,7 +98,7 @@ fn a_directory_comes_whole_under_the_name_that_was_given() {
     // Refused before the work: full, a file, the current directory, a link to nothing.
     symlink("nothing", dir.join("dangling")).unwrap();
     fs::create_dir(dir.join("empty")).unwrap();
-    for (target, why) in [("out", "not empty"), ("subjects.jsonl", "is not a directory"), ("dangling", "not there")] {
+    for (target, why) in [("out", "not empty"), ("subjects.jsonl", "is not a directory"), ("dangling", "does not exist")] {
         assert!(refused(dir, &["export", target]).contains(why), "{target}");
     }
     let here = Command::new(env!("CARGO_BIN_EXE_msdata"))

@@ -222,7 +222,7 @@ fn a_wrong_local_score_is_found_and_made_anew() {
         let fault = "the local similarities of 1 generations by `builtin-texture` are not what their kept windows say";
         assert!(said.contains(fault), "{change}: {said}");
         let repaired = lab.ok(&["verify", "--repair"]);
-        assert!(repaired.contains("of 1 generations by builtin-texture are taken out"), "{repaired}");
+        assert!(repaired.contains("of 1 generations by builtin-texture are removed"), "{repaired}");
         let said = lab.told(&["embed"]);
         assert!(said.contains("compared 1 images") && !said.contains("searched"), "{said}");
         assert_eq!(lab.ok(&["digest"]), digest);
@@ -236,7 +236,7 @@ fn a_wrong_local_score_is_found_and_made_anew() {
     let (sound, said) = lab.verify();
     assert!(!sound && said.contains("are not what the encoder sees in their images (12 looked at)"), "{said}");
     let repaired = lab.ok(&["verify", "--repair"]);
-    assert!(repaired.contains("of 1 generations by builtin-texture are taken out"), "{repaired}");
+    assert!(repaired.contains("of 1 generations by builtin-texture are removed"), "{repaired}");
     assert!(lab.told(&["embed"]).contains("searched 1 images"));
     assert_eq!(lab.ok(&["digest"]), digest);
 }

@@ -229,7 +229,10 @@ fn latex_is_ascii_but_for_what_the_user_wrote() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("\\begin{tabular}") && text.is_ascii(), "{command:?}: {text}");
         // Every special character of what the user wrote is a command.
-        let bare = text.lines().skip(1).any(|line| line.replace("\\%", "").contains('%') || line.contains("a_b"));
+        let bare = text
+            .lines()
+            .filter(|line| !line.starts_with("% needs"))
+            .any(|line| line.replace("\\%", "").contains('%') || line.contains("a_b"));
         assert!(!bare, "{command:?}: {text}");
     }
     let kept = shown(&data, &["sql", "SELECT 'é − 猫' AS name", "--format", "latex"]);

@@ -51,8 +51,8 @@ fn the_page_says_who_is_present_doubled_and_unasked() {
     for image in images {
         let (prompt, seed) = (image[1].as_u64().unwrap(), image[2].as_str().unwrap());
         let (subjects, extras) = (image[7][1].as_array().unwrap(), image[7][2].as_array().unwrap());
-        assert!(subjects.iter().all(|s| s[4] == json!(true)), "all are drawn and present: {image}");
-        let places: Vec<u64> = subjects.iter().map(|s| s[5].as_u64().unwrap()).collect();
+        assert!(subjects.iter().all(|s| s[5] == json!(true)), "all are drawn and present: {image}");
+        let places: Vec<u64> = subjects.iter().map(|s| s[6].as_u64().unwrap()).collect();
         let unasked: Vec<u64> = extras.iter().map(|e| e[0].as_u64().unwrap()).collect();
         match (prompt, seed) {
             (0, "1") => assert_eq!((places, unasked), (vec![1, 1], vec![3]), "{image}"),

@@ -351,7 +351,7 @@ mod tests {
         assert_eq!((model.dimension(), model.size(), model.batch()), (3, [1, 2], 8));
         assert_eq!(model.embed(&PIXELS).unwrap(), [means(2.0), means(5.0), means(8.0)]);
         assert_eq!(model.embed(&[]).unwrap(), []);
-        assert!(model.embed(&PIXELS[1..]).unwrap_err().to_string().contains("no multiple of an image's 6"));
+        assert!(model.embed(&PIXELS[1..]).unwrap_err().to_string().contains("not a multiple of an image's 6"));
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! What is measured: one enum, from the command line to the tables.
+
+use super::Thresholds;
+use crate::score::Question;
+
+/// What is measured. Encoders are given by their place in [`Snapshot::encoders`](super::Snapshot::encoders); what names
+/// none is by the encoder that decides collapse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// Cosine of an image and its prompt, by an encoder.
+    ClipT(usize),
+    /// Cosine of an image and its subjects, by an encoder.
+    Similarity(usize),
+    /// Subject Collapse Rate at a threshold.
+    Scr(f64),
+    /// How many subjects of an image have not collapsed at a threshold.
+    Uncollapsed(f64),
+    /// The area below SCR over all thresholds.
+    CurveArea,
+    /// Identification AUC, by an encoder.
+    Auc(usize),
+    /// R-precision of identification.
+    RPrecision,
+    /// Mean rank of the requested subjects.
+    MeanRank,
+    /// SCR at a threshold by subjects that were not requested.
+    ChanceScr(f64),
+    /// Where similarity lies between chance and the ceiling, by an encoder.
+    Normalised(usize),
+    /// Local similarity.
+    Local,
+    /// Calibrated collapse rate (cSCR), at large or within kind.
+    Calibrated(Question),
+    /// Share of pairs with text-only controls that are won.
+    BeyondWords,
+    /// Identification AUC by local similarity.
+    LocalAuc,
+}
+
+impl Measure {
+    /// Whether less of it is better.
+    pub fn lower_is_better(self) -> bool {
+        use Measure::*;
+        matches!(self, Scr(_) | ChanceScr(_) | Calibrated(_) | CurveArea | MeanRank)
+    }
+
+    /// Whether it lies between 0 and 1, as cosines need not.
+    pub fn is_share(self) -> bool {
+        self.is_percent() || self == Measure::BeyondWords
+    }
+
+    /// Whether tables print it in per cent.
+    pub fn is_percent(self) -> bool {
+        matches!(self, Measure::Scr(_) | Measure::ChanceScr(_) | Measure::Calibrated(_))
+    }
+
+    /// Returns its name, as `--measure` takes it: `scr@0.4`, `similarity/ENCODER`, … `encoder` is the encoder that it is
+    /// by.
+    pub(super) fn name(self, encoder: &str, alpha: f64) -> String {
+        match self {
+            Measure::ClipT(_) => format!("clip_t/{encoder}"),
+            Measure::Similarity(_) => format!("similarity/{encoder}"),
+            Measure::Scr(threshold) => format!("scr@{}", Thresholds::name(threshold)),
+            Measure::Uncollapsed(threshold) => format!("uncollapsed@{}", Thresholds::name(threshold)),
+            Measure::CurveArea => "area".to_owned(),
+            Measure::Auc(_) => format!("auc/{encoder}"),
+            Measure::RPrecision => "r_precision".to_owned(),
+            Measure::MeanRank => "mean_rank".to_owned(),
+            Measure::ChanceScr(threshold) => format!("chance_scr@{}", Thresholds::name(threshold)),
+            Measure::Normalised(_) => format!("normalised/{encoder}"),
+            Measure::Local => format!("local/{encoder}"),
+            Measure::Calibrated(Question::Present) => format!("cscr@{alpha}"),
+            Measure::Calibrated(Question::Identified) => format!("cscr_kind@{alpha}"),
+            Measure::BeyondWords => "beyond_words".to_owned(),
+            Measure::LocalAuc => format!("local_auc/{encoder}"),
+        }
+    }
+}
