@@ -14,3 +14,16 @@ macro_rules! from_text {
 }
 
 from_text!(SubjectId, PromptId, ModelName, EncoderName, SubjectKind, SceneType);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_not_of_the_set_is_an_error() {
+        assert_eq!(SubjectKind::column_result(ValueRef::Text(b"human")).ok(), Some(SubjectKind::Human));
+        assert!(SubjectKind::column_result(ValueRef::Text(b"robot")).is_err());
+        assert!(SubjectId::column_result(ValueRef::Text(b"")).is_err());
+        assert!(Option::<SubjectKind>::column_result(ValueRef::Null).is_ok_and(|kind| kind.is_none()));
+    }
+}
