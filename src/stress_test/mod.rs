@@ -7,7 +7,7 @@
 //! | [`plan`] | [`PoolSubject`], [`Design`], [`SubjectSet`]: subjects in prompts, each about equally often |
 //! | [`sentence`] | [`Sentences`]: the templates, and what they make |
 //! | `grammar` | a label with its article, and verbs that agree with it |
-//! | [`mentions`] | [`naming::Labels`]: which subjects a text names |
+//! | [`mentions`] | [`mentions::Labels`]: which subjects a text names |
 //! | [`tokens`] | [`TokenCounter`]: how long a text is to CLIP |
 //! | `finding` | [`Finding`], [`Check`]: one thing that is wrong |
 //! | [`lint`] | [`lint::lint`]: what is wrong with a set of prompts; [`Balance`] |
