@@ -45,7 +45,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Holds the parts in `dir`; `None` where there is no such directory, or no lock on it to be had.
+    /// Holds the parts in `dir`; `None` where there is no such directory, or it cannot be locked.
     pub fn take(dir: &Path) -> Option<Hold> {
         let dir = File::open(dir).ok()?;
         // A writer that removes holds it alone, for as long as a few files take.

@@ -47,7 +47,7 @@ impl Door {
     /// Opens an image file.
     ///
     /// # Errors
-    /// The system's; it is not a regular file, or lies outside the roots.
+    /// It cannot be opened, is not a regular file, or lies outside the roots.
     pub fn open(&self, path: &Path) -> io::Result<File> {
         let within = |path: &Path| self.roots.iter().any(|root| path.starts_with(root));
         if !within(path) {

@@ -48,7 +48,7 @@ fn outcome(data: &[u8]) -> Outcome {
 /// All bytes of the image file at `path`.
 ///
 /// # Errors
-/// It cannot be read, is no regular file, or is larger than [`MAX_FILE_BYTES`].
+/// It cannot be read, is not a regular file, or is larger than [`MAX_FILE_BYTES`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Door::default().read(path)
 }

@@ -123,7 +123,7 @@ impl Dataset {
     /// Keeps what a check found, so that the page shows it for as long as the references are the same.
     ///
     /// # Errors
-    /// SQLite's; the encoder is gone.
+    /// SQLite reports an error, or the encoder is gone.
     pub fn keep_instrument_check(&mut self, check: &InstrumentCheck) -> Result<()> {
         let Some(row) = self.catalog.encoders()?.into_iter().find(|row| row.name.as_str() == check.encoder) else {
             return Err(Error::request(format!("there is no encoder {}", quote(&check.encoder)), "run the check again"));

@@ -2,7 +2,7 @@
 
 /// Holm's adjustment of a family of p values (S. Holm, "A Simple Sequentially Rejective Multiple Test
 /// Procedure", Scandinavian Journal of Statistics 6, 1979): the i-th smallest of m is multiplied by m − i + 1, and
-/// none is smaller than one before it. What is `None` is no test and does not count.
+/// none is smaller than one before it. `None` is not a test and does not count.
 pub fn holm(family: &[Option<f64>]) -> Vec<Option<f64>> {
     let mut order: Vec<(usize, f64)> = family.iter().enumerate().filter_map(|(i, p)| Some((i, (*p)?))).collect();
     order.sort_by(|a, b| a.1.total_cmp(&b.1));

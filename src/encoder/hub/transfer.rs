@@ -221,7 +221,7 @@ fn same_origin(a: &str, b: &str) -> bool {
     }
 }
 
-/// Where a redirect leads; nowhere if it leads from https to plain http, or is no address.
+/// Where a redirect leads; nowhere if it leads from https to plain http, or is not an address.
 fn join(at: &str, target: &str) -> Option<String> {
     let from: Uri = at.parse().ok()?;
     let (scheme, authority) = (from.scheme_str()?, from.authority()?);
