@@ -27,7 +27,7 @@ fn kept_place(r: &rusqlite::Row<'_>) -> rusqlite::Result<KeptPlace> {
 }
 
 impl Catalog {
-    /// How many bytes the windows' vectors that are kept may take.
+    /// Returns how many bytes the kept window vectors may take.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -38,7 +38,7 @@ impl Catalog {
             .map_err(catalog("read how many windows are kept"))
     }
 
-    /// How many bytes they take, those on their way into a part with them.
+    /// Returns how many bytes the kept window vectors take, including those staged for a part.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -54,7 +54,7 @@ impl Catalog {
             .map_err(catalog("measure kept windows"))
     }
 
-    /// Every registered part of windows, in order.
+    /// Returns every registered part of windows, in order.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -77,7 +77,7 @@ impl Catalog {
             .map_err(catalog("read parts of windows"))
     }
 
-    /// Every registered part by its id.
+    /// Returns every registered part by its id.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -86,7 +86,7 @@ impl Catalog {
         Ok(PartIds { vectors: ids(self.parts()?), windows: ids(self.window_parts()?) })
     }
 
-    /// How many images' windows of an encoder are on their way into a part.
+    /// Returns how many images have windows of an encoder staged for a part.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -97,7 +97,7 @@ impl Catalog {
             .map_err(catalog("count staged windows"))
     }
 
-    /// How many images there are whose windows are kept and not compared with the pool as it is.
+    /// Returns how many images have kept windows that were not compared with the current pool.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -121,7 +121,7 @@ impl Catalog {
             .map_err(catalog("read kept windows"))
     }
 
-    /// The images whose windows lie in a part, by row.
+    /// Returns the images whose windows lie in a part, by row.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -134,7 +134,7 @@ impl Catalog {
 }
 
 impl Changes<'_> {
-    /// Says how many bytes kept windows may take.
+    /// Sets how many bytes kept windows may take.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -175,7 +175,7 @@ impl Changes<'_> {
         Ok(images)
     }
 
-    /// Puts an image's windows on their way into a part, as bytes.
+    /// Stages an image's windows for a part, as bytes.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -208,7 +208,7 @@ impl Changes<'_> {
         self.tx.execute("DELETE FROM staged_window_vector WHERE encoder = ?1", [encoder]).map(drop).map_err(catalog(act))
     }
 
-    /// The number the next part of windows will have; numbers are never used twice.
+    /// Returns the number of the next part of windows; numbers are never reused.
     ///
     /// # Errors
     /// SQLite reports an error.
@@ -250,7 +250,7 @@ impl Changes<'_> {
         Ok(images)
     }
 
-    /// Takes out what was kept of an image's windows, wherever it is.
+    /// Removes whatever was kept of an image's windows, wherever it is.
     ///
     /// # Errors
     /// SQLite reports an error.

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Time between two looks at a process.
+/// The time between two checks of a process.
 const PACE: Duration = Duration::from_millis(20);
 
-/// Time that a process has to end when it is asked to, before it is killed.
+/// The time that a process has to end after it is asked to, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The last lines of a log that are kept as the reason of a failure: at most these, of at most so many bytes.
@@ -23,17 +23,17 @@ const TAIL_BYTES: u64 = 4096;
 /// Time that what a process left behind in its group has to end, once the process itself has ended when asked to.
 const REST: Duration = Duration::from_secs(1);
 
-/// The wish that attempts end, shared by all that run.
+/// A request that attempts end, shared by all that are running.
 #[derive(Debug, Default)]
 pub struct StopSwitch(AtomicU8);
 
 impl StopSwitch {
-    /// Asks processes to end.
+    /// Asks the processes to end.
     pub fn ask(&self) {
         self.0.fetch_max(1, Ordering::SeqCst);
     }
 
-    /// Ends them at once.
+    /// Ends the processes at once.
     pub fn hurry(&self) {
         self.0.fetch_max(2, Ordering::SeqCst);
     }
@@ -54,9 +54,9 @@ pub struct Attempt {
     pub seconds: f64,
     /// The exit status, if it exited.
     pub status: Option<i32>,
-    /// Why it cannot have succeeded; `None`: it exited with 0.
+    /// Why it cannot have succeeded; `None` if it exited with 0.
     pub fault: Option<String>,
-    /// It was stopped because the caller wants to stop.
+    /// Whether it was stopped because the caller wants to stop.
     pub stopped: bool,
 }
 
@@ -121,7 +121,7 @@ pub fn attempt(command: &Filled, log: &Path, timeout: Option<Duration>, stop: &S
     Ok(Attempt { seconds, status: status.code(), fault, stopped })
 }
 
-/// The last lines of a log.
+/// Returns the last lines of a log.
 pub fn tail(log: &Path) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = File::open(log)?;
@@ -172,7 +172,7 @@ fn signal(child: &mut Child, kill: bool) {
         use rustix::process::{Pid, Signal, kill_process_group};
         let signal = if kill { Signal::KILL } else { Signal::TERM };
         if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended this moment; then there is nobody to signal.
+            // It may have just ended; then there is nothing to signal.
             let _ = kill_process_group(group, signal);
         }
     }

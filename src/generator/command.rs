@@ -5,16 +5,16 @@ use crate::error::{Error, Result};
 use crate::text::quote;
 use regex::Regex;
 
-/// Places that one value fills, wherever they appear.
+/// Placeholders that one value fills, wherever they appear.
 const VALUES: &[&str] = &["prompt", "prompt_id", "seed", "scene_type", "output", "references_json", "captions_json", "job_json"];
 
-/// Places that are arguments by themselves and become one argument per subject.
+/// Placeholders that are whole arguments and become one argument per subject.
 const LISTS: &[&str] = &["references", "captions"];
 
-/// The place of the job list, in a command for many jobs.
+/// The placeholder for the job list, in a command for many jobs.
 const JOBS: &str = "jobs";
 
-/// A command, split into words, and its places.
+/// A command, split into words, and its placeholders.
 #[derive(Debug, Clone)]
 pub struct Template {
     words: Vec<String>,
@@ -38,10 +38,10 @@ impl std::fmt::Display for Filled {
 }
 
 impl Template {
-    /// A command that makes one image.
+    /// Parses a command that makes one image.
     ///
     /// # Errors
-    /// It is empty, has unbalanced quotes, an unknown place, or none that says where the image goes.
+    /// The command is empty, or has unbalanced quotes, an unknown placeholder, or none for the image's path.
     pub fn for_one(command: &str, shell: bool) -> Result<Template> {
         let template = Template::parse(command, shell, &[VALUES, LISTS].concat())?;
         if !template.has("output") && !template.has("job_json") {
@@ -51,10 +51,10 @@ impl Template {
         Ok(template)
     }
 
-    /// A command that makes many images, from a job list.
+    /// Parses a command that makes many images from a job list.
     ///
     /// # Errors
-    /// As [`Template::for_one`], but its place is `{jobs}`.
+    /// The same as for [`Template::for_one`], but the required placeholder is `{jobs}`.
     pub fn for_many(command: &str, shell: bool) -> Result<Template> {
         let template = Template::parse(command, shell, &[JOBS])?;
         if !template.has(JOBS) {
@@ -105,7 +105,7 @@ impl Template {
         })
     }
 
-    /// The command for a job list.
+    /// Returns the command for a job list.
     pub fn fill_jobs(&self, list: &str) -> Filled {
         self.filled(|_| vec![list.to_owned()])
     }

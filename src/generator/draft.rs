@@ -7,10 +7,10 @@ use crate::text::quote;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// The end of its name.
+/// The suffix of a draft directory's name.
 const MARK: &str = ".msdata-run";
 
-/// Stray files that are named one by one.
+/// The most stray files that are named individually.
 const NAMED: usize = 5;
 
 /// The path at which an image is written: `.SEED.ATTEMPT.msdata-run/SEED.png` beside the image's own place.
@@ -33,7 +33,7 @@ impl Draft {
     /// is it held: a command that makes many images has more drafts than a process may have files.
     ///
     /// # Errors
-    /// Another process writes into it, or the system's.
+    /// Another process is writing into it, or the directory cannot be made.
     pub fn begin(output: &Path, hold: bool) -> Result<Draft> {
         let dir = directory(output);
         if let (Some(parent), Some(seed)) = (dir.parent(), output.file_stem().and_then(|s| s.to_str()))
@@ -51,7 +51,7 @@ impl Draft {
         Ok(Draft { output: output.to_owned(), _held: held })
     }
 
-    /// What was written beside the image, or in its place, as words: `` `a.png`, `b.json` ``.
+    /// Returns what was written beside the image or in its place, as text: `` `a.png`, `b.json` ``.
     pub fn strays(&self) -> Option<String> {
         let names = fs::read_dir(directory(&self.output)).into_iter().flatten().flatten().map(|entry| entry.file_name());
         let mut names: Vec<_> = names.filter(|name| Some(name.as_os_str()) != self.output.file_name()).collect();
@@ -62,7 +62,7 @@ impl Draft {
         (!shown.is_empty()).then(|| shown.join(", ") + &more)
     }
 
-    /// Removes the directory and all that is in it.
+    /// Removes the directory and everything in it.
     pub fn remove(self) {
         // Best effort: the next attempt at this image removes what is left.
         let _ = durable::remove(directory(&self.output));

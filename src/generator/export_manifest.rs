@@ -11,13 +11,13 @@ use std::path::Path;
 /// Its name in the folder.
 pub const FILE: &str = "msdata-export.json";
 
-/// The version of its form.
+/// The version of the file format.
 const VERSION: u32 = 1;
 
 /// The images that a folder asks for: every prompt in every batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportManifest {
-    /// Of this form.
+    /// The version of the file format.
     msdata_export: u32,
     /// A [`System`].
     format: String,
@@ -52,7 +52,7 @@ pub struct ManifestEntry {
 }
 
 impl ExportManifest {
-    /// For a system's folder.
+    /// Returns the manifest for a system's folder.
     pub fn new(
         system: System,
         model: Option<&str>,
@@ -64,10 +64,10 @@ impl ExportManifest {
         ExportManifest { msdata_export: VERSION, format, model: model.map(str::to_owned), batches, prompts, left_out }
     }
 
-    /// Reads the one in `folder`, if it has one.
+    /// Reads the manifest in `folder`, if there is one.
     ///
     /// # Errors
-    /// It is broken, of a later version, or for another system.
+    /// The manifest is broken, of a later version, or for another system.
     pub fn find(folder: &Path, system: System) -> Result<Option<ExportManifest>> {
         let path = folder.join(FILE);
         let text = match input::read_text(&path, input::MAX_JSON) {

@@ -19,18 +19,18 @@ use std::path::{Path, PathBuf};
 pub struct LeftOut {
     /// The prompt.
     pub prompt_id: String,
-    /// A sentence.
+    /// The reason, as a sentence.
     pub reason: String,
 }
 
-/// What was written.
+/// A summary of what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
     /// Prompts in the generator's list.
     pub prompts: usize,
     /// Images that it is asked for.
     pub images: usize,
-    /// What it cannot be asked for.
+    /// Prompts that it cannot be asked for.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -44,25 +44,25 @@ pub(super) struct ExportRequest<'a> {
 }
 
 impl ExportRequest<'_> {
-    /// The folder's name in the generator's own directory, where its paths begin.
+    /// Returns the folder's name in the generator's own directory, where its paths begin.
     pub fn folder(&self) -> String {
         format!("msdata-{}", self.system)
     }
 
-    /// A subject's reference as the generator, run in its own directory, is to name it.
+    /// Returns the path of a subject's reference for a generator that runs in its own directory.
     pub fn reference(&self, subject_id: &str, index: usize) -> String {
         format!("{}/{}", self.folder(), self.references.name(subject_id, index))
     }
 
-    /// A subject's reference, relative to the folder.
+    /// Returns the path of a subject's reference, relative to the folder.
     pub fn reference_here(&self, subject_id: &str, index: usize) -> String {
         self.references.name(subject_id, index).to_owned()
     }
 }
 
-/// What a system makes of a brief.
+/// The files that a system needs for a request.
 pub(super) struct ExportFiles {
-    /// Files of the folder and what is in them.
+    /// The names of the folder's files, and their contents.
     pub files: Vec<(String, String)>,
     /// Directories that must be there before the generator writes.
     pub directories: Vec<String>,
@@ -74,7 +74,7 @@ pub(super) struct ExportFiles {
 /// through `door`.
 ///
 /// # Errors
-/// There is nothing to ask for, a reference cannot be read, `dir` holds something, or the system's.
+/// There is nothing to ask for, a reference cannot be read, `dir` is not empty, or the folder cannot be written.
 pub fn write(
     dir: &Path,
     system: System,
@@ -126,12 +126,12 @@ pub fn write(
     })
 }
 
-/// JSON for people and programs, one value per line.
+/// Returns JSON for people and programs, one value per line.
 pub(super) fn lines(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
-/// The list of what could not be asked for, for a README; empty if nothing.
+/// Returns the README's list of what could not be asked for; empty if there is nothing.
 pub(super) fn left_out_section(left_out: &[LeftOut]) -> String {
     if left_out.is_empty() {
         return String::new();
@@ -186,7 +186,7 @@ impl References {
     }
 }
 
-/// The extension that files of a format have.
+/// Returns the file extension of a format.
 fn extension(format: ImageFormat) -> &'static str {
     match format {
         ImageFormat::Jpeg => "jpg",

@@ -4,9 +4,9 @@ use crate::image::Rgb;
 use crate::vocabulary::closed_set;
 
 closed_set! {
-    /// How the images of a file lie.
+    /// How the images in a file are arranged.
     Grid, "grid" {
-        /// To be found out.
+        /// Detected from the file.
         Auto = "auto",
         /// One image.
         Single = "none",
@@ -21,7 +21,7 @@ closed_set! {
 const ROUGH: f64 = 2.0;
 
 impl Grid {
-    /// Rows and columns.
+    /// Returns the number of rows and columns.
     pub fn shape(self) -> (u32, u32) {
         match self {
             Grid::Auto | Grid::Single => (1, 1),
@@ -30,7 +30,7 @@ impl Grid {
         }
     }
 
-    /// How many images a file holds.
+    /// Returns how many images a file holds.
     pub fn tiles(self) -> usize {
         let (rows, columns) = self.shape();
         (rows * columns) as usize
@@ -48,10 +48,10 @@ impl Grid {
         }
     }
 
-    /// The images of a file, row by row.
+    /// Returns the images of a file, row by row.
     ///
     /// # Errors
-    /// Its size cannot be divided so.
+    /// The file's size cannot be divided this way.
     pub fn cut(self, rgb: &Rgb) -> Result<Vec<Rgb>, String> {
         let (rows, columns) = self.shape();
         if !rgb.width.is_multiple_of(columns) || !rgb.height.is_multiple_of(rows) {

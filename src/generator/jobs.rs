@@ -20,9 +20,9 @@ pub struct Job {
     pub scene_type: SceneType,
     /// The seed.
     pub seed: i64,
-    /// Whom it asks for, in order.
+    /// The subjects it asks for, in order.
     pub subjects: Vec<JobSubject>,
-    /// Where the image is to lie.
+    /// Where the image is to be written.
     pub output: String,
 }
 
@@ -42,7 +42,7 @@ pub struct JobSubject {
 }
 
 impl Job {
-    /// For a case and a seed; `reference` names a subject's reference by its index.
+    /// Returns the job for a case and a seed; `reference` gives the path of a subject's reference by its index.
     pub fn new(case: &Case, seed: i64, output: String, reference: impl Fn(&Asked, usize) -> String) -> Job {
         let subject = |s: &Asked| JobSubject {
             subject_id: s.subject_id.clone(),
@@ -82,12 +82,12 @@ struct RunnerSubject<'a> {
     subject_id: &'a str,
 }
 
-/// A safe name for the images of a prompt, `{seed}` to be filled in.
+/// Returns a safe name for the images of a prompt, with `{seed}` to be filled in.
 fn output_name(prompt_id: &str) -> String {
     format!("{}/{{seed}}.png", safe_name(prompt_id))
 }
 
-/// The list of the paper's runners.
+/// Returns the job list for the paper's runners.
 pub(super) fn export(request: &ExportRequest) -> ExportFiles {
     let mut text = String::new();
     for case in request.cases {
@@ -118,7 +118,7 @@ pub(super) fn export(request: &ExportRequest) -> ExportFiles {
     finish(request, text, "results", |id| format!("{id}/{{seed}}.png"), include_str!("jobs.md"), vec![])
 }
 
-/// A list for a script of one's own, and a generations manifest of what it is to make.
+/// Returns a list for a custom script, and a generations manifest of the images it is to make.
 pub(super) fn export_lines(request: &ExportRequest) -> ExportFiles {
     let (mut text, mut manifest) = (String::new(), String::new());
     for case in request.cases {

@@ -27,7 +27,7 @@ impl Parts {
     /// The seed, if the pattern names it.
     ///
     /// # Errors
-    /// It is beyond what can be kept.
+    /// The seed is out of the catalog's range.
     pub fn seed(&self) -> std::result::Result<Option<i64>, String> {
         self.seed.as_deref().map(integer_of).transpose().map_err(|reason| format!("the seed {reason}"))
     }
@@ -232,14 +232,14 @@ impl LayoutSearch<'_> {
 pub struct PromptNames<'a>(HashMap<String, &'a str>);
 
 impl<'a> PromptNames<'a> {
-    /// Of these ids.
+    /// Returns the names of these ids.
     pub fn new(ids: impl Iterator<Item = &'a str> + Clone) -> PromptNames<'a> {
         let mut names: HashMap<String, &str> = ids.clone().map(|id| (safe_name(id), id)).collect();
         names.extend(ids.map(|id| (id.to_owned(), id))); // an id as it is goes before another's safe name
         PromptNames(names)
     }
 
-    /// The id that a path means.
+    /// Returns the id that a path means.
     pub fn id(&self, written: &str) -> Option<&'a str> {
         self.0.get(written).copied()
     }

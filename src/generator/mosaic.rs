@@ -24,7 +24,7 @@ struct MosaicSample<'a> {
     image_paths: Vec<String>,
 }
 
-/// The list, the folders and the commands.
+/// Returns the list, the folders and the commands.
 pub(super) fn export(request: &ExportRequest) -> ExportFiles {
     let (mut samples, mut prompts) = (Vec::new(), Vec::new());
     for (index, case) in request.cases.iter().enumerate() {

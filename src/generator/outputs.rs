@@ -42,12 +42,12 @@ pub struct OutputSource<'a> {
     pub stop: Stop<'a>,
 }
 
-/// What was found.
+/// What was found in a generator's folder.
 #[derive(Debug, Default)]
 pub struct Outputs {
     /// One for each image that was asked for or is there.
     pub generations: Vec<Located<Generation>>,
-    /// What cannot be used.
+    /// Files that cannot be used.
     pub problems: Vec<Problem>,
     /// What is odd, and what could not be tied to a prompt and a seed.
     pub warnings: Vec<Problem>,
@@ -90,7 +90,7 @@ pub fn read(system: System, source: &OutputSource, known: Known) -> Result<Outpu
 /// Reads any tree of images.
 ///
 /// # Errors
-/// As [`read`].
+/// The same as for [`read`].
 pub fn read_tree(layout: &Layout, source: &OutputSource, known: Known) -> Result<Outputs> {
     let mut reader = OutputReader::new(source, known)?;
     reader.tree(layout, source.folder, None)?;
@@ -126,7 +126,7 @@ impl<'a> OutputReader<'a> {
         self.outputs.warnings.push(Problem { origin: Origin::whole(file), reason: format!("{reason}; not read") });
     }
 
-    /// Whether the prompts are still those that were exported.
+    /// Checks whether the prompts are still those that were exported.
     fn check(&mut self, manifest: &ExportManifest) {
         let path = self.source.folder.join(super::export_manifest::FILE);
         let texts: HashMap<&str, &str> = self.known.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
@@ -454,7 +454,7 @@ impl<'a> OutputReader<'a> {
     }
 }
 
-/// A path without its last extension.
+/// Returns a path without its last extension.
 fn stem(path: &str) -> &str {
     match path.rsplit_once('.') {
         Some((stem, extension)) if !extension.contains('/') => stem,

@@ -6,7 +6,7 @@ use super::{Case, LeftOut};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The most subjects that it takes.
+/// The most subjects that PSR takes in one prompt.
 const MOST_SUBJECTS: usize = 4;
 
 /// An entry of a list, as far as it is read back.
@@ -14,9 +14,9 @@ const MOST_SUBJECTS: usize = 4;
 pub struct PsrList {
     /// The prompt's text.
     pub instruction: String,
-    /// Where the image lies.
+    /// The path of the image.
     pub result_path: Option<String>,
-    /// Ours.
+    /// The seed, which this program adds.
     pub seed: Option<i64>,
 }
 
@@ -33,7 +33,7 @@ struct PsrSample<'a> {
     prompt_id: &'a str,
 }
 
-/// A list for each seed, and the commands.
+/// Returns a list for each seed, and the commands.
 pub(super) fn export(request: &ExportRequest) -> ExportFiles {
     let (fit, large): (Vec<&Case>, Vec<&Case>) = request.cases.iter().partition(|case| case.subjects.len() <= MOST_SUBJECTS);
     let reason = |case: &Case| format!("{} subjects; PSR takes at most {MOST_SUBJECTS}", case.subjects.len());

@@ -57,7 +57,7 @@ enum Words {
     Nth(usize, String, String, usize),
 }
 
-/// The list, the folders and the commands.
+/// Returns the list, the folders and the commands.
 pub(super) fn export(request: &ExportRequest) -> ExportFiles {
     let (mut samples, mut prompts, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for case in request.cases {
@@ -88,17 +88,17 @@ pub(super) fn export(request: &ExportRequest) -> ExportFiles {
     ExportFiles { files, directories, manifest: ExportManifest::new(request.system, request.model, batches, prompts, left_out) }
 }
 
-/// The name that the script gives to the file of a prompt at a place of the list.
+/// Returns the file name that the script gives to the prompt at a position in the list.
 pub fn file_name(index: usize, text: &str) -> String {
     format!("{index}_{}.png", beginning(text))
 }
 
-/// A prompt's part of a file's name.
+/// Returns the part of a file's name that comes from the prompt.
 pub fn beginning(text: &str) -> String {
     text.chars().take(NAME_CHARACTERS).map(|c| if c == ' ' { '_' } else { c }).collect()
 }
 
-/// Runs of the script: each makes [`TILES`] consecutive seeds.
+/// Returns the runs of the script, each of which makes [`TILES`] consecutive seeds.
 fn batches(seeds: &[i64]) -> Vec<ManifestBatch> {
     let mut batches: Vec<ManifestBatch> = Vec::new();
     for seed in seeds {

@@ -24,7 +24,7 @@ const LIST_SEPARATOR: char = ';';
 
 impl<'a> Fields<'a> {
     /// # Errors
-    /// Not JSON, not an object, or a key twice.
+    /// The line is not JSON, is not an object, or has the same key twice.
     pub fn from_json(line: &'a str) -> Result<Fields<'a>, String> {
         if !line.trim_start().starts_with('{') {
             let seen = line.trim_start().chars().next().unwrap_or(' ');
@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, field)| *field).filter(|field| !field.is_absent())
     }
 
-    /// The field, or an error that says which near miss stands there instead.
+    /// Returns the field, or an error naming a similar field that is present instead.
     fn required(&self, name: &str) -> Result<Field<'a>, String> {
         if let Some(field) = self.get(name) {
             return Ok(field);
@@ -68,7 +68,7 @@ impl<'a> Fields<'a> {
         self.get(name).map(|f| f.text()).transpose().map_err(|e| format!("`{name}` {e}"))
     }
 
-    /// Text, or a JSON integer taken as its decimal text.
+    /// Returns text, or the decimal text of a JSON integer.
     pub fn id(&self, name: &str) -> Result<String, String> {
         let field = self.required(name)?;
         if let Field::Json(raw) = field
@@ -87,13 +87,13 @@ impl<'a> Fields<'a> {
         self.required(name)?.list().map_err(|e| format!("`{name}` {e}"))
     }
 
-    /// A JSON value as the text it was written in.
+    /// Returns a JSON value exactly as written.
     pub fn optional_json(&self, name: &str) -> Result<Option<String>, String> {
         self.get(name).map(|f| f.json()).transpose().map_err(|e| format!("`{name}` {e}"))
     }
 }
 
-/// Whether a text is decimal digits, perhaps with a minus.
+/// Returns whether a text is decimal digits, optionally with a minus sign.
 pub(crate) fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
@@ -174,10 +174,10 @@ impl Field<'_> {
 /// Beyond this an integer that went through a float64 may have become another.
 pub(crate) const MOST_EXACT: u64 = 1 << 53;
 
-/// An integer of decimal digits, perhaps with a minus.
+/// Parses an integer of decimal digits, optionally with a minus sign.
 ///
 /// # Errors
-/// It is beyond what the catalog keeps, with the bound.
+/// The integer is out of the catalog's range; the message gives the bound.
 pub(crate) fn integer_of(digits: &str) -> Result<i64, String> {
     digits.parse().map_err(|_| match digits.starts_with('-') {
         true => format!("{} is less than {}, the least integer that can be kept", quote(digits), i64::MIN),
@@ -251,7 +251,7 @@ fn escaped(chars: &mut impl Iterator<Item = (usize, char)>) -> Option<char> {
     u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
 }
 
-/// serde_json's reason without its line (always 1 here).
+/// Returns serde_json's reason without its line number (always 1 here).
 fn json_reason(e: &serde_json::Error) -> String {
     e.to_string().replace(" at line 1 column ", " at column ")
 }

@@ -11,7 +11,7 @@ use crate::watch::Stop;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a manifest lists.
+/// The kind of row that a manifest lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowKind {
     /// Subjects and their references.
@@ -76,27 +76,27 @@ impl<'w> Manifest<'w> {
         Ok(Manifest { file, rows, resolver, warnings, ended: false })
     }
 
-    /// The next subject.
+    /// Returns the next subject.
     pub fn next_subject(&mut self) -> Option<std::result::Result<Located<Subject>, Problem>> {
         self.next_row(Subject::from_fields)
     }
 
-    /// The next prompt.
+    /// Returns the next prompt.
     pub fn next_prompt(&mut self) -> Option<std::result::Result<Located<Prompt>, Problem>> {
         self.next_row(Prompt::from_fields)
     }
 
-    /// The next generation.
+    /// Returns the next generation.
     pub fn next_generation(&mut self) -> Option<std::result::Result<Located<Generation>, Problem>> {
         self.next_row(Generation::from_fields)
     }
 
-    /// A remark about the file as a whole.
+    /// Returns a remark about the file as a whole.
     pub fn problem(&self, reason: impl Into<String>) -> Problem {
         Problem { origin: origin(&self.file, Position::File), reason: reason.into() }
     }
 
-    /// What was odd about the file, once its rows are read.
+    /// Returns the warnings about the file, once its rows have been read.
     pub fn into_warnings(mut self) -> Vec<Problem> {
         for reason in self.resolver.remarks() {
             self.warnings.push(Problem { origin: origin(&self.file, Position::File), reason });
@@ -170,7 +170,7 @@ impl<'w> Manifest<'w> {
     }
 }
 
-/// A record that has not as many cells as the header.
+/// Describes a record whose number of cells differs from the header's.
 fn uneven(cells: usize, columns: usize, line: u64, last_line: u64, separator: char) -> String {
     let mut reason = format!("{cells} fields, but the header has {columns}");
     if last_line > line {
@@ -206,7 +206,7 @@ fn required(kind: RowKind) -> &'static [&'static str] {
     }
 }
 
-/// The first record of a CSV. Its names must be exact: a data row eaten as a header, or `Seed ` for
+/// Reads the first record of a CSV. Its names must be exact: a data row eaten as a header, or `Seed ` for
 /// `seed`, must not go unseen. Where it is one cell that `;` or tabs part into all the names, those separate.
 fn read_header(records: &mut Records<'_>, kind: RowKind) -> std::result::Result<Vec<String>, RecordFault> {
     let fault = |line, reason| RecordFault { line, reason, last: true };

@@ -14,13 +14,13 @@ use crate::watch::Stop;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// What a directory of images holds.
+/// The subjects found in a directory of images.
 pub struct ImageFolder {
-    /// By path.
+    /// The subjects, sorted by path.
     pub subjects: Vec<Located<Subject>>,
-    /// What cannot be used.
+    /// Entries that cannot be used.
     pub problems: Vec<Problem>,
-    /// What is odd.
+    /// Entries that look odd.
     pub warnings: Vec<Problem>,
 }
 
@@ -28,7 +28,7 @@ impl ImageFolder {
     /// Reads the directory at `root`.
     ///
     /// # Errors
-    /// It, or a directory in it, cannot be read, or the caller wants to stop.
+    /// The directory, or one inside it, cannot be read, or the caller wants to stop.
     pub fn read(root: &Path, stop: Stop<'_>) -> Result<ImageFolder> {
         let mut reader = FolderReader {
             root,
@@ -67,7 +67,7 @@ struct FolderReader<'a> {
 }
 
 impl FolderReader<'_> {
-    /// Files and folders of subjects.
+    /// Reads the files and folders of subjects in `dir`.
     fn read(&mut self, dir: &Path, kind: Option<SubjectKind>) -> Result<()> {
         for path in entries(dir)? {
             self.stop.check()?;
@@ -124,7 +124,7 @@ impl FolderReader<'_> {
     }
 }
 
-/// What a directory holds, by name, without hidden files.
+/// Returns the entries of a directory, sorted by name, without hidden files.
 fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(Error::io("read", dir))? {

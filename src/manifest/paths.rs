@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 /// An image path, made absolute, with what was found there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImagePath {
-    /// Absolute; links in its directory resolved.
+    /// The absolute path, with the links in its directory resolved.
     pub path: PathBuf,
-    /// As found when the manifest was read.
+    /// The state of the file when the manifest was read.
     pub state: FileState,
 }
 
@@ -34,10 +34,10 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// For the manifest at `manifest`; paths are relative to its directory.
+    /// Returns a resolver for the manifest at `manifest`; paths are relative to its directory.
     ///
     /// # Errors
-    /// That directory, or a root, cannot be resolved.
+    /// The directory or a root cannot be resolved.
     pub fn new(manifest: &Path, roots: Option<&[PathBuf]>) -> Result<Resolver> {
         let dir = match manifest.parent() {
             Some(p) if !p.as_os_str().is_empty() => p,
@@ -46,10 +46,10 @@ impl Resolver {
         Self::for_directory(dir, roots)
     }
 
-    /// Paths relative to `dir`.
+    /// Returns a resolver for paths relative to `dir`.
     ///
     /// # Errors
-    /// As [`Resolver::new`].
+    /// The same as for [`Resolver::new`].
     pub fn for_directory(dir: &Path, roots: Option<&[PathBuf]>) -> Result<Resolver> {
         let canonical = |p: &Path| p.canonicalize().map_err(Error::io("resolve", p));
         let home = canonical(dir)?;
@@ -66,10 +66,10 @@ impl Resolver {
         })
     }
 
-    /// The file that `written` names.
+    /// Returns the file that `written` names.
     ///
     /// # Errors
-    /// A URL, an unexpanded `~` or `$VAR`, a path no path can be, or one outside the given roots.
+    /// `written` is a URL, has an unexpanded `~` or `$VAR`, cannot be a path, or lies outside the given roots.
     pub fn resolve(&mut self, written: &str) -> std::result::Result<ImagePath, String> {
         let as_given = self.home.join(written);
         let (Some(name), Some(parent), false) = (as_given.file_name(), as_given.parent(), written.ends_with('/')) else {
@@ -113,7 +113,7 @@ impl Resolver {
         Ok(ImagePath { path, state })
     }
 
-    /// Files the departures of the row just read under its line.
+    /// Records, under its line, the paths of the row just read that leave the manifest's directory.
     pub(super) fn note_departures(&mut self, line: u64) {
         for written in self.pending.drain(..) {
             self.departed += 1;
@@ -123,7 +123,7 @@ impl Resolver {
         }
     }
 
-    /// What is odd about the paths, in sentences.
+    /// Returns remarks about odd paths, as sentences.
     pub(crate) fn remarks(&mut self) -> Vec<String> {
         let twins = self.twins.1.take().map(|(written, twin)| {
             let twin = quote(&twin.display().to_string());
@@ -137,7 +137,7 @@ impl Resolver {
         self.departures().into_iter().chain(twins).collect()
     }
 
-    /// The path that is there and differs from `path` in the Unicode form of its names only.
+    /// Returns the existing path that differs from `path` in the Unicode form of its names only.
     fn twin(&mut self, path: &Path) -> Option<PathBuf> {
         if path.to_str().is_none_or(str::is_ascii) {
             return None;
@@ -154,7 +154,7 @@ impl Resolver {
         Some(found)
     }
 
-    /// One sentence about every path that left the manifest's directory.
+    /// Returns one sentence about every path that left the manifest's directory.
     fn departures(&mut self) -> Option<String> {
         self.note_departures(0);
         let (line, first) = self.departures.first()?;
@@ -165,7 +165,7 @@ impl Resolver {
         })
     }
 
-    /// A directory with its links resolved; asked once.
+    /// Returns a directory with its links resolved; each is resolved only once.
     fn canonical(&mut self, dir: &Path) -> Option<PathBuf> {
         if let Some(known) = self.parents.get(dir) {
             return known.clone();
@@ -176,16 +176,16 @@ impl Resolver {
     }
 }
 
-/// Directories whose names are kept in memory.
+/// The most directories whose listings are kept in memory.
 const MOST_LISTINGS: usize = 64;
 
-/// What a directory holds, by its names as [`composed`] writes them.
+/// Returns the entries of a directory, keyed by their names as [`composed`] writes them.
 fn listing(dir: &Path) -> HashMap<String, PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries.filter_map(|entry| Some((composed(entry.file_name().to_str()?), entry.path()))).collect()
 }
 
-/// What is at `path`, and where it really lies.
+/// Returns what is at `path`, and its real location.
 fn look(path: &Path) -> (FileState, Option<PathBuf>) {
     match path.symlink_metadata() {
         Ok(meta) if meta.is_symlink() => (state_of(path), path.canonicalize().ok()),
@@ -219,7 +219,7 @@ fn settled(path: &Path) -> PathBuf {
     there.map_or_else(|| path.clone(), |(real, rest)| real.join(rest))
 }
 
-/// `.` and `..` taken out by their names alone.
+/// Returns the path with `.` and `..` removed, without looking at the file system.
 fn normalized(path: &Path) -> PathBuf {
     use std::path::Component::*;
     let mut out = PathBuf::new();

@@ -35,9 +35,9 @@ pub struct Text<'w> {
 
 /// Why a manifest cannot be opened.
 pub enum OpenRecords {
-    /// The system says so.
+    /// The system reported an error.
     Io(io::Error),
-    /// It is something else, in a sentence.
+    /// The file is not a manifest; a sentence says what it is.
     Not(String),
 }
 
@@ -45,7 +45,7 @@ impl<'w> Text<'w> {
     /// Opens `path`, whose file name is `name` in lower case; also that name without `.gz` or `.zst`.
     ///
     /// # Errors
-    /// It cannot be read, or is not text.
+    /// The file cannot be read, or is not text.
     pub fn open<'n>(path: &Path, name: &'n str, stop: Stop<'w>) -> Result<(&'n str, Text<'w>), OpenRecords> {
         let file = input::open(path).map_err(OpenRecords::Io)?;
         let mut raw = BufReader::with_capacity(1 << 16, Stoppable { inner: file, stop });
@@ -72,17 +72,17 @@ impl<'w> Text<'w> {
         Ok((stem, Text { input, lines: 0, after_cr: false }))
     }
 
-    /// The first byte that is not white space, if it comes soon.
+    /// Returns the first byte that is not white space, if it comes soon.
     pub fn first_byte(&mut self) -> Option<u8> {
         self.input.fill_buf().ok()?.iter().copied().find(|b| !b.is_ascii_whitespace())
     }
 
-    /// A new record begins: it may be [`MAX_RECORD`] long.
+    /// Starts a new record, which may be [`MAX_RECORD`] bytes long.
     fn begin(&mut self) {
         self.input.get_mut().since = 0;
     }
 
-    /// The next byte, which is taken; its line end is counted.
+    /// Consumes and returns the next byte, counting line ends.
     fn byte(&mut self) -> io::Result<Option<u8>> {
         let Some(&byte) = self.input.fill_buf()?.first() else { return Ok(None) };
         self.input.consume(1);
@@ -172,7 +172,7 @@ enum Array {
 }
 
 impl<'w> Elements<'w> {
-    /// Of a text whose [`Text::first_byte`] is `[`.
+    /// Returns the elements of a text whose [`Text::first_byte`] is `[`.
     pub fn new(text: Text<'w>) -> Elements<'w> {
         Elements { text, state: Array::Before }
     }
@@ -189,7 +189,7 @@ impl<'w> Elements<'w> {
         }
     }
 
-    /// `begins` becomes the line that the element begins in.
+    /// Reads the next element; `begins` is set to the line where it begins.
     fn element(&mut self, begins: &mut u64) -> io::Result<Next<Vec<u8>>> {
         if matches!(self.state, Array::Before) {
             while self.text.byte()?.is_some_and(|b| b != b'[') {}
@@ -237,7 +237,7 @@ impl<'w> Elements<'w> {
         }
     }
 
-    /// Takes white space; what comes after it is left.
+    /// Skips white space, and returns the byte after it without consuming it.
     fn skip_space(&mut self) -> io::Result<Option<u8>> {
         loop {
             match self.text.input.fill_buf()?.first().copied() {
@@ -265,10 +265,10 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// As text.
+    /// Returns the cells as text.
     ///
     /// # Errors
-    /// It is not UTF-8.
+    /// A cell is not UTF-8.
     pub fn texts(&self) -> Result<Vec<&str>, String> {
         let mut start = 0;
         let cell = |end: &usize| {
@@ -299,12 +299,12 @@ impl<'w> Records<'w> {
         Records { text, separator }
     }
 
-    /// The separator of cells.
+    /// Returns the cell separator.
     pub fn separator(&self) -> char {
         self.separator.into()
     }
 
-    /// Takes another separator for the records to come.
+    /// Uses another separator for the records that follow.
     pub fn separate_by(&mut self, separator: u8) {
         self.separator = separator;
     }
@@ -322,7 +322,7 @@ impl<'w> Records<'w> {
         }
     }
 
-    /// `line` becomes the one that the record begins in.
+    /// Reads the next record; `line` is set to the line where it begins.
     fn record(&mut self, line: &mut u64) -> io::Result<Next<Cells>> {
         let (mut cells, mut at, mut fault) = (Cells::default(), At::Start, None);
         loop {

@@ -22,9 +22,9 @@ pub struct StressTestRepo {
     pub prompts: Vec<Located<Prompt>>,
     /// One for each entry of each `meta.json`.
     pub generations: Vec<Located<Generation>>,
-    /// What cannot be used.
+    /// Entries that cannot be used.
     pub problems: Vec<Problem>,
-    /// What is odd.
+    /// Entries that look odd.
     pub warnings: Vec<Problem>,
 }
 
@@ -102,7 +102,7 @@ struct RepositoryReader<'a> {
 }
 
 impl RepositoryReader<'_> {
-    /// The header of `prompts_50.txt`: `  People  (7):  black woman, …`.
+    /// Reads the header of `prompts_50.txt`: `  People  (7):  black woman, …`.
     fn read_kinds(&mut self) {
         let path = self.root.join("val_dataset/prompts_50.txt");
         let text = match input::read_text(&path, input::MAX_JSON) {
@@ -238,7 +238,7 @@ fn parse(text: &str) -> std::result::Result<Vec<PromptEntry>, String> {
     }
 }
 
-/// A path cut before the part of it that lies in the repository: `/results/…`, `./results/…` and
+/// Returns the part of a path that lies in the repository: `/results/…`, `./results/…` and
 /// `/Some-Repository/results/…` are all `results/…`.
 fn in_repository<'a>(path: &'a str, part: &str) -> &'a str {
     path.match_indices(part).find(|(i, _)| *i == 0 || path.as_bytes()[i - 1] == b'/').map_or(path, |(i, _)| &path[i..])

@@ -43,7 +43,7 @@ pub enum SidesFrom {
     Nothing,
 }
 
-/// What the check found.
+/// The result of the check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstrumentCheck {
     /// The encoder.
@@ -61,7 +61,7 @@ pub struct InstrumentCheck {
 }
 
 impl InstrumentCheck {
-    /// The kinds that the encoder does not tell apart, with the AUC of the hardest variant.
+    /// Returns the kinds that the encoder does not tell apart, with the AUC of the hardest variant.
     pub fn indistinct(&self) -> Vec<(SubjectKind, f64)> {
         let hardest = self.figures.last().map(|figure| figure.variant.as_str());
         let of_hardest = self.figures.iter().filter(|figure| Some(figure.variant.as_str()) == hardest);

@@ -120,7 +120,7 @@ impl MeasureColumn {
         self.measure.is_percent()
     }
 
-    /// Whether more of it is better.
+    /// Returns whether a higher value is better.
     pub fn higher_is_better(&self) -> bool {
         !self.measure.lower_is_better()
     }
@@ -177,7 +177,7 @@ impl MeasureColumn {
         report.rows.first().is_some_and(named)
     }
 
-    /// Its mean in a cell.
+    /// Returns its mean in a cell.
     pub fn value(&self, row: &Row) -> Option<f64> {
         let means = match self.measure {
             Measure::ClipT(_) => &row.clip_t,
@@ -199,7 +199,7 @@ impl MeasureColumn {
         means.get(self.at).and_then(|(_, mean)| *mean)
     }
 
-    /// The interval of its mean in a cell, if it has one.
+    /// Returns the interval of its mean in a cell, if it has one.
     pub fn ends(&self, row: &Row) -> Option<[f64; 2]> {
         self.intervals(row)?.get(self.at).and_then(|(_, interval)| *interval)
     }

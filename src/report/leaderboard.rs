@@ -73,7 +73,7 @@ impl Serialize for Standing {
 /// The models under test by one measure, best first, with those grouped that are not told apart.
 ///
 /// # Errors
-/// As [`super::compare`].
+/// The same as for [`super::compare`].
 pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Leaderboard> {
     let scores = Scores::collect(snapshot);
     let pairing = Pairing::new(snapshot, &scores, options)?;

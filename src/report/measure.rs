@@ -38,7 +38,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// Whether less of it is better.
+    /// Returns whether a lower value is better.
     pub fn lower_is_better(self) -> bool {
         use Measure::*;
         matches!(self, Scr(_) | ChanceScr(_) | Calibrated(_) | CurveArea | MeanRank)
@@ -49,7 +49,7 @@ impl Measure {
         self.is_percent() || self == Measure::BeyondWords
     }
 
-    /// Whether tables print it in per cent.
+    /// Returns whether tables print it in per cent.
     pub fn is_percent(self) -> bool {
         matches!(self, Measure::Scr(_) | Measure::ChanceScr(_) | Measure::Calibrated(_))
     }

@@ -10,7 +10,7 @@ impl Report {
     /// side, the other keys down, the best value of a row set off.
     ///
     /// # Errors
-    /// `out` fails.
+    /// Writing to `out` fails.
     pub fn write(&self, mut out: impl Write, format: Format) -> io::Result<()> {
         match format {
             Format::Json => {

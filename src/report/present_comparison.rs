@@ -9,7 +9,7 @@ impl Comparisons {
     /// Writes the comparisons in a format. A difference is set off where the models are told apart.
     ///
     /// # Errors
-    /// `out` fails.
+    /// Writing to `out` fails.
     pub fn write(&self, out: impl Write, format: Format) -> io::Result<()> {
         let exact = for_machines(format);
         let unmatched = exact || self.rows.iter().any(|row| row.only_a + row.only_b > 0);
@@ -61,7 +61,7 @@ impl Leaderboard {
     /// Writes the leaderboard in a format.
     ///
     /// # Errors
-    /// `out` fails.
+    /// Writing to `out` fails.
     pub fn write(&self, out: impl Write, format: Format) -> io::Result<()> {
         let exact = for_machines(format);
         let mut columns: Vec<String> = self.by.iter().map(|key| key.to_string()).collect();

@@ -102,7 +102,7 @@ pub struct LocalIntervals {
 }
 
 impl Row {
-    /// The value of one of its keys.
+    /// Returns the value of one of its keys.
     pub fn key(&self, key: Key) -> Option<&KeyValue> {
         self.keys.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
@@ -249,7 +249,7 @@ impl CellLocal {
         columns
     }
 
-    /// Every number.
+    /// Returns every number.
     pub(super) fn values(&self) -> Vec<Option<f64>> {
         let mut values = [self.images, self.undecided, self.undecided_in_kind].map(|count| Some(count as f64)).to_vec();
         values.extend(self.similarity.iter().chain(&self.cscr).chain(&self.cscr_kind).map(|(_, value)| *value));

@@ -128,7 +128,7 @@ impl OutputReader<'_> {
     }
 }
 
-/// Prompts by their texts.
+/// The prompts, keyed by their texts.
 struct Texts<'a>(HashMap<&'a str, Vec<&'a str>>);
 
 impl<'a> Texts<'a> {
@@ -140,7 +140,7 @@ impl<'a> Texts<'a> {
         Texts(texts)
     }
 
-    /// The prompt with that text.
+    /// Returns the id of the prompt with that text.
     fn id(&self, text: &str) -> std::result::Result<Option<&'a str>, String> {
         match self.0.get(text).map(Vec::as_slice) {
             None => Ok(None),

@@ -14,7 +14,7 @@ const SAMPLE: usize = 12;
 /// How the images of these files lie: as told, or as their seams show.
 ///
 /// # Errors
-/// The seams do not agree.
+/// The files' seams do not agree.
 pub fn grid<'a>(told: Grid, door: &Door, files: impl Iterator<Item = &'a Path>) -> Result<Grid> {
     if told != Grid::Auto {
         return Ok(told);

@@ -42,7 +42,7 @@ pub struct WrongWindows {
 }
 
 impl WrongWindows {
-    /// The rows of the generations.
+    /// Returns the rows of the generations.
     pub fn generations(&self) -> Vec<i64> {
         self.wrong.iter().flat_map(|(_, generations)| generations.iter().copied()).collect()
     }
@@ -96,7 +96,7 @@ pub fn layout_of(catalog: &Catalog, encoders: &[EncoderRow], part: &PartRow) -> 
     Ok(row.zip(pattern).map_or(Layout { windows: 0, dimension: 0 }, |(row, pattern)| layout(row, pattern)))
 }
 
-/// Checks the parts of windows; how many there are.
+/// Checks the parts of windows, and returns how many there are.
 pub fn verify_window_parts(
     catalog: &Catalog,
     store: &Store,
@@ -252,7 +252,7 @@ fn at_hand(catalog: &Catalog, row: &EncoderRow) -> std::result::Result<Encoder, 
 pub fn sample(depth: Depth) -> ([u8; 32], usize) {
     match depth {
         Depth::Deep => ([0; 32], SEEN_AGAIN),
-        // Others each time.
+        // A different sample each time.
         Depth::Sample(share) => {
             let hasher = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), share.to_bits());
             (*blake3::hash(&hasher.to_le_bytes()).as_bytes(), (SEEN_AGAIN as f64 * share).ceil() as usize)
