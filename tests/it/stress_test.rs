@@ -51,7 +51,7 @@ fn a_stress_test_from_a_directory_of_images() {
 
     let build = run(dir, &[&BUILD[..], &["--out", "prompts.jsonl"]].concat());
     assert_eq!((build.status.code(), out(&build)), (Some(0), String::new()), "{}", err(&build));
-    assert!(err(&build).contains("subjects: 6 added\nprompts: 30 added\n3 seeds: 90 images a model"), "{}", err(&build));
+    assert!(err(&build).contains("subjects: 6 added\nprompts: 30 added\n3 seeds: 90 images per model"), "{}", err(&build));
     let query = "SELECT label, kind FROM subjects";
     assert_eq!(
         out(&run(dir, &["-d", "data", "sql", query, "--format", "csv"])),

@@ -73,7 +73,7 @@ fn rotten_vectors_are_refused_by_whatever_uses_them() {
 fn a_sample_finds_in_time_and_says_what_it_left_out() {
     let lab = Lab::sound();
     let all = Dataset::open_to_read(&lab.data()).unwrap().verify_by(Depth::Sample(1.0), &mut Watch::silent()).unwrap();
-    assert_eq!((all.faults.len(), all.scores), (0, 24));
+    assert_eq!((all.faults.len(), all.scores), (0, 36));
     let some = lab.ok(&["-d", "data", "verify", "--sample", "20%"]);
     assert!(
         some.contains("not checked: the bytes of 1 parts and ") || some.contains("not checked: the bytes of 0 parts"),
