@@ -239,6 +239,21 @@ impl Dataset {
                 encoder.try_dense()?;
             }
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
+            if options.windows == WindowChoice::Auto {
+                // Chosen and recorded before there are vectors: a run that ends in between would else leave nothing to
+                // embed, and no later one would search.
+                let images = self.catalog.count_to_look_through(row.id)?;
+                let known = self.catalog.window_pattern(row.id)?;
+                if images > 0
+                    && known.is_none()
+                    && let Some(pattern) =
+                        choose(options.windows, known, &mut encoder, described.name.as_str(), images, on_gpu, watch)?
+                {
+                    let changes = self.catalog.begin()?;
+                    changes.set_window_pattern(row.id, pattern)?;
+                    changes.commit()?;
+                }
+            }
             let done = embed(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, threads, watch)?;
             if done.cut > 0 {
                 watch.warn(&format!(
@@ -268,8 +283,7 @@ impl Dataset {
             let images = self.catalog.count_to_look_through(row.id)?;
             let mut looked = compared;
             if (images > 0 || self.lacks_dense_references(row.id)?)
-                && let Some(pattern) =
-                    choose(options.windows, known, &mut encoder, described.name.as_str(), images, on_gpu, watch)?
+                && let Some(pattern) = known.filter(|_| options.windows != WindowChoice::None)
             {
                 let compared = looked.map_or(0, |(_, done)| done.compared);
                 let done =
