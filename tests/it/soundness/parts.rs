@@ -75,10 +75,8 @@ fn a_sample_finds_in_time_and_says_what_it_left_out() {
     let all = Dataset::open_to_read(&lab.data()).unwrap().verify_by(Depth::Sample(1.0), &mut Watch::silent()).unwrap();
     assert_eq!((all.faults.len(), all.scores), (0, 36));
     let some = lab.ok(&["-d", "data", "verify", "--sample", "20%"]);
-    assert!(
-        some.contains("not checked: the bytes of 1 parts and ") || some.contains("not checked: the bytes of 0 parts"),
-        "{some}"
-    );
+    let left_out = |parts| some.contains(&format!("not checked: the bytes of {parts} parts and "));
+    assert!((0..3).any(left_out), "{some}");
     lab.rot(2);
     let found = (0..60).find(|_| lab.run(&["-d", "data", "verify", "--sample", "20%"]).status.code() == Some(1));
     assert!(found.is_some(), "60 samples, each of at least one of two parts, never took the rotten one");
