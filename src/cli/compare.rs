@@ -37,9 +37,9 @@ pub struct CompareArgs {
     /// Put everything into one cell
     #[arg(long, conflicts_with = "by")]
     whole: bool,
-    /// Thresholds of SCR: numbers, or ranges first:last:step
-    #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
-    thresholds: Thresholds,
+    /// Thresholds of SCR: numbers, or ranges first:last:step [default: 0.4,0.5,0.6]
+    #[arg(long, value_name = "T,…", allow_hyphen_values = true)]
+    thresholds: Option<Thresholds>,
     /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
@@ -66,7 +66,7 @@ impl CompareArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let options = CompareOptions {
             by: if self.whole { Vec::new() } else { self.by },
-            thresholds: self.thresholds,
+            thresholds: self.thresholds.unwrap_or_default(),
             identity: self.identity,
             confidence: self.ci,
             measure: self.measure,

@@ -27,9 +27,9 @@ pub struct PlotArgs {
     /// Width in inches
     #[arg(long, value_name = "INCHES", default_value_t = COLUMN, value_parser = inches)]
     width: f64,
-    /// Thresholds: the curve marks them all, the other figures show SCR at the middle one
-    #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
-    thresholds: Thresholds,
+    /// Thresholds: the curve marks them all, the other figures show SCR at the middle one [default: 0.4,0.5,0.6]
+    #[arg(long, value_name = "T,…", allow_hyphen_values = true)]
+    thresholds: Option<Thresholds>,
     /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
@@ -49,7 +49,7 @@ enum Format {
 impl PlotArgs {
     pub fn run(self, dataset: &Path, _terminal: &Terminal) -> anyhow::Result<Ended> {
         self.out.as_deref().map_or(Ok(()), check_target)?;
-        let options = FigureOptions { thresholds: self.thresholds, identity: self.identity };
+        let options = FigureOptions { thresholds: self.thresholds.unwrap_or_default(), identity: self.identity };
         let figure = Dataset::open_to_read(dataset)?.figure(self.kind, &options)?;
         let named_png = self.out.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")));
         let format = self.format.unwrap_or(if named_png { Format::Png } else { Format::Svg });

@@ -27,9 +27,9 @@ pub struct ReportArgs {
     /// prompt longer than the text encoder takes?), size (of the image)
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "model,subject_count")]
     by: Vec<Key>,
-    /// Thresholds of SCR: numbers, or ranges first:last:step
-    #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
-    thresholds: Thresholds,
+    /// Thresholds of SCR: numbers, or ranges first:last:step [default: 0.4,0.5,0.6]
+    #[arg(long, value_name = "T,…", allow_hyphen_values = true)]
+    thresholds: Option<Thresholds>,
     /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
@@ -85,7 +85,7 @@ impl ReportArgs {
         }
         let options = ReportOptions {
             by: self.by,
-            thresholds: self.thresholds,
+            thresholds: self.thresholds.unwrap_or_default(),
             identity: self.identity,
             confidence: self.ci,
             controls: self.controls,
@@ -120,10 +120,11 @@ impl ReportArgs {
     fn page(self, place: PathBuf, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         // The command as typed, except for the paths, which differ between machines.
         let identity = self.identity.as_ref().map(|name| format!(" --identity {name}")).unwrap_or_default();
+        let thresholds = self.thresholds.as_ref().map(|given| format!(" --thresholds {given}")).unwrap_or_default();
         let form = if self.single_file { "FILE --single-file" } else { "DIR" };
-        let command = format!("msdata report --html {form} --thresholds {}{identity}", self.thresholds);
+        let command = format!("msdata report --html {form}{thresholds}{identity}");
         let options = PageOptions {
-            thresholds: self.thresholds,
+            thresholds: self.thresholds.unwrap_or_default(),
             identity: self.identity,
             title: self.title,
             note: self.note,

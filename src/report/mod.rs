@@ -13,6 +13,7 @@
 //! | `seen` | [`Seen`], [`Confusion`]: the same image by image, for people to check |
 //! | `pairing` | the images that two models have of the same prompt and seed |
 //! | `contrast` | models side by side in one cell, and two of them against each other |
+//! | `meaning` | whether a threshold means anything for an encoder |
 //! | `measure` | [`Measure`]: what is measured |
 //! | `columns` | [`MeasureColumn`]: the measured columns of a table |
 //! | `comparison` | [`Comparisons`]: models against each other |
@@ -33,6 +34,7 @@ mod keys;
 mod leaderboard;
 mod local;
 mod local_cells;
+mod meaning;
 mod measure;
 mod observations;
 mod pairing;
@@ -51,6 +53,7 @@ pub use identity::{identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use local::{KindAuc, LocalSnapshot, Null, auc_in_kind};
+pub use meaning::thresholds_mean_something;
 pub use measure::Measure;
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
