@@ -64,7 +64,7 @@ pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
 pub use paths::{PathRule, PlacedImage};
-pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
+pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally, UnfinishedRun};
 pub use removal::Removed;
 pub use scores::{ReferenceVector, Score, ScoringTask, Which};
 pub use seal::Seal;

@@ -50,6 +50,9 @@ pub struct RunArgs {
     /// How often to retry a failed job
     #[arg(long, value_name = "N", default_value = "2")]
     retries: u32,
+    /// Stop when the first N jobs fail in the same way; 0: never
+    #[arg(long, value_name = "N", default_value = "5")]
+    stop_after: usize,
     /// A note to store with each image, such as a version (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     meta: Vec<(String, String)>,
@@ -80,6 +83,7 @@ impl RunArgs {
             jobs: self.jobs,
             timeout,
             retries: self.retries,
+            stop_after: self.stop_after,
             meta: self.meta.into_iter().map(|(key, value)| (key, value.into())).collect(),
             output: self.output,
             embed: (!self.no_embed).then(|| self.embedding.options(false)),
@@ -90,10 +94,15 @@ impl RunArgs {
             "jobs: {} made now, {} done in total, {} failed, {} open",
             done.made, done.jobs.done, done.jobs.failed, done.jobs.open
         ));
+        if let Some(why) = &done.gave_up {
+            terminal.warn(format!(
+                "stopped, because {why}. Fix the command and run it again (`--stop-after 0` goes on whatever fails)"
+            ));
+        }
         for line in &done.failures {
             terminal.say(format!("  {}", plain(line)));
         }
-        if done.jobs.failed > 0 {
+        if done.jobs.failed > 0 && done.gave_up.is_none() {
             terminal.say("  all of them: msdata sql \"SELECT model, prompt_id, seed, tail FROM jobs WHERE state = 'failed'\"");
         }
         embed::print(&done.ingest.embedded, terminal);
