@@ -24,6 +24,6 @@ impl Dataset {
     }
 
     fn snapshot_to_compare(&self, options: &CompareOptions) -> Result<Snapshot> {
-        self.snapshot(options.identity.as_deref(), &Reading::keys(&options.by))
+        self.snapshot(options.identity.as_deref(), &Reading::comparison(options))
     }
 }

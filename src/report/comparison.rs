@@ -21,9 +21,9 @@ pub struct CompareOptions {
     pub identity: Option<String>,
     /// The intervals; and models are told apart at 1 minus their level.
     pub confidence: Confidence,
-    /// Only this measure: `scr@T`, `similarity/ENCODER`, `clip_t/ENCODER`, `local/ENCODER`, `cscr@α` or
-    /// `cscr_kind@α`. `None`: all; on a leaderboard, SCR at
-    /// the first threshold.
+    /// Only this measure: `cscr@α`, `cscr_kind@α`, `scr@T`, `auc/ENCODER`, `similarity/ENCODER`, `clip_t/ENCODER` or
+    /// `local/ENCODER`. `None`: all that mean something; on a leaderboard the first of these: cSCR, else SCR at the first
+    /// threshold, else AUC.
     pub measure: Option<String>,
     /// The level at which a subject is present, in (0, 1).
     pub alpha: f64,

@@ -79,7 +79,7 @@ fn cscr_ranks_where_it_can_be_said_and_is_drawn() {
     lab.ingest(&["--windows", "none"]);
     let bare = lab.run(&["compare", "--leaderboard"]);
     let (table, said) = (String::from_utf8(bare.stdout).unwrap(), String::from_utf8(bare.stderr).unwrap());
-    assert!(table.contains("scr@0.4 %") && !table.contains("cscr"), "{table}");
+    assert!(table.contains("auc/") && !table.contains("scr@"), "{table}");
     assert!(said.contains("because no image was searched") && said.contains("msdata embed --windows full"), "{said}");
     let refused = lab.run(&["plot", "cscr", "--out", "cscr.svg"]);
     assert_eq!(refused.status.code(), Some(1));
@@ -96,7 +96,7 @@ fn cscr_ranks_where_it_can_be_said_and_is_drawn() {
     let heat_map = fs::read_to_string(lab.path("heatmap.svg")).unwrap();
     assert!(heat_map.contains("How often each subject is present"), "presence, not similarity");
 
-    // An α that so few values cannot reach leaves the order to SCR, and says why.
+    // An α that so few values cannot reach leaves the order to AUC, and says why.
     let strict = lab.run(&["compare", "--leaderboard", "--alpha", "0.01"]);
     let said = String::from_utf8(strict.stderr).unwrap();
     assert!(said.contains("no requested subject has a verdict: the null has 40 values"), "{said}");

@@ -3,7 +3,10 @@
 use super::baseline::baselines;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::report::{Baselines, Key, LocalSnapshot, ReportOptions, Snapshot, identity_encoder};
+use crate::report::{
+    Baselines, CompareOptions, Key, LocalSnapshot, ReportOptions, Snapshot, Thresholds, identity_encoder,
+    thresholds_mean_something,
+};
 use crate::vocabulary::EncoderName;
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,6 +17,8 @@ pub(crate) struct Reading {
     all_subject_scores: bool,
     /// Baselines, with chance SCR at these thresholds.
     baselines: Option<Vec<f64>>,
+    /// Baselines too where these mean nothing for the encoder that decides collapse: identification leads then.
+    baselines_unless_meant: Option<Thresholds>,
 }
 
 impl Reading {
@@ -22,12 +27,18 @@ impl Reading {
         Reading {
             all_subject_scores: options.controls || Reading::keys(&options.by).all_subject_scores,
             baselines: options.controls.then(|| options.thresholds.values().to_vec()),
+            baselines_unless_meant: None,
         }
     }
 
     /// Returns what cells by these keys need.
     pub(crate) fn keys(by: &[Key]) -> Reading {
-        Reading { all_subject_scores: by.iter().any(|key| key.is_of_subjects()), baselines: None }
+        Reading { all_subject_scores: by.iter().any(|key| key.is_of_subjects()), ..Reading::default() }
+    }
+
+    /// Returns what a comparison needs.
+    pub(crate) fn comparison(options: &CompareOptions) -> Reading {
+        Reading { baselines_unless_meant: Some(options.thresholds.clone()), ..Reading::keys(&options.by) }
     }
 }
 
@@ -42,7 +53,8 @@ impl Dataset {
         for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *identity) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
         }
-        let baselines = match &reading.baselines {
+        let unmeant = reading.baselines_unless_meant.as_ref().filter(|given| !thresholds_mean_something(&identity, given));
+        let baselines = match reading.baselines.as_deref().or(unmeant.map(Thresholds::values)) {
             Some(thresholds) => Some(self.baselines(&encoders, &identity, thresholds)?),
             None => None,
         };
