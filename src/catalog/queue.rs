@@ -124,7 +124,7 @@ impl Catalog {
                 done: r.get::<_, i64>(1)? as u64,
                 failed: r.get::<_, i64>(2)? as u64,
                 open: r.get::<_, i64>(3)? as u64,
-                reason: r.get::<_, Option<String>>(4)?.map(|tail| in_one_line(&tail)),
+                reason: r.get::<_, Option<String>>(4)?.as_deref().map(in_one_line),
             })
         })
     }

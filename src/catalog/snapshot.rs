@@ -246,7 +246,7 @@ impl Catalog {
         self.keyed("SELECT g.id, g.model, g.prompt, g.seed, i.width, i.height FROM generation g JOIN image i ON i.id = g.image")
     }
 
-    fn keyed(&self, sql: &str) -> Result<Vec<GenerationRow>> {
+    fn keyed(&self, sql: &'static str) -> Result<Vec<GenerationRow>> {
         let ranks = |sql| -> Result<std::collections::HashMap<i64, u32>> {
             let ids: Vec<i64> = self.rows(sql, |r| r.get(0))?;
             Ok(ids.into_iter().zip(0..).collect())
@@ -389,7 +389,7 @@ impl Catalog {
         )
     }
 
-    fn rows<T>(&self, sql: &'static str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+    pub(super) fn rows<T>(&self, sql: &'static str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
         self.db.prepare_cached(sql).and_then(|mut q| q.query_map([], read)?.collect()).map_err(catalog("read the data set"))
     }
 

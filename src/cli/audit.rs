@@ -1,4 +1,4 @@
-use super::report::{deliver, warn_of_identity};
+use super::report::deliver;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::check_target;
@@ -17,9 +17,9 @@ Examples:
   msdata audit
   msdata audit --copy 0.9 --near 0.95 --format csv")]
 pub struct AuditArgs {
-    /// A subject below this similarity is collapsed
-    #[arg(long, value_name = "T", default_value = "0.4", value_parser = cosine, allow_hyphen_values = true)]
-    threshold: f64,
+    /// A subject below this similarity is collapsed [default: 0.4 by DINOv2; none by others]
+    #[arg(long, value_name = "T", value_parser = cosine, allow_hyphen_values = true)]
+    threshold: Option<f64>,
     /// The encoder that decides collapse, and whose vectors show copies [default: the DINOv2 encoder, else the
     /// only one]
     #[arg(long, value_name = "ENCODER")]
@@ -61,7 +61,6 @@ impl AuditArgs {
             .collect();
         terminal.say(counts.join(", "));
         audit.warnings.iter().for_each(|warning| terminal.warn(warning));
-        warn_of_identity(&audit.identity, terminal);
         Ok(Ended::Done)
     }
 }

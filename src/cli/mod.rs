@@ -22,6 +22,7 @@ mod remove;
 mod report;
 mod run;
 mod score;
+mod selection;
 mod signals;
 mod sql;
 mod subjects;

@@ -1,3 +1,4 @@
+use super::selection::Selection;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::{check_target, write_whole};
@@ -33,6 +34,8 @@ pub struct PlotArgs {
     /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
+    #[command(flatten)]
+    selection: Selection,
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -49,7 +52,11 @@ enum Format {
 impl PlotArgs {
     pub fn run(self, dataset: &Path, _terminal: &Terminal) -> anyhow::Result<Ended> {
         self.out.as_deref().map_or(Ok(()), check_target)?;
-        let options = FigureOptions { thresholds: self.thresholds.unwrap_or_default(), identity: self.identity };
+        let options = FigureOptions {
+            thresholds: self.thresholds.unwrap_or_default(),
+            identity: self.identity,
+            models: self.selection.into(),
+        };
         let figure = Dataset::open_to_read(dataset)?.figure(self.kind, &options)?;
         let named_png = self.out.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")));
         let format = self.format.unwrap_or(if named_png { Format::Png } else { Format::Svg });

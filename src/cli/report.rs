@@ -1,8 +1,9 @@
+use super::selection::Selection;
 use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput, size};
-use msdata::report::{Key, Thresholds, is_dinov2};
+use msdata::report::{Key, Thresholds, is_dinov2, thresholds_mean_something};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::{Dataset, ReportOptions};
@@ -47,6 +48,8 @@ pub struct ReportArgs {
     /// (`msdata embed --windows`): by chance, cSCR is 1 minus this
     #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
     alpha: f64,
+    #[command(flatten)]
+    selection: Selection,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
@@ -54,7 +57,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write an HTML page into this directory instead: tables, figures and every image
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "format", "by", "ci"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "format", "by", "ci", "models", "rename"])]
     html: Option<PathBuf>,
     /// Write the page as one file, with a sample of the images in it
     #[arg(long, requires = "html")]
@@ -91,11 +94,12 @@ impl ReportArgs {
             controls: self.controls,
             curve: self.curve,
             alpha: self.alpha,
+            models: self.selection.into(),
         };
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
-        warn_of_identity(&report.identity, terminal);
+        warn_of_identity(&report.identity, &report.thresholds, terminal);
         report.warnings.iter().for_each(|warning| terminal.warn(warning));
         report.notes.iter().for_each(|note| terminal.say(note));
         for (encoder, prompts) in &report.cut_prompts {
@@ -103,7 +107,14 @@ impl ReportArgs {
                 "{prompts} prompts are longer than {encoder} takes and were cut: their CLIP-T is for only part of the text"
             ));
         }
-        let missing = report.generations_missing;
+        let (missing, unmade) = (report.generations_missing, report.generations_unmade);
+        if unmade > 0 {
+            terminal.warn(format!(
+                "{unmade} of {} generations are missing because `msdata run` has not made them",
+                report.generations
+            ));
+        }
+        let missing = missing - unmade;
         if missing > 0 {
             const LACKING: &str = "without a usable image, or without a vector of their own or of a reference";
             const WAITING: &str = "not scored yet: `msdata score`";
@@ -158,8 +169,14 @@ pub fn deliver(to: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Resu
     Ok(())
 }
 
-pub fn warn_of_identity(encoder: &str, terminal: &Terminal) {
-    if !is_dinov2(encoder) {
+/// Warns where SCR is by another encoder than the one its thresholds were found for.
+pub fn warn_of_identity(encoder: &str, thresholds: &Thresholds, terminal: &Terminal) {
+    if !thresholds_mean_something(encoder, thresholds) {
+        terminal.warn(format!(
+            "the thresholds were chosen for DINOv2 and mean nothing for {encoder}, so no table shows SCR by it: read AUC \
+             (`--thresholds` with your own shows SCR at these)"
+        ));
+    } else if !is_dinov2(encoder) {
         terminal.warn(format!("the thresholds were chosen for DINOv2; this SCR is by {encoder}"));
     }
 }

@@ -7,7 +7,7 @@ use super::figure::{Figure, Panel};
 use super::heat_map::HeatMap;
 use super::radar::Radar;
 use super::style::Look;
-use crate::report::{Key, KeyValue, MeasureColumn, Report, Row, Thresholds};
+use crate::report::{Key, KeyValue, MeasureColumn, Report, Row, Snapshot, Thresholds, thresholds_mean_something};
 use crate::vocabulary::{CROP, ModelName, SceneType};
 
 /// Who is who: every model by name, with whether it is a control.
@@ -26,6 +26,16 @@ impl ModelStyles {
         let models = models.iter().filter(|(name, control)| !(*control && *name == *CROP));
         let (controls, models): (Vec<_>, Vec<_>) = models.partition(|(_, control)| *control);
         let names = |of: Vec<&(ModelName, bool)>| of.into_iter().map(|(name, _)| name.to_string()).collect();
+        ModelStyles { models: names(models), controls: names(controls) }
+    }
+
+    /// Of the models of a snapshot that are shown, in their order.
+    pub fn of(snapshot: &Snapshot) -> ModelStyles {
+        let mut shown: Vec<usize> = (0..snapshot.models.len()).filter(|at| snapshot.is_shown(*at as u32)).collect();
+        shown.retain(|at| snapshot.crop != Some(*at as u32));
+        shown.sort_by_key(|at| snapshot.order(*at));
+        let (controls, models): (Vec<usize>, Vec<usize>) = shown.into_iter().partition(|at| snapshot.models[*at].1);
+        let names = |of: Vec<usize>| of.into_iter().map(|at| snapshot.models[at].0.to_string()).collect();
         ModelStyles { models: names(models), controls: names(controls) }
     }
 
@@ -115,7 +125,10 @@ pub fn scene(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
 /// at which intervals are drawn.
 pub fn curve(report: &Report, styles: &ModelStyles, marked: &Thresholds) -> Option<Figure> {
     let thresholds = report.thresholds.values();
-    let is_marked = |t: f64| marked.values().iter().any(|m| (m - t).abs() < 1e-9);
+    // Thresholds that mean nothing are not marked as if they did.
+    let meant = thresholds_mean_something(&report.identity, marked);
+    let marks: &[f64] = if meant { marked.values() } else { &[] };
+    let is_marked = |t: f64| marks.iter().any(|m| (m - t).abs() < 1e-9);
     let mut all = Vec::new();
     for (name, look) in styles.all() {
         let Some(row) = row_of(report, name) else { continue };
@@ -139,14 +152,17 @@ pub fn curve(report: &Report, styles: &ModelStyles, marked: &Thresholds) -> Opti
     }
     // Where every curve has reached its end there is nothing to see.
     let moving = all.iter().flat_map(|s| &s.points).filter(|p| p.y > 0.005 && p.y < 0.995).map(|p| p.x);
-    let x = Axis::over("threshold τ", moving.chain(marked.values().iter().copied()), COSINE, 6);
+    let x = Axis::over("threshold τ", moving.chain(marks.iter().copied()), COSINE, 6);
     for series in &mut all {
         series.points.retain(|p| p.x >= x.range[0] - 1e-9 && p.x <= x.range[1] + 1e-9);
     }
     let y = Axis::percent("SCR@τ (%)");
     (!all.is_empty()).then(|| Figure {
         title: "Subject Collapse Rate against the threshold".into(),
-        description: format!("One curve per model, with intervals at the thresholds {marked}."),
+        description: match meant {
+            true => format!("One curve per model, with intervals at the thresholds {marked}."),
+            false => "One curve per model.".to_owned(),
+        },
         panels: vec![Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.55 })],
     })
 }

@@ -85,7 +85,7 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
     let models: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> = pairing
         .sides
         .iter()
-        .filter(|(model, _)| !snapshot.models[**model as usize].1)
+        .filter(|(model, _)| !snapshot.models[**model as usize].1 && snapshot.is_shown(**model))
         .map(|(model, side)| (*model, side, side.values(&pairing, measure)))
         .collect();
     let cells: BTreeSet<&Vec<i64>> = models.iter().flat_map(|(_, side, _)| side.cells.keys()).collect();

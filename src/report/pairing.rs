@@ -130,19 +130,20 @@ impl<'a> Pairing<'a> {
     }
 
     pub(super) fn model(&self, name: &ModelName) -> Result<u32> {
-        let found = self.snapshot.models.iter().position(|(known, _)| known == name);
-        found.map(|at| at as u32).ok_or_else(|| {
-            let known: Vec<&str> = self.snapshot.models.iter().map(|(known, _)| known.as_str()).collect();
-            Error::request(
-                format!("there is no model {}", quote(name.as_str())),
-                format!("there are {}", plain(&known.join(", "))),
-            )
-        })
+        self.snapshot.place(self.options.models.shown(name))
+    }
+
+    /// Models under test that are shown, in their order.
+    pub(super) fn shown(&self) -> Vec<u32> {
+        let under_test = |model: &u32| !self.snapshot.models[*model as usize].1 && self.snapshot.is_shown(*model);
+        let mut models: Vec<u32> = self.sides.keys().copied().filter(under_test).collect();
+        models.sort_by_key(|model| self.snapshot.order(*model as usize));
+        models
     }
 
     /// Every pair of models under test.
     pub(super) fn every_pair(&self) -> Vec<[u32; 2]> {
-        let models: Vec<u32> = self.sides.keys().copied().filter(|m| !self.snapshot.models[*m as usize].1).collect();
+        let models = self.shown();
         models.iter().enumerate().flat_map(|(i, a)| models[i + 1..].iter().map(|b| [*a, *b])).collect()
     }
 

@@ -104,7 +104,7 @@ fn what_clip_does_not_see() {
     assert!((blind[0].value.unwrap() - 0.8).abs() < 1e-6 && (blind[0].bound.unwrap() - 0.625).abs() < 1e-6);
     assert!(warnings[0].starts_with("4 of 4 subjects have only one reference"), "{warnings:?}");
     // At 0.6 the seventh has lost both, too.
-    let (flags, _) = audit(&data, &AuditOptions { threshold: 0.6, near, ..AuditOptions::default() });
+    let (flags, _) = audit(&data, &AuditOptions { threshold: Some(0.6), near, ..AuditOptions::default() });
     assert_eq!(flags.iter().filter(|flag| flag.flag == FlagKind::BlindSpot).count(), 2);
     let clip = Some("clip".to_owned());
     assert!(data.audit(&AuditOptions { clip, ..AuditOptions::default() }, &mut Watch::silent()).is_err());

@@ -5,7 +5,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
 use crate::plot::{self, Figure, Kind, ModelStyles};
-use crate::report::{ALPHA, Key, Report, ReportOptions, Snapshot, Thresholds, cscr_by_alpha};
+use crate::report::{ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Thresholds, cscr_by_alpha};
 use crate::score::Confidence;
 
 /// What a figure is drawn from.
@@ -15,6 +15,8 @@ pub struct FigureOptions {
     pub thresholds: Thresholds,
     /// The encoder that decides collapse; `None`: see [`crate::report::identity_encoder`].
     pub identity: Option<String>,
+    /// The models shown, and their names.
+    pub models: ModelSelection,
 }
 
 /// Most subjects in a heat map: as many as a column of a page holds.
@@ -33,12 +35,12 @@ impl FigureOptions {
 
     /// Returns SCR by model at a hundred thresholds and those of the tables.
     pub(crate) fn curve(&self, snapshot: &Snapshot) -> Result<Report> {
-        FigureOptions { thresholds: self.fine()?, identity: self.identity.clone() }.report(snapshot, &[Key::Model])
+        FigureOptions { thresholds: self.fine()?, ..self.clone() }.report(snapshot, &[Key::Model])
     }
 
     /// Returns what to read for all figures at once.
     pub(crate) fn reading(&self) -> Result<Reading> {
-        let all = FigureOptions { thresholds: self.fine()?, identity: self.identity.clone() };
+        let all = FigureOptions { thresholds: self.fine()?, ..self.clone() };
         Ok(Reading::of(&all.options(&[Key::Model])))
     }
 
@@ -51,6 +53,7 @@ impl FigureOptions {
             controls: !by.contains(&Key::SubjectId),
             curve: false,
             alpha: ALPHA,
+            models: self.models.clone(),
         }
     }
 
@@ -66,8 +69,9 @@ impl Dataset {
     /// # Errors
     /// Same as [`Dataset::report`]; or the data set lacks what the figure shows.
     pub fn figure(&self, kind: Kind, options: &FigureOptions) -> Result<Figure> {
-        let snapshot = &self.snapshot(options.identity.as_deref(), &options.reading()?)?;
-        let styles = ModelStyles::new(&snapshot.models);
+        let mut snapshot = self.snapshot(options.identity.as_deref(), &options.reading()?)?;
+        snapshot.select(&options.models)?;
+        let (snapshot, styles) = (&snapshot, ModelStyles::of(&snapshot));
         let figure = match kind {
             Kind::Trend => plot::trend(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles, options.middle()),
             Kind::Scene => plot::scene(&options.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, options.middle()),

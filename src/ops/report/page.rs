@@ -30,7 +30,11 @@ impl Dataset {
     }
 
     fn page_data(&self, options: &PageOptions) -> Result<PageData> {
-        let drawn = FigureOptions { thresholds: options.thresholds.clone(), identity: options.identity.clone() };
+        let drawn = FigureOptions {
+            thresholds: options.thresholds.clone(),
+            identity: options.identity.clone(),
+            ..FigureOptions::default()
+        };
         let snapshot = &self.snapshot(options.identity.as_deref(), &drawn.reading()?)?;
         let styles = ModelStyles::new(&snapshot.models);
         let by_model = drawn.report(snapshot, &[Key::Model])?;

@@ -19,7 +19,13 @@ pub(crate) struct Reading {
     baselines: Option<Vec<f64>>,
     /// Baselines too where these mean nothing for the encoder that decides collapse: identification leads then.
     baselines_unless_meant: Option<Thresholds>,
+    /// Without any of those: baselines by the encoder that decides collapse, with chance SCR at these thresholds, unless
+    /// there are very many images.
+    baselines_of_identity: Option<Vec<f64>>,
 }
+
+/// Most pairs of an image and a subject of the pool that are compared for a report which did not ask for it: some seconds.
+const MOST_PAIRS: u64 = 50_000_000;
 
 impl Reading {
     /// Returns what a report needs.
@@ -28,6 +34,7 @@ impl Reading {
             all_subject_scores: options.controls || Reading::keys(&options.by).all_subject_scores,
             baselines: options.controls.then(|| options.thresholds.values().to_vec()),
             baselines_unless_meant: None,
+            baselines_of_identity: Some(options.thresholds.values().to_vec()),
         }
     }
 
@@ -53,16 +60,22 @@ impl Dataset {
         for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *identity) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
         }
+        let (generations, subjects) = (self.catalog.generations()?, self.catalog.subjects()?);
         let unmeant = reading.baselines_unless_meant.as_ref().filter(|given| !thresholds_mean_something(&identity, given));
         let baselines = match reading.baselines.as_deref().or(unmeant.map(Thresholds::values)) {
-            Some(thresholds) => Some(self.baselines(&encoders, &identity, thresholds)?),
-            None => None,
+            Some(thresholds) => Some(self.baselines(&encoders, &identity, thresholds, false)?),
+            None => match &reading.baselines_of_identity {
+                Some(thresholds) if generations.len() as u64 * subjects.len() as u64 <= MOST_PAIRS => {
+                    Some(self.baselines(&encoders, &identity, thresholds, true)?)
+                }
+                _ => None,
+            },
         };
         let mut snapshot = Snapshot {
             models: self.catalog.models()?,
-            subjects: self.catalog.subjects()?,
+            subjects,
             prompts: self.catalog.prompts()?,
-            generations: self.catalog.generations()?,
+            generations,
             image_scores: self.catalog.image_scores()?,
             subject_scores,
             encoders,
@@ -72,17 +85,29 @@ impl Dataset {
             blank: self.catalog.blank_generations()?,
             baselines,
             local: None,
+            unfinished: self.catalog.unfinished_runs()?,
+            shown: None,
+            composite: None,
+            crop: None,
         };
+        snapshot.find_composites();
         snapshot.local = self.local_snapshot(&snapshot)?;
         Ok(snapshot)
     }
 
-    fn baselines(&self, encoders: &[(i64, EncoderName)], identity: &str, thresholds: &[f64]) -> Result<Baselines> {
+    fn baselines(
+        &self,
+        encoders: &[(i64, EncoderName)],
+        identity: &str,
+        thresholds: &[f64],
+        of_identity_alone: bool,
+    ) -> Result<Baselines> {
         let rows = self.catalog.encoders()?;
         let mut of = Vec::with_capacity(encoders.len());
         for (id, name) in encoders {
             let thresholds = if *name == *identity { thresholds } else { &[] };
-            of.push(match rows.iter().find(|row| row.id == *id) {
+            let row = rows.iter().find(|row| row.id == *id && (*name == *identity || !of_identity_alone));
+            of.push(match row {
                 Some(row) => baselines(&self.catalog, &self.store, row, thresholds)?,
                 None => HashMap::new(),
             });
