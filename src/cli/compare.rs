@@ -19,9 +19,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   msdata compare MOSAIC PSR
-  msdata compare MOSAIC PSR --whole --measure cscr@0.05
-  msdata compare --all --by scene_type --format csv
-  msdata compare --leaderboard")]
+  msdata compare ours --baseline MOSAIC --whole
+  msdata compare --leaderboard --measure cscr@0.05")]
 pub struct CompareArgs {
     /// The two models; with --baseline, those to compare with it [default: all]
     #[arg(value_name = "MODEL", conflicts_with_all = ["all", "leaderboard"])]
@@ -32,19 +31,23 @@ pub struct CompareArgs {
     /// Compare every pair of models, except controls
     #[arg(long, conflicts_with = "leaderboard")]
     all: bool,
-    /// Rank the models by one measure, grouped: those that share a letter cannot be told apart
+    /// Rank the models by one measure
+    ///
+    /// And group them: those that share a letter cannot be told apart.
     #[arg(long)]
     leaderboard: bool,
-    /// Group into cells by these keys: subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut
+    /// Group into cells by these
+    ///
+    /// subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut.
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "subject_count")]
     by: Vec<Key>,
     /// Put everything into one cell
     #[arg(long, conflicts_with = "by")]
     whole: bool,
-    /// Thresholds of SCR: numbers, or ranges first:last:step [default: 0.4,0.5,0.6]
+    /// Of SCR: numbers, or first:last:step [default: 0.4,0.5,0.6]
     #[arg(long, value_name = "T,…", allow_hyphen_values = true)]
     thresholds: Option<Thresholds>,
-    /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
+    /// Decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
     /// Nominal coverage of the intervals
@@ -55,7 +58,7 @@ pub struct CompareArgs {
     /// threshold]
     #[arg(long, value_name = "MEASURE")]
     measure: Option<String>,
-    /// The level at which a subject counts as present, where the images were searched window by window
+    /// The level at which a subject counts as present
     #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
     alpha: f64,
     #[command(flatten)]

@@ -18,12 +18,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   msdata ingest --subjects subjects.jsonl --prompts prompts.jsonl --generations generations.csv
-  msdata ingest --embeddings dinov2-small.parquet --embeddings clip-vit-large-patch14.parquet
   msdata ingest --from stress-test-repo ../Multi-Subject-Evaluation --encoder paper
-  msdata ingest --from xverse ../XVerse/msdata-xverse
-  msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'
-  msdata ingest --rehash
-  msdata ingest --subjects new.jsonl --dry-run")]
+  msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'")]
 pub struct IngestArgs {
     /// A subjects manifest (repeatable)
     #[arg(long, value_name = "FILE")]
@@ -37,16 +33,20 @@ pub struct IngestArgs {
     /// A Parquet file of vectors (repeatable)
     #[arg(long, value_name = "FILE")]
     embeddings: Vec<PathBuf>,
-    /// A directory in a generator's own layout (repeatable): stress-test-repo (subjects, prompts and images), or
-    /// images of the data set's prompts: xverse, mosaic, psr, jobs, layout
-    #[arg(long, num_args = 2, value_names = ["FORMAT", "PATH"])]
+    /// stress-test-repo, xverse, mosaic, psr, jobs or layout
+    ///
+    /// A directory in a generator's own layout (repeatable): `stress-test-repo` holds subjects, prompts and images; the
+    /// others hold images of the data set's prompts.
+    #[arg(long, num_args = 2, value_names = ["FORMAT", "DIR"])]
     from: Vec<String>,
-    /// A model that is a control (a generator that sees only the text, say): shown apart from the others
-    /// (repeatable)
+    /// A model that is a control: shown apart (repeatable)
+    ///
+    /// A generator that sees only the text, say.
     #[arg(long, value_name = "MODEL")]
     control: Vec<ModelName>,
-    /// The models of --control are given the prompt and no reference: what the references bring beyond the words is
-    /// measured against them
+    /// The models of --control see no reference
+    ///
+    /// They are given the prompt alone: what the references bring beyond the words is measured against them.
     #[arg(long, requires = "control")]
     text_only: bool,
     #[command(flatten)]
@@ -59,11 +59,15 @@ pub struct IngestArgs {
     /// Replace rows whose key is known and whose content differs
     #[arg(long)]
     replace: bool,
-    /// Only read images below this directory, now and whenever they are opened later (repeatable)
+    /// Only read images below this directory (repeatable)
+    ///
+    /// Now, and whenever they are opened later.
     #[arg(long, value_name = "DIR")]
     root: Vec<PathBuf>,
-    /// Read every image file again, even if its size and time have not changed: for files that were
-    /// replaced by a copy that keeps the time (`rsync -t`, `cp -p`)
+    /// Read every image file again, changed or not
+    ///
+    /// Even if its size and time have not changed: for files that were replaced by a copy that keeps the time
+    /// (`rsync -t`, `cp -p`).
     #[arg(long, conflicts_with = "dry_run")]
     rehash: bool,
     /// Change nothing; only say what would change
@@ -80,14 +84,17 @@ struct OutputArgs {
     /// With --from: the seeds of the images
     #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "from", allow_negative_numbers = true)]
     seeds: Option<Vec<i64>>,
-    /// With --from xverse: how the images are arranged in a file: auto, none (one image), 1x2, 2x2
+    /// With --from xverse: auto, none (one image a file), 1x2, 2x2
     #[arg(long, value_name = "GRID", requires = "from")]
     grid: Option<Grid>,
-    /// With --from: the job list that the generator was given, if it is not in the directory
+    /// With --from: the list that the generator was given
+    ///
+    /// Where it is not in the directory.
     #[arg(long, value_name = "FILE", requires = "from")]
     list: Option<PathBuf>,
-    /// With --from layout: the pattern of the paths, such as '{model}/{prompt_id}/{seed}.png'; `*` matches anything
-    /// within a name
+    /// With --from layout: '{model}/{prompt_id}/{seed}.png', …
+    ///
+    /// The pattern of the paths; `*` matches anything within a name.
     #[arg(long, value_name = "PATTERN", requires = "from")]
     layout: Option<String>,
 }

@@ -1,7 +1,41 @@
+use super::ingest::usage;
 use super::{Cli, Ended};
 use anyhow::Context;
 use clap::CommandFactory;
+use msdata::text::plain;
 use std::path::PathBuf;
+
+/// Explain a command and its options at length
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  msdata help ingest\n  msdata help bench build")]
+pub struct HelpArgs {
+    /// The command [default: msdata itself]
+    command: Vec<String>,
+}
+
+impl HelpArgs {
+    pub fn run(self) -> anyhow::Result<Ended> {
+        let mut command = Cli::command();
+        command.build();
+        for name in &self.command {
+            let Some(below) = command.find_subcommand(name) else {
+                let known: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+                let near = nearest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                usage(format!("there is no command `{}`{near}", plain(name)));
+            };
+            command = below.clone();
+        }
+        let text = command.render_long_help().to_string();
+        std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())?;
+        Ok(Ended::Done)
+    }
+}
+
+/// The name most like one that is not known.
+fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    let common = |other: &str| name.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    known.iter().copied().filter(|other| common(other) >= 2).max_by_key(|other| common(other))
+}
 
 /// Print the completions for a shell
 #[derive(clap::Args)]

@@ -29,7 +29,7 @@ mod subjects;
 mod terminal;
 mod verify;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 use msdata::Error;
 use msdata::text::plain_lines;
 use std::io;
@@ -37,32 +37,42 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use terminal::{Style, Terminal, line_to_standard_error as say};
 
-/// Did each requested identity survive? Data sets for multi-subject text-to-image evaluation: an SQLite
-/// catalog of subjects, prompts and generated images, Parquet embedding tables, and the Subject Collapse
-/// Rate with everything around it.
+/// Did each requested identity survive? Data sets for multi-subject text-to-image evaluation
+///
+/// An SQLite catalog of subjects, prompts and generated images, Parquet embedding tables, and the Subject Collapse Rate
+/// with everything around it.
 #[derive(Parser)]
-#[command(name = "msdata", version, max_term_width = 100, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "msdata", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(disable_help_subcommand = true, disable_help_flag = true, disable_version_flag = true)]
 struct Cli {
     /// The data set's directory
-    #[arg(short, long, global = true, value_name = "DIR", env = "MSDATA_DATASET", default_value = ".")]
+    #[arg(short, long, global = true, value_name = "DIR", env = "MSDATA_DATASET", default_value = ".", help_heading = GLOBAL)]
+    #[arg(hide_env_values = true)]
     dataset: PathBuf,
     /// Print only results, warnings and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     quiet: bool,
     /// How to show progress on standard error
-    #[arg(long, global = true, value_name = "STYLE", default_value = "auto")]
+    #[arg(long, global = true, value_name = "STYLE", default_value = "auto", help_heading = GLOBAL)]
     progress: Style,
+    /// Print this help; `msdata help COMMAND` explains more
+    #[arg(id = "help", short = 'h', long = "help", global = true, action = ArgAction::HelpShort, help_heading = GLOBAL)]
+    _help: Option<bool>,
+    /// Print the version
+    #[arg(id = "version", short = 'V', long = "version", action = ArgAction::Version, help_heading = GLOBAL)]
+    _version: Option<bool>,
     #[command(subcommand)]
     verb: Command,
 }
 
+/// The heading of the options that every command has: its own come first.
+const GLOBAL: &str = "Global options";
+
 const EXAMPLES: &str = "\
 Examples:
+  msdata demo demo
   msdata init stress-test && cd stress-test
-  msdata ingest --subjects ../s.jsonl --prompts ../p.jsonl --generations ../g.jsonl
-  msdata ingest --embeddings ../dinov2-small.parquet
-  msdata report
-  msdata report --by model,scene_type --format md";
+  msdata ingest --subjects ../s.jsonl --prompts ../p.jsonl --generations ../g.jsonl && msdata report";
 
 #[derive(Subcommand)]
 enum Command {
@@ -88,6 +98,7 @@ enum Command {
     Subjects(subjects::SubjectsArgs),
     Encoders(encoders::EncodersArgs),
     Demo(demo::DemoArgs),
+    Help(manual::HelpArgs),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -141,6 +152,7 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Command::Subjects(verb) => verb.run(dir, terminal),
         Command::Encoders(verb) => verb.run(terminal),
         Command::Demo(verb) => verb.run(terminal),
+        Command::Help(verb) => verb.run(),
         Command::Completions(verb) => verb.run(),
         Command::Man(verb) => verb.run(),
     }

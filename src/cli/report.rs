@@ -17,35 +17,44 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  msdata report
-  msdata report --by model,subject_count,scene_type --format csv
-  msdata report --ci
-  msdata report --controls
-  msdata report --by subject_id --thresholds 0.1:0.9:0.1
-  msdata report --format latex --out table1.tex")]
+  msdata report --ci --controls
+  msdata report --by model,scene_type --format latex --models ours,mosaic --rename ours=Ours
+  msdata report --html page")]
 pub struct ReportArgs {
-    /// Group by: model, subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut (is the
-    /// prompt longer than the text encoder takes?), size (of the image)
+    /// Group by these
+    ///
+    /// model, subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut (is the prompt longer than the text
+    /// encoder takes?), size (of the image).
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "model,subject_count")]
     by: Vec<Key>,
-    /// Thresholds of SCR: numbers, or ranges first:last:step [default: 0.4,0.5,0.6]
+    /// Of SCR: numbers, or first:last:step [default: 0.4,0.5,0.6]
+    ///
+    /// The default thresholds were chosen for DINOv2: where another encoder decides collapse, tables show SCR only at
+    /// thresholds given here, and identification AUC otherwise.
     #[arg(long, value_name = "T,…", allow_hyphen_values = true)]
     thresholds: Option<Thresholds>,
-    /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
+    /// Decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
-    /// Add an interval to every mean, by a bootstrap over prompts; the percentage is its nominal coverage
+    /// Add an interval to every mean [PERCENT: 95]
+    ///
+    /// By a bootstrap over prompts; the percentage is its nominal coverage.
     #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "95", value_parser = confidence)]
     ci: Option<Confidence>,
-    /// Add what needs no threshold: are the requested subjects told apart from the rest of the pool? Also SCR and
-    /// similarity by chance; with `msdata controls make` also the ceiling and similarity between the two
+    /// Add identification, chance and composites
+    ///
+    /// What needs no threshold: are the requested subjects told apart from the rest of the pool? Also SCR and similarity by
+    /// chance; with `msdata controls make` also the composites' similarity, and the model's between the two.
     #[arg(long)]
     controls: bool,
-    /// Add SCR at every threshold (steps, in JSON) and the area below it from 0 to 1
+    /// Add SCR at every threshold and the area below it
+    ///
+    /// The steps are in JSON; the area is from 0 to 1.
     #[arg(long)]
     curve: bool,
-    /// The level at which a subject counts as present, where the images were searched window by window
-    /// (`msdata embed --windows`): by chance, cSCR is 1 minus this
+    /// The level at which a subject counts as present
+    ///
+    /// Where the images were searched window by window (`msdata embed --windows`): by chance, cSCR is 1 minus this.
     #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
     alpha: f64,
     #[command(flatten)]
@@ -56,10 +65,10 @@ pub struct ReportArgs {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write an HTML page into this directory instead: tables, figures and every image
+    /// Write a page instead: tables, figures and every image
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "format", "by", "ci", "models", "rename"])]
     html: Option<PathBuf>,
-    /// Write the page as one file, with a sample of the images in it
+    /// Write the page as one file, with a sample of the images
     #[arg(long, requires = "html")]
     single_file: bool,
     /// Largest size of the single file: 20MB, 800KB, …
@@ -68,7 +77,7 @@ pub struct ReportArgs {
     /// The page's heading
     #[arg(long, requires = "html", value_name = "TEXT")]
     title: Option<String>,
-    /// A sentence below the heading, such as a date or a caveat
+    /// A sentence below the heading: a date, a caveat
     #[arg(long, requires = "html", value_name = "TEXT")]
     note: Option<String>,
 }

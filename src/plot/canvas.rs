@@ -39,11 +39,18 @@ pub const MARGIN: f64 = 2.0;
 pub struct Canvas {
     theme: Theme,
     body: String,
+    /// Where x is 0, from the left.
+    left: f64,
 }
 
 impl Canvas {
     pub fn new(theme: Theme) -> Canvas {
-        Canvas { theme, body: String::new() }
+        Canvas { theme, body: String::new(), left: 0.0 }
+    }
+
+    /// Sets where x is 0 for what is drawn next.
+    pub fn set_left(&mut self, left: f64) {
+        self.left = left;
     }
 
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Stroke) {
@@ -54,7 +61,7 @@ impl Canvas {
     pub fn path(&mut self, points: &[(f64, f64)], closed: bool, fill: Option<Ink>, stroke: Option<Stroke>) {
         let mut d = String::new();
         for (i, (x, y)) in points.iter().enumerate() {
-            let _ = write!(d, "{}{} {}", if i == 0 { "M" } else { "L" }, number(*x), number(*y));
+            let _ = write!(d, "{}{} {}", if i == 0 { "M" } else { "L" }, number(self.left + *x), number(*y));
         }
         if closed {
             d.push('Z');
@@ -65,13 +72,14 @@ impl Canvas {
 
     pub fn circle(&mut self, (x, y): (f64, f64), radius: f64, fill: Option<Ink>, stroke: Option<Stroke>) {
         let paint = self.paint(fill, stroke);
-        let _ = write!(self.body, "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {paint}/>", number(x), number(y), number(radius));
+        let _ =
+            write!(self.body, "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {paint}/>", number(self.left + x), number(y), number(radius));
     }
 
     pub fn rect(&mut self, area: Area, fill: Option<Ink>, stroke: Option<Stroke>) {
         let paint = self.paint(fill, stroke);
         let Area { x, y, width, height } = area;
-        let [x, y, width, height] = [x, y, width, height].map(number);
+        let [x, y, width, height] = [self.left + x, y, width, height].map(number);
         let _ = write!(self.body, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" {paint}/>");
     }
 
@@ -88,7 +96,7 @@ impl Canvas {
             Theme::Paper => escaped(&drawable(text)),
         };
         let fill = self.theme.colour(ink);
-        let (x, y, size) = (number(x), number(y), number(size));
+        let (x, y, size) = (number(self.left + x), number(y), number(size));
         let _ = write!(self.body, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" fill=\"{fill}\"{anchor}{weight}>{text}</text>");
     }
 

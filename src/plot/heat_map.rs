@@ -4,7 +4,7 @@ use super::canvas::{Anchor, Area, Canvas, fitted, number, text_width};
 use super::style::{Ink, Stroke};
 use super::{LABEL, TICK};
 
-/// Rows by columns. The colour runs from dark (low) to light (high) with steadily rising lightness, so that it
+/// Rows by columns; the higher a value the better. The colour runs from dark (low) to light (high) with steadily rising lightness, so that it
 /// reads in grey; the number stands in every cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
@@ -68,17 +68,15 @@ impl HeatMap {
             canvas.rect(part, Some(Ink::Fixed(shade((k as f64 + 0.5) / STEPS as f64))), None);
         }
         let y = area.y + area.height + TICK + 1.5;
-        canvas.text((area.x, y), Anchor::Start, TICK, Ink::Muted, false, &format!("{low:.2}"));
-        canvas.text((area.x + area.width, y), Anchor::End, TICK, Ink::Muted, false, &format!("{high:.2}"));
-        canvas.text(
-            (area.x + area.width / 2.0, y),
-            Anchor::Middle,
-            TICK,
-            Ink::Muted,
-            false,
-            &fitted(&self.label, TICK, area.width - 44.0),
-        );
-        y
+        let ends = [format!("{low:.2} worst"), format!("best {high:.2}")];
+        canvas.text((area.x, y), Anchor::Start, TICK, Ink::Muted, false, &ends[0]);
+        canvas.text((area.x + area.width, y), Anchor::End, TICK, Ink::Muted, false, &ends[1]);
+        // The words stand between the ends where they fit, else below them.
+        let room = area.width - ends.iter().map(|end| text_width(end, TICK, false)).sum::<f64>() - 8.0;
+        let (below, room) = if text_width(&self.label, TICK, false) <= room { (y, room) } else { (y + TICK + 2.0, area.width) };
+        let middle = (area.x + area.width / 2.0, below);
+        canvas.text(middle, Anchor::Middle, TICK, Ink::Muted, false, &fitted(&self.label, TICK, room));
+        below
     }
 }
 

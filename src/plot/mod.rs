@@ -6,6 +6,7 @@
 //! | `presence` | [`cscr`], [`cscr_scene`], [`cscr_curve`]: the same by windows |
 //! | `figures` | [`trend`], [`scene`], [`curve`], …: a report as a figure |
 //! | `figure` | [`Figure`]: panels under a legend; files |
+//! | `pdf` | a figure as PDF |
 //! | `chart` | [`Chart`]: series over two axes |
 //! | `radar` | [`Radar`]: measures on spokes |
 //! | `heat_map` | [`HeatMap`]: rows by columns |
@@ -21,6 +22,7 @@ mod chart;
 mod figure;
 mod figures;
 mod heat_map;
+mod pdf;
 mod presence;
 mod radar;
 mod style;
@@ -45,6 +47,9 @@ const MARKER: f64 = 2.1;
 
 /// Width of a column of a two-column paper, in inches.
 pub const COLUMN: f64 = 3.3;
+
+/// Width of both columns of such a paper with the space between them, in inches.
+pub const PAGE: f64 = 6.9;
 
 closed_set! {
     /// A figure of a data set.

@@ -125,8 +125,19 @@ impl Dataset {
             ));
         }
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
-        let identity = identity_encoder(&names, wanted)?.to_owned();
+        let identity = identity_encoder(&names, wanted).map_err(|e| self.with_unfinished(e))?.to_owned();
         Ok((encoders, identity))
+    }
+
+    /// Says with an error what runs have left undone: where there is nothing to report, that is why.
+    fn with_unfinished(&self, e: Error) -> Error {
+        match (e, self.catalog.unfinished_runs()) {
+            (Error::Request { mut message, hint }, Ok(unfinished)) => {
+                unfinished.iter().for_each(|run| message += &format!("\n{}", run.in_words()));
+                Error::Request { message, hint }
+            }
+            (e, _) => e,
+        }
     }
 
     /// Returns what the windows of an encoder say; `None` if it searched nothing.
