@@ -185,7 +185,8 @@ mod tests {
     use crate::plot::{Axis, PlotPoint, Series, Upright};
 
     fn figure() -> Figure {
-        let points = [0.0, 1.0].map(|x| PlotPoint { x, y: 0.5, interval: Some([0.4, 0.6]), marked: true, label: None }).into();
+        let points =
+            [0.0, 1.0].map(|x| PlotPoint { x, y: 0.5, interval: Some([0.4, 0.6]), marked: true, ..PlotPoint::default() }).into();
         let series = vec![Series { name: "<b>\"A\" & B".into(), look: Look::Model(0), points }];
         let (x, y) = (Axis::of_names("x", vec!["one".into(), "two".into()]), Axis::percent("y (%)"));
         let chart = Chart { x, y, series, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.5 };

@@ -13,6 +13,15 @@ pub struct HeatMap {
     pub columns: Vec<String>,
     /// Name, and a value for each column.
     pub rows: Vec<(String, Vec<Option<f64>>)>,
+    /// What a click on a cell shows in the page's gallery.
+    pub queries: Option<HeatQueries>,
+}
+
+/// A query for each column and for each row; that of a cell is both.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeatQueries {
+    pub columns: Vec<String>,
+    pub rows: Vec<String>,
 }
 
 /// The ends and the middle of the colours: Okabe and Ito's blue, darkened, towards white.
@@ -35,7 +44,7 @@ impl HeatMap {
         let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         let share = |value: f64| if high > low { (value - low) / (high - low) } else { 0.5 };
         let mut y = head + 5.0;
-        for (name, row) in &self.rows {
+        for (at, (name, row)) in self.rows.iter().enumerate() {
             canvas.text((left - 4.0, y + ROW * 0.72), Anchor::End, TICK, Ink::Text, false, &fitted(name, TICK, left - 4.0));
             for (i, value) in row.iter().enumerate() {
                 let area = Area { x: left + cell * i as f64, y, width: cell, height: ROW };
@@ -43,7 +52,8 @@ impl HeatMap {
                 match value {
                     Some(value) => {
                         let colour = shade(share(*value));
-                        canvas.begin(&format!("{name}, {}: {}", self.columns[i], number(*value)));
+                        let show = self.queries.as_ref().map(|of| format!("{}&{}", of.columns[i], of.rows[at]));
+                        canvas.begin_showing(&format!("{name}, {}: {}", self.columns[i], number(*value)), show.as_deref());
                         canvas.rect(area, Some(Ink::Fixed(colour)), Some(Stroke::solid(Ink::Surface, 0.5)));
                         canvas.text(middle, Anchor::Middle, TICK, Ink::Fixed(over(colour)), false, &format!("{value:.2}"));
                         canvas.end();

@@ -11,6 +11,8 @@
 //! | `radar` | [`Radar`]: measures on spokes |
 //! | `heat_map` | [`HeatMap`]: rows by columns |
 //! | `axis` | [`Axis`]: range and ticks |
+//! | `show` | what a point or a cell shows in the page's gallery |
+//! | `histogram` | [`histogram`]: how often which similarity |
 //! | `style` | colours, markers, dashes |
 //! | `canvas` | SVG, and how wide a text is |
 
@@ -22,18 +24,22 @@ mod chart;
 mod figure;
 mod figures;
 mod heat_map;
+mod histogram;
 mod pdf;
 mod presence;
 mod radar;
+mod show;
 mod style;
 
 pub use axis::Axis;
 pub use chart::{Chart, PlotPoint, Series, Upright};
 pub use figure::{DOTS_PER_INCH, Figure, Panel};
 pub use figures::{ModelStyles, curve, heat_map, profile, radar, scene, tradeoff, tradeoff_correlation, trend};
-pub use heat_map::HeatMap;
+pub use heat_map::{HeatMap, HeatQueries};
+pub use histogram::histogram;
 pub use presence::{cscr, cscr_curve, cscr_scene, presence_by_cell};
 pub use radar::Radar;
+pub use show::{query, query_of};
 pub use style::Look;
 
 use crate::vocabulary::closed_set;

@@ -123,6 +123,16 @@ impl MeasureColumn {
         &self.name
     }
 
+    /// Whether it is the column of a measure.
+    pub fn measures(&self, measure: Measure) -> bool {
+        self.measure == measure
+    }
+
+    /// Whether it depends on a threshold of SCR, and means nothing where these mean nothing.
+    pub fn needs_threshold(&self) -> bool {
+        matches!(self.measure, Measure::Scr(_) | Measure::Uncollapsed(_) | Measure::ChanceScr(_))
+    }
+
     /// Whether it is a share that tables print in per cent.
     pub fn is_percent(&self) -> bool {
         self.measure.is_percent()

@@ -27,6 +27,8 @@ pub struct SeenSubject {
     pub present: Option<bool>,
     /// The place that it has to itself; `None`: none.
     pub place: Option<Rectangle>,
+    /// Whom of the pool this place resembles most, as a place among [`Snapshot::subjects`]; `None`: it has no place.
+    pub resembles: Option<usize>,
     /// In how many separate places it is.
     pub places: u32,
     /// The null that its similarity is held against.
@@ -58,15 +60,17 @@ pub struct Confusion {
 /// the latter by generation, subject and rank.
 pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, FoundPlace)], alpha: f64) -> HashMap<i64, Seen> {
     let Some(locals) = Locals::new(snapshot, alpha) else { return HashMap::new() };
-    let place_of: HashMap<(i64, u32), Rectangle> =
-        places.iter().map(|(generation, place)| ((*generation, place.ordinal), place.window)).collect();
+    let rows: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
+    let place_of: HashMap<(i64, u32), &SubjectPlace> =
+        places.iter().map(|(generation, place)| ((*generation, place.ordinal), place)).collect();
     let mut images: HashMap<i64, Seen> = HashMap::with_capacity(locals.requests().generations.len());
     for (at, request) in locals.requests().generations.iter().enumerate() {
         let generation = locals.generation(at).id;
         let subject = |(ordinal, subject): (usize, &u32)| SeenSubject {
             local: locals.of_subject(at, ordinal),
             present: locals.known()[at][ordinal].verdict(Question::Present, alpha).ok(),
-            place: place_of.get(&(generation, ordinal as u32)).copied(),
+            place: place_of.get(&(generation, ordinal as u32)).map(|place| place.window),
+            resembles: place_of.get(&(generation, ordinal as u32)).and_then(|place| rows.get(&place.resembles).copied()),
             places: locals.copies(at)[ordinal],
             null: locals.null_of(request.model, *subject as usize),
         };
@@ -75,7 +79,6 @@ pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, 
     }
     let clear: HashMap<usize, f32> =
         (0..).zip(locals.clearly(alpha)).filter_map(|(subject, least)| Some((locals.subject(subject), least?))).collect();
-    let rows: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
     let asked: HashMap<i64, &Vec<usize>> =
         snapshot.generations.iter().map(|g| (g.id, &snapshot.prompts[g.prompt as usize].subjects)).collect();
     for (generation, place) in found {

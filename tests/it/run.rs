@@ -198,7 +198,8 @@ fn what_was_not_made_is_in_the_report_with_its_reason() {
     let lab = crate::support::lab::Lab::empty();
     crate::support::small::made(lab.dir(), &["init", "data"]);
     let run = |more: &[&str]| {
-        let command = ["run", "--no-embed", "--model", "N", "--command", "sh -c 'echo no weights; exit 7' {output}", "--seeds", "1,2"];
+        let command =
+            ["run", "--no-embed", "--model", "N", "--command", "sh -c 'echo no weights; exit 7' {output}", "--seeds", "1,2"];
         lab.run(&[&command[..], more].concat())
     };
     assert_eq!(run(&["--stop-after", "2"]).status.code(), Some(3));
@@ -216,7 +217,10 @@ fn what_was_not_made_is_in_the_report_with_its_reason() {
     assert_eq!((&row["images"], &row["missing"], &row["similarity"]["builtin-texture"]), (&json!(0), &json!(4), &Value::Null));
     run(&["--stop-after", "0", "--retries", "0"]);
     let (json, said) = report();
-    assert!(said.contains("model `N` has no image: all 4 of its jobs failed, the first p1 1: exit status 7: no weights"), "{said}");
+    assert!(
+        said.contains("model `N` has no image: all 4 of its jobs failed, the first p1 1: exit status 7: no weights"),
+        "{said}"
+    );
     let reason = json!({"model": "N", "done": 0, "failed": 4, "open": 0, "reason": "p1 1: exit status 7: no weights"});
     assert_eq!(json["unfinished"], json!([reason]));
     // Once the images are there, nothing is said of it.

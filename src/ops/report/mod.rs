@@ -4,6 +4,7 @@ mod baseline;
 pub(crate) mod figures;
 mod page;
 pub(crate) mod snapshot;
+mod verdict;
 
 use crate::dataset::Dataset;
 use crate::error::Result;
