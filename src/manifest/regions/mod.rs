@@ -8,22 +8,34 @@
 //! | `intake` | the regions and the faults of a file, gathered |
 //! | `source` | a region file: its records, or its whole text |
 //! | `recognise` | the format of a file, by its content |
-//! | `jsonl` … `fiftyone` | one file for each format |
+//! | `jsonl` | the canonical file |
+//! | `coco`, `grounded_sam2`, `florence2`, `supervision`, `labelme`, `yolo`, `fiftyone` | the files of a tool |
+//! | `yaml` | the names of classes in a `data.yaml` |
 
+mod coco;
+mod fiftyone;
+mod florence2;
+mod grounded_sam2;
 mod intake;
 mod jsonl;
+mod labelme;
 mod mask;
+mod recognise;
 mod region;
 mod source;
+mod supervision;
+mod yaml;
+mod yolo;
 
 pub use mask::{Mask, Outline};
-pub(super) use region::list_of;
-pub use region::{Bounds, FoundRegion};
+pub use region::{Bounds, FoundRegion, regions_of};
 
 use crate::error::{Error, Result};
+use crate::input;
 use crate::problem::{Origin, Problem};
 use crate::vocabulary::{ModelName, PromptId, SubjectId, closed_set};
 use crate::watch::Watch;
+use intake::Intake;
 use std::path::{Path, PathBuf};
 
 closed_set! {
@@ -101,10 +113,52 @@ impl ImageRegions {
 /// The file cannot be read, its format is not recognised, or the caller wants to stop. [`Error::Manifest`] lists
 /// everything that is wrong with its content.
 pub fn read_regions(path: &Path, format: Option<RegionFormat>, watch: &mut Watch<'_>) -> Result<Vec<ImageRegions>> {
-    let mut intake = intake::Intake::new(watch);
-    match format {
-        Some(RegionFormat::Jsonl) | None => jsonl::read(path, &mut intake)?,
-        Some(other) => return Err(Error::request(format!("{other} cannot be read yet"), "convert it to jsonl")),
+    let mut intake = Intake::new(watch);
+    match read(path, format, &mut intake) {
+        // What is wrong with a file as a whole is listed with the rest.
+        Err(Error::Manifest(problems)) => problems.into_iter().for_each(|p| intake.problem(&p.origin, p.reason)),
+        done => done?,
     }
     intake.finish(path)
+}
+
+fn read(path: &Path, format: Option<RegionFormat>, intake: &mut Intake<'_, '_>) -> Result<()> {
+    if !path.is_dir() {
+        let format = format.map_or_else(|| recognise::format_of(path, intake), Ok)?;
+        return file(path, format, Path::new(""), intake);
+    }
+    let files = input::files_below(path, intake.stop())?.files;
+    if format == Some(RegionFormat::Yolo) || format.is_none() && yolo::is_laid_out(&files) {
+        return yolo::read(path, intake);
+    }
+    let files: Vec<&Path> = files.iter().map(Path::new).filter(|file| source::is_named(file, &RECORDS)).collect();
+    let Some(first) = files.first() else {
+        let what = format!("{} holds no region files ({})", path.display(), RECORDS.join(", "));
+        return Err(Error::request(what, "give the file or the directory that the detector wrote"));
+    };
+    let format = format.map_or_else(|| recognise::format_of(&path.join(first), intake), Ok)?;
+    for name in files {
+        match file(&path.join(name), format, name.parent().unwrap_or(Path::new("")), intake) {
+            Err(Error::Manifest(problems)) => problems.into_iter().for_each(|p| intake.problem(&p.origin, p.reason)),
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+/// Extensions of files that hold regions as records.
+const RECORDS: [&str; 4] = ["json", "jsonl", "ndjson", "csv"];
+
+/// Reads one file, which lies in the directory `below` of the directory that is read.
+fn file(path: &Path, format: RegionFormat, below: &Path, intake: &mut Intake<'_, '_>) -> Result<()> {
+    match format {
+        RegionFormat::Jsonl => jsonl::read(path, intake),
+        RegionFormat::Coco => coco::read(path, intake),
+        RegionFormat::GroundedSam2 => grounded_sam2::read(path, intake),
+        RegionFormat::Florence2 => florence2::read(path, intake),
+        RegionFormat::Supervision => supervision::read(path, intake),
+        RegionFormat::LabelMe => labelme::read(path, below, intake),
+        RegionFormat::Yolo => yolo::read(path, intake),
+        RegionFormat::FiftyOne => fiftyone::read(path, intake),
+    }
 }

@@ -160,20 +160,42 @@ impl FoundRegion {
 /// The keys of a region of the canonical file.
 pub(super) const KEYS: [&str; 5] = ["box", "score", "label", "subject_id", "mask"];
 
-/// Reads a list of regions as the canonical file and generations manifests have it; keys that mean nothing are put in
-/// `unread`.
+/// Reads a list of regions as the canonical file and generations manifests have it; keys that are not read are put in
+/// `unread`, as `regions.KEY`.
 ///
 /// # Errors
 /// It is not a list. What is wrong with a region is in its place.
-pub(in super::super) fn list_of(json: &str, unread: &mut Vec<String>) -> Result<Vec<Result<FoundRegion, String>>, String> {
+pub(super) fn list_of(json: &str, unread: &mut Vec<String>) -> Result<Vec<Result<FoundRegion, String>>, String> {
     let entries: Vec<&RawValue> = serde_json::from_str(json)
-        .map_err(|_| format!("must be a list of regions ({{\"box\": [x, y, w, h], …}}), not {}", quote(json)))?;
+        .map_err(|_| format!("must be a list of regions, {{\"box\": [x, y, w, h], …}}, not {}", quote(json)))?;
     let mut read = |entry: &RawValue| {
         let fields = Fields::from_json(entry.get())?;
-        unread.extend(fields.0.iter().filter(|(name, _)| !KEYS.contains(&name.as_ref())).map(|(name, _)| name.to_string()));
+        let unknown = fields.0.iter().filter(|(name, _)| !KEYS.contains(&name.as_ref()));
+        unread.extend(unknown.map(|(name, _)| format!("regions.{name}")));
         FoundRegion::from_fields(&fields)
     };
     Ok(entries.into_iter().map(&mut read).collect())
+}
+
+/// Most faults that are named of one list of regions.
+const MOST_FAULTS: usize = 5;
+
+/// Reads the `regions` of a generations manifest; keys that are not read are put in `unread`, as `regions.KEY`.
+///
+/// # Errors
+/// It is not a list of regions; what is said follows the name of the column.
+pub fn regions_of(json: &str, unread: &mut Vec<String>) -> Result<Vec<FoundRegion>, String> {
+    let (mut sound, mut faults) = (Vec::new(), Vec::new());
+    for (i, region) in list_of(json, unread).map_err(|e| format!(" {e}"))?.into_iter().enumerate() {
+        match region {
+            Ok(region) => sound.push(region),
+            Err(reason) => faults.push(format!("region {}: {reason}", i + 1)),
+        }
+    }
+    let further = faults.len().saturating_sub(MOST_FAULTS);
+    faults.truncate(MOST_FAULTS);
+    faults.extend((further > 0).then(|| format!("{further} more")));
+    if faults.is_empty() { Ok(sound) } else { Err(format!(": {}", faults.join("; "))) }
 }
 
 /// Returns a score, if it is one.
