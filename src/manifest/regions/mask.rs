@@ -316,3 +316,123 @@ impl Outline {
         joined
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mask of pixels given row by row.
+    fn of_pixels(width: u32, height: u32, inside: impl Fn(u32, u32) -> bool) -> Result<Mask, String> {
+        let mut counts = vec![0_u32];
+        for at in 0..width * height {
+            // An even number of runs ends within.
+            if inside(at / height, at % height) != (counts.len() % 2 == 0) {
+                counts.push(0);
+            }
+            *counts.last_mut().unwrap() += 1;
+        }
+        Mask::from_counts(width, height, &counts)
+    }
+
+    #[test]
+    fn run_lengths_are_compressed_as_coco_does() {
+        // As pycocotools 2.0 writes them.
+        let rectangle = of_pixels(64, 48, |x, y| (10..27).contains(&x) && (20..29).contains(&y)).unwrap();
+        assert_eq!(rectangle.compressed(), "d?9W10000000000000000000000000000000lf1");
+        assert_eq!((rectangle.area(), rectangle.bounds()), (153, [10, 20, 17, 9]));
+        let rows =
+            [[1, 1, 0, 0, 1, 1, 1], [1, 0, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1, 1], [0, 1, 1, 0, 0, 1, 0], [1, 0, 1, 1, 0, 0, 1]];
+        let mixed = of_pixels(7, 5, |x, y| rows[y as usize][x as usize] == 1).unwrap();
+        assert_eq!(mixed.compressed(), "02200O03OM1122MM0000");
+        assert_eq!(mixed.counts(), [0, 2, 2, 2, 2, 1, 2, 4, 1, 1, 2, 2, 4, 4, 1, 1, 1, 1, 1, 1]);
+        let wide = of_pixels(900, 1000, |x, y| (3..700).contains(&x) || (x, y) == (0, 0)).unwrap();
+        assert_eq!((wide.compressed().as_str(), wide.area(), wide.bounds()), ("01gm2WeXe0Y\\P6", 697_001, [0, 0, 700, 1000]));
+        assert_eq!(of_pixels(5, 3, |_, _| true).unwrap().compressed(), "0?");
+        for mask in [rectangle, mixed, wide] {
+            assert_eq!(Mask::from_compressed(mask.width, mask.height, &mask.compressed()), Ok(mask));
+        }
+    }
+
+    #[test]
+    fn what_a_mask_holds_does_not_depend_on_how_it_is_asked() {
+        let mut state = 1_u32;
+        for round in 0..200 {
+            let (width, height) = (1 + round % 13, 1 + round % 7);
+            let bits: Vec<bool> = (0..width * height)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    state >> 30 == 0
+                })
+                .collect();
+            let inside = |x: u32, y: u32| bits[(y * width + x) as usize];
+            let Ok(mask) = of_pixels(width, height, inside) else {
+                assert!(!bits.contains(&true));
+                continue;
+            };
+            assert_eq!(mask.pixels(), bits);
+            assert_eq!(mask.area(), bits.iter().filter(|b| **b).count() as u64);
+            let all: Vec<(u32, u32)> =
+                (0..width * height).map(|i| (i % width, i / width)).filter(|(x, y)| inside(*x, *y)).collect();
+            let (xs, ys) = (all.iter().map(|p| p.0), all.iter().map(|p| p.1));
+            let [x, y] = [xs.clone().min().unwrap(), ys.clone().min().unwrap()];
+            assert_eq!(mask.bounds(), [x, y, xs.max().unwrap() - x + 1, ys.max().unwrap() - y + 1]);
+            assert!((0..width * height).all(|i| mask.contains(i % width, i / width) == bits[i as usize]));
+            assert!(!mask.contains(width, 0) && !mask.contains(0, height));
+            assert_eq!(Mask::from_compressed(width, height, &mask.compressed()), Ok(mask));
+        }
+    }
+
+    #[test]
+    fn a_mask_is_written_in_one_way() {
+        let written: [&[u32]; 3] = [&[1, 2, 3], &[1, 1, 0, 1, 3], &[0, 0, 1, 2, 0, 0, 3, 0, 0]];
+        for counts in written {
+            assert_eq!(Mask::from_counts(3, 2, counts).unwrap().counts(), [1, 2, 3], "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn masks_that_cannot_be() {
+        let refused = |json: &str, part: &str| {
+            let said = Mask::from_json(json).unwrap_err();
+            assert!(said.contains(part), "{json}: {said}");
+        };
+        refused(r#"{"size": [48, 64], "counts": "d?9W1"}"#, "run lengths for");
+        refused(r#"{"size": [2, 3], "counts": [1, 2, 4]}"#, "has run lengths for 7 pixels, but its image has 3 × 2 = 6");
+        refused(r#"{"size": [2, 3], "counts": [6]}"#, "is empty");
+        refused(r#"{"size": [2, 3], "counts": [1, -2, 7]}"#, "not whole numbers");
+        refused(r#"{"size": [2, 3], "counts": [1, 4294967295, 4294967295]}"#, "run lengths for 8589934591 pixels");
+        refused(r#"{"size": [2, 3], "counts": "0 1"}"#, "at character 2");
+        refused(r#"{"size": [2, 3], "counts": "0oooooooooo"}"#, "cannot be read at character");
+        refused(r#"{"size": [2, 3], "counts": "o"}"#, "cannot be read at character 2");
+        refused(r#"{"size": [2, 3], "counts": "O0"}"#, "cannot be read at character 1");
+        refused(r#"{"size": [1000000, 1000000], "counts": [0]}"#, "100 megapixels at most");
+        refused(r#"{"size": [0, 3], "counts": [0]}"#, "cannot be");
+        refused(r#"{"size": [2.5, 3], "counts": [0]}"#, "must be");
+        refused(r#""abc""#, "must be");
+    }
+
+    #[test]
+    fn outlines_hold_the_pixels_whose_centres_they_hold() {
+        let rectangle = |x: f64, y: f64, w: f64, h: f64| vec![[x, y], [x + w, y], [x + w, y + h], [x, y + h]];
+        let drawn = |polygons: Vec<Vec<[f64; 2]>>| Outline::pixels(polygons).unwrap().draw(64, 48);
+        let expected = of_pixels(64, 48, |x, y| (10..27).contains(&x) && (20..29).contains(&y));
+        assert_eq!(drawn(vec![rectangle(10.0, 20.0, 17.0, 9.0)]), expected);
+        assert_eq!(drawn(vec![rectangle(9.6, 20.4, 17.0, 9.0)]), expected);
+        // Two that overlap are their union, and what lies outside is cut off.
+        assert_eq!(drawn(vec![rectangle(10.0, 20.0, 10.0, 9.0), rectangle(15.0, 20.0, 12.0, 9.0)]), expected);
+        let corner = of_pixels(64, 48, |x, y| x < 3 && y < 2);
+        assert_eq!(drawn(vec![rectangle(-50.0, -1e9, 53.0, 1e9 + 2.0)]), corner);
+        let shares = Outline::shares(vec![rectangle(10.0 / 64.0, 20.0 / 48.0, 17.0 / 64.0, 9.0 / 48.0)]).unwrap();
+        assert_eq!(shares.draw(64, 48), expected);
+        let circle = (0..720).map(|i| f64::from(i).to_radians() / 2.0).map(|a| [32.0 + 20.0 * a.cos(), 24.0 + 20.0 * a.sin()]);
+        let area = drawn(vec![circle.collect()]).unwrap().area() as f64;
+        assert!((area - std::f64::consts::PI * 400.0).abs() < 12.0, "{area}");
+        assert!(drawn(vec![rectangle(100.0, 0.0, 5.0, 5.0)]).is_err());
+        assert!(drawn(vec![rectangle(10.6, 20.6, 0.3, 9.0)]).unwrap_err().contains("no pixel"));
+        assert!(Outline::pixels(vec![vec![[0.0, 0.0], [1.0, 1.0]]]).is_err());
+        assert!(Outline::pixels(vec![rectangle(f64::NAN, 0.0, 1.0, 1.0)]).is_err());
+        assert!(Outline::pixels(vec![vec![[0.0, 0.0]; 10_001]]).is_err());
+        let many = (0..10_000).map(|i| [f64::from(i % 2) * 1e5, f64::from(i)]).collect();
+        assert!(Outline::pixels(vec![many]).unwrap().draw(1_000_000, 1).is_err());
+    }
+}

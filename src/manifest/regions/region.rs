@@ -210,3 +210,39 @@ pub(super) fn score(score: Option<f64>) -> Result<Option<f64>, String> {
 pub(super) fn label(label: Option<String>) -> Option<String> {
     label.filter(|l| !l.trim().is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_are_cut_to_their_image() {
+        let cut = |numbers| Bounds::pixels(numbers).unwrap().clip(64, 48);
+        assert_eq!(cut([10.25, 20.5, 17.0, 9.0]), Ok([10.25, 20.5, 17.0, 9.0]));
+        assert_eq!(cut([-5.0, -5.0, 10.0, 100.0]), Ok([0.0, 0.0, 5.0, 48.0]));
+        assert_eq!(cut([-1e300, -1e300, 2e300, 2e300]), Ok([0.0, 0.0, 64.0, 48.0]));
+        for outside in [[64.0, 0.0, 5.0, 5.0], [-5.0, 0.0, 5.0, 5.0], [0.0, 48.0, 1.0, 1.0], [1e300, 0.0, 1.0, 1.0]] {
+            let said = cut(outside).unwrap_err();
+            assert!(said.contains("outside the image, which has 64 × 48 pixels"), "{said}");
+        }
+        let share = |numbers| Bounds::shares(numbers).unwrap().clip(64, 48);
+        assert_eq!(share([0.15625, 0.416667, 0.265625, 0.1875]), Ok([10.0, 20.0, 17.0, 9.0]), "six digits are enough");
+        assert_eq!(share([0.0, 0.0, 1.0, 1.0]), Ok([0.0, 0.0, 64.0, 48.0]));
+        assert_eq!(share([-0.1, 0.5, 0.3, 0.6]), Ok([0.0, 24.0, 12.796875, 24.0]), "an edge lies on a line: 64 a pixel");
+        assert!(share([1.1, 0.0, 0.2, 0.2]).is_err());
+        // Nothing of a box is left when less than a line of it lies within.
+        assert!(share([0.5, 0.5, 0.00001, 0.5]).is_err());
+    }
+
+    #[test]
+    fn numbers_that_are_no_box() {
+        let said = |bounds: Result<Bounds, String>| bounds.unwrap_err();
+        assert!(said(Bounds::pixels([0.0, 0.0, 0.0, 5.0])).contains("[0, 0, 0, 5] has no area"));
+        assert!(said(Bounds::pixels([0.0, 0.0, 5.0, -5.0])).contains("no area"));
+        assert!(said(Bounds::pixels([f64::NAN, 0.0, 5.0, 5.0])).contains("not finite"));
+        assert!(said(Bounds::corners([10.0, 0.0, 5.0, 5.0])).contains("[10, 0, 5, 5] has no area: [x1, y1, x2, y2] needs"));
+        assert!(said(Bounds::corners([0.0, 0.0, f64::INFINITY, 5.0])).contains("not finite"));
+        assert!(said(Bounds::corners([-1.7e308, 0.0, 1.7e308, 5.0])).contains("not finite"), "its width is not");
+        assert!(said(Bounds::shares([10.0, 20.0, 17.0, 9.0])).contains("are these pixels?"));
+    }
+}
