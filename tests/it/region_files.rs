@@ -536,7 +536,7 @@ fn much_is_read_and_too_much_is_refused() {
     // One object over many lines, longer than a line of a manifest may be.
     let blank = " ".repeat(17 << 20);
     lab.write("long.json", format!("{{\"image_path\": \"a.png\",{blank}\n \"annotations\": [{{\"bbox\": [1, 2, 3, 4]}}]}}"));
-    assert_eq!(read(&lab.path("long.json"), None).0.unwrap()[0].regions.len(), 1);
+    assert_eq!(read(&lab.path("long.json"), Some(RegionFormat::GroundedSam2)).0.unwrap()[0].regions.len(), 1);
     lab.write(
         "long.jsonl",
         format!(

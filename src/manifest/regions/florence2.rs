@@ -63,7 +63,7 @@ fn regions(answer: &Fields<'_>) -> std::result::Result<Regions, String> {
     // Open-vocabulary detection has both, each with labels of its own.
     let mut regions = Regions::new();
     for (key, items) in [("bboxes", boxes), ("polygons", polygons)] {
-        let items = items.unwrap_or_default();
+        let Some(items) = items else { continue };
         let labels = labels(answer, key, items.len())?;
         for (item, text) in items.into_iter().zip(labels) {
             let region = if key == "bboxes" { boxed(item.get()) } else { outlined(item.get()) };
