@@ -99,7 +99,11 @@ fn cut(start: f64, length: f64, limit: f64) -> Option<[f64; 2]> {
         return Some([start, length]);
     }
     let (from, to) = (start.max(0.0), (start + length).min(limit));
-    (from < to).then_some([from, to - from])
+    let mut length = to - from;
+    while from + length > limit {
+        length = length.next_down(); // rounded up, it would reach into a pixel that is not there
+    }
+    (length > 0.0).then_some([from, length])
 }
 
 fn finite(numbers: [f64; 4]) -> Result<(), String> {
