@@ -4,7 +4,7 @@
 //! a file `images.json` beside it that has `images`, and perhaps `categories`. In an image that is listed and has no
 //! entry, nothing was found.
 
-use super::super::fields::{Fields, is_integer};
+use super::super::fields::Fields;
 use super::intake::Intake;
 use super::mask::{Mask, Outline};
 use super::region::{Bounds, FoundRegion, label, score};
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The name of the file that lists the images of a list of results.
-const IMAGES: &str = "images.json";
+pub const IMAGES: &str = "images.json";
 
 /// The images that are listed, and what was found in them.
 #[derive(Default)]
@@ -97,6 +97,9 @@ fn each(
     let items: Vec<&RawValue> =
         serde_json::from_str(fields.raw(key)?).map_err(|_| format!("`{key}` must be a list of objects"))?;
     for (i, item) in items.into_iter().enumerate() {
+        if intake.stop().is_wanted() {
+            return Err("interrupted".into());
+        }
         let place = Origin { file: file.clone(), place: Position::Entry(i as u64 + 1) };
         if let Err(reason) = Fields::from_json(item.get()).and_then(|fields| read(&fields, &place)) {
             intake.problem(&place, format!("of `{key}`: {reason}"));
@@ -112,7 +115,7 @@ impl Listed {
             let mut names = HashMap::new();
             each(fields, "categories", file, intake, |category, _| {
                 match names.insert(id(category, "id")?, category.text("name")?) {
-                    Some(_) => Err(format!("the id {} appears twice", id(category, "id")?)),
+                    Some(_) => Err(format!("the id {} appears twice", quote(&id(category, "id")?))),
                     None => Ok(()),
                 }
             })?;
@@ -121,7 +124,7 @@ impl Listed {
         each(fields, "images", file, intake, |image, place| {
             let (id, name) = (id(image, "id")?, image.text("file_name")?);
             if self.by_id.insert(id.clone(), self.images.len()).is_some() {
-                return Err(format!("the id {id} appears twice"));
+                return Err(format!("the id {} appears twice", quote(&id)));
             }
             let size = source::size(image, "width", "height")?;
             self.images.push(Listing { place: place.clone(), name, size, regions: Vec::new() });
@@ -132,7 +135,7 @@ impl Listed {
     /// Reads an annotation or a result.
     fn entry(&mut self, fields: &Fields<'_>) -> std::result::Result<(), String> {
         let image = id(fields, "image_id")?;
-        let image = *self.by_id.get(&image).ok_or_else(|| format!("`image_id` {image} is not in `images`"))?;
+        let image = *self.by_id.get(&image).ok_or_else(|| format!("`image_id` {} is not in `images`", quote(&image)))?;
         let region = self.region(fields)?;
         self.images[image].regions.push(region);
         Ok(())
@@ -168,22 +171,20 @@ impl Listed {
         }
         let category = id(fields, "category_id")?;
         match &self.categories {
-            None => Ok(Some(category)),
+            None => Ok(label(Some(category.trim_matches('"').to_owned()))),
             Some(names) => match names.get(&category) {
                 Some(name) => Ok(label(Some(name.clone()))),
-                None => Err(format!("`category_id` {category} is not in `categories`")),
+                None => Err(format!("`category_id` {} is not in `categories`", quote(&category))),
             },
         }
     }
 }
 
-/// Returns an id as JSON writes it, an integer or a text.
+/// Returns an id, an integer or a text, as JSON writes it.
 fn id(fields: &Fields<'_>, name: &str) -> std::result::Result<String, String> {
-    let raw = fields.raw(name)?;
-    if is_integer(raw) || raw.starts_with('"') {
-        Ok(raw.to_owned())
-    } else {
-        Err(format!("`{name}` must be an integer or a text, not {}", quote(raw)))
+    match fields.raw(name)? {
+        raw if raw.starts_with('"') => Ok(raw.to_owned()),
+        _ => fields.integer(name).map(|id| id.to_string()),
     }
 }
 

@@ -33,12 +33,12 @@ pub fn read(path: &Path, intake: &mut Intake<'_, '_>) -> Result<()> {
         Ok(())
     })?;
     if without > 0 {
-        let what = "samples have no detections: the detector did not run on them, and nothing is recorded";
-        intake.warn(&Origin::whole(path), format!("{without} {what}"));
+        let what = "the detector did not run on them, and nothing is recorded for them";
+        intake.warn(&Origin::whole(path), format!("samples without detections: {without}; {what}"));
     }
     if masks > 0 {
-        let what = "masks are not read, only the boxes; write them as COCO results to keep them";
-        intake.warn(&Origin::whole(path), format!("{masks} {what}"));
+        let what = "only their boxes are; write them as COCO results to keep them";
+        intake.warn(&Origin::whole(path), format!("masks that are not read: {masks}; {what}"));
     }
     Ok(())
 }
@@ -54,7 +54,7 @@ fn sample(
     let mut found: Vec<(&str, &str)> = Vec::new();
     for (field, _) in &fields.0 {
         let Some(raw) = fields.optional_raw(field).filter(|raw| raw.starts_with('{')) else { continue };
-        let inner = Fields::from_json(raw).map_err(|e| format!("`{field}`: {e}"))?;
+        let inner = Fields::from_json(raw).map_err(|e| format!("{}: {e}", quote(field)))?;
         if let Some(detections) = inner.optional_raw("detections") {
             found.push((field, detections));
         }
@@ -71,7 +71,7 @@ fn sample(
         }
     };
     let detections: Vec<&RawValue> =
-        serde_json::from_str(detections).map_err(|_| format!("`{field}.detections` must be a list of objects"))?;
+        serde_json::from_str(detections).map_err(|_| format!("the detections in {} must be a list of objects", quote(field)))?;
     let regions = detections.into_iter().map(|raw| {
         let fields = Fields::from_json(raw.get())?;
         *masks += u64::from(["mask", "mask_path"].iter().any(|key| fields.optional_raw(key).is_some()));

@@ -46,10 +46,15 @@ fn one(intake: &mut Intake<'_, '_>, place: &Origin, image: String, fields: &Fiel
     let task = match with_regions[..] {
         [task] => task,
         [] => return Err("no answer with regions, such as `<OD>`: {\"bboxes\", \"labels\"}".into()),
-        _ => return Err(format!("it has regions of several tasks, {}; keep one", with_regions.join(" and "))),
+        _ => {
+            return Err(format!(
+                "it has regions of several tasks, {}; keep one",
+                with_regions.iter().map(|task| quote(task)).collect::<Vec<_>>().join(" and ")
+            ));
+        }
     };
-    let answer = Fields::from_json(fields.raw(task)?).map_err(|e| format!("`{task}`: {e}"))?;
-    let regions = regions(&answer).map_err(|e| format!("`{task}`: {e}"))?;
+    let answer = Fields::from_json(fields.raw(task)?).map_err(|e| format!("{}: {e}", quote(task)))?;
+    let regions = regions(&answer).map_err(|e| format!("{}: {e}", quote(task)))?;
     intake.image(place, RegionImage::File(image.into()), None, regions);
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 const MOST_PROBLEMS: usize = 200;
 
 /// Most regions of one run: what is more would fill the memory.
-const MOST_REGIONS: usize = 10_000_000;
+const MOST_REGIONS: usize = 5_000_000;
 
 /// Takes in regions, image by image.
 pub struct Intake<'a, 'w> {

@@ -137,7 +137,9 @@ fn read(path: &Path, format: Option<RegionFormat>, intake: &mut Intake<'_, '_>) 
         return Err(Error::request(what, "give the file or the directory that the detector wrote"));
     };
     let format = format.map_or_else(|| recognise::format_of(&path.join(first), intake), Ok)?;
-    for name in files {
+    // The list of images of COCO results is read with them.
+    let is_listing = |file: &Path| format == RegionFormat::Coco && files.len() > 1 && file.ends_with(coco::IMAGES);
+    for name in files.iter().filter(|file| !is_listing(file)) {
         match file(&path.join(name), format, name.parent().unwrap_or(Path::new("")), intake) {
             Err(Error::Manifest(problems)) => problems.into_iter().for_each(|p| intake.problem(&p.origin, p.reason)),
             done => done?,
