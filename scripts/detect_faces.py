@@ -17,9 +17,10 @@ import os
 import subprocess
 import sys
 
-GENERATIONS = "SELECT model, prompt_id, seed, full_path(path) AS path FROM generations WHERE status = 'ok'"
+GENERATIONS = """SELECT model, prompt_id, seed, full_path(path) AS path FROM generations WHERE status = 'ok'
+                 ORDER BY model, prompt_id, seed"""
 REFERENCES = """SELECT subject_id, j.key AS reference_index, full_path(j.value) AS path
-                FROM subjects, json_each("references") j"""
+                FROM subjects, json_each("references") j WHERE kind = 'human' OR {every} ORDER BY subject_id, j.key"""
 
 
 def rows(arguments, query):
@@ -73,7 +74,7 @@ def main():
         if unknown:
             sys.exit(f"error: no generation of {', '.join(sorted(unknown))} can be read")
         images = [image for image in images if image["model"] in wanted]
-    images += rows(arguments, REFERENCES + ("" if arguments.all_references else " WHERE kind = 'human'"))
+    images += rows(arguments, REFERENCES.format(every=int(arguments.all_references)))
 
     part, found, empty, unread = arguments.out + ".part", 0, 0, 0
     with open(part, "w", encoding="utf-8") as out:

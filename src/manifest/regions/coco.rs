@@ -6,7 +6,8 @@
 
 use super::super::fields::Fields;
 use super::intake::Intake;
-use super::mask::{Mask, Outline};
+use super::mask::Mask;
+use super::outline::Outline;
 use super::region::{Bounds, FoundRegion, label, score};
 use super::{RegionImage, source};
 use crate::error::Result;

@@ -6,7 +6,7 @@
 
 use super::super::fields::{Fields, numbers_of};
 use super::intake::Intake;
-use super::mask::Outline;
+use super::outline::Outline;
 use super::region::{Bounds, FoundRegion, label};
 use super::{RegionImage, source};
 use crate::error::Result;

@@ -3,7 +3,7 @@
 
 use super::super::fields::{Fields, numbers_of};
 use super::intake::Intake;
-use super::mask::Outline;
+use super::outline::Outline;
 use super::region::{FoundRegion, label, score};
 use super::{RegionImage, source};
 use crate::error::Result;

@@ -4,7 +4,8 @@
 //! | module | noun |
 //! |---|---|
 //! | [`region`](self) | [`FoundRegion`]: one region, and its [`Bounds`] |
-//! | `mask` | [`Mask`]: a run-length mask, and the [`Outline`] it is drawn from |
+//! | `mask` | [`Mask`]: a run-length mask |
+//! | `outline` | [`Outline`]: polygons from which a mask is drawn |
 //! | `intake` | the regions and the faults of a file, gathered |
 //! | `source` | a region file: its records, or its whole text |
 //! | `recognise` | the format of a file, by its content |
@@ -20,6 +21,7 @@ mod intake;
 mod jsonl;
 mod labelme;
 mod mask;
+mod outline;
 mod recognise;
 mod region;
 mod source;
@@ -27,7 +29,8 @@ mod supervision;
 mod yaml;
 mod yolo;
 
-pub use mask::{Mask, Outline};
+pub use mask::Mask;
+pub use outline::Outline;
 pub use region::{Bounds, FoundRegion, regions_of};
 
 use crate::error::{Error, Result};

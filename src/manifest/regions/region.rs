@@ -1,7 +1,8 @@
 //! One region: a box, and what is known of what is in it.
 
 use super::super::fields::Fields;
-use super::mask::{Mask, Outline};
+use super::mask::Mask;
+use super::outline::Outline;
 use crate::text::quote;
 use crate::vocabulary::SubjectId;
 use serde_json::value::RawValue;

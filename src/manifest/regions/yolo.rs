@@ -9,7 +9,7 @@
 use super::super::fields::number_of;
 use super::super::records::{Lines, RecordFault};
 use super::intake::Intake;
-use super::mask::Outline;
+use super::outline::Outline;
 use super::region::{Bounds, FoundRegion, score};
 use super::yaml::{Names, names};
 use super::{RegionImage, source};
