@@ -51,6 +51,17 @@ CREATE TABLE region (
     UNIQUE (region_image, region_index)
 ) STRICT;
 
+-- Which encoders embed the regions of a set. Recorded before there are vectors, so that an interrupted run is taken up.
+CREATE TABLE region_encoder (
+    region_set INTEGER NOT NULL REFERENCES region_set (id) ON DELETE CASCADE,
+    encoder    INTEGER NOT NULL REFERENCES encoder (id) ON DELETE CASCADE,
+    PRIMARY KEY (region_set, encoder)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX region_encoder_by_encoder ON region_encoder (encoder);
+
+-- Whether an encoder embeds whole images too; one of faces does not.
+ALTER TABLE encoder ADD COLUMN whole INTEGER NOT NULL DEFAULT 1 CHECK (whole IN (0, 1));
+
 -- Where the vector of a region lies. `source` is the BLAKE3 of the image and the crop that it was made from; NULL: it
 -- was imported.
 CREATE TABLE region_vector (
@@ -189,6 +200,8 @@ END;
 
 CREATE TRIGGER region_vector_added AFTER INSERT ON region_vector
 BEGIN
+    INSERT OR IGNORE INTO region_encoder (region_set, encoder)
+        SELECT i.region_set, new.encoder FROM region r JOIN region_image i ON i.id = r.region_image WHERE r.id = new.region;
     DELETE FROM region_failure WHERE encoder = new.encoder AND region = new.region;
     DELETE FROM region_score WHERE encoder = new.encoder AND generation IN (
         SELECT g.id FROM region r JOIN region_image i ON i.id = r.region_image JOIN generation g ON g.image = i.image

@@ -1,5 +1,6 @@
 //! Region sets: which images they cover, which regions those show, and what is to be embedded of them.
 
+use super::removal::{Removed, absent};
 use super::vectors::VectorPlace;
 use super::{Catalog, Changes, catalog};
 use crate::crop::CropRule;
@@ -155,35 +156,26 @@ impl Catalog {
             .map_err(catalog("read region sets"))
     }
 
-    /// Returns the encoders that have vectors of a set's regions, by row.
+    /// Returns the encoders that embed the regions of a set, by name.
     ///
     /// # Errors
     /// SQLite reports an error.
     pub fn encoders_of_regions(&self, set: i64) -> Result<Vec<i64>> {
         self.db
             .prepare_cached(
-                "SELECT e.id FROM encoder e WHERE EXISTS (
-                     SELECT 1 FROM region_image i JOIN region r ON r.region_image = i.id
-                     JOIN region_vector v ON v.region = r.id AND v.encoder = e.id WHERE i.region_set = ?1) ORDER BY e.name",
+                "SELECT e.id FROM region_encoder k JOIN encoder e ON e.id = k.encoder WHERE k.region_set = ?1 ORDER BY e.name",
             )
             .and_then(|mut q| q.query_map([set], |r| r.get(0))?.collect())
             .map_err(catalog("read the encoders of a region set"))
     }
 
-    /// Returns whether an encoder has vectors of regions and none of whole images: it is not one for images.
+    /// Returns whether an encoder embeds whole images, not only regions.
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn is_for_regions_only(&self, encoder: i64) -> Result<bool> {
+    pub fn embeds_whole_images(&self, encoder: i64) -> Result<bool> {
         self.db
-            .query_row(
-                "SELECT (EXISTS (SELECT 1 FROM region_vector WHERE encoder = ?1)
-                         OR EXISTS (SELECT 1 FROM staged_region_vector WHERE encoder = ?1))
-                    AND NOT EXISTS (SELECT 1 FROM image_vector WHERE encoder = ?1)
-                    AND NOT EXISTS (SELECT 1 FROM staged_vector WHERE encoder = ?1)",
-                [encoder],
-                |r| r.get(0),
-            )
+            .query_row("SELECT whole FROM encoder WHERE id = ?1", [encoder], |r| r.get(0))
             .map_err(catalog("read what an encoder embeds"))
     }
 
@@ -418,6 +410,17 @@ impl Changes<'_> {
             .map_err(catalog("look up a reference"))
     }
 
+    /// Returns the file of an image.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn path_of(&self, image: i64) -> Result<PathBuf> {
+        self.tx
+            .query_row("SELECT full_path(path) FROM image WHERE id = ?1", [image], |r| r.get::<_, String>(0))
+            .map(PathBuf::from)
+            .map_err(catalog("look up an image"))
+    }
+
     /// Returns every image with its absolute path: where a file names images by their paths, they are found among these.
     ///
     /// # Errors
@@ -510,6 +513,28 @@ impl Changes<'_> {
         Ok(())
     }
 
+    /// Records that an encoder embeds the regions of a set.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn put_region_encoder(&self, set: i64, encoder: i64) -> Result<()> {
+        self.tx
+            .execute("INSERT OR IGNORE INTO region_encoder (region_set, encoder) VALUES (?1, ?2)", [set, encoder])
+            .map(drop)
+            .map_err(catalog("record what an encoder embeds"))
+    }
+
+    /// Records whether an encoder embeds whole images.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn set_embeds_whole_images(&self, encoder: i64, whole: bool) -> Result<()> {
+        self.tx
+            .execute("UPDATE encoder SET whole = ?2 WHERE id = ?1 AND whole <> ?2", params![encoder, whole])
+            .map(drop)
+            .map_err(catalog("record what an encoder embeds"))
+    }
+
     /// Records that an encoder could not embed a region.
     ///
     /// # Errors
@@ -522,14 +547,13 @@ impl Changes<'_> {
             .map_err(catalog("record a failure"))
     }
 
-    /// Removes a set with its regions, their vectors and scores; returns how many regions it had, `None` if there is none
-    /// of that name.
+    /// Removes a set with its regions, their vectors and scores.
     ///
     /// # Errors
-    /// SQLite reports an error.
-    pub fn remove_region_set(&self, name: &RegionSetName) -> Result<Option<u64>> {
+    /// There is no such set.
+    pub fn remove_region_set(&self, name: &RegionSetName) -> Result<Removed> {
         let act = "remove a region set";
-        let count: Option<i64> = self
+        let regions: Option<i64> = self
             .tx
             .query_row(
                 "SELECT (SELECT count(*) FROM region r JOIN region_image i ON i.id = r.region_image WHERE i.region_set = s.id)
@@ -539,8 +563,9 @@ impl Changes<'_> {
             )
             .optional()
             .map_err(catalog(act))?;
+        let regions = regions.ok_or_else(|| absent("region set", name.as_str()))?;
         self.tx.execute("DELETE FROM region_set WHERE name = ?1", [name.as_str()]).map_err(catalog(act))?;
-        Ok(count.map(|n| n as u64))
+        Ok(Removed { regions: Some(regions as u64), ..Removed::default() })
     }
 
     /// Returns the row of a region, by its set, its image's row and its place in the file.
