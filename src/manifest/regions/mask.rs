@@ -99,6 +99,14 @@ impl Mask {
         Mask::from_counts(width, height, &counts)
     }
 
+    /// Reads a mask as the canonical file and the catalog write it: `{"size": [height, width], "counts": …}`.
+    ///
+    /// # Errors
+    /// It is not one, or as for [`Mask::from_counts`].
+    pub fn read(json: &str) -> Result<Mask, String> {
+        Mask::from_json(json).map_err(|reason| format!("its mask {reason}"))
+    }
+
     /// Returns the width of its image in pixels.
     pub fn width(&self) -> u32 {
         self.width

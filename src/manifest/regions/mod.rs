@@ -103,6 +103,24 @@ pub struct ImageRegions {
 }
 
 impl ImageRegions {
+    /// Returns the regions that a row of a generations manifest has: a list as the canonical file has it, in JSON.
+    ///
+    /// # Errors
+    /// What is wrong with the first that cannot be used.
+    pub fn of_generation(
+        (model, prompt_id, seed): (&ModelName, &PromptId, i64),
+        place: Origin,
+        json: &str,
+    ) -> std::result::Result<ImageRegions, String> {
+        let numbered = |(at, region): (usize, std::result::Result<FoundRegion, String>)| {
+            region.map_err(|reason| format!("`regions`: region {}: {reason}", at + 1))
+        };
+        let found = list_of(json, &mut Vec::new()).map_err(|reason| format!("`regions` {reason}"))?;
+        let regions = found.into_iter().enumerate().map(numbered).collect::<std::result::Result<_, _>>()?;
+        let image = RegionImage::Generation { model: model.clone(), prompt_id: prompt_id.clone(), seed };
+        Ok(ImageRegions { image, origin: place.to_string(), size: None, regions, place })
+    }
+
     /// Returns a problem with these regions, at the place where they were written.
     pub fn problem(&self, reason: impl Into<String>) -> Problem {
         Problem { origin: self.place.clone(), reason: reason.into() }
