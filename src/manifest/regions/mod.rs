@@ -112,11 +112,7 @@ impl ImageRegions {
         place: Origin,
         json: &str,
     ) -> std::result::Result<ImageRegions, String> {
-        let numbered = |(at, region): (usize, std::result::Result<FoundRegion, String>)| {
-            region.map_err(|reason| format!("`regions`: region {}: {reason}", at + 1))
-        };
-        let found = list_of(json, &mut Vec::new()).map_err(|reason| format!("`regions` {reason}"))?;
-        let regions = found.into_iter().enumerate().map(numbered).collect::<std::result::Result<_, _>>()?;
+        let regions = regions_of(json, &mut Vec::new()).map_err(|reason| format!("`regions`{reason}"))?;
         let image = RegionImage::Generation { model: model.clone(), prompt_id: prompt_id.clone(), seed };
         Ok(ImageRegions { image, origin: place.to_string(), size: None, regions, place })
     }
