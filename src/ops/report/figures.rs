@@ -54,6 +54,8 @@ impl FigureOptions {
             curve: false,
             alpha: ALPHA,
             models: self.models.clone(),
+            regions: Vec::new(),
+            tau: None,
         }
     }
 

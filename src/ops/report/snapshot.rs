@@ -4,11 +4,11 @@ use super::baseline::baselines;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::report::{
-    Baselines, CompareOptions, Key, LocalSnapshot, ReportOptions, Snapshot, Thresholds, identity_encoder,
+    Baselines, CompareOptions, Decider, Key, RegionChoice, ReportOptions, Snapshot, Thresholds, identity_encoder,
     thresholds_mean_something,
 };
 use crate::vocabulary::EncoderName;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// What to read besides what every report needs.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub(crate) struct Reading {
     /// Without any of those: baselines by the encoder that decides collapse, with chance SCR at these thresholds, unless
     /// there are very many images.
     baselines_of_identity: Option<Vec<f64>>,
+    /// Region sets, τ if it is given, and whether they are compared with decoys.
+    regions: (Vec<RegionChoice>, Option<f64>, bool),
 }
 
 /// Most pairs of an image and a subject of the pool that are compared for a report which did not ask for it: some seconds.
@@ -35,6 +37,7 @@ impl Reading {
             baselines: options.controls.then(|| options.thresholds.values().to_vec()),
             baselines_unless_meant: None,
             baselines_of_identity: Some(options.thresholds.values().to_vec()),
+            regions: (options.regions.clone(), options.tau, options.controls),
         }
     }
 
@@ -55,7 +58,16 @@ impl Dataset {
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse.
     pub(crate) fn snapshot(&self, identity: Option<&str>, reading: &Reading) -> Result<Snapshot> {
-        let (encoders, identity) = self.encoders_and_identity(identity)?;
+        let deciders = self.deciders(identity)?;
+        let wanted = match &deciders {
+            // An encoder whose windows decide is the one for whole images too.
+            Some(deciders) => deciders.iter().find_map(|(_, decider)| match decider {
+                Decider::Windows(encoder) => Some(encoder.as_str()),
+                Decider::Regions(_) => None,
+            }),
+            None => identity,
+        };
+        let (encoders, identity) = self.encoders_and_identity(wanted, deciders.is_some() || !reading.regions.0.is_empty())?;
         let mut subject_scores = Vec::new();
         for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *identity) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
@@ -89,9 +101,17 @@ impl Dataset {
             shown: None,
             composite: None,
             crop: None,
+            regions: Vec::new(),
         };
         snapshot.find_composites();
-        snapshot.local = self.local_snapshot(&snapshot)?;
+        snapshot.local = match &deciders {
+            Some(deciders) => self.local_by(deciders, &snapshot)?,
+            None => self.local_by_identity(&snapshot)?,
+        };
+        let (choices, tau, decoys) = &reading.regions;
+        for choice in choices {
+            snapshot.regions.push(self.region_snapshot(choice, *tau, *decoys, &snapshot)?);
+        }
         Ok(snapshot)
     }
 
@@ -115,9 +135,13 @@ impl Dataset {
         Ok(Baselines { thresholds: thresholds.to_vec(), of })
     }
 
-    /// Returns the image encoders, row and name, and the name of the one that decides collapse.
-    fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, EncoderName)>, String)> {
+    /// Returns the image encoders, row and name, and the name of the one that decides collapse; none is needed where regions
+    /// are what is asked about.
+    fn encoders_and_identity(&self, wanted: Option<&str>, of_regions: bool) -> Result<(Vec<(i64, EncoderName)>, String)> {
         let encoders = self.catalog.image_encoders()?;
+        if encoders.is_empty() && of_regions {
+            return Ok((encoders, String::new()));
+        }
         if encoders.is_empty() && self.catalog.image_count()? == 0 {
             return Err(Error::request(
                 "the data set is empty, so there is nothing to report",
@@ -138,42 +162,5 @@ impl Dataset {
             }
             (e, _) => e,
         }
-    }
-
-    /// Returns what the windows of an encoder say; `None` if it searched nothing.
-    fn local_snapshot(&self, snapshot: &Snapshot) -> Result<Option<LocalSnapshot>> {
-        let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| *name == *snapshot.identity) else { return Ok(None) };
-        let Some(pattern) = self.catalog.window_pattern(*encoder)? else { return Ok(None) };
-        let place: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
-        let mut by_generation: HashMap<i64, Vec<(usize, f32)>> = HashMap::new();
-        let mut subjects = BTreeSet::new();
-        self.catalog.each_local_score(*encoder, |generation, score| {
-            let subject = place[&score.subject];
-            subjects.insert(subject);
-            by_generation.entry(generation).or_default().push((subject, score.local as f32));
-        })?;
-        let pool: Vec<usize> = subjects.into_iter().collect();
-        let in_pool: HashMap<usize, usize> = pool.iter().enumerate().map(|(at, subject)| (*subject, at)).collect();
-        let mut local = LocalSnapshot {
-            pattern,
-            rows: HashMap::with_capacity(by_generation.len()),
-            similarities: Vec::with_capacity(by_generation.len() * pool.len()),
-            found: Vec::new(),
-            text_only: self.catalog.text_only_models()?,
-            pool,
-        };
-        for generation in &snapshot.generations {
-            // A generation has scores of the whole pool, or none.
-            let Some(mut scores) = by_generation.remove(&generation.id) else { continue };
-            scores.sort_unstable_by_key(|(subject, _)| *subject);
-            local.rows.insert(generation.id, local.similarities.len());
-            local.similarities.extend(scores.iter().map(|(_, value)| *value));
-        }
-        let found = self.catalog.found_places(*encoder)?;
-        local.found = found
-            .iter()
-            .map(|(generation, at)| (*generation, in_pool[&place[&at.subject]], at.local as f32, at.window))
-            .collect();
-        Ok((!local.rows.is_empty()).then_some(local))
     }
 }
