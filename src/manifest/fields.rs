@@ -5,6 +5,7 @@ use crate::text::quote;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 /// One field as it was written. JSON stays text until its type is asked for, so that no number passes
@@ -33,13 +34,15 @@ impl<'a> Fields<'a> {
                 _ => format!("not a JSON object (it starts with {})", quote(&seen.to_string())),
             });
         }
-        let JsonObject(fields) = serde_json::from_str(line).map_err(|e| format!("not valid JSON: {}", json_reason(&e)))?;
-        for (i, (name, _)) in fields.iter().enumerate() {
-            if fields[..i].iter().any(|(earlier, _)| earlier == name) {
-                return Err(format!("the key {} appears twice", quote(name)));
-            }
+        let JsonObject(fields) = serde_json::from_str(line).map_err(|e| {
+            let hint = if at_non_number(line, &e) { " (JSON has no NaN or Infinity: write null)" } else { "" };
+            format!("not valid JSON: {}{hint}", json_reason(&e))
+        })?;
+        let mut seen = HashSet::with_capacity(fields.len());
+        match fields.iter().find(|(name, _)| !seen.insert(name.as_ref())) {
+            Some((name, _)) => Err(format!("the key {} appears twice", quote(name))),
+            None => Ok(Fields(fields)),
         }
-        Ok(Fields(fields))
     }
 
     fn get(&self, name: &str) -> Option<Field<'a>> {
@@ -87,10 +90,53 @@ impl<'a> Fields<'a> {
         self.required(name)?.list().map_err(|e| format!("`{name}` {e}"))
     }
 
+    /// Returns a field as it was written.
+    pub fn raw(&self, name: &str) -> Result<&'a str, String> {
+        self.required(name).map(Field::written)
+    }
+
+    pub fn optional_raw(&self, name: &str) -> Option<&'a str> {
+        self.get(name).map(Field::written)
+    }
+
+    pub fn number(&self, name: &str) -> Result<f64, String> {
+        number_of(self.raw(name)?).map_err(|e| format!("`{name}` {e}"))
+    }
+
+    pub fn optional_number(&self, name: &str) -> Result<Option<f64>, String> {
+        self.optional_raw(name).map(number_of).transpose().map_err(|e| format!("`{name}` {e}"))
+    }
+
+    /// Returns a JSON list of N numbers.
+    pub fn numbers<const N: usize>(&self, name: &str) -> Result<[f64; N], String> {
+        numbers_of(self.raw(name)?).map_err(|e| format!("`{name}` {e}"))
+    }
+
     /// Returns a JSON value exactly as written.
     pub fn optional_json(&self, name: &str) -> Result<Option<String>, String> {
         self.get(name).map(|f| f.json()).transpose().map_err(|e| format!("`{name}` {e}"))
     }
+}
+
+/// Returns a finite number.
+pub(super) fn number_of(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        Ok(_) => Err(format!("must be finite, not {}", quote(text))),
+        Err(_) => Err(format!("must be a number, not {}", quote(text))),
+    }
+}
+
+/// Returns the finite numbers of a JSON list of N.
+pub(super) fn numbers_of<const N: usize>(json: &str) -> Result<[f64; N], String> {
+    let form = || format!("must be a list of {N} numbers, not {}", quote(json));
+    let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| form())?;
+    let items: [&RawValue; N] = items.try_into().map_err(|_| form())?;
+    let mut numbers = [0.0; N];
+    for (number, item) in numbers.iter_mut().zip(items) {
+        *number = number_of(item.get())?;
+    }
+    Ok(numbers)
 }
 
 /// Returns whether a text is decimal digits, optionally with a minus sign.
@@ -99,7 +145,14 @@ pub(crate) fn is_integer(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-impl Field<'_> {
+impl<'a> Field<'a> {
+    fn written(self) -> &'a str {
+        match self {
+            Field::Csv(cell) => cell,
+            Field::Json(raw) => raw.get(),
+        }
+    }
+
     fn is_absent(&self) -> bool {
         match self {
             Field::Json(raw) => raw.get() == "null",
@@ -254,6 +307,15 @@ fn escaped(chars: &mut impl Iterator<Item = (usize, char)>) -> Option<char> {
 /// Returns serde_json's reason without its line number (always 1 here).
 fn json_reason(e: &serde_json::Error) -> String {
     e.to_string().replace(" at line 1 column ", " at column ")
+}
+
+/// Returns whether a text is not JSON because of a NaN or an Infinity, which Python writes.
+fn at_non_number(text: &str, e: &serde_json::Error) -> bool {
+    let line = text.lines().nth(e.line().saturating_sub(1)).unwrap_or_default().as_bytes();
+    let at = e.column().saturating_sub(2).min(line.len());
+    ["NaN", "Infinity", "-Infinity"]
+        .iter()
+        .any(|word| (at..at + 2).any(|at| line.get(at..).is_some_and(|t| t.starts_with(word.as_bytes()))))
 }
 
 /// An object's entries in order, duplicates kept.

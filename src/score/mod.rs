@@ -28,6 +28,7 @@ mod places;
 mod presence;
 mod presence_interval;
 mod random;
+mod regions;
 mod sign_flip;
 
 pub use beyond_words::{BeyondWords, Requested, beyond_words};
@@ -43,6 +44,10 @@ pub use null::OWN_NULL;
 pub use places::{Places, most_similar};
 pub use presence::{Evidence, NoVerdict, Presence, Question, Request, Requests, calibrated_collapse_rate, presence};
 pub use presence_interval::{CollapseIntervals, Unit, presence_intervals};
+pub use regions::{
+    AtThreshold, DECOYS, Likeness, Paired, RegionMeasures, Similarities, at_threshold, auc, copying, decoys, default_threshold,
+    doubled_regions, likenesses, most_similar_subjects, pair, pair_above, paired, presence_thresholds, region_measures,
+};
 pub use sign_flip::{least_p, sign_flip};
 
 /// Independent sums of a dot product. A fixed number, so that the order of additions, and with it the
@@ -102,6 +107,11 @@ impl Reference {
     pub fn new(vector: Vec<f32>) -> Reference {
         let squared = dot(&vector, &vector);
         Reference { vector, squared }
+    }
+
+    /// Returns the cosine of the two, in [-1, 1].
+    pub fn cosine(&self, other: &Reference) -> f64 {
+        cosine_with_norms(&self.vector, self.squared, &other.vector, other.squared)
     }
 }
 

@@ -1,11 +1,8 @@
 //! Assigns each subject a window of its own, so that one backpack cannot count as two.
 
-use super::assignment::Offers;
+use super::assignment::{Offers, billionths};
 use super::conflicts::Conflicts;
 use super::packing::best_choice;
-
-/// Gains are counted in billionths, so that sums that are equal by the decimals are equal.
-const UNIT: f64 = 1e9;
 
 /// The windows of an image, and which of them are one place. The same for all images of a size.
 #[derive(Debug, Clone)]
@@ -38,7 +35,7 @@ impl Places {
     /// first in the order of the subjects, then of the windows; a window comes before none.
     pub fn assign(&self, cosines: &[f64], pool: usize, requested: &[usize]) -> Vec<Option<usize>> {
         let offer = |(window, cosine): (usize, f64)| {
-            let gain = (cosine * UNIT).round() as i64;
+            let gain = billionths(cosine);
             (gain > 0).then_some((window, gain))
         };
         let column =

@@ -38,6 +38,8 @@ mod parity;
 mod pixels;
 mod readers;
 mod real_data;
+mod region_faults;
+mod region_files;
 #[cfg(unix)]
 mod run;
 mod seen;

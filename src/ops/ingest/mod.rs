@@ -1,6 +1,7 @@
 //! Ingests in this order: rows and vectors, all or nothing; then the state of the image files; then vectors and
 //! scores.
 
+pub(crate) mod regions;
 pub(crate) mod rows;
 pub(crate) mod summary;
 mod vectors;
@@ -15,6 +16,7 @@ use crate::input;
 use crate::layout::TILES;
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
+use crate::ops::ingest::regions::{RegionIntake, RegionOptions};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::{Counts, IngestSummary};
 use crate::ops::ingest::vectors::VectorIntake;
@@ -88,7 +90,7 @@ impl OutputOptions {
 }
 
 /// What to ingest, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct IngestOptions {
     /// Subjects manifests.
     pub subjects: Vec<PathBuf>,
@@ -110,6 +112,8 @@ pub struct IngestOptions {
     pub roots: Vec<PathBuf>,
     /// Rows whose key is known and whose content differs replace the known ones.
     pub replace: bool,
+    /// Region files.
+    pub regions: RegionOptions,
     /// Change nothing; only say what would change.
     pub dry_run: bool,
     /// Read every image file again, so that a change that kept size and time is found too.
@@ -219,7 +223,7 @@ impl Dataset {
                 Err(e) => return Err(e),
             }
         }
-        let (mut summary, mut problems) = intake.finish();
+        let (mut summary, mut problems, with_regions) = intake.finish();
 
         // A model whose rows are bad is not there to be marked, which is no fault of its own.
         for model in options.controls.iter().filter(|_| problems.is_empty()) {
@@ -233,7 +237,20 @@ impl Dataset {
                 changes.set_text_only(model)?;
             }
         }
-        let mut vectors = VectorIntake::new(&changes, &self.store, options.replace, !problems.is_empty())?;
+        let rows_are_bad = !problems.is_empty();
+        if !options.regions.is_idle() || !with_regions.is_empty() {
+            let mut regions = RegionIntake::new(&changes, &options.regions, &door, options.replace, watch)?;
+            // With bad rows, rows that name an image may name one that was not taken in.
+            if problems.is_empty() {
+                regions.rows(with_regions)?;
+            }
+            for path in &options.regions.files {
+                regions.file(path, watch)?;
+            }
+            summary.regions = regions.counts;
+            problems.append(&mut regions.problems);
+        }
+        let mut vectors = VectorIntake::new(&changes, &self.store, options.replace, rows_are_bad)?;
         for path in &options.embeddings {
             vectors.file(path, watch)?;
         }
