@@ -65,9 +65,9 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     let kept = most.saturating_sub(1);
     let (head, tail) = (kept.div_ceil(2), kept / 2);
     let between_words = |c: char| !c.is_alphanumeric();
-    let end = (head / 2 + 1..=head).rev().find(|at| between_words(all[*at])).unwrap_or(head);
+    let end = (head / 3 + 1..=head).rev().find(|at| between_words(all[*at])).unwrap_or(head);
     let last = all.len() - tail;
-    let begin = (last..all.len() - tail / 2).find(|at| between_words(all[*at - 1])).unwrap_or(last);
+    let begin = (last..=all.len() - tail / 3 - 1).find(|at| between_words(all[*at - 1])).unwrap_or(last);
     let side = |of: &[char]| of.iter().collect::<String>();
     format!("{}…{}", side(&all[..end]).trim_end(), side(&all[begin..]).trim_start()).into()
 }
@@ -162,6 +162,7 @@ mod tests {
     fn the_middle_of_a_long_name_is_left_out() {
         assert_eq!(shortened("western blonde woman", 20), "western blonde woman");
         assert_eq!(shortened("western blonde woman", 15), "western…woman");
+        assert_eq!(shortened("lime candy-striped queen", 22), "lime candy…queen");
         assert_eq!(shortened("simulated-replacing", 12), "simula…acing");
         assert_eq!(shortened("a golden retriever with a red scarf", 22), "a golden…a red scarf");
         for most in 1..9 {

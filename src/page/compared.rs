@@ -28,6 +28,22 @@ fn is_percent(measure: &str) -> bool {
     lower_is_better(measure)
 }
 
+/// Returns the name of a measure as people read it.
+pub fn measure_name(measure: &str) -> String {
+    let (kind, of) = measure.split_once(['@', '/']).unwrap_or((measure, ""));
+    let of = shown(of);
+    match kind {
+        "cscr" => format!("cSCR@{of}"),
+        "cscr_kind" => format!("cSCR in kind@{of}"),
+        "scr" => format!("SCR@{of}"),
+        "auc" => format!("AUC by {of}"),
+        "local" => format!("local similarity by {of}"),
+        "similarity" => format!("similarity by {of}"),
+        "clip_t" => format!("CLIP-T by {of}"),
+        _ => shown(measure).replace('_', " "),
+    }
+}
+
 /// By how much the first model of a pair is better, if they are told apart.
 fn lead(row: &Comparison, level: f64) -> Option<f64> {
     let difference = row.of_prompts.filter(|_| row.p_holm.is_some_and(|p| p <= 1.0 - level))?;
@@ -91,7 +107,7 @@ pub fn compared(data: &PageData) -> Option<Markup> {
                             tr {
                                 @if at == 0 {
                                     th scope="rowgroup" rowspan=(of_measure.len()) {
-                                        (shown(measure)) @if is_percent(measure) { "\u{a0}%" } "\u{a0}"
+                                        (measure_name(measure)) @if is_percent(measure) { "\u{a0}%" } "\u{a0}"
                                         @let lower = lower_is_better(measure);
                                         span role="img" aria-label=(if lower { "less is better" } else { "more is better" }) { (if lower { "↓" } else { "↑" }) }
                                     }
@@ -143,22 +159,25 @@ fn contradictions(verdict: &PageVerdict) -> Markup {
     html! {
         @if !found.is_empty() {
             p.caution {
-                strong { "Some measures say otherwise than " (shown(&verdict.board.measure)) "." } " "
+                strong { "Some measures say otherwise than " (measure_name(&verdict.board.measure)) "." } " "
                 @for (at, measure) in measures.iter().enumerate() {
                     @if at > 0 { "; " }
-                    (shown(measure)) " puts "
+                    (measure_name(measure)) " puts "
                     @for (n, one) in found.iter().filter(|one| one.measure == **measure).enumerate() {
                         @if n > 0 { ", " }
                         (name(&one.ahead, NAME)) " before " (name(&one.behind, NAME))
                     }
                 }
                 ". "
-                @if verdict.board.measure.starts_with("cscr@") {
+                @let of = |kinds: &[&str]| measures.iter().any(|measure| kinds.iter().any(|kind| measure.starts_with(kind)));
+                @if verdict.board.measure.starts_with("cscr@") && of(&["scr@", "auc/", "similarity/"]) {
                     "A measure of the whole image rises when the colours and textures of the subjects are anywhere in it, whoever is there; \
-                     cSCR asks of each place whether the subject itself is in it."
-                } @else {
-                    "Look at the images of both before you believe either."
+                     cSCR asks of each subject whether some place shows that very one. "
                 }
+                @if verdict.board.measure.starts_with("cscr@") && of(&["local/"]) {
+                    "Local similarity is a mean, so a few places that are very like their subjects make up for others that show nobody. "
+                }
+                "Look at the images of both before you believe either."
             }
         }
     }

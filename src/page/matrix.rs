@@ -151,8 +151,8 @@ fn matrix(data: &PageData, confusion: &Confusion) -> Markup {
         let right = found == Some(asked);
         let whom = found.map_or_else(|| "no place".to_owned(), |found| shown(&data.subjects[found].label));
         html! {
-            @if n == 0 { td.self[right] {} } @else {
-                td.self[right] class={ (if right { "right" } else { "wrong" }) " s" (shade) } {
+            @if n == 0 { td.itself[right] {} } @else {
+                td class={ (if right { "itself right" } else { "wrong" }) " s" (shade) } {
                     a href={ "#" (taken_for(data, &confusion.model, asked, found)) }
                         title={ (shown(&data.subjects[asked].label)) " → " (whom) ": " (n) " of " (sums[asked]) } { (n) }
                 }

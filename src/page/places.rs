@@ -1,7 +1,7 @@
 //! What the windows say, for people to check: verdicts, places and nulls; whether the encoder can tell at all.
 
 use super::gallery::ten_thousandths;
-use super::sections::{apart, drawing};
+use super::sections::{apart, drawing, heat_map};
 use super::text::{name, shown};
 use super::{PageData, PagePrompt};
 use crate::report::{Null, Seen, SeenSubject};
@@ -75,13 +75,13 @@ pub fn figures(data: &PageData) -> Markup {
         }
         @for note in &data.windows.notes { p.quiet { (shown(note)) } }
         div.figures {
-            @for figure in [&figures.cscr, &figures.cscr_scene, &figures.cscr_curve].into_iter().flatten() {
-                @for panel in apart(figure) { (drawing(&panel, None)) }
-            }
+            // The first screen has the first panel, and scene types.
+            @for panel in figures.cscr.iter().flat_map(|figure| apart(figure).into_iter().skip(1)) { (drawing(&panel, None)) }
+            @if let Some(figure) = &figures.cscr_curve { (drawing(figure, None)) }
         }
         @if let Some(figure) = &figures.presence {
             h3 { "Present, by subject count and scene type" }
-            div.figures { (drawing(figure, Some(&figure.description))) }
+            div.figures { (heat_map(figure, Some(&figure.description))) }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::text::{count, name, shown};
 use super::worked::worked;
 use super::{GENERATOR, PageData, compared, matrix, places, tables};
 use crate::plot::Figure;
-use crate::report::Thresholds;
+use crate::report::{Measure, Thresholds};
 use crate::vocabulary::{SceneType, SubjectKind};
 use maud::{Markup, PreEscaped, html};
 
@@ -37,7 +37,7 @@ pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
     }
     add("results", "Tables", "Results".into(), tables::results(data));
     if let Some(figure) = &data.figures.heat_map {
-        let body = html! { p { (figure.description) } div.figures { (drawing(figure, None)) } };
+        let body = html! { p { (figure.description) } div.figures { (heat_map(figure, None)) } };
         add("subjects", "Subjects", "Subject by subject".into(), body);
     }
     if data.figures.cscr.is_some() || data.figures.presence.is_some() {
@@ -55,7 +55,9 @@ pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
             if data.threshold().is_some() { "Similarity and collapse by subject count" } else { "Similarity by subject count" };
         add("count", "Counts", title.into(), body);
     }
-    if let Some(figure) = &data.figures.scene {
+    // The first screen has it where it is of the measure that leads.
+    let leads_by_windows = data.verdict.as_ref().is_some_and(|verdict| matches!(verdict.measure, Measure::Calibrated(_)));
+    if let Some(figure) = data.figures.scene.as_ref().filter(|_| leads_by_windows) {
         let body = html! {
             p { "In neutral scenes the subjects are side by side; in occlusion some hide others; in interaction they act on each other." }
             div.figures { (drawing(figure, None)) }
@@ -79,8 +81,12 @@ pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
         };
         add("spread", "Spread", "How the similarities are spread".into(), body);
     }
-    add("tradeoff", "Trade-off", "Following the text, keeping the identities".into(), tradeoff(data));
-    add("profile", "Profile", "Profile of the models".into(), profile(data));
+    if let Some(figure) = &data.figures.tradeoff {
+        add("tradeoff", "Trade-off", "Following the text, keeping the identities".into(), tradeoff(data, figure));
+    }
+    if data.by_model.columns().iter().filter(|m| m.is_cosine()).count() > 1 {
+        add("profile", "Profile", "Profile of the models".into(), profile(data));
+    }
     if let Some((id, short, title, body)) = worked(data, shelf) {
         add(id, short, title.into(), body);
     }
@@ -169,11 +175,17 @@ pub fn drawing(figure: &Figure, caption: Option<&str>) -> Markup {
     }
 }
 
-fn tradeoff(data: &PageData) -> Markup {
-    let Some(figure) = &data.figures.tradeoff else {
-        return html! { p { "No encoder of this data set embeds both images and prompts, so there is no CLIP-T to compare with the similarity; \
-        a CLIP encoder provides it." } };
-    };
+/// Returns a heat map, which has room for the names of its columns.
+pub fn heat_map(figure: &Figure, caption: Option<&str>) -> Markup {
+    html! {
+        figure.plot.heat {
+            (PreEscaped(figure.for_page(WIDE * 1.6)))
+            @if let Some(caption) = caption { figcaption { (caption) } }
+        }
+    }
+}
+
+fn tradeoff(data: &PageData, figure: &Figure) -> Markup {
     html! {
         p {
             "One path per model, from its fewest subjects to its most. "

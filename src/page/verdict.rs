@@ -3,13 +3,13 @@
 use super::sections::{apart, drawing};
 use super::tables::{headline, row_of};
 use super::text::{NAME, count, listed, name, shown};
-use super::{PageData, PageRanking, PageVerdict};
+use super::{Hardest, PageData, PageRanking, PageVerdict};
 use crate::report::{Comparison, Measure, Standing, Thresholds};
 use crate::score::Question;
 use maud::{Markup, html};
 
 /// Models of which each has a sentence; the table holds the others.
-const SENTENCES: usize = 6;
+const SENTENCES: usize = 4;
 
 /// Subjects and scenes that are named.
 const NAMED: usize = 3;
@@ -29,8 +29,8 @@ pub fn verdict(data: &PageData) -> Markup {
                     p.quiet { (count(verdict.board.rows.len() - SENTENCES, "more model")) " in the table." }
                 }
                 dl.facts {
-                    @if let Some(ranking) = &verdict.subjects { dt { "Hardest subjects" } dd { (hardest(ranking)) } }
-                    @if let Some(ranking) = &verdict.scenes { dt { "Hardest scenes" } dd { (hardest(ranking)) } }
+                    @if let Some(ranking) = &verdict.subjects { dt { (worst(ranking)) " subjects" } dd { (hardest(ranking)) } }
+                    @if let Some(ranking) = &verdict.scenes { dt { (worst(ranking)) " scenes" } dd { (hardest(ranking)) } }
                     dt { "Trust" } dd { (trust(data, Some(verdict))) }
                 }
                 (headline(data, verdict))
@@ -58,7 +58,7 @@ fn figures(data: &PageData, verdict: &PageVerdict) -> Vec<Markup> {
 
 /// A value of the measure that leads, as sentences have it.
 fn value(measure: Measure, value: f64) -> String {
-    if measure.is_percent() { format!("{:.1} %", value * 100.0) } else { format!("{value:.3}") }
+    if measure.is_percent() { format!("{:.1}\u{a0}%", value * 100.0) } else { format!("{value:.3}") }
 }
 
 /// The ends of an interval, in the unit of the value before it.
@@ -82,19 +82,18 @@ fn sentence(data: &PageData, verdict: &PageVerdict, standing: &Standing) -> Mark
     let (apart, alike): (Vec<&Standing>, Vec<&Standing>) = others.iter().partition(|other| told(other));
     let names = |of: &[&Standing]| -> Vec<String> { of.iter().map(|s| s.model.clone()).collect() };
     let (apart_names, alike_names) = (names(&apart), names(&alike));
+    let p = format!("p ≤ {:.2}", 1.0 - verdict.pairs.level);
     let borrowed = |of: &[String]| -> Markup { listed(&of.iter().map(String::as_str).collect::<Vec<_>>()) };
     html! {
         span.rank { @match standing.rank { Some(rank) => { (rank) "." }, None => "–" } } " "
         b { (name(&standing.model, NAME)) } " "
         @match standing.mean {
             Some(mean) => {
-                (said(measure, &value(measure, mean), &interval(measure, ci)))
-                @if others.is_empty() { ". There is no other model to compare it with." }
-                @else if apart.is_empty() { ". Not told apart from " (borrowed(&alike_names)) "." }
-                @else {
-                    ". Told apart from " (borrowed(&apart_names)) @if !alike.is_empty() { "; not from " (borrowed(&alike_names)) }
-                    (by_how_much(verdict, standing, &others)) "."
-                }
+                (said(measure, &value(measure, mean), &interval(measure, ci))) (by_how_much(verdict, standing, &others)) ". "
+                @if others.is_empty() { "There is no other model to compare it with." }
+                @else if alike.is_empty() { "Told apart from every other model (" (p) ")." }
+                @else if apart.is_empty() { "Not told apart from any other model: a difference may be chance." }
+                @else { "Told apart from " (borrowed(&apart_names)) " (" (p) "), not from " (borrowed(&alike_names)) "." }
             }
             None => "has no image that this measure says anything of.",
         }
@@ -131,30 +130,44 @@ fn by_how_much(verdict: &PageVerdict, standing: &Standing, others: &[&Standing])
     };
     let Some(((lead, row), _)) = against(verdict, standing, other) else { return html! {} };
     let measure = verdict.measure;
-    let (unit, scale, digits) = if measure.is_percent() { (" points", 100.0, 1) } else { ("", 1.0, 3) };
+    let (unit, scale, digits) = if measure.is_percent() { ("\u{a0}points", 100.0, 1) } else { ("", 1.0, 3) };
     let number = |x: f64| format!("{:.digits$}", x * scale).replace('-', "−");
     let ends = row.ci.map(|[low, high]| if row.difference < Some(0.0) { [-high, -low] } else { [low, high] });
+    let way = match (measure.is_percent(), (lead > 0.0) != measure.lower_is_better()) {
+        (true, true) => " more than ",
+        (true, false) => " fewer than ",
+        (false, true) => " higher than ",
+        (false, false) => " lower than ",
+    };
     html! {
         ", " strong { (number(lead.abs())) (unit) }
         @if let Some([low, high]) = ends { span.interval { " [" (number(low)) ", " (number(high)) "]" } }
-        (if lead > 0.0 { " better than " } else { " worse than " }) (name(&other.model, NAME))
+        (way) (name(&other.model, NAME))
     }
 }
 
-/// The hardest of a ranking, each a link to its images.
+/// What the first of a ranking are, by its measure.
+fn worst(ranking: &PageRanking) -> &'static str {
+    match (ranking.column.is_cscr(false), ranking.column.is_percent(), ranking.column.is_cosine()) {
+        (true, _, _) => "Most missed",
+        (_, true, _) => "Most collapsed",
+        (_, _, true) => "Least similar",
+        _ => "Least identified",
+    }
+}
+
+/// The hardest of a ranking and the easiest, each a link to its images.
 fn hardest(ranking: &PageRanking) -> Markup {
     let column = &ranking.column;
-    let unit = if column.is_percent() { " %" } else { "" };
+    let (digits, unit, scale) = if column.is_percent() { (0, "\u{a0}%", 100.0) } else { (2, "", 1.0) };
+    let one = |of: &Hardest| {
+        let value = format!("{:.digits$}{unit}", of.value * scale);
+        html! { a href={ "#" (of.query) } { (name(&of.name, NAME)) } "\u{a0}" (value) }
+    };
     html! {
-        @for (at, one) in ranking.all.iter().take(NAMED).enumerate() {
-            @if at > 0 { ", " }
-            a href={ "#" (one.query) } { (name(&one.name, NAME)) } " (" (column.text(one.value)) (unit) ")"
-        }
-        @if ranking.all.len() > NAMED {
-            @let easiest = &ranking.all[ranking.all.len() - 1];
-            "; easiest " a href={ "#" (easiest.query) } { (name(&easiest.name, NAME)) } " (" (column.text(easiest.value)) (unit) ")"
-        }
-        span.quiet { "; " (shown(column.name())) ", mean over the models" }
+        @for (at, hard) in ranking.all.iter().take(NAMED).enumerate() { @if at > 0 { ", " } (one(hard)) }
+        @if let Some(easiest) = ranking.all.get(NAMED..).and_then(<[Hardest]>::last) { "; least " (one(easiest)) }
+        span.quiet { " (mean over the models)" }
     }
 }
 
@@ -171,7 +184,9 @@ fn trust(data: &PageData, verdict: Option<&PageVerdict>) -> Markup {
         @else { strong { (missing) " of " (count((scored + missing) as usize, "image")) " are missing" } " and in no mean" }
         @if by_windows && searched < scored { "; cSCR is over the " (searched) " that were searched window by window" }
         @if by_windows && undecided > 0 { "; " (count(undecided as usize, "requested subject")) " could not be judged" }
-        ". " (thresholds(data))
+        ". "
+        @for run in &data.by_model.unfinished { strong { (shown(&run.in_words())) } ". " }
+        (thresholds(data))
         @if let Some(verdict) = verdict {
             @match &verdict.sizes[..] {
                 [] => {},
@@ -183,7 +198,7 @@ fn trust(data: &PageData, verdict: Option<&PageVerdict>) -> Markup {
             }
             @let otherwise = super::compared::otherwise(verdict);
             @if let Some(first) = otherwise.first() {
-                " " strong { "Another measure says otherwise" } ": " (shown(&first.measure)) " puts " (name(&first.ahead, NAME)) " before "
+                " " strong { "Another measure says otherwise" } ": " (super::compared::measure_name(&first.measure)) " puts " (name(&first.ahead, NAME)) " before "
                 (name(&first.behind, NAME)) "; " a href="#compared" { "why" } "."
             }
         }
@@ -204,6 +219,11 @@ fn thresholds(data: &PageData) -> Markup {
             "Thresholds τ = " (given) @if given.are_chosen() { ", chosen by the user." } @else { ", the paper’s for DINOv2." }
         } @else {
             "Thresholds τ = " (given) " were chosen for " (identity) ": compare models with each other, not with published numbers."
+        }
+        @let saturated: Vec<String> = data.by_model.saturated.iter().map(|tau| Thresholds::name(*tau)).collect();
+        @if !saturated.is_empty() {
+            " " strong { "τ = " (saturated.join(", ")) " separates nothing here" } ": even composites of the references are collapsed, or no model is \
+             clearly apart from chance; read AUC."
         }
     }
 }

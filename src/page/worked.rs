@@ -24,11 +24,11 @@ const LABEL: usize = 22;
 /// Returns the anchor, the short name, the heading and the body of the section; `None` where no image can be shown.
 pub fn worked(data: &PageData, shelf: &Shelf) -> Option<(&'static str, &'static str, &'static str, Markup)> {
     if let Some(body) = by_windows(data, shelf) {
-        return Some(("presence", "What presence is", "What present and missing mean", body));
+        return Some(("presence", "Example", "What present and missing mean", body));
     }
     match data.threshold() {
-        Some(tau) => Some(("scr", "What SCR is", "What the Subject Collapse Rate is", by_threshold(data, shelf, tau)?)),
-        None => Some(("similarity", "What is measured", "What similarity and identification are", by_similarity(data, shelf)?)),
+        Some(tau) => Some(("scr", "Example", "What the Subject Collapse Rate is", by_threshold(data, shelf, tau)?)),
+        None => Some(("similarity", "Example", "What similarity and identification are", by_similarity(data, shelf)?)),
     }
 }
 

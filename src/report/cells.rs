@@ -50,7 +50,8 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     let cells = group(&units, &Keys::new(snapshot), &options.by)
         .map_err(|e| Error::Damaged(format!("the report's grouping failed: {e}")))?;
     let mut warnings = warnings(snapshot, &scores, identity_at, &units, &cells, &options.by);
-    warnings.extend(table.saturation(&cells));
+    let (of_thresholds, saturated) = table.saturation(&cells);
+    warnings.extend(of_thresholds);
     let locals = Locals::new(snapshot, options.alpha);
     let of_cells = locals.as_ref().map(|locals| LocalCells::new(locals, &units, &cells, options));
     let mut notes: Vec<String> = locals.iter().flat_map(|locals| locals.notes(options.alpha)).collect();
@@ -90,6 +91,7 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
         generations_unmade: unmade,
         unfinished: snapshot.unfinished.clone(),
         cut_prompts: snapshot.cut_prompts.clone(),
+        saturated,
         warnings,
         notes,
     })

@@ -18,7 +18,7 @@ impl Report {
     }
 
     /// Returns the measure by which the models are ranked: cSCR where any model has one, else SCR at `threshold` where that
-    /// means something, else identification AUC where the report has it, else similarity. `None` without rows.
+    /// means something and separates anything, else identification AUC where the report has it, else similarity. `None` without rows.
     pub fn leading(&self, threshold: f64) -> Option<Measure> {
         let columns = self.columns();
         let under_test = || self.rows.iter().filter(|row| !row.control);
@@ -28,7 +28,9 @@ impl Report {
         };
         let identity = self.rows.first()?.similarity.iter().position(|(name, _)| *name == self.identity)?;
         said(Measure::Calibrated(Question::Present))
-            .or_else(|| said(Measure::Scr(threshold)).filter(|_| self.thresholds_mean_something()))
+            .or_else(|| {
+                said(Measure::Scr(threshold)).filter(|_| self.thresholds_mean_something() && !self.saturated.contains(&threshold))
+            })
             .or_else(|| said(Measure::Auc(identity)))
             .or_else(|| said(Measure::Similarity(identity)))
     }

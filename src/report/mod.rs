@@ -229,6 +229,10 @@ pub struct Report {
     /// How many prompts each encoder cut at its limit: their CLIP-T is of a part of the text.
     #[serde(skip)]
     pub cut_prompts: Vec<(String, u64)>,
+    /// Thresholds at which SCR separates nothing: even composites of the references are collapsed, or no model is further
+    /// from chance than its interval is wide.
+    #[serde(skip)]
+    pub saturated: Vec<f64>,
     /// What to know of the cells before comparing them, as sentences.
     #[serde(skip)]
     pub warnings: Vec<String>,

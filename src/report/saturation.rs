@@ -14,10 +14,11 @@ const COLLAPSED: f64 = 0.5;
 impl CellTable<'_> {
     /// Returns sentences on thresholds that separate nothing in some cells, because the composite of the references is
     /// itself collapsed at them, or because a model is as near to chance as its interval is wide; and on cells in which a
-    /// model exceeds the composite. Each names the first such cell.
-    pub(super) fn saturation(&self, cells: &[CellObservations]) -> Vec<String> {
+    /// model exceeds the composite. Each names the first such cell. Then the thresholds that separate nothing anywhere: where
+    /// composites are collapsed, or no model is further from chance.
+    pub(super) fn saturation(&self, cells: &[CellObservations]) -> (Vec<String>, Vec<f64>) {
         let composites = self.composites(cells);
-        let mut said = Vec::new();
+        let (mut said, mut saturated) = (Vec::new(), Vec::new());
         let meant = thresholds_mean_something(&self.snapshot.identity, &self.options.thresholds);
         let under_test: Vec<&CellObservations> = cells.iter().filter(|(_, members)| !self.is_control(members)).collect();
         for (at, threshold) in self.options.thresholds.values().iter().enumerate().filter(|_| meant) {
@@ -39,6 +40,10 @@ impl CellTable<'_> {
                 if interval.is_some_and(|[low, high]| (rate - chance).abs() <= high - low) {
                     near.note(keys, || format!("{}, by chance {}", per_cent(rate), per_cent(chance)));
                 }
+            }
+            let near_everywhere = near.first().is_some_and(|(n, _)| n == under_test.len());
+            if collapsed.first().is_some() || near_everywhere {
+                saturated.push(*threshold);
             }
             let name = Thresholds::name(*threshold);
             let lead = format!("SCR@{name}: this threshold separates nothing here; read AUC (`--controls`)");
@@ -75,7 +80,7 @@ impl CellTable<'_> {
                 plain(first)
             ));
         }
-        said
+        (said, saturated)
     }
 
     /// The cells of composites, by their other keys.

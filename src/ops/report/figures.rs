@@ -7,6 +7,7 @@ use crate::ops::report::snapshot::Reading;
 use crate::plot::{self, Figure, Kind, ModelStyles};
 use crate::report::{ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Thresholds, cscr_by_alpha};
 use crate::score::Confidence;
+use std::collections::HashMap;
 
 /// What a figure is drawn from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -116,10 +117,13 @@ pub(crate) fn cscr_curve(snapshot: &Snapshot) -> Vec<(String, Vec<(f64, f64)>)> 
     cscr_by_alpha(snapshot, &alphas)
 }
 
-/// Returns each subject's id with its id and label as figures show them.
+/// Returns each subject's id with its label as figures show it: with the id before it where others have the same label.
 pub(crate) fn subject_labels(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    snapshot.subjects.iter().for_each(|s| *known.entry(&s.label).or_default() += 1);
     let named = |s: &SubjectRow| {
-        let label = if s.subject_id == *s.label { s.label.clone() } else { format!("{} {}", s.subject_id, s.label) };
+        let alone = known.get(s.label.as_str()) == Some(&1);
+        let label = if alone || s.subject_id == *s.label { s.label.clone() } else { format!("{} {}", s.subject_id, s.label) };
         (s.subject_id.to_string(), label)
     };
     snapshot.subjects.iter().map(named).collect()

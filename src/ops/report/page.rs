@@ -1,6 +1,6 @@
 //! Gathers what the page shows from the catalog and its reports.
 
-use crate::catalog::{EncoderRow, FileRow, SubjectScoreRow};
+use crate::catalog::{EncoderRow, FileRow, GenerationRow, SubjectScoreRow};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::image::{Door, Transparency};
@@ -139,7 +139,8 @@ impl Dataset {
                 seen,
             });
         }
-        let left_out = known.len() - generations.len();
+        let is_left_out = |g: &&&GenerationRow| kept.as_ref().is_some_and(|kept| !kept.contains(&(g.prompt as usize)));
+        let left_out = known.iter().filter(is_left_out).count();
         Ok(ShownRows { subjects, prompts, generations, pictures, windows, left_out })
     }
 

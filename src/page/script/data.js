@@ -61,8 +61,8 @@
     const head = Math.ceil((most - 1) / 2), tail = Math.floor((most - 1) / 2), last = all.length - tail;
     const between = (c) => !/[\p{L}\p{N}]/u.test(c);
     let end = head, begin = last;
-    for (let at = head; at > Math.floor(head / 2); at--) if (between(all[at])) { end = at; break; }
-    for (let at = last; at < all.length - Math.floor(tail / 2); at++) if (between(all[at - 1])) { begin = at; break; }
+    for (let at = head; at > Math.floor(head / 3); at--) if (between(all[at])) { end = at; break; }
+    for (let at = last; at < all.length - Math.floor(tail / 3); at++) if (between(all[at - 1])) { begin = at; break; }
     return `${all.slice(0, end).join("").trimEnd()}…${all.slice(begin).join("").trimStart()}`;
   };
   const named = (text, most) => {
