@@ -37,6 +37,7 @@ mod parity;
 mod pixels;
 mod readers;
 mod real_data;
+mod region_measures;
 #[cfg(unix)]
 mod run;
 mod seen;

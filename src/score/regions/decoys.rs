@@ -135,7 +135,7 @@ mod tests {
             (pool(20, 11), vec![21, 0]),
             (vec![None::<u8>; 202], vec![5]),
             (vec![None; 64], (20..30).collect()),
-            (vec![None; 1_000], (0..500).collect()),
+            (vec![None; 1_000], (0..400).collect()),
         ] {
             let found = decoys(&kinds, &requested, 1);
             assert!(found.len() == DECOYS && found.is_sorted_by(|a, b| a < b));

@@ -265,7 +265,19 @@ mod tests {
         let rows = [[Some(0.6), None, Some(0.5)], [None, Some(0.7), Some(0.2)], [None, Some(0.9), Some(0.3)]];
         let similarities = Similarities::new(3, 3, |i, j| rows[i][j]);
         let pairing = pair(&similarities);
-        assert_eq!(pairing, [Some(0), Some(1), Some(2)], "0.7 + 0.3 is less than 0.9 + 0.2");
+        assert_eq!(pairing, [Some(0), Some(2), Some(1)], "0.7 + 0.3 is less than 0.9 + 0.2");
+        let found = region_measures(&similarities, &pairing, |_, _| 0.1, |_, _| 0.4).unwrap();
+        // Region 0 can only be subject 0; region 1 is most like subject 2, its own, region 2 is not most like subject 1.
+        assert_eq!(found.top1, Some(0.5));
+        // 0.6 − 0.5, 0.2 − 0.7, 0.9 − 0.3
+        assert!(close(found.margin, 0.2 / 3.0), "{found:?}");
+        // Region 2 is more like the person, 0.5 − 0.1; region 1 is somewhat like subject 1, 0.7 − 0.1.
+        assert!(close(found.bleeding, 0.5), "{found:?}");
+        // A person is no clone of a hat.
+        let alike = likenesses(&similarities, &pairing, |_, _| 0.1, |_, _| 0.4);
+        assert_eq!(alike.iter().map(|l| l.subjects).collect::<Vec<_>>(), [[1, 2]]);
+        assert!(close(found.homogenisation, 0.3), "{found:?}");
+        assert_eq!(doubled_regions(&similarities), [0, 2]);
     }
 
     #[test]
