@@ -248,19 +248,19 @@ mod tests {
                 .map(|_| (0..regions).map(|_| Some(draws.below(levels + 1) as i64 * (1_000_000_000 / levels as i64))).collect())
                 .collect();
             let similarities = of(&rows, regions);
-            let best_of_5 = |run: &dyn Fn() -> Vec<Option<usize>>| {
+            let best_of_3 = |run: &dyn Fn() -> Vec<Option<usize>>| {
                 let once = || {
                     let start = std::time::Instant::now();
                     std::hint::black_box(run());
                     start.elapsed()
                 };
-                (0..5).map(|_| once()).min().unwrap()
+                (0..3).map(|_| once()).min().unwrap()
             };
             eprintln!(
                 "{subjects} × {regions}, {levels} steps: {:?}, at 0.5 {:?}, thresholds {:?}",
-                best_of_5(&|| pair(&similarities)),
-                best_of_5(&|| pair_above(&similarities, 0.5)),
-                best_of_5(&|| super::super::presence_thresholds(&similarities)
+                best_of_3(&|| pair(&similarities)),
+                best_of_3(&|| pair_above(&similarities, 0.5)),
+                best_of_3(&|| super::super::presence_thresholds(&similarities)
                     .iter()
                     .map(|t| Some(t.to_bits() as usize))
                     .collect())

@@ -60,8 +60,8 @@ pub struct Likeness {
 
 /// What is measured of one image without a threshold, given [`pair`](super::pair)'s pairing; `None` where nobody is requested.
 ///
-/// `between_references` is g of two requested subjects: the cosine of their references, with several the largest.
-/// `between_regions` is the cosine of two regions. Both are asked for indices of the similarities, never twice the same.
+/// `between_references` is g of two requested subjects: the cosine of their references, of several the largest.
+/// `between_regions` is the cosine of two regions.
 pub fn region_measures(
     similarities: &Similarities,
     pairing: &[Option<usize>],
@@ -320,13 +320,10 @@ mod tests {
                 assert_eq!(found.top1.is_some(), subjects > 1 && regions > 0);
                 assert_eq!(found.margin.is_some(), regions > 1);
                 assert_eq!(found.homogenisation.is_some(), subjects > 1 && regions > 1);
-                assert_eq!(found.identity > 0.0, found.matched.is_some_and(|_| pairing_has_positive(&similarities, &pairing)));
+                let positive = |(i, j): (usize, &Option<usize>)| j.is_some_and(|j| similarities.get(i, j) > Some(0.0));
+                assert_eq!(found.identity > 0.0, pairing.iter().enumerate().any(positive));
             }
         }
         assert!(seen.iter().all(|seen| *seen > 1_000), "{seen:?}");
-    }
-
-    fn pairing_has_positive(similarities: &Similarities, pairing: &[Option<usize>]) -> bool {
-        pairing.iter().enumerate().any(|(i, j)| j.is_some_and(|j| similarities.get(i, j) > Some(0.0)))
     }
 }
