@@ -15,6 +15,7 @@
 //! | `layout` | names | names the files and folders of a data set |
 //! | [`table`] | rows | writes rows as text, in six formats |
 //! | [`windows`](mod@windows) | [`windows::Rectangle`] | lays windows over an image, to look for subjects in |
+//! | [`crop`] | [`crop::CropRule`] | says how regions are cut out of images |
 //! | [`score`] | similarities | computes scores, intervals and tests; pure functions of vectors and numbers |
 //! | [`manifest`] | rows of manifests | reads what users and generators write |
 //! | [`image`] | image files | hashes and decodes them, and makes the tensors that networks take |
@@ -52,6 +53,7 @@ struct Readme;
 struct Library;
 
 pub mod catalog;
+pub mod crop;
 pub mod dataset;
 pub mod demo;
 pub mod durable;

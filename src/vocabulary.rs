@@ -219,6 +219,17 @@ fn encoder_fault(text: &str) -> Option<String> {
     })
 }
 
+/// Longest name of a region set, in bytes.
+const MAX_SET_NAME: usize = 100;
+
+/// A set's name is written in lists such as `human=faces:arcface,*=dinov2-small`.
+fn set_fault(text: &str) -> Option<String> {
+    id_fault(text).or_else(|| {
+        (text.len() > MAX_SET_NAME || text.contains(|c: char| c.is_control() || [',', ':', '=', '*', '/'].contains(&c)))
+            .then(|| format!("{} cannot name a region set (no `,` `:` `=` `*` `/`, {MAX_SET_NAME} bytes at most)", quote(text)))
+    })
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $fault:ident) => {
         $(#[$doc])*
@@ -287,6 +298,11 @@ id! {
 id! {
     /// An encoder; can also name a directory.
     EncoderName, encoder_fault
+}
+
+id! {
+    /// A set of regions of one origin: one detector, one annotator.
+    RegionSetName, set_fault
 }
 
 /// The control model whose images show all of a prompt's references.

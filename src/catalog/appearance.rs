@@ -147,7 +147,9 @@ fn has_vectors(db: &Connection, encoder: i64) -> Result<bool> {
     db.query_row(
         "SELECT EXISTS (SELECT 1 FROM image_vector WHERE encoder = ?1)
              OR EXISTS (SELECT 1 FROM prompt_vector WHERE encoder = ?1)
-             OR EXISTS (SELECT 1 FROM staged_vector WHERE encoder = ?1)",
+             OR EXISTS (SELECT 1 FROM staged_vector WHERE encoder = ?1)
+             OR EXISTS (SELECT 1 FROM region_vector WHERE encoder = ?1)
+             OR EXISTS (SELECT 1 FROM staged_region_vector WHERE encoder = ?1)",
         [encoder],
         |r| r.get(0),
     )

@@ -188,7 +188,12 @@ impl Catalog {
     /// SQLite reports an error.
     pub fn staged(&self, encoder: i64) -> Result<u64> {
         self.db
-            .query_row("SELECT count(*) FROM staged_vector WHERE encoder = ?1", [encoder], |r| r.get::<_, i64>(0))
+            .query_row(
+                "SELECT (SELECT count(*) FROM staged_vector WHERE encoder = ?1)
+                      + (SELECT count(*) FROM staged_region_vector WHERE encoder = ?1)",
+                [encoder],
+                |r| r.get::<_, i64>(0),
+            )
             .map(|n| n as u64)
             .map_err(catalog("count staged vectors"))
     }
@@ -207,13 +212,21 @@ impl Changes<'_> {
                 "INSERT OR REPLACE INTO staged_vector (encoder, image, prompt, source, truncated, vector) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )
             .map_err(catalog(act))?;
+        let mut put_region = self
+            .tx
+            .prepare_cached(
+                "INSERT OR REPLACE INTO staged_region_vector (encoder, region, source, vector) VALUES (?1, ?2, ?3, ?4)",
+            )
+            .map_err(catalog(act))?;
         for v in vectors {
-            let (image, prompt) = match v.target {
-                Target::Image(id) => (Some(id), None),
-                Target::Prompt(id) => (None, Some(id)),
-            };
             let bytes: Vec<u8> = v.vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-            put.execute(params![encoder, image, prompt, v.source, v.truncated, bytes]).map_err(catalog(act))?;
+            let no_id = None::<i64>;
+            match v.target {
+                Target::Image(id) => put.execute(params![encoder, id, no_id, v.source, v.truncated, bytes]),
+                Target::Prompt(id) => put.execute(params![encoder, no_id, id, v.source, v.truncated, bytes]),
+                Target::Region(id) => put_region.execute(params![encoder, id, v.source, bytes]),
+            }
+            .map_err(catalog(act))?;
         }
         Ok(())
     }
@@ -240,7 +253,22 @@ impl Changes<'_> {
                 each(vector)?;
             }
         }
-        self.tx.execute("DELETE FROM staged_vector WHERE encoder = ?1", [encoder]).map_err(catalog(act))?;
+        // Triggers remove those whose region, image or crop has changed.
+        let mut read = self
+            .tx
+            .prepare_cached("SELECT region, source, vector FROM staged_region_vector WHERE encoder = ?1 ORDER BY region")
+            .map_err(catalog(act))?;
+        let mut rows = read.query([encoder]).map_err(catalog(act))?;
+        while let Some(r) = rows.next().map_err(catalog(act))? {
+            let read = || -> rusqlite::Result<StagedVector> {
+                let vector = floats(r.get_ref(2)?.as_blob()?);
+                Ok(StagedVector { target: Target::Region(r.get(0)?), source: r.get(1)?, truncated: None, vector })
+            };
+            each(read().map_err(catalog(act))?)?;
+        }
+        for table in ["staged_vector", "staged_region_vector"] {
+            self.tx.execute(&format!("DELETE FROM {table} WHERE encoder = ?1"), [encoder]).map_err(catalog(act))?;
+        }
         Ok(())
     }
 
@@ -312,6 +340,7 @@ impl Changes<'_> {
         self.tx
             .execute_batch(
                 "DELETE FROM embedding_failure;
+                 DELETE FROM region_failure;
                  DELETE FROM window_failure;
                  DELETE FROM prompt_failure;
                  UPDATE image SET status = 'pending', reason = NULL WHERE status IN ('missing', 'unreadable', 'oversized');",
@@ -329,6 +358,10 @@ impl Changes<'_> {
             "DELETE FROM prompt_vector WHERE encoder = ?1",
             "DELETE FROM staged_vector WHERE encoder = ?1",
             "DELETE FROM embedding_failure WHERE encoder = ?1",
+            "DELETE FROM region_score WHERE encoder = ?1",
+            "DELETE FROM region_vector WHERE encoder = ?1",
+            "DELETE FROM staged_region_vector WHERE encoder = ?1",
+            "DELETE FROM region_failure WHERE encoder = ?1",
             "DELETE FROM window_score WHERE encoder = ?1",
             "DELETE FROM window_failure WHERE encoder = ?1",
             "DELETE FROM dense_reference WHERE encoder = ?1",
@@ -355,13 +388,17 @@ fn staged_vector(r: &rusqlite::Row<'_>) -> rusqlite::Result<(StagedVector, Optio
         Some(image) => Target::Image(image),
         None => Target::Prompt(r.get(1)?),
     };
-    let (chunks, _) = r.get_ref(4)?.as_blob()?.as_chunks::<4>();
-    let vector = chunks.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let vector = floats(r.get_ref(4)?.as_blob()?);
     let now = match target {
-        Target::Image(_) => r.get(5)?,
         Target::Prompt(_) => r.get_ref(6)?.as_str_or_null()?.map(text_source),
+        Target::Image(_) | Target::Region(_) => r.get(5)?,
     };
     Ok((StagedVector { target, source: r.get(2)?, truncated: r.get(3)?, vector }, now))
+}
+
+/// The numbers of a vector as it is stored: float32, little-endian.
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@
 //! | `windows` | local similarities |
 //! | `kept` | windows' vectors that are kept |
 //! | `dense` | the references of dense windows |
+//! | `regions` | region sets, and which regions are to be embedded |
+//! | `region_scores` | what regions are compared with, and what that gave |
 //! | `instrument` | whether an encoder tells the pool's subjects apart |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds for every prompt |
@@ -42,6 +44,8 @@ mod kept;
 mod known_images;
 mod paths;
 mod queue;
+mod region_scores;
+mod regions;
 mod removal;
 mod repair;
 mod results;
@@ -65,6 +69,8 @@ pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
 pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
+pub use region_scores::{PlacedRegion, RegionLocal, RegionPair, RegionReference, RegionScore, RegionScoringTask};
+pub use regions::{RegionRow, RegionRules, RegionSetRow, RegionTarget, RegionTask};
 pub use removal::Removed;
 pub use scores::{ReferenceVector, Score, ScoringTask, Which};
 pub use seal::Seal;

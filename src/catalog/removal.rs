@@ -18,6 +18,8 @@ pub struct Removed {
     pub jobs: u64,
     /// Whether the model that was removed was marked as a control.
     pub control: bool,
+    /// Number of regions of a set that was removed.
+    pub regions: Option<u64>,
 }
 
 impl Changes<'_> {
@@ -107,8 +109,9 @@ impl Changes<'_> {
     }
 }
 
-fn absent(what: &str, key: &str) -> Error {
+pub(super) fn absent(what: &str, key: &str) -> Error {
     let view = match what {
+        "region set" => "region_sets",
         "subject" => "subjects",
         "prompt" => "prompts",
         _ => "generations",

@@ -76,6 +76,7 @@ impl Changes<'_> {
         let (sql, id) = match target {
             Target::Image(id) => ("DELETE FROM staged_vector WHERE encoder = ?1 AND image = ?2", id),
             Target::Prompt(id) => ("DELETE FROM staged_vector WHERE encoder = ?1 AND prompt = ?2", id),
+            Target::Region(id) => ("DELETE FROM staged_region_vector WHERE encoder = ?1 AND region = ?2", id),
         };
         self.tx.execute(sql, [encoder, id]).map(drop).map_err(catalog("take a vector off the stage"))
     }
@@ -85,9 +86,11 @@ impl Changes<'_> {
     /// # Errors
     /// SQLite reports an error.
     pub fn forget_rows(&self, part: i64, rows: &[u32]) -> Result<()> {
-        for sql in
-            ["DELETE FROM image_vector WHERE part = ?1 AND row = ?2", "DELETE FROM prompt_vector WHERE part = ?1 AND row = ?2"]
-        {
+        for sql in [
+            "DELETE FROM image_vector WHERE part = ?1 AND row = ?2",
+            "DELETE FROM prompt_vector WHERE part = ?1 AND row = ?2",
+            "DELETE FROM region_vector WHERE part = ?1 AND row = ?2",
+        ] {
             for row in rows {
                 self.tx.prepare_cached(sql).and_then(|mut q| q.execute(params![part, row])).map_err(catalog("remove vectors"))?;
             }

@@ -23,6 +23,7 @@ const STEPS: &[&str] = &[
     include_str!("../../schema/soundness.sql"),
     include_str!("../../schema/paths.sql"),
     include_str!("../../schema/windows.sql"),
+    include_str!("../../schema/regions.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;

@@ -13,7 +13,8 @@ use std::cell::Cell;
 /// Tables of derived rows, which are compared with what they were derived from, and of rows in progress.
 const UNSEALED: &str = "'seal', 'image_score', 'subject_score', 'staged_vector', 'embedding_failure', \
      'prompt_failure', 'appearance', 'window_score', 'local_score', 'subject_place', 'found_place', 'window_failure', \
-     'window_vector', 'staged_window_vector', 'dense_reference'";
+     'window_vector', 'staged_window_vector', 'dense_reference', 'region_vector', 'staged_region_vector', 'region_failure', \
+     'region_score', 'region_pair', 'region_local'";
 
 /// What a catalog's seal says about its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -385,7 +385,8 @@ impl Catalog {
     /// SQLite reports an error.
     pub fn vector_sources(&self, part: i64) -> Result<Vec<VectorSource>> {
         const SQL: &str = "SELECT row, source FROM image_vector WHERE part = ?1
-                           UNION ALL SELECT row, source FROM prompt_vector WHERE part = ?1 ORDER BY row";
+                           UNION ALL SELECT row, source FROM prompt_vector WHERE part = ?1
+                           UNION ALL SELECT row, source FROM region_vector WHERE part = ?1 ORDER BY row";
         self.db
             .prepare_cached(SQL)
             .and_then(|mut q| q.query_map([part], |r| Ok(VectorSource { row: r.get(0)?, source: r.get(1)? }))?.collect())
@@ -441,6 +442,14 @@ impl Catalog {
             };
             foreign.extend(read(row).map_err(catalog(act))?);
         }
+        const REGIONS: &str = "SELECT s.encoder, s.region FROM staged_region_vector s JOIN encoder e ON e.id = s.encoder
+            WHERE length(s.vector) <> 4 * e.dimension";
+        let regions: Vec<(i64, i64)> = self
+            .db
+            .prepare(REGIONS)
+            .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+            .map_err(catalog(act))?;
+        foreign.extend(regions.into_iter().map(|(encoder, region)| (encoder, Target::Region(region))));
         Ok(foreign)
     }
 

@@ -4,7 +4,7 @@ use super::embedding::text_source;
 use super::{Catalog, Changes, catalog};
 use crate::error::{Error, Result};
 use crate::text::quote;
-use crate::vocabulary::{EncoderName, ModelName, PromptId, Provenance, SubjectId};
+use crate::vocabulary::{EncoderName, ModelName, PromptId, Provenance, RegionSetName, SubjectId};
 use rusqlite::{OptionalExtension, params};
 use std::path::{Path, PathBuf};
 
@@ -69,6 +69,8 @@ pub enum VectorKey {
     Generation(ModelName, PromptId, i64),
     /// A prompt's text.
     Prompt(PromptId),
+    /// A region of an image: the image's key, and the region's set and place in its file.
+    Region(Box<VectorKey>, RegionSetName, u32),
 }
 
 impl std::fmt::Display for VectorKey {
@@ -77,6 +79,7 @@ impl std::fmt::Display for VectorKey {
             VectorKey::Reference(s, i) => write!(f, "reference {i} of subject {}", quote(s.as_str())),
             VectorKey::Generation(m, p, s) => write!(f, "generation {}", quote(&format!("{m} {p} {s}"))),
             VectorKey::Prompt(p) => write!(f, "prompt {}", quote(p.as_str())),
+            VectorKey::Region(image, set, index) => write!(f, "region {index} of {} in {image}", quote(set.as_str())),
         }
     }
 }
@@ -88,6 +91,8 @@ pub enum Target {
     Image(i64),
     /// A prompt row.
     Prompt(i64),
+    /// A region row.
+    Region(i64),
 }
 
 /// A vector to register: what it belongs to, where it is, and the hash of what it was made from.
@@ -130,25 +135,23 @@ pub struct KeyedVector {
     pub place: VectorPlace,
 }
 
+/// Vectors `v` of regions `r` of a set `s`, in what is known of an image, `k`, as the image is now.
+const REGION_VECTORS: &str = "FROM region_vector v JOIN region r ON r.id = v.region JOIN region_image k ON k.id = r.region_image
+     JOIN region_set s ON s.id = k.region_set JOIN image i ON i.id = k.image AND (k.source IS NULL OR k.source = i.blake3)";
+
 /// The SQL condition, for an image `i` and its vector `v`, that the vector was made from what the image holds. A vector
 /// imported before its image was ever read has no source; if the image can no longer be read, that is not known.
 pub(super) const FRESH: &str = "(v.source IS NULL OR v.source = i.blake3)";
 
 fn encoder_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<EncoderRow> {
-    let name: String = r.get(1)?;
     Ok(EncoderRow {
         id: r.get(0)?,
-        name: EncoderName::new(name)
-            .map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into()))?,
+        name: r.get(1)?,
         fingerprint: r.get(2)?,
         dimension: r.get::<_, i64>(3)? as usize,
         location: r.get::<_, Option<String>>(4)?.map(PathBuf::from),
         pixel_rule: r.get(5)?,
     })
-}
-
-fn invalid(column: usize) -> impl Fn(String) -> rusqlite::Error {
-    move |e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, e.into())
 }
 
 impl Catalog {
@@ -187,7 +190,7 @@ impl Catalog {
     }
 
     /// Calls `each` with every vector of an encoder that is not stale, in the order of its key:
-    /// references, generations, prompts.
+    /// references, generations, prompts, regions of references, regions of generations.
     ///
     /// # Errors
     /// SQLite reports an error, or `each` fails.
@@ -206,6 +209,16 @@ impl Catalog {
             "SELECT v.part, v.row, p.prompt_id, v.source, p.text FROM prompt_vector v JOIN prompt p ON p.id = v.prompt
              WHERE v.encoder = ?1 ORDER BY p.prompt_id"
                 .to_owned(),
+            format!(
+                "SELECT v.part, v.row, u.subject_id, c.reference_index, NULL, s.name, r.region_index {REGION_VECTORS}
+                 JOIN reference_image c ON c.image = k.image JOIN subject u ON u.id = c.subject
+                 WHERE v.encoder = ?1 AND k.file IS NOT NULL ORDER BY s.name, u.subject_id, c.reference_index, r.region_index"
+            ),
+            format!(
+                "SELECT v.part, v.row, m.name, p.prompt_id, g.seed, s.name, r.region_index {REGION_VECTORS}
+                 JOIN generation g ON g.image = k.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+                 WHERE v.encoder = ?1 ORDER BY s.name, m.name, p.prompt_id, g.seed, r.region_index"
+            ),
         ];
         let act = "read vectors";
         for (kind, sql) in queries.iter().enumerate() {
@@ -245,16 +258,15 @@ impl Catalog {
 /// Returns a vector's key; `None` if it is of a text that its prompt no longer has.
 fn keyed(kind: usize, r: &rusqlite::Row<'_>) -> rusqlite::Result<Option<KeyedVector>> {
     let place = VectorPlace { part: r.get(0)?, row: r.get(1)? };
-    let text = |column: usize| r.get::<_, String>(column);
+    let reference = || -> rusqlite::Result<VectorKey> { Ok(VectorKey::Reference(r.get(2)?, r.get(3)?)) };
+    let generation = || -> rusqlite::Result<VectorKey> { Ok(VectorKey::Generation(r.get(2)?, r.get(3)?, r.get(4)?)) };
     let key = match kind {
-        0 => VectorKey::Reference(SubjectId::new(text(2)?).map_err(invalid(2))?, r.get(3)?),
-        1 => VectorKey::Generation(
-            ModelName::new(text(2)?).map_err(invalid(2))?,
-            PromptId::new(text(3)?).map_err(invalid(3))?,
-            r.get(4)?,
-        ),
+        0 => reference()?,
+        1 => generation()?,
+        3 => VectorKey::Region(Box::new(reference()?), r.get(5)?, r.get(6)?),
+        4 => VectorKey::Region(Box::new(generation()?), r.get(5)?, r.get(6)?),
         _ if r.get::<_, [u8; 32]>(3)? != text_source(r.get_ref(4)?.as_str()?) => return Ok(None),
-        _ => VectorKey::Prompt(PromptId::new(text(2)?).map_err(invalid(2))?),
+        _ => VectorKey::Prompt(r.get(2)?),
     };
     Ok(Some(KeyedVector { key, place }))
 }
@@ -348,6 +360,10 @@ impl Changes<'_> {
     /// SQLite reports an error.
     pub fn target(&self, key: &VectorKey) -> Result<Option<(Target, Option<[u8; 32]>)>> {
         let image = match key {
+            VectorKey::Region(image, set, index) => {
+                let Some((Target::Image(image), _)) = self.target(image)? else { return Ok(None) };
+                return Ok(self.region_row(set, image, *index)?.map(|region| (Target::Region(region), None)));
+            }
             VectorKey::Prompt(prompt) => {
                 return self
                     .tx
@@ -382,6 +398,7 @@ impl Changes<'_> {
         let (sql, id) = match target {
             Target::Image(id) => ("SELECT part, row, source FROM image_vector WHERE encoder = ?1 AND image = ?2", id),
             Target::Prompt(id) => ("SELECT part, row, source FROM prompt_vector WHERE encoder = ?1 AND prompt = ?2", id),
+            Target::Region(id) => ("SELECT part, row, source FROM region_vector WHERE encoder = ?1 AND region = ?2", id),
         };
         self.tx
             .prepare_cached(sql)
@@ -427,8 +444,16 @@ impl Changes<'_> {
                  ON CONFLICT DO UPDATE SET part = excluded.part, row = excluded.row, source = excluded.source, truncated = excluded.truncated",
             )
             .map_err(catalog(act))?;
+        let mut region = self
+            .tx
+            .prepare_cached(
+                "INSERT INTO region_vector (encoder, region, part, row, source) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET part = excluded.part, row = excluded.row, source = excluded.source",
+            )
+            .map_err(catalog(act))?;
         for v in vectors {
             match v.target {
+                Target::Region(id) => region.execute(params![part.encoder, id, part.id, v.row, v.source]),
                 Target::Image(id) => image.execute(params![part.encoder, id, part.id, v.row, v.source]),
                 Target::Prompt(id) => prompt.execute(params![part.encoder, id, part.id, v.row, v.source, v.truncated]),
             }
@@ -455,7 +480,8 @@ impl Changes<'_> {
         };
         let vectors = drop(
             "part",
-            "NOT EXISTS (SELECT 1 FROM image_vector v WHERE v.part = p.id) AND NOT EXISTS (SELECT 1 FROM prompt_vector v WHERE v.part = p.id)",
+            "NOT EXISTS (SELECT 1 FROM image_vector v WHERE v.part = p.id) AND NOT EXISTS (SELECT 1 FROM prompt_vector v WHERE v.part = p.id)
+             AND NOT EXISTS (SELECT 1 FROM region_vector v WHERE v.part = p.id)",
         );
         let windows = drop("window_part", "NOT EXISTS (SELECT 1 FROM window_vector v WHERE v.part = p.id)");
         let unused = PartIds { vectors: vectors.map_err(catalog(act))?, windows: windows.map_err(catalog(act))? };

@@ -31,7 +31,7 @@ impl ControlsArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let ControlsCommand::Make(make) = self.verb;
         let mut data = Dataset::open_to_write(dataset)?;
-        let options = make.embedding.options(false);
+        let options = make.embedding.options(false, Vec::new());
         let summary = terminal.watch(|watch| data.make_controls(&options, watch))?;
         let lacking = if summary.lacking > 0 { format!(", none for {} prompts", summary.lacking) } else { String::new() };
         terminal.say(format!("composites: {}{lacking}; {} image files written", summary.composites, summary.written));

@@ -3,9 +3,10 @@ use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::encoder::{Batch, Device};
 use msdata::image::Transparency;
-use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, Searched, WindowChoice};
+use msdata::ops::{EmbedOptions, EmbedSummary, Embedded, EmbeddedRegions, Searched, WindowChoice};
 use msdata::page::size;
 use msdata::text::plain;
+use msdata::vocabulary::RegionSetName;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +51,7 @@ fn room(text: &str) -> Result<u64, String> {
 }
 
 impl Embedding {
-    pub fn options(self, retry_failed: bool) -> EmbedOptions {
+    pub fn options(self, retry_failed: bool, regions: Vec<RegionSetName>) -> EmbedOptions {
         EmbedOptions {
             encoders: self.encoder,
             device: self.device,
@@ -61,6 +62,7 @@ impl Embedding {
             retry_failed,
             windows: self.windows,
             keep_windows: self.keep_windows,
+            regions,
         }
     }
 }
@@ -80,10 +82,14 @@ impl Embedding {
 Examples:
   msdata embed --encoder paper --device cuda
   msdata embed --encoder ../my-encoder --batch 16
+  msdata embed --regions faces --encoder ../arcface
   msdata embed --retry-failed")]
 pub struct EmbedArgs {
     #[command(flatten)]
     embedding: Embedding,
+    /// Embed the regions of this set, and nothing else (repeatable); later runs without it go on with what is new
+    #[arg(long, value_name = "SET", value_delimiter = ',', conflicts_with_all = ["windows", "keep_windows"])]
+    regions: Vec<RegionSetName>,
     /// Retry what could not be read or embedded before
     #[arg(long)]
     retry_failed: bool,
@@ -91,11 +97,11 @@ pub struct EmbedArgs {
 
 impl EmbedArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
-        let options = self.embedding.options(self.retry_failed);
+        let options = self.embedding.options(self.retry_failed, self.regions);
         let mut data = Dataset::open_to_write(dataset)?;
         let summary = terminal.watch(|watch| data.embed(&options, watch))?;
         print(&summary, terminal);
-        if summary.encoders.is_empty() {
+        if summary.encoders.is_empty() && summary.regions.is_empty() {
             terminal.say("nothing left to embed");
         }
         terminal.say(format!("scores: {} new", summary.scored));
@@ -124,6 +130,10 @@ pub fn print(summary: &EmbedSummary, terminal: &Terminal) {
         let counts: Vec<String> = counts.iter().filter(|c| c.0 > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let counts = if counts.is_empty() { "nothing new".to_owned() } else { counts.join(", ") };
         terminal.say(format!("  {}: {counts}", plain(name.as_str())));
+    }
+    for (name, set, EmbeddedRegions { regions, failed, .. }) in &summary.regions {
+        let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
+        terminal.say(format!("  {}: {regions} regions of {}{failed}", plain(name.as_str()), plain(set.as_str())));
     }
     for (name, pattern, Searched { images, windows, failed, not_kept, compared }) in &summary.windows {
         let name = plain(name.as_str());

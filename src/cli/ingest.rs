@@ -1,10 +1,12 @@
 use super::embed::{self, Embedding};
 use super::{Ended, Terminal};
 use msdata::catalog::Tally;
+use msdata::crop::CropRule;
 use msdata::generator::Grid;
-use msdata::ops::{Counts, OutputOptions, SourceFormat};
+use msdata::manifest::RegionFormat;
+use msdata::ops::{Counts, OutputOptions, RegionCounts, RegionOptions, SourceFormat};
 use msdata::text::plain;
-use msdata::vocabulary::ModelName;
+use msdata::vocabulary::{ModelName, RegionSetName, SubjectKind};
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 
@@ -50,6 +52,8 @@ pub struct IngestArgs {
     #[arg(long, requires = "control")]
     text_only: bool,
     #[command(flatten)]
+    regions: RegionArgs,
+    #[command(flatten)]
     outputs: OutputArgs,
     #[command(flatten)]
     embedding: Embedding,
@@ -69,6 +73,59 @@ pub struct IngestArgs {
     /// Change nothing; only say what would change
     #[arg(long)]
     dry_run: bool,
+}
+
+/// Regions of the images, and what counts of them.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Regions")]
+struct RegionArgs {
+    /// A file of regions, from a detector or an annotator, or a directory of such files (repeatable)
+    #[arg(long, value_name = "FILE")]
+    regions: Vec<PathBuf>,
+    /// The set that the regions belong to [default: regions]
+    #[arg(long, value_name = "NAME")]
+    set: Option<RegionSetName>,
+    /// The format of --regions [default: recognised]: jsonl, coco, grounded-sam2, florence2, supervision, labelme, yolo, fiftyone
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<RegionFormat>,
+    /// The kinds of subjects that the set can show: human, animal, object [default: as before, all at first]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    scope: Option<Vec<SubjectKind>>,
+    /// How regions are cut out: margin=SHARE,square,outside=black|grey|white,fit=squash|pad|encoder
+    #[arg(long, value_name = "RULE")]
+    crop: Option<CropRule>,
+    /// A region with a side below this, in pixels, does not count
+    #[arg(long, value_name = "PIXELS", value_parser = side)]
+    least_side: Option<f64>,
+    /// A region with a score below this does not count
+    #[arg(long, value_name = "SCORE", value_parser = share)]
+    least_score: Option<f64>,
+    /// The kind of subject that a label stands for; `*` is any other label. A person and an object cannot be a pair
+    #[arg(long, value_name = "LABEL=KIND,…", value_delimiter = ',', value_parser = label_kind, requires = "regions")]
+    label_kinds: Vec<(String, SubjectKind)>,
+}
+
+impl RegionArgs {
+    fn options(self) -> RegionOptions {
+        let RegionArgs { regions, set, format, scope, crop, least_side, least_score, label_kinds } = self;
+        RegionOptions { files: regions, set, format, scope, crop, least_side, least_score, label_kinds }
+    }
+}
+
+fn side(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|side: &f64| *side >= 0.0 && side.is_finite())
+        .ok_or_else(|| format!("`{text}` is not a number of pixels"))
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| format!("`{text}` is not a number from 0 to 1"))
+}
+
+fn label_kind(text: &str) -> Result<(String, SubjectKind), String> {
+    let (label, kind) = text.rsplit_once('=').ok_or("expected LABEL=KIND, such as person=human")?;
+    Ok((label.to_owned(), kind.parse().map_err(|e| format!("{e}"))?))
 }
 
 /// What the files of --from do not say themselves.
@@ -118,7 +175,8 @@ impl IngestArgs {
             replace: self.replace,
             dry_run: self.dry_run,
             rehash: self.rehash,
-            embed: (!self.no_embed).then(|| self.embedding.options(false)),
+            regions: self.regions.options(),
+            embed: (!self.no_embed).then(|| self.embedding.options(false, Vec::new())),
         };
         let mut data = Dataset::open_to_write(dataset)?;
         let summary = terminal.watch(|watch| data.ingest(&options, watch))?;
@@ -141,6 +199,7 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
         ("subjects", summary.subjects),
         ("prompts", summary.prompts),
         ("generations", summary.generations),
+        ("images with regions", summary.regions.images),
         ("vectors", summary.vectors),
     ];
     let would = if dry_run { "would be " } else { "" };
@@ -156,6 +215,10 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
             terminal.say(format!("{name}: {}", parts.join(", ")));
             idle = false;
         }
+    }
+    if summary.regions.images != Counts::default() {
+        let RegionCounts { regions, empty, .. } = summary.regions;
+        terminal.say(format!("regions: {regions}; in {empty} images none was found"));
     }
     if dry_run {
         terminal.say("nothing was changed (--dry-run)");

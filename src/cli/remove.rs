@@ -2,7 +2,7 @@ use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{Removal, Removed};
 use msdata::text::shell_word;
-use msdata::vocabulary::{ModelName, PromptId, SubjectId};
+use msdata::vocabulary::{ModelName, PromptId, RegionSetName, SubjectId};
 use std::path::Path;
 
 /// Remove rows, with their scores and vectors, and nothing else
@@ -30,20 +30,33 @@ struct What {
     /// A subject that no prompt names
     #[arg(long, value_name = "S")]
     subject: Option<SubjectId>,
+    /// A region set: its regions, their vectors and scores
+    #[arg(long, value_name = "NAME")]
+    set: Option<RegionSetName>,
 }
 
 impl What {
     /// Returns the one that was given: clap lets exactly one through.
     fn removal(self) -> Option<Removal> {
         let generation = self.generation.map(|(m, p, s)| Removal::Generation(m, p, s));
-        self.model.map(Removal::Model).or(self.prompt.map(Removal::Prompt)).or(generation).or(self.subject.map(Removal::Subject))
+        self.model
+            .map(Removal::Model)
+            .or(self.prompt.map(Removal::Prompt))
+            .or(generation)
+            .or(self.subject.map(Removal::Subject))
+            .or(self.set.map(Removal::RegionSet))
     }
 }
 
 impl RemoveArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let Some(what) = self.what.removal() else { return Ok(Ended::Done) };
-        let Removed { subjects, prompts, generations, jobs, control } = Dataset::open_to_write(dataset)?.remove(&what)?;
+        let Removed { subjects, prompts, generations, jobs, control, regions } =
+            Dataset::open_to_write(dataset)?.remove(&what)?;
+        if let Some(regions) = regions {
+            terminal.say(format!("removed a region set with {regions} regions"));
+            return Ok(Ended::Done);
+        }
         let queue = if jobs > 0 { format!(", {jobs} jobs of its queue") } else { String::new() };
         terminal.say(format!("removed {subjects} subjects, {prompts} prompts, {generations} generations{queue}"));
         if let (true, Removal::Model(model)) = (control, &what) {

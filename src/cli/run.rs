@@ -82,7 +82,7 @@ impl RunArgs {
             retries: self.retries,
             meta: self.meta.into_iter().map(|(key, value)| (key, value.into())).collect(),
             output: self.output,
-            embed: (!self.no_embed).then(|| self.embedding.options(false)),
+            embed: (!self.no_embed).then(|| self.embedding.options(false, Vec::new())),
         };
         let mut data = Dataset::open_to_write(dataset)?;
         let done = terminal.watch_over_processes(|watch| data.run(&options, watch))?;

@@ -2,7 +2,7 @@
 
 use super::{Dataset, Removed, commit};
 use crate::error::Result;
-use crate::vocabulary::{ModelName, PromptId, SubjectId};
+use crate::vocabulary::{ModelName, PromptId, RegionSetName, SubjectId};
 
 /// What to remove with [`Dataset::remove`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Removal {
     Generation(ModelName, PromptId, i64),
     /// A subject that no prompt names.
     Subject(SubjectId),
+    /// A region set.
+    RegionSet(RegionSetName),
 }
 
 impl Dataset {
@@ -29,6 +31,7 @@ impl Dataset {
             Removal::Prompt(prompt) => changes.remove_prompt(prompt)?,
             Removal::Generation(model, prompt, seed) => changes.remove_generation(model, prompt, *seed)?,
             Removal::Subject(subject) => changes.remove_subject(subject)?,
+            Removal::RegionSet(name) => changes.remove_region_set(name)?,
         };
         commit(changes, &self.store)?;
         Ok(removed)

@@ -10,6 +10,8 @@ pub const REFERENCE_INDEX: &str = "reference_index";
 pub const MODEL: &str = "model";
 pub const PROMPT_ID: &str = "prompt_id";
 pub const SEED: &str = "seed";
+pub const REGION_SET: &str = "region_set";
+pub const REGION_INDEX: &str = "region_index";
 /// The column of the vectors.
 pub const EMBEDDING: &str = "embedding";
 /// In parts: BLAKE3 of the image bytes or the text a vector was made from.
@@ -36,9 +38,9 @@ pub fn part_schema(dimension: usize) -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new(SOURCE, DataType::FixedSizeBinary(32), true), vector(dimension)]))
 }
 
-/// The schema of an exported table.
-pub fn export_schema(dimension: usize) -> SchemaRef {
-    Arc::new(Schema::new(vec![
+/// The schema of an exported table; the columns of regions are there only where the encoder has vectors of some.
+pub fn export_schema(dimension: usize, regions: bool) -> SchemaRef {
+    let mut fields = vec![
         Field::new(ENCODER, DataType::Utf8, false),
         Field::new(KIND, DataType::Utf8, false),
         Field::new(SUBJECT_ID, DataType::Utf8, true),
@@ -46,8 +48,12 @@ pub fn export_schema(dimension: usize) -> SchemaRef {
         Field::new(MODEL, DataType::Utf8, true),
         Field::new(PROMPT_ID, DataType::Utf8, true),
         Field::new(SEED, DataType::Int64, true),
-        vector(dimension),
-    ]))
+    ];
+    if regions {
+        fields.extend([Field::new(REGION_SET, DataType::Utf8, true), Field::new(REGION_INDEX, DataType::Int32, true)]);
+    }
+    fields.push(vector(dimension));
+    Arc::new(Schema::new(fields))
 }
 
 /// In parts of windows: x, y, width and height of each window, 32-bit, little-endian.

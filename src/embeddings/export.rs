@@ -2,10 +2,12 @@
 
 use super::columns::*;
 use super::part::row_group_rows;
-use crate::catalog::VectorKey;
+use crate::catalog::{EncoderRow, VectorKey};
 use crate::error::{Error, Result};
-use crate::vocabulary::VectorKind;
-use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, Int32Builder, Int64Builder, RecordBatch, StringBuilder};
+use crate::vocabulary::{RegionSetName, VectorKind};
+use arrow::array::{
+    ArrayRef, FixedSizeListArray, Float32Array, Int32Array, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
+};
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -44,14 +46,17 @@ pub struct ExportWriter {
     dimension: usize,
     vectors: Vec<f32>,
     keys: Vec<VectorKey>,
+    regions: bool,
 }
 
 impl ExportWriter {
-    /// Begins the file at `path` for an encoder's vectors.
+    /// Begins the file at `path` for an encoder's vectors, of `regions` too or not.
     ///
     /// # Errors
     /// The file cannot be made.
-    pub fn create(path: &Path, encoder: &str, fingerprint: &str, provenance: &str, dimension: usize) -> Result<ExportWriter> {
+    pub fn create(path: &Path, encoder: &EncoderRow, provenance: &str, regions: bool) -> Result<ExportWriter> {
+        let EncoderRow { name, fingerprint, dimension, .. } = encoder;
+        let dimension = *dimension;
         let file = File::create(path).map_err(Error::io("write", path))?;
         let embedding = ColumnPath::new(vec![EMBEDDING.into(), "list".into(), "element".into()]);
         let properties = writer_properties()
@@ -59,20 +64,21 @@ impl ExportWriter {
             .set_column_encoding(embedding, Encoding::BYTE_STREAM_SPLIT)
             .set_max_row_group_row_count(Some(row_group_rows(dimension)))
             .set_key_value_metadata(Some(vec![
-                KeyValue::new(FINGERPRINT.to_owned(), fingerprint.to_owned()),
+                KeyValue::new(FINGERPRINT.to_owned(), fingerprint.clone()),
                 KeyValue::new(PROVENANCE.to_owned(), provenance.to_owned()),
             ]))
             .build();
-        let schema = export_schema(dimension);
+        let schema = export_schema(dimension, regions);
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(Error::parquet(path))?;
         Ok(ExportWriter {
             writer,
             path: path.to_owned(),
             schema,
-            encoder: encoder.to_owned(),
+            encoder: name.to_string(),
             dimension,
             vectors: vec![],
             keys: vec![],
+            regions,
         })
     }
 
@@ -102,7 +108,10 @@ impl ExportWriter {
         }
         let n = self.keys.len();
         let (mut index, mut seed) = (Int32Builder::with_capacity(n), Int64Builder::with_capacity(n));
-        for key in &self.keys {
+        // The columns of a region's image are those of the region.
+        let images: Vec<&VectorKey> =
+            self.keys.iter().map(|key| if let VectorKey::Region(image, ..) = key { image } else { key }).collect();
+        for key in &images {
             index.append_option(if let VectorKey::Reference(_, i) = key { Some(*i) } else { None });
             seed.append_option(if let VectorKey::Generation(_, _, s) = key { Some(*s) } else { None });
         }
@@ -111,23 +120,31 @@ impl ExportWriter {
             VectorKey::Reference(..) => VectorKind::Reference,
             VectorKey::Generation(..) => VectorKind::Generation,
             VectorKey::Prompt(_) => VectorKind::Prompt,
+            VectorKey::Region(..) => VectorKind::Region,
         };
         let values = Float32Array::from(std::mem::take(&mut self.vectors));
         let vectors = FixedSizeListArray::try_new(element(), self.dimension as i32, Arc::new(values), None)
             .map_err(|e| Error::parquet(&self.path)(e.into()))?;
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             text_column(keys.iter().map(|_| Some(self.encoder.as_str()))),
             text_column(keys.iter().map(|k| Some(kind(k).as_str()))),
-            text_column(keys.iter().map(|k| if let VectorKey::Reference(s, _) = k { Some(s.as_str()) } else { None })),
+            text_column(images.iter().map(|k| if let VectorKey::Reference(s, _) = k { Some(s.as_str()) } else { None })),
             Arc::new(index.finish()),
-            text_column(keys.iter().map(|k| if let VectorKey::Generation(m, ..) = k { Some(m.as_str()) } else { None })),
-            text_column(keys.iter().map(|k| match k {
+            text_column(images.iter().map(|k| if let VectorKey::Generation(m, ..) = k { Some(m.as_str()) } else { None })),
+            text_column(images.iter().map(|k| match k {
                 VectorKey::Generation(_, p, _) | VectorKey::Prompt(p) => Some(p.as_str()),
-                VectorKey::Reference(..) => None,
+                VectorKey::Reference(..) | VectorKey::Region(..) => None,
             })),
             Arc::new(seed.finish()),
-            Arc::new(vectors),
         ];
+        if self.regions {
+            let region =
+                |key: &'_ VectorKey| if let VectorKey::Region(_, set, at) = key { Some((set.clone(), *at as i32)) } else { None };
+            let regions: Vec<Option<(RegionSetName, i32)>> = keys.iter().map(region).collect();
+            columns.push(text_column(regions.iter().map(|r| r.as_ref().map(|(set, _)| set.as_str()))));
+            columns.push(Arc::new(Int32Array::from_iter(regions.iter().map(|r| r.as_ref().map(|(_, at)| *at)))));
+        }
+        columns.push(Arc::new(vectors));
         let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(|e| Error::parquet(&self.path)(e.into()))?;
         self.writer.write(&batch).map_err(Error::parquet(&self.path))?;
         self.keys.clear();

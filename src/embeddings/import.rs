@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::input;
 use crate::manifest::{MOST_EXACT, integer_of};
 use crate::text::quote;
-use crate::vocabulary::{EncoderName, ModelName, PromptId, SubjectId, VectorKind};
+use crate::vocabulary::{EncoderName, ModelName, PromptId, RegionSetName, SubjectId, VectorKind};
 use crate::watch::Stop;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::cast;
@@ -84,8 +84,8 @@ impl Import {
                 return Err(wrong(&format!("column {} appears twice", quote(name))));
             }
             let ok = match name {
-                ENCODER | KIND | SUBJECT_ID | MODEL | PROMPT_ID => is_text(field.data_type()),
-                REFERENCE_INDEX | SEED => {
+                ENCODER | KIND | SUBJECT_ID | MODEL | PROMPT_ID | REGION_SET => is_text(field.data_type()),
+                REFERENCE_INDEX | SEED | REGION_INDEX => {
                     let kind = field.data_type();
                     kind.is_integer() || matches!(kind, DataType::Null | DataType::Float64 | DataType::Float32)
                 }
@@ -108,7 +108,7 @@ impl Import {
             if !ok {
                 let must = match name {
                     EMBEDDING => "lists of float32, float64 or float16",
-                    REFERENCE_INDEX | SEED => "integers",
+                    REFERENCE_INDEX | SEED | REGION_INDEX => "integers",
                     _ => "text",
                 };
                 return Err(wrong(&format!("column `{name}` must hold {must}, not {}", quote(&field.data_type().to_string()))));
@@ -221,6 +221,8 @@ struct ImportColumns {
     model: Option<StringArray>,
     prompt_id: Option<StringArray>,
     seed: Option<Integers>,
+    region_set: Option<StringArray>,
+    region_index: Option<Integers>,
     vectors: ImportVectors,
 }
 
@@ -285,6 +287,8 @@ impl ImportColumns {
             model: text(MODEL)?,
             prompt_id: text(PROMPT_ID)?,
             seed: integer(SEED)?,
+            region_set: text(REGION_SET)?,
+            region_index: integer(REGION_INDEX)?,
             vectors: ImportVectors::new(embedding).map_err(arrow)?,
         })
     }
@@ -297,25 +301,43 @@ impl ImportColumns {
             let text = needed_text(self.prompt_id.as_ref(), i, PROMPT_ID, kind)?;
             PromptId::new(text).map_err(|e| format!("`prompt_id` {e}"))
         };
+        let reference = |by: &str| {
+            let subject = needed_text(self.subject_id.as_ref(), i, SUBJECT_ID, by)?;
+            let index = needed_integer(self.reference_index.as_ref(), i, REFERENCE_INDEX, by)?;
+            Ok::<_, String>(VectorKey::Reference(
+                SubjectId::new(subject).map_err(|e| format!("`subject_id` {e}"))?,
+                i32::try_from(index).map_err(|_| format!("`reference_index` {index} is out of range"))?,
+            ))
+        };
+        let generation = |by: &'static str| {
+            let model = needed_text(self.model.as_ref(), i, MODEL, by)?;
+            Ok::<_, String>(VectorKey::Generation(
+                ModelName::new(model).map_err(|e| format!("`model` {e}"))?,
+                prompt(by)?,
+                needed_integer(self.seed.as_ref(), i, SEED, by)?,
+            ))
+        };
         let key = match kind {
-            VectorKind::Reference => {
-                let subject = needed_text(self.subject_id.as_ref(), i, SUBJECT_ID, "kind `reference`")?;
-                let index = needed_integer(self.reference_index.as_ref(), i, REFERENCE_INDEX, "kind `reference`")?;
-                VectorKey::Reference(
-                    SubjectId::new(subject).map_err(|e| format!("`subject_id` {e}"))?,
-                    i32::try_from(index).map_err(|_| format!("`reference_index` {index} is out of range"))?,
-                )
-            }
-            VectorKind::Generation => {
-                let model = needed_text(self.model.as_ref(), i, MODEL, "kind `generation`")?;
-                VectorKey::Generation(
-                    ModelName::new(model).map_err(|e| format!("`model` {e}"))?,
-                    prompt("kind `generation`")?,
-                    needed_integer(self.seed.as_ref(), i, SEED, "kind `generation`")?,
-                )
-            }
+            VectorKind::Reference => reference("kind `reference`")?,
+            VectorKind::Generation => generation("kind `generation`")?,
             VectorKind::Prompt => VectorKey::Prompt(prompt("kind `prompt`")?),
-            VectorKind::Region => return Err("kind `region` cannot be ingested yet".into()),
+            VectorKind::Region => {
+                let by = "kind `region`";
+                let of_reference = self.subject_id.as_ref().is_some_and(|ids| ids.is_valid(i));
+                let of_generation = self.model.as_ref().is_some_and(|models| models.is_valid(i));
+                if of_reference == of_generation {
+                    return Err(
+                        "kind `region` needs either `subject_id` and `reference_index` or `model`, `prompt_id` and `seed`".into(),
+                    );
+                }
+                let set = needed_text(self.region_set.as_ref(), i, REGION_SET, by)?;
+                let index = needed_integer(self.region_index.as_ref(), i, REGION_INDEX, by)?;
+                VectorKey::Region(
+                    Box::new(if of_reference { reference(by)? } else { generation(by)? }),
+                    RegionSetName::new(set).map_err(|e| format!("`region_set` {e}"))?,
+                    u32::try_from(index).map_err(|_| format!("`region_index` {index} is out of range"))?,
+                )
+            }
         };
         Ok((encoder, key, self.vectors.get(i)?))
     }

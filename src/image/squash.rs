@@ -13,7 +13,7 @@ pub fn squash(rgb: &Rgb, parts: &[Window], [width, height]: [u32; 2], filter: Fi
     let mut columns: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
     for (at, part) in parts.iter().enumerate() {
         if filter == Filter::Nearest || is_vertical_first([part.width, part.height], [width, height]) {
-            let alone = resize(&cut(rgb, *part), width, height, filter);
+            let alone = resize(&rgb.cut(*part), width, height, filter);
             out[at * bytes..][..bytes].copy_from_slice(&alone.pixels);
         } else {
             columns.entry((part.x, part.width)).or_default().push(at);
@@ -38,14 +38,16 @@ pub fn squash(rgb: &Rgb, parts: &[Window], [width, height]: [u32; 2], filter: Fi
     out
 }
 
-/// A part of an image.
-fn cut(rgb: &Rgb, part: Window) -> Rgb {
-    let row = |y: u32| {
-        let start = (y as usize * rgb.width as usize + part.x as usize) * 3;
-        &rgb.pixels[start..start + part.width as usize * 3]
-    };
-    let pixels = (part.y..part.y + part.height).flat_map(row).copied().collect();
-    Rgb { width: part.width, height: part.height, pixels }
+impl Rgb {
+    /// Returns a part of the image, which must lie within it.
+    pub fn cut(&self, part: Window) -> Rgb {
+        let row = |y: u32| {
+            let start = (y as usize * self.width as usize + part.x as usize) * 3;
+            &self.pixels[start..start + part.width as usize * 3]
+        };
+        let pixels = (part.y..part.y + part.height).flat_map(row).copied().collect();
+        Rgb { width: part.width, height: part.height, pixels }
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +69,7 @@ mod tests {
             for size in [[56, 56], [20, 48], [64, 12]] {
                 for filter in [Filter::Bicubic, Filter::Bilinear, Filter::Nearest] {
                     let all = squash(&rgb, &parts, size, filter);
-                    let each = parts.iter().flat_map(|part| resize(&cut(&rgb, *part), size[0], size[1], filter).pixels);
+                    let each = parts.iter().flat_map(|part| resize(&rgb.cut(*part), size[0], size[1], filter).pixels);
                     assert!(all.into_iter().eq(each), "{wide} × {high} to {size:?} by {filter:?}");
                 }
             }

@@ -87,10 +87,53 @@ impl<'a> Fields<'a> {
         self.required(name)?.list().map_err(|e| format!("`{name}` {e}"))
     }
 
+    /// Returns a field as it was written.
+    pub fn raw(&self, name: &str) -> Result<&'a str, String> {
+        self.required(name).map(Field::written)
+    }
+
+    pub fn optional_raw(&self, name: &str) -> Option<&'a str> {
+        self.get(name).map(Field::written)
+    }
+
+    pub fn number(&self, name: &str) -> Result<f64, String> {
+        number_of(self.raw(name)?).map_err(|e| format!("`{name}` {e}"))
+    }
+
+    pub fn optional_number(&self, name: &str) -> Result<Option<f64>, String> {
+        self.optional_raw(name).map(number_of).transpose().map_err(|e| format!("`{name}` {e}"))
+    }
+
+    /// Returns a JSON list of N numbers.
+    pub fn numbers<const N: usize>(&self, name: &str) -> Result<[f64; N], String> {
+        numbers_of(self.raw(name)?).map_err(|e| format!("`{name}` {e}"))
+    }
+
     /// Returns a JSON value exactly as written.
     pub fn optional_json(&self, name: &str) -> Result<Option<String>, String> {
         self.get(name).map(|f| f.json()).transpose().map_err(|e| format!("`{name}` {e}"))
     }
+}
+
+/// Returns a finite number.
+pub(super) fn number_of(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        Ok(_) => Err(format!("must be finite, not {}", quote(text))),
+        Err(_) => Err(format!("must be a number, not {}", quote(text))),
+    }
+}
+
+/// Returns the finite numbers of a JSON list of N.
+pub(super) fn numbers_of<const N: usize>(json: &str) -> Result<[f64; N], String> {
+    let form = || format!("must be a list of {N} numbers, not {}", quote(json));
+    let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| form())?;
+    let items: [&RawValue; N] = items.try_into().map_err(|_| form())?;
+    let mut numbers = [0.0; N];
+    for (number, item) in numbers.iter_mut().zip(items) {
+        *number = number_of(item.get())?;
+    }
+    Ok(numbers)
 }
 
 /// Returns whether a text is decimal digits, optionally with a minus sign.
@@ -99,7 +142,14 @@ pub(crate) fn is_integer(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-impl Field<'_> {
+impl<'a> Field<'a> {
+    fn written(self) -> &'a str {
+        match self {
+            Field::Csv(cell) => cell,
+            Field::Json(raw) => raw.get(),
+        }
+    }
+
     fn is_absent(&self) -> bool {
         match self {
             Field::Json(raw) => raw.get() == "null",

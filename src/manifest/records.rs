@@ -77,6 +77,27 @@ impl<'w> Text<'w> {
         self.input.fill_buf().ok()?.iter().copied().find(|b| !b.is_ascii_whitespace())
     }
 
+    /// Returns the rest of the text as a whole.
+    ///
+    /// # Errors
+    /// The system reports an error, or there are more than `limit` bytes.
+    pub fn rest(mut self, limit: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        loop {
+            self.begin();
+            let part = self.input.fill_buf()?;
+            if part.is_empty() {
+                return Ok(bytes);
+            }
+            if bytes.len() + part.len() > limit {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            bytes.extend_from_slice(part);
+            let length = part.len();
+            self.input.consume(length);
+        }
+    }
+
     /// Starts a new record, which may be [`MAX_RECORD`] bytes long.
     fn begin(&mut self) {
         self.input.get_mut().since = 0;

@@ -162,7 +162,13 @@ impl Dataset {
                 }
                 let content = content.finalize().to_hex().to_string();
                 let name = encoder.name.as_str();
+                let image = |key: &VectorKey| match key {
+                    VectorKey::Reference(subject, index) => (subject.to_string(), String::new(), i64::from(*index)),
+                    VectorKey::Generation(model, prompt, seed) => (model.to_string(), prompt.to_string(), *seed),
+                    VectorKey::Prompt(_) | VectorKey::Region(..) => Default::default(),
+                };
                 match &keyed.key {
+                    VectorKey::Region(of, set, index) => rows.row(&(name, "region", image(of), set.as_str(), index, content)),
                     VectorKey::Reference(subject, index) => rows.row(&(name, "reference", subject.as_str(), index, content)),
                     VectorKey::Generation(model, prompt, seed) => {
                         rows.row(&(name, "generation", model.as_str(), prompt.as_str(), seed, content));

@@ -255,6 +255,7 @@ fn vectors(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_>) 
             encoder: &encoder,
             dir: &dir,
             provenance: provenance.join(","),
+            regions: catalog.has_region_vectors(encoder.id)?,
             writer: None,
             files: 0,
             rows: 0,
@@ -271,6 +272,8 @@ struct EncoderFiles<'a> {
     encoder: &'a EncoderRow,
     dir: &'a Path,
     provenance: String,
+    /// Whether the encoder has vectors of regions.
+    regions: bool,
     writer: Option<ExportWriter>,
     files: u32,
     /// Bytes in the current file.
@@ -311,8 +314,7 @@ impl EncoderFiles<'_> {
                 none => {
                     (self.files, self.rows) = (self.files + 1, 0);
                     let path = self.dir.join(format!("part-{:04}.parquet", self.files));
-                    let EncoderRow { name, fingerprint, .. } = self.encoder;
-                    none.insert(ExportWriter::create(&path, name.as_str(), fingerprint, &self.provenance, dimension)?)
+                    none.insert(ExportWriter::create(&path, self.encoder, &self.provenance, self.regions)?)
                 }
             };
             writer.push(keyed.key, vector)?;

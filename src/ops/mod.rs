@@ -5,6 +5,7 @@
 //! | module | does | noun |
 //! |---|---|---|
 //! | `scan` | looks at image files on all cores | |
+//! | `region_score` | compares regions with references: who is where | |
 //! | `score` | scores what is embedded, block by block | |
 //! | `embed` | turns pixels, texts and windows into vectors | [`EmbedOptions`], [`EmbedSummary`] |
 //! | `ingest` | puts manifests and embeddings files into the catalog, all or nothing | [`IngestOptions`], [`IngestSummary`] |
@@ -35,6 +36,7 @@ mod generate;
 mod ingest;
 mod instrument;
 mod pool_check;
+mod region_score;
 mod relocate;
 mod report;
 mod scan;
@@ -47,10 +49,12 @@ pub use backup::BackedUp;
 pub use ceiling::ControlsSummary;
 pub use digest::{Digest, TableDigest};
 pub use embed::pipeline::Embedded;
+pub use embed::regions::EmbeddedRegions;
 pub use embed::windows::{Searched, WindowChoice};
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use gc::{Garbage, GarbageKind};
 pub use generate::{GeneratorCommand, RunOptions, RunSummary};
+pub use ingest::regions::{RegionCounts, RegionOptions};
 pub use ingest::summary::{Counts, IngestSummary};
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
 pub use instrument::{InstrumentCheck, SidesFrom, TOLD_APART};

@@ -5,6 +5,7 @@ use crate::catalog::{Catalog, EncoderRow, Score, ScoringTask, VectorPlace, Which
 use crate::dataset::Dataset;
 use crate::embeddings::Store;
 use crate::error::Result;
+use crate::ops::region_score::score_regions;
 use crate::score::{Reference, mean, score_generation};
 use crate::watch::Watch;
 use rayon::prelude::*;
@@ -17,12 +18,13 @@ const BLOCK_BYTES: usize = 16 << 20;
 const BLOCK_ROWS: usize = 4096;
 
 impl Dataset {
-    /// Scores what is embedded but not yet scored; returns the number of (generation, encoder) pairs.
+    /// Scores what is embedded but not yet scored; returns the number of (generation, encoder) pairs, and of those of
+    /// regions by a set.
     ///
     /// # Errors
     /// A part is damaged, the disk is full, or the caller wants to stop (what was scored is kept).
     pub fn score(&mut self, watch: &mut Watch<'_>) -> Result<u64> {
-        score(&mut self.catalog, &self.store, watch)
+        Ok(score(&mut self.catalog, &self.store, watch)? + score_regions(&mut self.catalog, &self.store, watch)?)
     }
 }
 

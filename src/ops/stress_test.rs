@@ -103,7 +103,7 @@ impl Dataset {
         let mut intake = Intake::new(&changes, options.replace, self.door.clone(), watch)?;
         intake.rows(used, Intake::subject)?;
         intake.rows(made.prompts.iter().enumerate().map(|(i, p)| entry(i, p.clone())), Intake::prompt)?;
-        let (rows, mut problems) = intake.finish();
+        let (rows, mut problems, _) = intake.finish();
         if let Some(known) = changes.put_seeds(&options.seeds, options.replace)?.filter(|_| !options.replace) {
             let list = |seeds: &[i64]| seeds.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
             let reason = format!(

@@ -108,6 +108,11 @@ impl Reference {
         let squared = dot(&vector, &vector);
         Reference { vector, squared }
     }
+
+    /// Returns the cosine of the two, in [-1, 1].
+    pub fn cosine(&self, other: &Reference) -> f64 {
+        cosine_with_norms(&self.vector, self.squared, &other.vector, other.squared)
+    }
 }
 
 /// Similarity of a generation and each of its subjects: per subject the mean of the cosines with its

@@ -4,20 +4,22 @@ pub(crate) mod comparison;
 pub(crate) mod kept;
 pub(crate) mod pipeline;
 pub(crate) mod pixels;
+pub(crate) mod regions;
 pub(crate) mod windows;
 
-use crate::catalog::{EncoderRow, Tally, other_encoder};
+use crate::catalog::{EncoderRow, RegionSetRow, Tally, other_encoder};
 use crate::dataset::{Dataset, NAMED, commit};
 use crate::encoder::{BUILTIN, Batch, Described, Device, Encoder, Home, Options, Runtime};
 use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Transparency};
 use crate::ops::embed::kept::compare_kept;
 use crate::ops::embed::pipeline::{Embedded, embed};
+use crate::ops::embed::regions::{EmbeddedRegions, embed_regions};
 use crate::ops::embed::windows::{Searched, WindowChoice, choose, search_images};
 use crate::ops::scan;
 use crate::text::shell_word;
 use crate::text::{plain, quote};
-use crate::vocabulary::EncoderName;
+use crate::vocabulary::{EncoderName, RegionSetName};
 use crate::watch::Watch;
 use crate::windows::Pattern;
 use std::num::NonZeroUsize;
@@ -45,6 +47,8 @@ pub struct EmbedOptions {
     /// How many bytes the windows' vectors may take that are kept, of all encoders together; `None`: as chosen before,
     /// 4 GB at first.
     pub keep_windows: Option<u64>,
+    /// Embed the regions of these sets, and nothing else; empty: whole images.
+    pub regions: Vec<RegionSetName>,
 }
 
 /// What embedding did.
@@ -56,6 +60,8 @@ pub struct EmbedSummary {
     pub encoders: Vec<(EncoderName, Embedded)>,
     /// Which windows were searched, and what that did, by encoder that searched images.
     pub windows: Vec<(EncoderName, Pattern, Searched)>,
+    /// What was done with the regions of sets, by encoder and set.
+    pub regions: Vec<(EncoderName, RegionSetName, EmbeddedRegions)>,
     /// Images whose kept windows' vectors were removed, because they may take less room than before.
     pub windows_taken_out: u64,
     /// Number of images and prompts that can be read but that these encoders could not embed, now or in an earlier run.
@@ -76,6 +82,7 @@ impl EmbedSummary {
         self.failed > 0
             || self.encoders.iter().any(|(_, done)| done.failed + done.changed > 0)
             || self.windows.iter().any(|(_, _, done)| done.failed > 0)
+            || self.regions.iter().any(|(_, _, done)| done.failed + done.changed > 0)
     }
 }
 
@@ -152,6 +159,22 @@ impl Dataset {
         Ok((home, encoders))
     }
 
+    /// Returns the region sets of these names.
+    fn named_sets(&self, names: &[RegionSetName]) -> Result<Vec<RegionSetRow>> {
+        let known = self.catalog.region_sets()?;
+        let find = |name: &RegionSetName| {
+            known.iter().find(|set| set.name == *name).cloned().ok_or_else(|| {
+                let there: Vec<String> = known.iter().map(|set| quote(set.name.as_str())).collect();
+                let hint = match there.is_empty() {
+                    true => "`msdata ingest --regions FILE --set NAME` makes one (docs/regions.md)".to_owned(),
+                    false => format!("there is {}", there.join(", ")),
+                };
+                Error::request(format!("there is no region set {}", quote(name.as_str())), hint)
+            })
+        };
+        names.iter().map(find).collect()
+    }
+
     fn fit_all(&self, encoders: &[Described], if_changed: IfChanged) -> Result<()> {
         let known = self.catalog.encoders()?;
         for encoder in encoders {
@@ -167,9 +190,16 @@ impl Dataset {
     fn wanted(&self, options: &EmbedOptions, imports: bool, home: &Home) -> Result<Vec<Described>> {
         let known = self.catalog.encoders()?;
         // Imported vectors have no model that could make more.
-        let computed = known.iter().filter(|row| row.pixel_rule.is_some());
+        let mut computed: Vec<&EncoderRow> = known.iter().filter(|row| row.pixel_rule.is_some()).collect();
+        let mut of_sets = Vec::new();
+        for set in self.named_sets(&options.regions)? {
+            of_sets.extend(self.catalog.encoders_of_regions(set.id)?);
+        }
+        if !of_sets.is_empty() && !self.changes_transparency(options)? {
+            computed.retain(|row| of_sets.contains(&row.id));
+        }
         let mut computed =
-            computed.map(|row| row.location.as_ref().map_or(row.name.to_string(), |dir| dir.display().to_string()));
+            computed.into_iter().map(|row| row.location.as_ref().map_or(row.name.to_string(), |dir| dir.display().to_string()));
         let mut words = match options.encoders.is_empty() {
             false => options.encoders.clone(),
             true if known.is_empty() && !imports => vec![BUILTIN.to_owned()],
@@ -219,12 +249,22 @@ impl Dataset {
             summary.windows_taken_out = changes.keep_windows_within(bytes)?;
         }
         commit(changes, &self.store)?;
+        let asked = self.named_sets(&options.regions)?;
+        for set in &asked {
+            let changes = self.catalog.begin()?;
+            changes.use_other_references_whole(set.id)?;
+            changes.commit()?;
+        }
         for described in encoders {
             let row = self.catalog.encoders()?.into_iter().find(|row| row.name == described.name);
+            let plan = self.plan(row.as_ref(), &asked, options)?;
             if let Some(row) = &row
                 && row.fingerprint == described.fingerprint
-                && self.has_all_by(row, described)?
+                && self.has_all_by(row, described, &plan)?
             {
+                if !plan.whole {
+                    continue;
+                }
                 // No network is needed where the windows' vectors are kept.
                 let compared = self.compare_kept(row, options.windows, watch)?;
                 if !self.has_windows_to_look_through(row.id, options.windows)? {
@@ -238,7 +278,26 @@ impl Dataset {
                 // What cannot run must not cost what was found in other windows.
                 encoder.try_dense()?;
             }
+            let is_new = row.is_none();
             let row = self.registered(described, row, encoder.dimension(), if_changed, watch)?;
+            let changes = self.catalog.begin()?;
+            if plan.whole || is_new {
+                changes.set_embeds_whole_images(row.id, plan.whole)?;
+            }
+            for set in &plan.sets {
+                changes.put_region_encoder(set.id, row.id)?;
+            }
+            changes.commit()?;
+            for set in &plan.sets {
+                let done = embed_regions(&mut self.catalog, &self.store, &self.door, &row, &mut encoder, set, watch)?;
+                if done != EmbeddedRegions::default() {
+                    summary.regions.push((described.name.clone(), set.name.clone(), done));
+                }
+            }
+            summary.device = Some(said);
+            if !plan.whole {
+                continue;
+            }
             if options.windows == WindowChoice::Auto {
                 // Chosen and recorded before there are vectors: a run that ends in between would else leave nothing to
                 // embed, and no later one would search.
@@ -291,7 +350,6 @@ impl Dataset {
                 looked = Some((pattern, Searched { compared, ..done }));
             }
             summary.windows.extend(looked.map(|(pattern, done)| (described.name.clone(), pattern, done)));
-            summary.device = Some(said);
         }
         if summary.encoders.iter().any(|(_, done)| done.images > 0) {
             self.warn_of_pixels(watch)?;
@@ -342,8 +400,37 @@ impl Dataset {
         Ok(self.catalog.window_pattern(encoder)? == Some(Pattern::Dense) && self.catalog.lacks_dense_references(encoder)?)
     }
 
+    /// Returns what an encoder, `row` if the data set knows it, is to embed: the regions of the sets that were asked for; else
+    /// whole images, if it does those, and the regions that it embedded before.
+    fn plan(&self, row: Option<&EncoderRow>, asked: &[RegionSetRow], options: &EmbedOptions) -> Result<Plan> {
+        if !asked.is_empty() {
+            return Ok(Plan { whole: false, sets: asked.to_vec() });
+        }
+        let Some(row) = row else { return Ok(Plan { whole: true, sets: Vec::new() }) };
+        let mut sets = Vec::new();
+        for set in self.catalog.region_sets()? {
+            if self.catalog.encoders_of_regions(set.id)?.contains(&row.id) {
+                sets.push(set);
+            }
+        }
+        Ok(Plan { whole: !options.encoders.is_empty() || self.catalog.embeds_whole_images(row.id)?, sets })
+    }
+
     /// Returns whether nothing is left to embed, so that an unchanged run opens no network.
-    fn has_all_by(&mut self, row: &EncoderRow, described: &Described) -> Result<bool> {
+    fn has_all_by(&mut self, row: &EncoderRow, described: &Described, plan: &Plan) -> Result<bool> {
+        for set in &plan.sets {
+            if self.catalog.count_regions_to_embed(row.id, set.id)? > 0
+                || !self.catalog.encoders_of_regions(set.id)?.contains(&row.id)
+            {
+                return Ok(false);
+            }
+        }
+        if !plan.whole {
+            return Ok(self.catalog.staged(row.id)? == 0);
+        }
+        if !self.catalog.embeds_whole_images(row.id)? {
+            return Ok(false);
+        }
         let changes = self.catalog.begin()?;
         changes.share_vectors(row.id)?;
         changes.describe_encoder(row.id, described.location.as_deref(), PIXEL_RULE)?;
@@ -388,6 +475,14 @@ impl Dataset {
         let rows = self.catalog.encoders()?;
         rows.into_iter().find(|row| row.id == id).ok_or_else(|| Error::Damaged("an encoder's row is gone".into()))
     }
+}
+
+/// What an encoder is to embed.
+struct Plan {
+    /// Whether whole images and prompts.
+    whole: bool,
+    /// The regions of these sets.
+    sets: Vec<RegionSetRow>,
 }
 
 /// An encoder ready to embed.

@@ -354,7 +354,7 @@ impl EmbedRun<'_> {
 }
 
 /// Writes the staged vectors as one part.
-fn flush(catalog: &mut Catalog, store: &Store, row: &EncoderRow) -> Result<()> {
+pub(crate) fn flush(catalog: &mut Catalog, store: &Store, row: &EncoderRow) -> Result<()> {
     if catalog.staged(row.id)? == 0 {
         return Ok(());
     }

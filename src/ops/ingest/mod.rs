@@ -1,6 +1,7 @@
 //! Ingests in this order: rows and vectors, all or nothing; then the state of the image files; then vectors and
 //! scores.
 
+pub(crate) mod regions;
 pub(crate) mod rows;
 pub(crate) mod summary;
 mod vectors;
@@ -14,6 +15,7 @@ use crate::image::Door;
 use crate::layout::TILES;
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
+use crate::ops::ingest::regions::{RegionIntake, RegionOptions};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::{Counts, IngestSummary};
 use crate::ops::ingest::vectors::VectorIntake;
@@ -57,7 +59,7 @@ pub struct OutputOptions {
 }
 
 /// What to ingest, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct IngestOptions {
     /// Subjects manifests.
     pub subjects: Vec<PathBuf>,
@@ -79,6 +81,8 @@ pub struct IngestOptions {
     pub roots: Vec<PathBuf>,
     /// Rows whose key is known and whose content differs replace the known ones.
     pub replace: bool,
+    /// Region files.
+    pub regions: RegionOptions,
     /// Change nothing; only say what would change.
     pub dry_run: bool,
     /// Read every image file again, so that a change that kept size and time is found too.
@@ -173,7 +177,7 @@ impl Dataset {
             intake.rows(outputs.generations, Intake::generation)?;
             intake.warnings(outputs.problems, outputs.warnings);
         }
-        let (mut summary, mut problems) = intake.finish();
+        let (mut summary, mut problems, with_regions) = intake.finish();
 
         for model in &options.controls {
             if !changes.set_control(model)? {
@@ -185,6 +189,18 @@ impl Dataset {
             if options.text_only {
                 changes.set_text_only(model)?;
             }
+        }
+        if !options.regions.is_idle() || !with_regions.is_empty() {
+            let mut regions = RegionIntake::new(&changes, &options.regions, &door, options.replace, watch)?;
+            // With bad rows, rows that name an image may name one that was not taken in.
+            if problems.is_empty() {
+                regions.rows(with_regions)?;
+            }
+            for path in &options.regions.files {
+                regions.file(path, watch)?;
+            }
+            summary.regions = regions.counts;
+            problems.append(&mut regions.problems);
         }
         let mut vectors = VectorIntake::new(&changes, &self.store, options.replace)?;
         for path in &options.embeddings {

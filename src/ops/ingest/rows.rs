@@ -34,6 +34,8 @@ pub struct Intake<'a, 'c, 'w> {
     known: HashMap<EntryKind, Vec<String>>,
     suggestions: usize,
     rows: u64,
+    /// Rows of generations that have regions.
+    with_regions: Vec<Located<Generation>>,
     /// Replaced prompts that have generations: number of prompts, number of generations, and the first prompt.
     outdated: Option<(u64, u64, String)>,
 }
@@ -111,6 +113,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             known: HashMap::new(),
             suggestions: 0,
             rows: 0,
+            with_regions: Vec::new(),
             outdated: None,
         })
     }
@@ -201,11 +204,15 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     pub fn generation(&mut self, row: Located<Generation>) -> Result<()> {
         let put = self.changes.put_generation(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
         let Generation { model, prompt_id, seed, .. } = &row.row;
-        self.settle(EntryKind::Generation, &format!("{model} {prompt_id} {seed}"), &row, put)
+        self.settle(EntryKind::Generation, &format!("{model} {prompt_id} {seed}"), &row, put)?;
+        if row.row.regions.is_some() {
+            self.with_regions.push(row);
+        }
+        Ok(())
     }
 
-    /// Returns what was done, and every problem met.
-    pub fn finish(self) -> (IngestSummary, Vec<Problem>) {
+    /// Returns what was done, every problem met, and the rows of generations that have regions.
+    pub fn finish(self) -> (IngestSummary, Vec<Problem>, Vec<Located<Generation>>) {
         if let Some((prompts, images, first)) = self.outdated.filter(|_| self.problems.list.is_empty()) {
             self.watch.warn(&format!(
                 "{images} images were made from {prompts} prompts before those were replaced (the first is {}); where they \
@@ -213,7 +220,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 quote(&first)
             ));
         }
-        (self.summary, self.problems.list)
+        (self.summary, self.problems.list, self.with_regions)
     }
 
     /// Counts what happened to a row, or records why it could not be put in.

@@ -2,6 +2,7 @@
 
 use crate::catalog::{Change, Tally};
 use crate::ops::embed::EmbedSummary;
+use crate::ops::ingest::regions::RegionCounts;
 
 /// What happened to the rows of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +37,8 @@ pub struct IngestSummary {
     pub prompts: Counts,
     /// Rows of generations manifests.
     pub generations: Counts,
+    /// Rows of region files.
+    pub regions: RegionCounts,
     /// Rows of embeddings files.
     pub vectors: Counts,
     /// Image files read (new, changed, moved, failed before), and those found to be gone.
