@@ -34,14 +34,13 @@ for matrix in found["matrices"]:
     rows = np.array(matrix["rows"])
     assert sum(j is not None for j in matrix["pairing"]) == min(rows.shape)
     assert abs(gain(rows, matrix["pairing"], None) - best(rows, None)) < 1e-8, "not the best pairing"
-    # Values that are all different, as those of a million steps are but for chance, have one best pairing.
     for at in matrix["at"]:
         threshold, pairing = at["threshold"], at["pairing"]
         assert abs(gain(rows, pairing, threshold) - best(rows, threshold)) < 1e-8, f"not the best at {threshold}"
         present = sum(j is not None for j in pairing)
         if threshold >= 0:
             assert present == sum(value >= threshold for value in matrix["thresholds"]), f"another number at {threshold}"
-        # A threshold a little lower adds no pair, one a little higher leaves none out but those at it.
+        # A threshold a little lower is better by as much for each pair: those at the threshold are among them.
         below = best(rows, threshold - 1e-5) - best(rows, threshold)
         assert threshold <= 0 or below > (present - 0.5) * 1e-5, "at the threshold is present"
 for sample in found["samples"]:

@@ -64,7 +64,8 @@ fn scipy_finds_the_same() {
 #[test]
 fn pairings_in_real_images() {
     let Some(expected) = shared("regions/expected") else { return };
-    for set in ["faces-face-128", "faces-faceres-1024", "objects-efficientnet-lite0"] {
+    // Images that have regions and request someone, less those whose best two pairings are nearly equal.
+    for (set, certain) in [("faces-face-128", 97), ("faces-faceres-1024", 101), ("objects-efficientnet-lite0", 186)] {
         let found: Value = serde_json::from_slice(&std::fs::read(expected.join(set).join("expected.json")).unwrap()).unwrap();
         let [mut compared, mut pairs, mut doubtful, mut differ, mut doubled] = [0; 5];
         for generation in found["generations"].as_array().unwrap() {
@@ -90,7 +91,8 @@ fn pairings_in_real_images() {
             // `null` where there is one pairing only.
             if generation["margin"].as_f64().is_none_or(|margin| margin > 5e-4) {
                 assert_eq!(pairing, theirs, "{what}");
-                (compared, pairs) = (compared + 1, pairs + pairing.iter().flatten().count());
+                pairs += pairing.iter().flatten().count();
+                compared += usize::from(pairing.iter().any(Option::is_some));
                 let missing: Vec<&str> =
                     requested.iter().zip(&pairing).filter(|(_, region)| region.is_none()).map(|(id, _)| *id).collect();
                 assert_eq!(texts("missing"), missing, "{what}");
@@ -106,6 +108,7 @@ fn pairings_in_real_images() {
         eprintln!(
             "{set}: {compared} pairings of {pairs} pairs equal, {doubled} doubled regions; {differ} of {doubtful} nearly tied ones differ"
         );
-        assert!(compared > 170 && pairs > 190 && doubled > 50, "{set}: {compared}, {pairs}, {doubled}");
+        assert_eq!(compared, certain, "{set}");
+        assert!(pairs > 190 && doubled > 50, "{set}: {pairs}, {doubled}");
     }
 }
