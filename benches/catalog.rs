@@ -14,7 +14,7 @@
 #[path = "../tests/it/support/prescribed.rs"]
 mod prescribed;
 
-use msdata::catalog::{EncoderRow, VectorKey};
+use msdata::catalog::VectorKey;
 use msdata::embeddings::ExportWriter;
 use prescribed::{Prescribed, Prompt, tiny_image};
 use std::fmt::Write as _;
@@ -105,9 +105,7 @@ fn rows(lab: &Path) {
 fn scores(lab: &Path) {
     let (references, generations) = (lab.join("references.parquet"), lab.join("generations.parquet"));
     let vector = |n: usize| (0..DIMENSION).map(|i| ((n * 31 + i * 17) as f32 * 0.37).sin()).collect::<Vec<f32>>();
-    let writer = |path: &PathBuf| {
-        ExportWriter::create(path, &EncoderRow::imported("dinov2-small", DIMENSION).unwrap(), "imported", false).unwrap()
-    };
+    let writer = |path: &PathBuf| ExportWriter::create(path, "dinov2-small", "imported", "imported", DIMENSION).unwrap();
     let mut out = writer(&references);
     for n in 0..POOL {
         out.push(VectorKey::Reference(format!("S{n}").parse().unwrap(), 0), &vector(n)).unwrap();

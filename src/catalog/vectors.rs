@@ -25,17 +25,6 @@ pub struct EncoderRow {
     pub pixel_rule: Option<u32>,
 }
 
-impl EncoderRow {
-    /// Returns the row of an encoder of which nothing is known but its name and its vectors' length.
-    ///
-    /// # Errors
-    /// The text cannot be a name; says why.
-    pub fn imported(name: &str, dimension: usize) -> std::result::Result<EncoderRow, String> {
-        let name = EncoderName::new(name)?;
-        Ok(EncoderRow { id: 0, name, fingerprint: "imported".into(), dimension, location: None, pixel_rule: None })
-    }
-}
-
 /// A registered part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartRow {

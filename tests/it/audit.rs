@@ -2,7 +2,7 @@
 //! takes for good, copies. On drawn input.
 
 use crate::support::prescribed::{self, Prescribed, Prompt, ingest, ingest_with_warnings};
-use msdata::catalog::{EncoderRow, VectorKey};
+use msdata::catalog::VectorKey;
 use msdata::embeddings::ExportWriter;
 use msdata::ops::{AuditOptions, Flag, FlagKind};
 use msdata::report::{CompareOptions, Key, KeyValue};
@@ -131,7 +131,7 @@ fn copies_and_what_is_there_twice() {
     let generations: Vec<String> =
         (0..6).map(|i| format!(r#"{{"model": "M", "prompt_id": "p", "seed": {i}, "path": "g{i}.png"}}"#)).collect();
     let vectors = dir.path().join("v.parquet");
-    let mut out = ExportWriter::create(&vectors, &EncoderRow::imported("dinov2-small", 2).unwrap(), "imported", false).unwrap();
+    let mut out = ExportWriter::create(&vectors, "dinov2-small", "imported", "imported", 2).unwrap();
     let at = |degrees: f32| [degrees.to_radians().cos(), degrees.to_radians().sin()];
     for (subject, index, degrees) in [("two", 0, 0.0), ("two", 1, 30.0), ("one", 0, 90.0)] {
         out.push(VectorKey::Reference(subject.parse().unwrap(), index), &at(degrees)).unwrap();

@@ -4,7 +4,7 @@
 use crate::embedding::own_encoder;
 use crate::staleness::Small;
 use crate::support::lab::{Lab, err};
-use msdata::catalog::{EncoderRow, VectorKey};
+use msdata::catalog::VectorKey;
 use msdata::embeddings::ExportWriter;
 use msdata::ops::EmbedOptions;
 use msdata::{Dataset, Error, IngestOptions, Watch};
@@ -95,7 +95,7 @@ fn bad_rows_are_counted_to_the_end() {
     let rows: String = (0..10_050).map(|i| format!("{{\"subject_id\": \"s{i}\"}}\n")).collect();
     fs::write(lab.path("input/bad.jsonl"), rows).unwrap();
     let vectors = lab.path("input/bad.parquet");
-    let mut out = ExportWriter::create(&vectors, &EncoderRow::imported("e", 2).unwrap(), "imported", false).unwrap();
+    let mut out = ExportWriter::create(&vectors, "e", "imported", "imported", 2).unwrap();
     for i in 0..10_007 {
         out.push(VectorKey::Reference(format!("s{i}").parse().unwrap(), 0), &[1.0, 0.0]).unwrap();
     }

@@ -3,7 +3,7 @@
 //! snapshots::` writes the new one, for `git diff` to show.
 
 use image::RgbImage;
-use msdata::catalog::{EncoderRow, VectorKey};
+use msdata::catalog::VectorKey;
 use msdata::embeddings::ExportWriter;
 use msdata::{Dataset, IngestOptions, Watch};
 use serde_json::json;
@@ -99,9 +99,7 @@ fn data_set(dir: &Path) {
         number += 1;
         RgbImage::from_fn(8, 8, |x, y| image::Rgb([number * 8, (x * 32) as u8, (y * 32) as u8])).save(dir.join(path)).unwrap();
     };
-    let mut out =
-        ExportWriter::create(&dir.join("v.parquet"), &EncoderRow::imported("dinov2-small", 68).unwrap(), "imported", false)
-            .unwrap();
+    let mut out = ExportWriter::create(&dir.join("v.parquet"), "dinov2-small", "imported", "imported", 68).unwrap();
     let (mut subjects, mut prompts, mut generations) = (String::new(), String::new(), String::new());
     for (s, (id, kind)) in [("cat", "animal"), ("dog", "animal"), ("teapot", "object")].into_iter().enumerate() {
         let path = format!("images/{id}.png");

@@ -4,7 +4,7 @@ use crate::embedding::own_encoder;
 use crate::support::lab::{Lab, err, shared};
 use crate::support::pictures::picture;
 use crate::support::prescribed::{Image, Prescribed, Prompt, Written, ingest, ingest_with_warnings, tiny_image};
-use msdata::catalog::{Catalog, EncoderRow, StagedVector, Target, VectorKey};
+use msdata::catalog::{Catalog, StagedVector, Target, VectorKey};
 use msdata::dataset::Removal;
 use msdata::embeddings::ExportWriter;
 use msdata::ops::{EmbedOptions, EmbedSummary};
@@ -408,7 +408,7 @@ fn a_reference_more_leaves_the_vectors_of_the_others() {
     // The vector of the new one alone is enough for scores.
     small.replace(&subject(r#""references/new.png", "references/S0001.png""#), "");
     let one = small.path("input/one.parquet");
-    let mut out = ExportWriter::create(&one, &EncoderRow::imported("dinov2-small", 6).unwrap(), "imported", false).unwrap();
+    let mut out = ExportWriter::create(&one, "dinov2-small", "imported", "imported", 6).unwrap();
     out.push(key(0), &[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]).unwrap();
     out.finish().unwrap();
     let options = IngestOptions { embeddings: vec![one], ..IngestOptions::default() };

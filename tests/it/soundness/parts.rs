@@ -2,7 +2,7 @@
 
 use super::{files, results};
 use crate::support::lab::{Lab, err, out};
-use msdata::catalog::{EncoderRow, VectorKey};
+use msdata::catalog::VectorKey;
 use msdata::dataset::Removal;
 use msdata::embeddings::ExportWriter;
 use msdata::ops::Depth;
@@ -53,9 +53,7 @@ fn rotten_vectors_are_refused_by_whatever_uses_them() {
         assert!(!lab.path("tables").exists());
         // A score: the references that it needs lie in the rotten part.
         lab.ok(&["-d", "data", "remove", "--generation", "alpha,p1,1"]);
-        let mut one =
-            ExportWriter::create(&lab.path("one.parquet"), &EncoderRow::imported("dinov2-small", 6).unwrap(), "imported", false)
-                .unwrap();
+        let mut one = ExportWriter::create(&lab.path("one.parquet"), "dinov2-small", "imported", "imported", 6).unwrap();
         let key = VectorKey::Generation("alpha".parse().unwrap(), "p1".parse().unwrap(), 1);
         one.push(key, &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]).unwrap();
         one.finish().unwrap();

@@ -8,7 +8,7 @@
 
 #![allow(dead_code)] // each user takes what it needs
 
-use msdata::catalog::{EncoderRow, VectorKey};
+use msdata::catalog::VectorKey;
 use msdata::embeddings::ExportWriter;
 use msdata::{Dataset, IngestOptions, IngestSummary, Watch};
 use std::fmt::Write as _;
@@ -166,7 +166,7 @@ impl Prescribed {
     ) {
         let dimension = self.pool + 3;
         let (common, text, nobody) = (self.pool, self.pool + 1, self.pool + 2);
-        let mut out = ExportWriter::create(path, &EncoderRow::imported(encoder, dimension).unwrap(), "imported", false).unwrap();
+        let mut out = ExportWriter::create(path, encoder, "imported", "imported", dimension).unwrap();
         let vector = |entries: &[(usize, f64)]| {
             let mut v = vec![0.0_f32; dimension];
             entries.iter().for_each(|(i, x)| v[*i] = *x as f32);

@@ -1,7 +1,7 @@
 //! Small data sets whose page is looked at: drawn images, and vectors with the cosines that are wanted.
 
 use image::{Rgb, RgbImage};
-use msdata::catalog::{EncoderRow, VectorKey};
+use msdata::catalog::VectorKey;
 use msdata::embeddings::ExportWriter;
 use msdata::{Dataset, IngestOptions, Watch};
 use serde_json::json;
@@ -77,9 +77,7 @@ impl Set {
         fs::create_dir_all(dir.join("images")).unwrap();
         let nobody = self.subjects.len();
         let vectors = dir.join("vectors.parquet");
-        let mut out =
-            ExportWriter::create(&vectors, &EncoderRow::imported("dinov2-small", nobody + 1).unwrap(), "imported", false)
-                .unwrap();
+        let mut out = ExportWriter::create(&vectors, "dinov2-small", "imported", "imported", nobody + 1).unwrap();
         let mut lines = [String::new(), String::new(), String::new()];
         let mut line = |file: usize, row: serde_json::Value| lines[file] += &format!("{row}\n");
         for (i, [id, label, kind, file]) in self.subjects.iter().enumerate() {
