@@ -31,7 +31,8 @@ mod yolo;
 
 pub use mask::Mask;
 pub use outline::Outline;
-pub use region::{Bounds, FoundRegion, regions_of};
+pub(super) use region::regions_of;
+pub use region::{Bounds, FoundRegion};
 
 use crate::error::{Error, Result};
 use crate::input;
@@ -106,17 +107,13 @@ impl ImageRegions {
     /// Returns the regions that a row of a generations manifest has: a list as the canonical file has it, in JSON.
     ///
     /// # Errors
-    /// What is wrong with the first that cannot be used.
+    /// What is wrong with them.
     pub fn of_generation(
         (model, prompt_id, seed): (&ModelName, &PromptId, i64),
         place: Origin,
         json: &str,
     ) -> std::result::Result<ImageRegions, String> {
-        let numbered = |(at, region): (usize, std::result::Result<FoundRegion, String>)| {
-            region.map_err(|reason| format!("`regions`: region {}: {reason}", at + 1))
-        };
-        let found = list_of(json, &mut Vec::new()).map_err(|reason| format!("`regions` {reason}"))?;
-        let regions = found.into_iter().enumerate().map(numbered).collect::<std::result::Result<_, _>>()?;
+        let regions = regions_of(json, &mut Vec::new()).map_err(|reason| format!("`regions`{reason}"))?;
         let image = RegionImage::Generation { model: model.clone(), prompt_id: prompt_id.clone(), seed };
         Ok(ImageRegions { image, origin: place.to_string(), size: None, regions, place })
     }
