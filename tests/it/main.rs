@@ -39,6 +39,7 @@ mod readers;
 mod real_data;
 mod region_faults;
 mod region_files;
+mod region_measures;
 #[cfg(unix)]
 mod run;
 mod seen;
