@@ -18,9 +18,10 @@ use std::path::{Path, PathBuf};
 /// images are missing or unusable, or changed while they were read.
 #[derive(clap::Args)]
 #[command(after_help = "\
+More options, such as --batch and --crop: `msdata help ingest`
+
 Examples:
   msdata ingest --subjects subjects.jsonl --prompts prompts.jsonl --generations generations.csv
-  msdata ingest --from stress-test-repo ../Multi-Subject-Evaluation --encoder paper
   msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'")]
 pub struct IngestArgs {
     /// A subjects manifest (repeatable)
@@ -81,21 +82,28 @@ pub struct IngestArgs {
 
 /// Regions of the images, and what counts of them.
 #[derive(clap::Args)]
-#[command(next_help_heading = "Regions")]
 struct RegionArgs {
-    /// A file of regions, from a detector or an annotator, or a directory of such files (repeatable)
+    /// A file or directory of regions (repeatable)
+    ///
+    /// From a detector or an annotator.
     #[arg(long, value_name = "FILE")]
     regions: Vec<PathBuf>,
-    /// The set that the regions belong to [default: regions]
+    /// The set that they belong to [default: regions]
     #[arg(long, value_name = "NAME")]
     set: Option<RegionSetName>,
-    /// The format of --regions [default: recognised]: jsonl, coco, grounded-sam2, florence2, supervision, labelme, yolo, fiftyone
+    /// The format of --regions [default: recognised]
+    ///
+    /// jsonl, coco, grounded-sam2, florence2, supervision, labelme, yolo, fiftyone.
     #[arg(long, value_name = "FORMAT")]
     format: Option<RegionFormat>,
-    /// The kinds of subjects that the set can show: human, animal, object [default: as before, all at first]
+    /// The kinds of subjects that the set can show
+    ///
+    /// human, animal, object; without it as before, and all at first.
     #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
     scope: Option<Vec<SubjectKind>>,
-    /// How regions are cut out: margin=SHARE,square,outside=black|grey|white,fit=squash|pad|encoder
+    /// How regions are cut out
+    ///
+    /// margin=SHARE,square,outside=black|grey|white,fit=squash|pad|encoder
     #[arg(long, value_name = "RULE")]
     crop: Option<CropRule>,
     /// A region with a side below this, in pixels, does not count
@@ -104,7 +112,9 @@ struct RegionArgs {
     /// A region with a score below this does not count
     #[arg(long, value_name = "SCORE", value_parser = share)]
     least_score: Option<f64>,
-    /// The kind of subject that a label stands for; `*` is any other label. A person and an object cannot be a pair
+    /// The kind of subject that a label stands for
+    ///
+    /// `*` is any other label. A person and an object cannot be a pair.
     #[arg(long, value_name = "LABEL=KIND,…", value_delimiter = ',', value_parser = label_kind, requires = "regions")]
     label_kinds: Vec<(String, SubjectKind)>,
 }

@@ -1,7 +1,6 @@
 use super::ingest::usage;
-use super::{Cli, Ended};
+use super::{Ended, command};
 use anyhow::Context;
-use clap::CommandFactory;
 use msdata::text::plain;
 use std::path::PathBuf;
 
@@ -15,7 +14,7 @@ pub struct HelpArgs {
 
 impl HelpArgs {
     pub fn run(self) -> anyhow::Result<Ended> {
-        let mut command = Cli::command();
+        let mut command = command();
         command.build();
         for name in &self.command {
             let Some(below) = command.find_subcommand(name) else {
@@ -47,7 +46,7 @@ pub struct Completions {
 impl Completions {
     pub fn run(self) -> anyhow::Result<Ended> {
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "msdata", &mut text);
+        clap_complete::generate(self.shell, &mut command(), "msdata", &mut text);
         std::io::Write::write_all(&mut std::io::stdout().lock(), &text)?;
         Ok(Ended::Done)
     }
@@ -65,7 +64,7 @@ impl Man {
     pub fn run(self) -> anyhow::Result<Ended> {
         let context = || format!("cannot write manual pages into {}", self.dir.display());
         std::fs::create_dir_all(&self.dir).with_context(context)?;
-        clap_mangen::generate_to(Cli::command(), &self.dir).with_context(context)?;
+        clap_mangen::generate_to(command(), &self.dir).with_context(context)?;
         Ok(Ended::Done)
     }
 }

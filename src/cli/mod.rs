@@ -29,7 +29,7 @@ mod subjects;
 mod terminal;
 mod verify;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use msdata::Error;
 use msdata::text::plain_lines;
 use std::io;
@@ -52,8 +52,9 @@ struct Cli {
     /// Print only results, warnings and errors
     #[arg(short, long, global = true, help_heading = GLOBAL)]
     quiet: bool,
-    /// How to show progress on standard error
+    /// Progress on standard error: auto, json or none
     #[arg(long, global = true, value_name = "STYLE", default_value = "auto", help_heading = GLOBAL)]
+    #[arg(hide_possible_values = true)]
     progress: Style,
     /// Print this help; `msdata help COMMAND` explains more
     #[arg(id = "help", short = 'h', long = "help", global = true, action = ArgAction::HelpShort, help_heading = GLOBAL)]
@@ -68,11 +69,7 @@ struct Cli {
 /// The heading of the options that every command has: its own come first.
 const GLOBAL: &str = "Global options";
 
-const EXAMPLES: &str = "\
-Examples:
-  msdata demo demo
-  msdata init stress-test && cd stress-test
-  msdata ingest --subjects ../s.jsonl --prompts ../p.jsonl --generations ../g.jsonl && msdata report";
+const EXAMPLES: &str = "Begin with `msdata demo DIR`, or with `msdata init DIR`, `msdata ingest …` and `msdata report`.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -103,6 +100,29 @@ enum Command {
     Man(manual::Man),
 }
 
+/// Options of `ingest` that `--help` leaves to `msdata help ingest`, so that it fits on a screen.
+const RARE: [&str; 10] = [
+    "batch",
+    "crop",
+    "keep_windows",
+    "label_kinds",
+    "least_score",
+    "least_side",
+    "onnxruntime",
+    "scope",
+    "threads",
+    "transparency",
+];
+
+/// Returns the command line as it is parsed and explained.
+fn command() -> clap::Command {
+    let rare = |arg: clap::Arg| {
+        let hidden = RARE.contains(&arg.get_id().as_str());
+        arg.hide_short_help(hidden)
+    };
+    Cli::command().mut_subcommand("ingest", |ingest| ingest.mut_args(rare))
+}
+
 /// How a command that did not fail ended.
 #[derive(PartialEq)]
 enum Ended {
@@ -117,7 +137,8 @@ enum Ended {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     signals::end_well_on_a_full_disk();
-    let cli = Cli::try_parse().unwrap_or_else(|e| refused(&e));
+    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = parsed.unwrap_or_else(|e| refused(&e));
     let terminal = Terminal::new(cli.quiet, cli.progress);
     match run(cli, &terminal) {
         Ok(Ended::Done) => ExitCode::SUCCESS,

@@ -24,7 +24,7 @@ use std::time::Duration;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  msdata run --model Mine --command 'make.py {prompt} --refs {references} --seed {seed} --out {output}'
+  msdata run --model Mine --command 'make.py {prompt} {references} --seed {seed} --out {output}'
   msdata run --model Mine --batch-command 'make_all.py {jobs}' --timeout 36000 --meta weights=v2")]
 pub struct RunArgs {
     /// The model name that the images are filed under

@@ -2,11 +2,11 @@
 //! reader must not take SCR, or the distance to the ceiling, for.
 
 use super::cells::{CellObservations, CellTable, SHARE, cell_intervals, mean_of};
-use super::warnings::{CellWarning, written};
+use super::warnings::{CellWarning, FEW, written};
 use super::{Key, KeyValue, Thresholds, thresholds_mean_something};
 use crate::score::Confidence;
 use crate::text::plain;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The share of collapsed subjects from which on a composite that holds every reference has itself collapsed.
 const COLLAPSED: f64 = 0.5;
@@ -35,6 +35,9 @@ impl CellTable<'_> {
                 }
                 let (Some(rate), Some(chance)) = (rate(members), self.chance(at, members)) else { continue };
                 let prompts: Vec<u32> = members.iter().map(|m| self.units.fact(*m).prompt).collect();
+                if prompts.iter().collect::<BTreeSet<_>>().len() < FEW {
+                    continue; // so wide an interval says nothing of the threshold
+                }
                 let values: Vec<Option<f64>> = members.iter().map(|m| self.scr[at][*m]).collect();
                 let interval = cell_intervals(&prompts, &[(&values, SHARE)], Confidence::default()).into_iter().next().flatten();
                 if interval.is_some_and(|[low, high]| (rate - chance).abs() <= high - low) {

@@ -8,7 +8,7 @@ use crate::vocabulary::{COMPOSITE, CROP};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Prompts below which a mean says more about the prompts than about the model.
-const FEW: usize = 5;
+pub(super) const FEW: usize = 5;
 
 /// Sentences about cells that mix image sizes, that lack prompts which another model has, or that have fewer
 /// than five prompts; each names the first such cell.

@@ -46,7 +46,7 @@ pub struct Intake<'a, 'c, 'w> {
 #[derive(Default)]
 struct RefusedRows {
     ids: HashSet<String>,
-    /// Whether some could not even be read.
+    /// Whether a whole file of them could not be read.
     unread: bool,
 }
 
@@ -170,7 +170,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 Err(problem) => {
                     self.watch.check()?; // an interrupted read is not a fault of the file
                     self.problems.push(problem);
-                    self.refused.entry(kind.entry()).or_default().unread = true;
+                    self.refused.entry(kind.entry()).or_default();
                 }
             }
         }
