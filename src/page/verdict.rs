@@ -4,7 +4,7 @@ use super::sections::{apart, drawing};
 use super::tables::{headline, row_of};
 use super::text::{NAME, count, listed, name, shown};
 use super::{Hardest, PageData, PageRanking, PageVerdict};
-use crate::report::{Comparison, Measure, Standing, Thresholds};
+use crate::report::{ALPHA, Comparison, Measure, Standing, Thresholds};
 use crate::score::Question;
 use maud::{Markup, html};
 
@@ -89,7 +89,11 @@ fn sentence(data: &PageData, verdict: &PageVerdict, standing: &Standing) -> Mark
         b { (name(&standing.model, NAME)) } " "
         @match standing.mean {
             Some(mean) => {
-                (said(measure, &value(measure, mean), &interval(measure, ci))) (by_how_much(verdict, standing, &others)) ". "
+                (said(measure, &value(measure, mean), &interval(measure, ci)))
+                @if let Some(chance) = chance(measure).filter(|chance| ci.is_some_and(|[low, high]| low <= *chance && *chance <= high)) {
+                    ", no better than chance (" (value(measure, chance)) ")"
+                }
+                (by_how_much(verdict, standing, &others)) ". "
                 @if others.is_empty() { "There is no other model to compare it with." }
                 @else if alike.is_empty() { "Told apart from every other model (" (p) ")." }
                 @else if apart.is_empty() { "Not told apart from any other model: a difference may be chance." }
@@ -108,6 +112,15 @@ fn said(measure: Measure, value: &str, interval: &str) -> Markup {
         Measure::Scr(threshold) => html! { "loses " (number) " of the requested subjects at τ = " (Thresholds::name(threshold)) },
         Measure::Auc(_) => html! { "has an identification AUC of " (number) },
         _ => html! { "has a mean similarity of " (number) },
+    }
+}
+
+/// What a model reaches that takes no notice of the request.
+fn chance(measure: Measure) -> Option<f64> {
+    match measure {
+        Measure::Calibrated(_) => Some(1.0 - ALPHA),
+        Measure::Auc(_) => Some(0.5),
+        _ => None,
     }
 }
 
