@@ -353,6 +353,40 @@ fn regions_of_a_generations_manifest_are_read_the_same_way() {
 }
 
 #[test]
+fn every_format_is_ingested() {
+    let lab = Lab::empty();
+    for (name, text, ..) in cases() {
+        lab.write(name, text);
+    }
+    for name in ["s", "a", "b"] {
+        let grey = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([name.as_bytes()[0]; 3]));
+        lab.write(&format!("images/{name}.png"), encoded(grey, ImageFormat::Png));
+    }
+    let rows = |rows: &[&str]| rows.iter().map(|row| format!("{row}\n")).collect::<String>();
+    lab.write("s.jsonl", rows(&[r#"{"subject_id": "S", "label": "dog", "references": ["images/s.png"]}"#]));
+    lab.write("p.jsonl", rows(&[r#"{"prompt_id": "p", "text": "A dog.", "scene_type": "neutral", "subjects": ["S"]}"#]));
+    let generation = |seed, name| format!(r#"{{"model": "m", "prompt_id": "p", "seed": {seed}, "path": "images/{name}.png"}}"#);
+    lab.write("g.jsonl", rows(&[&generation(1, "a"), &generation(2, "b")]));
+    lab.ok(&["init", "d"]);
+    let ingest = |more: &[&str]| lab.ok(&[&["-d", "d", "ingest", "--no-embed"], more].concat());
+    ingest(&["--subjects", "s.jsonl", "--prompts", "p.jsonl", "--generations", "g.jsonl"]);
+    for (number, (_, _, path, format, with_mask)) in cases().into_iter().filter(|(_, _, path, ..)| !path.is_empty()).enumerate() {
+        let set = format!("set{number}");
+        ingest(&["--regions", path, "--set", &set, "--format", format.as_str()]);
+        let columns = "seed, x, y, width, height, mask IS NOT NULL, label";
+        let rows = lab.sql_of("d", &format!("SELECT {columns} FROM regions WHERE region_set = '{set}'"));
+        let [row] = &rows[..] else { panic!("{path}: {rows:?}") };
+        let (numbers, label) = row.rsplit_once(',').unwrap();
+        let numbers: Vec<f64> = numbers.split(',').map(|number| number.parse().unwrap()).collect();
+        let [seed, x, y, w, h, has_mask] = numbers[..] else { panic!("{row}") };
+        assert_eq!([x.floor(), y.floor(), (x + w).ceil(), (y + h).ceil()], [10.0, 20.0, 27.0, 29.0], "{path}");
+        assert_eq!((seed, has_mask == 1.0, label), (1.0, with_mask, "dog"), "{path}");
+        let looked_at = format!("SELECT generations, regions FROM region_sets WHERE region_set = '{set}'");
+        assert_eq!(lab.sql_of("d", &looked_at), ["2,1"], "{path}: an image in which nothing was found was looked at");
+    }
+}
+
+#[test]
 fn the_real_files() {
     let Some(dir) = shared("regions") else { return };
     let count = |name: &str| {

@@ -31,7 +31,8 @@ mod yolo;
 
 pub use mask::Mask;
 pub use outline::Outline;
-pub use region::{Bounds, FoundRegion, regions_of};
+pub(super) use region::regions_of;
+pub use region::{Bounds, FoundRegion};
 
 use crate::error::{Error, Result};
 use crate::input;
@@ -106,7 +107,7 @@ impl ImageRegions {
     /// Returns the regions that a row of a generations manifest has: a list as the canonical file has it, in JSON.
     ///
     /// # Errors
-    /// What is wrong with the first that cannot be used.
+    /// What is wrong with them.
     pub fn of_generation(
         (model, prompt_id, seed): (&ModelName, &PromptId, i64),
         place: Origin,

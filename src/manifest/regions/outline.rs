@@ -1,7 +1,7 @@
 //! Outlines: polygons that hold a region, which a file gives in place of a mask.
 
 use super::mask::{MOST_PIXELS, Mask};
-use super::region::Bounds;
+use super::region::{Bounds, distance};
 
 /// Most points of an outline.
 const MOST_POINTS: usize = 10_000;
@@ -58,7 +58,7 @@ impl Outline {
             values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], n| [low.min(n), high.max(n)])
         };
         let ([left, right], [top, bottom]) = (ends(0), ends(1));
-        let numbers = [left, top, right - left, bottom - top];
+        let numbers = [left, top, distance(left, right), distance(top, bottom)];
         if self.in_shares { Bounds::shares(numbers) } else { Bounds::pixels(numbers) }
     }
 

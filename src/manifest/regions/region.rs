@@ -56,7 +56,7 @@ impl Bounds {
             let need = "[x1, y1, x2, y2] needs x1 < x2 and y1 < y2";
             return Err(format!("the box {} has no area: {need}", shown(numbers)));
         }
-        Bounds::pixels([x1, y1, x2 - x1, y2 - y1])
+        Bounds::pixels([x1, y1, distance(x1, x2), distance(y1, y2)])
     }
 
     /// Returns the box [x, y, width, height] in shares of the image's width and height.
@@ -100,11 +100,16 @@ fn cut(start: f64, length: f64, limit: f64) -> Option<[f64; 2]> {
         return Some([start, length]);
     }
     let (from, to) = (start.max(0.0), (start + length).min(limit));
+    (from < to).then(|| [from, distance(from, to)])
+}
+
+/// Returns the distance between two edges, never so long that the second would reach into the next pixel.
+pub(super) fn distance(from: f64, to: f64) -> f64 {
     let mut length = to - from;
-    while from + length > limit {
-        length = length.next_down(); // rounded up, it would reach into a pixel that is not there
+    while length.is_finite() && from + length > to {
+        length = length.next_down();
     }
-    (length > 0.0).then_some([from, length])
+    length
 }
 
 fn finite(numbers: [f64; 4]) -> Result<(), String> {
@@ -237,6 +242,19 @@ mod tests {
         assert!(share([1.1, 0.0, 0.2, 0.2]).is_err());
         // Nothing of a box is left when less than a line of it lies within.
         assert!(share([0.5, 0.5, 0.00001, 0.5]).is_err());
+    }
+
+    #[test]
+    fn a_box_ends_where_its_second_corner_is() {
+        let mut differs = 0;
+        for i in 1..20_000 {
+            // Of a box that begins far outside, its width has fewer digits after the point than its second corner.
+            let (x1, x2) = (f64::from(i) * -0.0137, f64::from(1 + i % 50));
+            let [x, _, w, _] = Bounds::corners([x1, 0.0, x2, 1.0]).unwrap().clip(64, 1).unwrap();
+            assert_eq!((x, (x + w).ceil()), (0.0, x2), "{x1}");
+            differs += u32::from(x1 + (x2 - x1) > x2);
+        }
+        assert!(differs > 1_000, "{differs} corners would have reached into the next pixel");
     }
 
     #[test]
