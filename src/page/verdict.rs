@@ -179,7 +179,7 @@ fn hardest(ranking: &PageRanking) -> Markup {
     };
     html! {
         @for (at, hard) in ranking.all.iter().take(NAMED).enumerate() { @if at > 0 { ", " } (one(hard)) }
-        @if let Some(easiest) = ranking.all.get(NAMED..).and_then(<[Hardest]>::last) { "; least " (one(easiest)) }
+        @if let Some(easiest) = ranking.all.get(NAMED..).and_then(<[Hardest]>::last) { "; easiest " (one(easiest)) }
         span.quiet { " (mean over the models)" }
     }
 }
@@ -198,6 +198,10 @@ fn trust(data: &PageData, verdict: Option<&PageVerdict>) -> Markup {
         @if by_windows && searched < scored { "; cSCR is over the " (searched) " that were searched window by window" }
         @if by_windows && undecided > 0 { "; " (count(undecided as usize, "requested subject")) " could not be judged" }
         ". "
+        @if verdict.is_some() && !by_windows {
+            @if data.windows.pattern.is_none() { "No image was searched for each subject, which gives cSCR: " code { "msdata embed --windows full" } ". " }
+            @else { "No requested subject has a verdict, so there is no cSCR: " a href="#where" { "why" } ". " }
+        }
         @for run in &data.by_model.unfinished { strong { (shown(&run.in_words())) } ". " }
         (thresholds(data))
         @if let Some(verdict) = verdict {
