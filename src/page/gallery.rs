@@ -226,7 +226,7 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
 }
 
 /// One image: model, prompt, seed, picture, similarities, CLIP-T, path; and where anything is framed in it, what is seen,
-/// size, and frames.
+/// size, and the frames of each set.
 fn image_data(data: &PageData, g: &PageGeneration, nulls: &mut NullList) -> Value {
     let similarities = g.similarities.as_ref().map(|s| s.iter().map(|s| ten_thousandths(*s)).collect::<Vec<_>>());
     let path = shown(&data.pictures[g.picture].name);
@@ -236,8 +236,12 @@ fn image_data(data: &PageData, g: &PageGeneration, nulls: &mut NullList) -> Valu
     if g.seen.is_some() || !g.boxes.is_empty() {
         // Whom a place resembles is said where it is not the subject itself.
         let subject = |(asked, s): (&usize, &SeenSubject)| {
-            let mut row =
-                vec![value!(ten_thousandths(s.local)), value!(s.present), value!(s.places), value!(nulls.place(&s.null))];
+            let mut row = vec![
+                value!(ten_thousandths(s.local)),
+                value!(s.present.map(u8::from)),
+                value!(s.places),
+                value!(nulls.place(&s.null)),
+            ];
             row.extend(s.resembles.filter(|found| found != asked).map(|found| value!(found)));
             row
         };
@@ -245,15 +249,17 @@ fn image_data(data: &PageData, g: &PageGeneration, nulls: &mut NullList) -> Valu
             .seen
             .as_ref()
             .map(|seen| data.prompts[g.prompt].subjects.iter().zip(&seen.subjects).map(subject).collect::<Vec<_>>());
-        row.extend([value!(seen), value!(g.size), value!(g.boxes.iter().map(frame).collect::<Vec<_>>())]);
+        let last = g.boxes.iter().map(|one| one.set).max().unwrap_or_default();
+        let of_set = |set| g.boxes.iter().filter(|one| one.set == set).map(frame).collect::<Vec<_>>();
+        row.extend([value!(seen), value!(g.size), value!((0..=last).map(of_set).collect::<Vec<_>>())]);
     }
     Value::Array(row)
 }
 
-/// One frame: set, subject, state, x, y, width, height; then, where there is one, similarity and how sure the detector was.
+/// One frame: subject, state, x, y, width, height; then, where there is one, similarity and how sure the detector was.
 fn frame(one: &PageBox) -> Vec<Value> {
     let place = one.place;
-    let mut row = vec![value!(one.set), value!(one.subject), value!(one.state as u8)];
+    let mut row = vec![value!(one.subject), value!(one.state as u8)];
     row.extend([place.x, place.y, place.width, place.height].map(|pixels| value!(pixels)));
     if one.similarity.is_some() || one.score.is_some() {
         row.extend([one.similarity, one.score].map(|share| value!(share.map(ten_thousandths))));

@@ -40,7 +40,7 @@ pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
         let body = html! { p { (figure.description) } div.figures { (heat_map(figure, None)) } };
         add("subjects", "Subjects", "Subject by subject".into(), body);
     }
-    if data.figures.cscr.is_some() || data.figures.presence.is_some() {
+    if data.windows.pattern.is_some() || data.figures.cscr.is_some() {
         add("where", "Presence", "Who is there, by windows".into(), places::figures(data));
     }
     if let Some(body) = matrix::found(data) {

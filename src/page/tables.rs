@@ -37,7 +37,7 @@ pub fn headline(data: &PageData, verdict: &PageVerdict) -> Markup {
                 thead { tr {
                     th.number scope="col" { "rank" } th scope="col" { "model" } th scope="col" { "group" } th.number scope="col" { "images" }
                     @if any_missing { th.number scope="col" { "missing" } }
-                    @for m in &measures { (head(m, if m.is_identity(report) { " similarity" } else { "" })) }
+                    @for m in &measures { (head(m, if m.is_identity(report) { "similarity" } else { m.name() })) }
                 } }
                 tbody {
                     @for (rank, model) in ranked.iter().copied().chain(controls) {
@@ -58,10 +58,10 @@ pub fn headline(data: &PageData, verdict: &PageVerdict) -> Markup {
 }
 
 /// A measure's name with its unit and which way is better.
-fn head(m: &MeasureColumn, of: &str) -> Markup {
+fn head(m: &MeasureColumn, name: &str) -> Markup {
     let (arrow, better) = if m.higher_is_better() { ("↑", "more is better") } else { ("↓", "less is better") };
     html! {
-        th.number scope="col" { (shown(m.name())) (of) @if m.is_percent() { "\u{a0}%" } "\u{a0}" span aria-label=(better) role="img" { (arrow) } }
+        th.number scope="col" { (shown(name)) @if m.is_percent() { "\u{a0}%" } "\u{a0}" span aria-label=(better) role="img" { (arrow) } }
     }
 }
 
@@ -139,7 +139,7 @@ fn table(data: &PageData, report: &Report, caption: &str, keys: &[Key]) -> Marku
                     @for key in keys { th.number scope="col" { (key.as_str().replace("subject_count", "subjects").replace('_', " ")) } }
                     th.number scope="col" { "images" }
                     @if any_missing { th.number scope="col" { "missing" } }
-                    @for m in &measures { (head(m, "")) }
+                    @for m in &measures { (head(m, m.name())) }
                 } }
                 @for (i, model) in names.iter().enumerate() {
                     @if i == controls_from { tbody { tr.group { th colspan=(columns) scope="rowgroup" { (controls) } } } }

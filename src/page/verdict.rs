@@ -4,7 +4,7 @@ use super::sections::{apart, drawing};
 use super::tables::{headline, row_of};
 use super::text::{NAME, count, listed, name, shown};
 use super::{Hardest, PageData, PageRanking, PageVerdict};
-use crate::report::{Comparison, Measure, Standing, Thresholds};
+use crate::report::{ALPHA, Comparison, Measure, Standing, Thresholds};
 use crate::score::Question;
 use maud::{Markup, html};
 
@@ -89,7 +89,11 @@ fn sentence(data: &PageData, verdict: &PageVerdict, standing: &Standing) -> Mark
         b { (name(&standing.model, NAME)) } " "
         @match standing.mean {
             Some(mean) => {
-                (said(measure, &value(measure, mean), &interval(measure, ci))) (by_how_much(verdict, standing, &others)) ". "
+                (said(measure, &value(measure, mean), &interval(measure, ci)))
+                @if let Some(chance) = chance(measure).filter(|chance| ci.is_some_and(|[low, high]| low <= *chance && *chance <= high)) {
+                    ", no better than chance (" (value(measure, chance)) ")"
+                }
+                (by_how_much(verdict, standing, &others)) ". "
                 @if others.is_empty() { "There is no other model to compare it with." }
                 @else if alike.is_empty() { "Told apart from every other model (" (p) ")." }
                 @else if apart.is_empty() { "Not told apart from any other model: a difference may be chance." }
@@ -108,6 +112,15 @@ fn said(measure: Measure, value: &str, interval: &str) -> Markup {
         Measure::Scr(threshold) => html! { "loses " (number) " of the requested subjects at τ = " (Thresholds::name(threshold)) },
         Measure::Auc(_) => html! { "has an identification AUC of " (number) },
         _ => html! { "has a mean similarity of " (number) },
+    }
+}
+
+/// What a model reaches that takes no notice of the request.
+fn chance(measure: Measure) -> Option<f64> {
+    match measure {
+        Measure::Calibrated(_) => Some(1.0 - ALPHA),
+        Measure::Auc(_) => Some(0.5),
+        _ => None,
     }
 }
 
@@ -166,7 +179,7 @@ fn hardest(ranking: &PageRanking) -> Markup {
     };
     html! {
         @for (at, hard) in ranking.all.iter().take(NAMED).enumerate() { @if at > 0 { ", " } (one(hard)) }
-        @if let Some(easiest) = ranking.all.get(NAMED..).and_then(<[Hardest]>::last) { "; least " (one(easiest)) }
+        @if let Some(easiest) = ranking.all.get(NAMED..).and_then(<[Hardest]>::last) { "; easiest " (one(easiest)) }
         span.quiet { " (mean over the models)" }
     }
 }
@@ -185,6 +198,10 @@ fn trust(data: &PageData, verdict: Option<&PageVerdict>) -> Markup {
         @if by_windows && searched < scored { "; cSCR is over the " (searched) " that were searched window by window" }
         @if by_windows && undecided > 0 { "; " (count(undecided as usize, "requested subject")) " could not be judged" }
         ". "
+        @if verdict.is_some() && !by_windows {
+            @if data.windows.pattern.is_none() { "No image was searched for each subject, which gives cSCR: " code { "msdata embed --windows full" } ". " }
+            @else { "No requested subject has a verdict, so there is no cSCR: " a href="#where" { "why" } ". " }
+        }
         @for run in &data.by_model.unfinished { strong { (shown(&run.in_words())) } ". " }
         (thresholds(data))
         @if let Some(verdict) = verdict {

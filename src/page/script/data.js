@@ -16,11 +16,14 @@
     // Everything that can be searched for, joined once.
     haystack: [id, text, ...of.flatMap((s) => [subjects[s].id, subjects[s].label])].join("\n").toLowerCase(),
   }));
-  // seen: of each subject [local similarity, present, in how many places, null, whom its place resembles if not itself];
-  // boxes: [set, subject, state, x, y, width, height, similarity, sureness], in pixels of an image of this size.
-  const images = data.images.map(([model, prompt, seed, picture, similarities, clipT, path, seen, size, boxes], index) => ({
-    index, model, prompt, seed, picture, similarities, clipT, path, seen: seen ?? null, size, boxes: boxes ?? [],
+  // seen: of each subject [local similarity, present (1, 0 or null), in how many places, null, whom its place resembles if
+  // not itself]; frames, by set: [subject, state, x, y, width, height, similarity, sureness], in pixels of an image of
+  // this size.
+  const images = data.images.map(([model, prompt, seed, picture, similarities, clipT, path, seen, size, frames], index) => ({
+    index, model, prompt, seed, picture, similarities, clipT, path, seen: seen ?? null, size, frames: frames ?? [], boxes: null,
   }));
+  // The frames of an image, each after its set.
+  const boxes = (image) => (image.boxes ??= image.frames.flatMap((of, set) => of.map((box) => [set, ...box])));
   images.forEach((image) => prompts[image.prompt].images.push(image));
 
   // Pictures that the page itself shows are not in the data a second time.

@@ -19,7 +19,7 @@
   const lightbox = (image) => {
     const prompt = prompts[image.prompt];
     const clip = image.clipT === null ? [] : [make("p", {}, `CLIP-T ${(image.clipT / SCALE).toFixed(3)}`)];
-    const framedUp = image.boxes.length > 0;
+    const framedUp = boxes(image).length > 0;
     const wholeImage = () => make("details", {}, make("summary", {}, "The whole image",
       meant ? `: ${lost(image)} of ${image.similarities.length} below τ = ${state.t}` : " with each subject"), similarityList(image, true));
     show($("lightbox"), [

@@ -6,9 +6,9 @@
   // The image with a frame for every box: solid if its subject is present or nobody's, dashed if it is missing.
   const framed = (image, alt) => {
     const shown = picture(image.picture, alt, true);
-    if (!image.boxes.length || shown.tagName !== "IMG") return shown;
+    if (!boxes(image).length || shown.tagName !== "IMG") return shown;
     const line = Math.max(...image.size) / 160;
-    const frames = image.boxes.map(([set, subject, is, x, y, width, height, , sure]) => {
+    const frames = boxes(image).map(([set, subject, is, x, y, width, height, , sure]) => {
       const i = is === EXTRA ? -1 : prompts[image.prompt].subjects.indexOf(subject);
       const box = { x: x + line / 2, y: y + line / 2, width: width - line, height: height - line };
       const dash = STATES[is] === "missing" || STATES[is] === "not known" ? { "stroke-dasharray": `${line * 3} ${line * 2}` } : {};
@@ -47,7 +47,7 @@
       "aria-label": `ℓ ${two(similarity)}; without being asked for, half of ${values} images of ${own ? "this model" : "all models"} have ${two(quartiles[1])} to ${two(quartiles[3])}` },
       svg("line", { class: "range", x1: least, x2: greatest, y1: 6, y2: 6 }),
       svg("rect", { class: "half", x: lower, width: upper - lower, y: 2, height: 8 }),
-      ...(bound === null ? [] : [upright("bound", bound)]), upright(present === false ? "value missing" : "value", similarity));
+      ...(bound === null ? [] : [upright("bound", bound)]), upright(present === 0 ? "value missing" : "value", similarity));
   };
   const two = (value) => make("span", { class: "quiet" }, ` ${(value / SCALE).toFixed(2)}`);
   // Each requested subject: its reference beside its place.
@@ -61,8 +61,8 @@
         strip(seen[0], seen[1], data.nulls[seen[3]])));
   }));
   // Boxes that belong to no requested subject of the list above: who is there unasked, and what other ways of looking say.
-  const boxList = (image, heading, boxes) => (boxes.length === 0 ? [] : [make("p", {}, heading),
-    make("ul", { class: "places", "aria-label": heading }, ...boxes.map((box) => {
+  const boxList = (image, heading, some) => (some.length === 0 ? [] : [make("p", {}, heading),
+    make("ul", { class: "places", "aria-label": heading }, ...some.map((box) => {
       const [, s, is, , , , , similarity] = box;
       return make("li", {}, make("span", { class: STATES[is] === "present" ? "verdict kept" : "verdict lost" }, { present: "✓", missing: "✕", extra: "+" }[STATES[is]] ?? "?"),
         make("span", { class: "reference" }, ...(s === null ? [] : reference(s))), crop(image, box),
@@ -70,7 +70,7 @@
     }))]);
   const places = (image) => [
     ...(image.seen ? [placeList(image)] : []),
-    ...boxList(image, "There unasked, as clearly as where it was asked for:", image.boxes.filter((box) => box[0] === 0 && box[2] === EXTRA)),
-    ...data.sets.slice(1).flatMap((name, at) => boxList(image, `${name}:`, image.boxes.filter((box) => box[0] === at + 1))),
+    ...boxList(image, "There unasked, as clearly as where it was asked for:", extras(image).filter((box) => box[0] === 0)),
+    ...data.sets.slice(1).flatMap((name, at) => boxList(image, `${name}:`, boxes(image).filter((box) => box[0] === at + 1))),
   ];
 

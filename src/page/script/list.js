@@ -16,7 +16,7 @@
     switch (state.show) {
       case "missing": return !scored;
       case "extra": return extras(image).length > 0;
-      case "absent": return some((of) => of[1] === false);
+      case "absent": return some((of) => of[1] === 0);
       case "doubled": return some((of) => of[2] > 1);
       case "collapsed":
       case "kept": {

@@ -29,16 +29,16 @@
   // What the windows say: present, missing, in several places, there unasked.
   const EXTRA = 3; // the state of a box
   const looked = images.some((image) => image.seen);
-  const missing = (image) => image.seen.filter((of) => of[1] === false).length;
-  const extras = (image) => image.boxes.filter((box) => box[2] === EXTRA);
+  const missing = (image) => image.seen.filter((of) => of[1] === 0).length;
+  const extras = (image) => boxes(image).filter((box) => box[2] === EXTRA);
   // The box of a requested subject, of the windows if they have one.
-  const placeOf = (image, subject) => image.boxes.find((box) => box[1] === subject && box[2] !== EXTRA);
+  const placeOf = (image, subject) => boxes(image).find((box) => box[1] === subject && box[2] !== EXTRA);
   // Whom the place of the i-th subject resembles most; null where it has no place.
   const resembles = (image, i) => {
     const subject = prompts[image.prompt].subjects[i];
     return image.seen[i][4] ?? (placeOf(image, subject) ? subject : null);
   };
-  const SIGNS = { true: ["✓", "present", "verdict kept"], false: ["✕", "missing", "verdict lost"], null: ["?", "not known", "quiet"] };
+  const SIGNS = { 1: ["✓", "present", "verdict kept"], 0: ["✕", "missing", "verdict lost"], null: ["?", "not known", "quiet"] };
   const mark = (kind, sign, word) => make("span", { class: kind }, sign, make("span", { class: "word" }, ` ${word}`));
   const verdict = ([, present, places]) => {
     const [sign, word, kind] = SIGNS[String(present)];
