@@ -335,7 +335,7 @@ pub fn heat_map(report: &Report, styles: &ModelStyles, name_of: impl Fn(&str) ->
     let (title, label) = match rate {
         Some(_) => (
             "How often each subject is present, by model".to_owned(),
-            "share of images in which the subject is present".to_owned(),
+            "share of images with the subject present".to_owned(),
         ),
         None => {
             (format!("{} similarity of each subject by model", identity.name()), format!("mean {} similarity", identity.name()))
