@@ -333,10 +333,9 @@ pub fn heat_map(report: &Report, styles: &ModelStyles, name_of: impl Fn(&str) ->
         format!("All {all} subjects, the {least} first")
     };
     let (title, label) = match rate {
-        Some(_) => (
-            "How often each subject is present, by model".to_owned(),
-            "share of images with the subject present".to_owned(),
-        ),
+        Some(_) => {
+            ("How often each subject is present, by model".to_owned(), "share of images with the subject present".to_owned())
+        }
         None => {
             (format!("{} similarity of each subject by model", identity.name()), format!("mean {} similarity", identity.name()))
         }

@@ -36,6 +36,8 @@ closed_set! {
         Extra = "extra",
         /// Regions whose most similar requested subject is also that of another region.
         Doubled = "doubled",
+        /// Share of its box that the mask of a pair's region fills: less where something stands before it.
+        Visible = "visible",
         /// Whether a region copies the reference that was given (1) or shows the subject of another photo (-1).
         Copying = "copying",
     }
@@ -62,7 +64,7 @@ impl RegionMeasure {
     /// Returns whether it lies between 0 and 1.
     pub fn is_share(self) -> bool {
         use RegionMeasure::*;
-        matches!(self, Collapse | PresenceF1 | CountAccuracy | Identity | Top1)
+        matches!(self, Collapse | PresenceF1 | CountAccuracy | Identity | Top1 | Visible)
     }
 }
 
@@ -129,7 +131,7 @@ pub fn region_values(measures: Option<RegionMeasures>, at: &AtThreshold) -> Regi
             RegionMeasure::Missing => asked.then_some(at.missing as f64),
             RegionMeasure::Extra => asked.then_some(at.extra as f64),
             RegionMeasure::Doubled => of(|m| Some(m.doubled as f64)),
-            RegionMeasure::Copying => None,
+            RegionMeasure::Visible | RegionMeasure::Copying => None,
         })
         .collect::<Vec<_>>()
         .try_into()
@@ -367,6 +369,15 @@ impl RegionSnapshot {
             "regions {} by {}: a subject is present where a region of its own has a similarity of at least τ = {:.3} ({how}); {}",
             self.set, self.encoder, self.tau, self.scope
         )];
+        let mut notes = notes;
+        if self.of.values().any(|facts| facts.decoys.is_some()) {
+            notes.push(format!(
+                "regions {}: AUC says whether regions are more like the requested subjects than like others of their kind. A prompt \
+                 alone can do that: names give age, sex and skin away, and a generator that never saw a reference reaches 0.75 on \
+                 faces. Hold it against a text-only control",
+                self.set
+            ));
+        }
         let mut warnings = Vec::new();
         let all: Vec<i64> = snapshot.generations.iter().map(|g| g.id).collect();
         let not_run = all.iter().filter(|id| !self.ran.contains(id)).count();
