@@ -77,7 +77,7 @@ fn the_report_in_every_format() {
     assert!(latex.contains("\\multicolumn{4}{c}{PSR}") && latex.contains("SCR@0.4 \\% $\\downarrow$"), "{latex}");
     let said = run(dir.path(), &["-d", "data", "report"]);
     let saturated = "warning: SCR@0.4: this threshold separates nothing here; read AUC (`--controls`): a model is no further from \
-                     chance than its interval is wide, in 5 cells, the first model MOSAIC, subject_count 2: 100.0 %, by chance \
+                     chance than its interval is wide, in 10 cells, the first model MOSAIC, subject_count 2: 100.0 %, by chance \
                      100.0 %\n";
     assert!(err(&said).starts_with(saturated), "{}", err(&said));
     let table = report("table");
@@ -138,7 +138,7 @@ fn another_identity_encoder_is_said() {
     assert!(err(&report).starts_with("warning: the thresholds were chosen for DINOv2 and mean nothing for efficientnet-lite0"));
     // No table has SCR by it; what needs no threshold leads. JSON keeps its keys.
     let table = out(&report);
-    assert!(table.starts_with("model   subject_count  images  efficientnet-lite0    AUC  R-precision"), "{table}");
+    assert!(table.starts_with("model   subject_count  images  efficientnet-lite0     AUC  R-precision"), "{table}");
     for format in ["table", "md", "latex", "csv"] {
         let table = run(dir.path(), &["-d", "data", "report", "--format", format]);
         let table = out(&table).to_ascii_lowercase();
