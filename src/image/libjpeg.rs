@@ -12,12 +12,18 @@ compile_error!("msdata needs `panic = \"unwind\"`: a broken JPEG file would end 
 use mozjpeg_sys::{
     J_COLOR_SPACE, JERR_CCIR601_NOTIMPL, JERR_CONVERSION_NOTIMPL, JERR_FRACT_SAMPLE_NOTIMPL, JERR_NOTIMPL, JERR_OUT_OF_MEMORY,
     JWRN_ADOBE_XFORM, JWRN_EXTRANEOUS_DATA, JWRN_HIT_MARKER, JWRN_JFIF_MAJOR, JWRN_JPEG_EOF, JWRN_NOT_SEQUENTIAL,
-    jpeg_common_struct, jpeg_create_decompress, jpeg_decompress_struct, jpeg_destroy_decompress, jpeg_error_mgr,
-    jpeg_finish_decompress, jpeg_mem_src, jpeg_read_header, jpeg_read_scanlines, jpeg_start_decompress, jpeg_std_error,
+    jpeg_common_struct, jpeg_consume_input, jpeg_create_decompress, jpeg_decompress_struct, jpeg_destroy_decompress,
+    jpeg_error_mgr, jpeg_finish_decompress, jpeg_finish_output, jpeg_mem_src, jpeg_read_coefficients, jpeg_read_header,
+    jpeg_read_scanlines, jpeg_start_decompress, jpeg_start_output, jpeg_std_error,
 };
 use std::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
+use std::sync::LazyLock;
+
+/// What `jpeg_consume_input` returns without data, and at the end of the image.
+const SUSPENDED: c_int = 0;
+const REACHED_EOI: c_int = 2;
 
 /// The colours that are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,10 +116,27 @@ impl Decoder {
             Inks::Cmyk => (J_COLOR_SPACE::JCS_CMYK, 4),
         };
         state.out_color_space = space;
+        // The whole file is read before the first pixel is made, so that its coefficients can be seen.
+        state.buffered_image = 1;
         // SAFETY: as above; the header was read.
-        let started = unsafe { jpeg_start_decompress(state) };
-        if started == 0 {
-            return Err(Failure::Cut);
+        unsafe {
+            if jpeg_start_decompress(state) == 0 {
+                return Err(Failure::Cut);
+            }
+            loop {
+                match jpeg_consume_input(state) {
+                    SUSPENDED => return Err(Failure::Cut),
+                    REACHED_EOI => break,
+                    _ => {}
+                }
+            }
+            if !is_in_range(state) {
+                return Err(Failure::Broken("it has samples far outside what 8 bits hold".into()));
+            }
+            let last = state.input_scan_number;
+            if jpeg_start_output(state, last) == 0 {
+                return Err(Failure::Cut);
+            }
         }
         let (columns, rows) = (state.output_width as usize, state.output_height as usize);
         if (columns, rows, state.output_components) != (width as usize, height as usize, channels) {
@@ -129,8 +152,8 @@ impl Decoder {
             }
         }
         // SAFETY: as above.
-        if unsafe { jpeg_finish_decompress(state) } == 0 {
-            return Err(Failure::Broken("it has scans behind its picture".into()));
+        if unsafe { jpeg_finish_output(state) == 0 || jpeg_finish_decompress(state) == 0 } {
+            return Err(Failure::Cut);
         }
         // SAFETY: `new` made it, and nothing else refers to it now.
         let reports = unsafe { &*self.reports };
@@ -148,6 +171,83 @@ impl Drop for Decoder {
         }
     }
 }
+
+/// Whether every block holds samples that 8 bits hold, or would but for coarse coefficients. Beyond that, which only
+/// damage or intent reaches, the library's plain code wraps where its vector code saturates, so that there is no one
+/// answer.
+///
+/// # Safety
+/// All input of `state` was read in buffered-image mode.
+unsafe fn is_in_range(state: &mut jpeg_decompress_struct) -> bool {
+    // SAFETY: the arrays and the components are the library's, as many as there are components, and live as long as
+    // `state`; each row that is asked for holds at least as many blocks as the component is wide.
+    unsafe {
+        let arrays = jpeg_read_coefficients(state);
+        let Some(access) = (*state.common.mem).access_virt_barray else { return false };
+        for n in 0..state.num_components as usize {
+            let component = state.comp_info.add(n);
+            // A component without a scan has no table, and is of one colour.
+            let Some(table) = (*component).quant_table.as_ref() else { continue };
+            let steps = table.quantval.map(f32::from);
+            for row in 0..(*component).height_in_blocks {
+                let blocks = *access(&mut state.common, *arrays.add(n), row, 1, 0);
+                let blocks = std::slice::from_raw_parts(blocks, (*component).width_in_blocks as usize);
+                if !blocks.iter().all(|block| is_block_in_range(block, &steps)) {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
+/// The same of one block and its quantisation table, both by rows of rising vertical frequency.
+fn is_block_in_range(block: &[i16; 64], steps: &[f32; 64]) -> bool {
+    /// No sample is above the sum of all amplitudes by 4.
+    const SURE: f32 = 4.0 * 500.0;
+    /// The plain code wraps at 512.
+    const SAMPLE: f32 = 500.0;
+    /// Vector code adds two coefficients in 16 bits, and two sums of a column, which by then are scaled by √128.
+    const COEFFICIENT: f32 = 16_000.0;
+    const COLUMN: f32 = 1_440.0;
+    let mut sums = [0_f32; 8];
+    let mut amplitudes = [[0_f32; 8]; 8];
+    for (row, (values, steps)) in amplitudes.iter_mut().zip(block.as_chunks::<8>().0.iter().zip(steps.as_chunks::<8>().0)) {
+        for at in 0..8 {
+            row[at] = f32::from(values[at]) * steps[at];
+            sums[at] += row[at].abs();
+        }
+    }
+    if sums.iter().sum::<f32>() < SURE {
+        return true;
+    }
+    let largest = |rows: &[[f32; 8]; 8]| rows.as_flattened().iter().fold(0_f32, |most, v| most.max(v.abs()));
+    let columns = transformed(&amplitudes);
+    largest(&amplitudes) < COEFFICIENT && largest(&columns) < COLUMN && largest(&transformed(&columns)) < SAMPLE
+}
+
+/// The inverse cosine transform of each column, and rows and columns exchanged.
+fn transformed(amplitudes: &[[f32; 8]; 8]) -> [[f32; 8]; 8] {
+    let mut out = [[0_f32; 8]; 8];
+    for (place, basis) in BASIS.iter().enumerate() {
+        for (weight, row) in basis.iter().zip(amplitudes) {
+            for (column, amplitude) in row.iter().enumerate() {
+                out[column][place] += weight * amplitude;
+            }
+        }
+    }
+    out
+}
+
+/// By place and frequency: `cos((2 place + 1) frequency π / 16) / 2`, and `1 / √8` for frequency 0.
+static BASIS: LazyLock<[[f32; 8]; 8]> = LazyLock::new(|| {
+    std::array::from_fn(|place| {
+        std::array::from_fn(|frequency| match frequency {
+            0 => 0.125_f32.sqrt(),
+            _ => (((2 * place + 1) * frequency) as f32 * std::f32::consts::PI / 16.0).cos() / 2.0,
+        })
+    })
+});
 
 /// Takes an error of the library, and does not return.
 unsafe extern "C-unwind" fn stop(state: &mut jpeg_common_struct) {
