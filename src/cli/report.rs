@@ -2,7 +2,7 @@ use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput, size};
-use msdata::report::{Key, Thresholds, is_dinov2};
+use msdata::report::{CellRegions, Key, RegionChoice, Thresholds, is_dinov2};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::{Dataset, ReportOptions};
@@ -30,7 +30,8 @@ pub struct ReportArgs {
     /// Thresholds of SCR: numbers, or ranges first:last:step
     #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
     thresholds: Thresholds,
-    /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
+    /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]; or who decides by kind:
+    /// human=SET:ENCODER,*=ENCODER
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
     /// Add an interval to every mean, by a bootstrap over prompts; the percentage is its nominal coverage
@@ -47,6 +48,13 @@ pub struct ReportArgs {
     /// (`msdata embed --windows`): by chance, cSCR is 1 minus this
     #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
     alpha: f64,
+    /// What a region set says instead: who has a region of their own (repeatable; docs/regions.md)
+    #[arg(long, value_name = "SET[:ENCODER]", value_delimiter = ',')]
+    regions: Vec<RegionChoice>,
+    /// With --regions: the similarity from which a region counts as a subject's [default: the 99th percentile of the
+    /// cosines of references of different subjects]
+    #[arg(long, value_name = "TAU", requires = "regions", allow_hyphen_values = true, value_parser = cosine)]
+    tau: Option<f64>,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
@@ -78,6 +86,11 @@ pub fn alpha(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads a cosine.
+fn cosine(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|tau| (-1.0..=1.0).contains(tau)).ok_or_else(|| format!("`{text}` is not a number from -1 to 1"))
+}
+
 impl ReportArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         if let Some(place) = self.html.clone() {
@@ -91,11 +104,16 @@ impl ReportArgs {
             controls: self.controls,
             curve: self.curve,
             alpha: self.alpha,
+            regions: self.regions,
+            tau: self.tau,
         };
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
-        warn_of_identity(&report.identity, terminal);
+        let of_regions = report.rows.first().is_some_and(|row| !row.regions.is_empty());
+        if !of_regions {
+            warn_of_identity(&report.identity, terminal);
+        }
         report.warnings.iter().for_each(|warning| terminal.warn(warning));
         report.notes.iter().for_each(|note| terminal.say(note));
         for (encoder, prompts) in &report.cut_prompts {
@@ -104,7 +122,22 @@ impl ReportArgs {
             ));
         }
         let missing = report.generations_missing;
-        if missing > 0 {
+        if of_regions {
+            for (set, cell) in report.rows.iter().flat_map(|row| row.regions.iter().enumerate()).take(1) {
+                let of = |pick: fn(&CellRegions) -> u64| report.rows.iter().map(|row| pick(&row.regions[set])).sum::<u64>();
+                let (not_run, unscored) = (of(|cell| cell.not_run), of(|cell| cell.unscored));
+                if not_run > 0 {
+                    terminal
+                        .warn(format!("{not_run} generations are in no file of {}: its origin did not run on them", cell.set));
+                }
+                if unscored > 0 {
+                    terminal.warn(format!(
+                        "{unscored} generations have regions in {} but no score: a vector is missing; `msdata embed --regions {}` makes it",
+                        cell.set, cell.set
+                    ));
+                }
+            }
+        } else if missing > 0 {
             const LACKING: &str = "without a usable image, or without a vector of their own or of a reference";
             const WAITING: &str = "not scored yet: `msdata score`";
             let why = match (missing - report.generations_waiting, report.generations_waiting) {

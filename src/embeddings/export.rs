@@ -50,13 +50,30 @@ pub struct ExportWriter {
 }
 
 impl ExportWriter {
-    /// Begins the file at `path` for an encoder's vectors, of `regions` too or not.
+    /// Begins the file at `path` for an encoder's vectors of images and prompts.
     ///
     /// # Errors
     /// The file cannot be made.
-    pub fn create(path: &Path, encoder: &EncoderRow, provenance: &str, regions: bool) -> Result<ExportWriter> {
+    pub fn create(path: &Path, encoder: &str, fingerprint: &str, provenance: &str, dimension: usize) -> Result<ExportWriter> {
+        ExportWriter::begin(path, (encoder, fingerprint), provenance, dimension, false)
+    }
+
+    /// Begins the file at `path` for an encoder's vectors of images, prompts and, with `regions`, regions.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn of(path: &Path, encoder: &EncoderRow, provenance: &str, regions: bool) -> Result<ExportWriter> {
         let EncoderRow { name, fingerprint, dimension, .. } = encoder;
-        let dimension = *dimension;
+        ExportWriter::begin(path, (name.as_str(), fingerprint), provenance, *dimension, regions)
+    }
+
+    fn begin(
+        path: &Path,
+        (encoder, fingerprint): (&str, &str),
+        provenance: &str,
+        dimension: usize,
+        regions: bool,
+    ) -> Result<ExportWriter> {
         let file = File::create(path).map_err(Error::io("write", path))?;
         let embedding = ColumnPath::new(vec![EMBEDDING.into(), "list".into(), "element".into()]);
         let properties = writer_properties()
@@ -64,7 +81,7 @@ impl ExportWriter {
             .set_column_encoding(embedding, Encoding::BYTE_STREAM_SPLIT)
             .set_max_row_group_row_count(Some(row_group_rows(dimension)))
             .set_key_value_metadata(Some(vec![
-                KeyValue::new(FINGERPRINT.to_owned(), fingerprint.clone()),
+                KeyValue::new(FINGERPRINT.to_owned(), fingerprint.to_owned()),
                 KeyValue::new(PROVENANCE.to_owned(), provenance.to_owned()),
             ]))
             .build();
@@ -74,7 +91,7 @@ impl ExportWriter {
             writer,
             path: path.to_owned(),
             schema,
-            encoder: name.to_string(),
+            encoder: encoder.to_owned(),
             dimension,
             vectors: vec![],
             keys: vec![],

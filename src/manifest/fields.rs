@@ -5,6 +5,7 @@ use crate::text::quote;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 /// One field as it was written. JSON stays text until its type is asked for, so that no number passes
@@ -33,13 +34,15 @@ impl<'a> Fields<'a> {
                 _ => format!("not a JSON object (it starts with {})", quote(&seen.to_string())),
             });
         }
-        let JsonObject(fields) = serde_json::from_str(line).map_err(|e| format!("not valid JSON: {}", json_reason(&e)))?;
-        for (i, (name, _)) in fields.iter().enumerate() {
-            if fields[..i].iter().any(|(earlier, _)| earlier == name) {
-                return Err(format!("the key {} appears twice", quote(name)));
-            }
+        let JsonObject(fields) = serde_json::from_str(line).map_err(|e| {
+            let hint = if at_non_number(line, &e) { " (JSON has no NaN or Infinity: write null)" } else { "" };
+            format!("not valid JSON: {}{hint}", json_reason(&e))
+        })?;
+        let mut seen = HashSet::with_capacity(fields.len());
+        match fields.iter().find(|(name, _)| !seen.insert(name.as_ref())) {
+            Some((name, _)) => Err(format!("the key {} appears twice", quote(name))),
+            None => Ok(Fields(fields)),
         }
-        Ok(Fields(fields))
     }
 
     fn get(&self, name: &str) -> Option<Field<'a>> {
@@ -304,6 +307,15 @@ fn escaped(chars: &mut impl Iterator<Item = (usize, char)>) -> Option<char> {
 /// Returns serde_json's reason without its line number (always 1 here).
 fn json_reason(e: &serde_json::Error) -> String {
     e.to_string().replace(" at line 1 column ", " at column ")
+}
+
+/// Returns whether a text is not JSON because of a NaN or an Infinity, which Python writes.
+fn at_non_number(text: &str, e: &serde_json::Error) -> bool {
+    let line = text.lines().nth(e.line().saturating_sub(1)).unwrap_or_default().as_bytes();
+    let at = e.column().saturating_sub(2).min(line.len());
+    ["NaN", "Infinity", "-Infinity"]
+        .iter()
+        .any(|word| (at..at + 2).any(|at| line.get(at..).is_some_and(|t| t.starts_with(word.as_bytes()))))
 }
 
 /// An object's entries in order, duplicates kept.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
 use crate::watch::Stop;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct Manifest<'w> {
     rows: RowSource<'w>,
     resolver: Resolver,
     warnings: Vec<Problem>,
+    /// Keys within a column that are not read.
+    unread: Vec<String>,
     ended: bool,
 }
 
@@ -73,7 +76,7 @@ impl<'w> Manifest<'w> {
             return Err(whole("the name ends in neither .jsonl nor .csv (.gz and .zst may follow)".into()));
         };
         let resolver = Resolver::new(path, roots)?;
-        Ok(Manifest { file, rows, resolver, warnings, ended: false })
+        Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), ended: false })
     }
 
     /// Returns the next subject.
@@ -106,12 +109,13 @@ impl<'w> Manifest<'w> {
 
     fn next_row<T: ManifestRow>(
         &mut self,
-        make: impl Fn(&Fields<'_>, &mut Resolver) -> std::result::Result<T, String>,
+        make: impl Fn(&Fields<'_>, &mut Resolver, &mut Vec<String>) -> std::result::Result<T, String>,
     ) -> Option<std::result::Result<Located<T>, Problem>> {
         if self.ended {
             return None;
         }
         let (resolver, file, warnings) = (&mut self.resolver, &self.file, &mut self.warnings);
+        let mut unread = Vec::new();
         let mut from_json = |line: u64, text: &[u8], unknown: &mut Vec<String>, resolver: &mut Resolver| {
             let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8".to_owned())?;
             let fields = Fields::from_json(text)?;
@@ -121,7 +125,7 @@ impl<'w> Manifest<'w> {
                     warnings.push(unknown_column(file, name, Position::Line(line)));
                 }
             }
-            make(&fields, resolver)
+            make(&fields, resolver, &mut unread)
         };
         let made: Next<std::result::Result<T, String>> = match &mut self.rows {
             RowSource::Lines { lines, unknown, first } => {
@@ -146,7 +150,7 @@ impl<'w> Manifest<'w> {
                         return Err(uneven(texts.len(), columns.len(), line, cells.last_line, records.separator()));
                     }
                     let fields = columns.iter().zip(texts).map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();
-                    make(&Fields(fields), resolver)
+                    make(&Fields(fields), resolver, &mut unread)
                 });
                 Ok((line, made))
             }),
@@ -155,6 +159,12 @@ impl<'w> Manifest<'w> {
             self.ended = true;
             return None;
         };
+        if let Ok((line, _)) = &made {
+            for name in unread.into_iter().filter(|name| !self.unread.contains(name)).collect::<BTreeSet<_>>() {
+                self.warnings.push(unknown_column(&self.file, &name, Position::Line(*line)));
+                self.unread.push(name);
+            }
+        }
         let problem = |line, reason| Problem { origin: origin(&self.file, Position::Line(line)), reason };
         Some(match made {
             Ok((line, Ok(row))) => {

@@ -77,6 +77,24 @@ impl<'w> Text<'w> {
         self.input.fill_buf().ok()?.iter().copied().find(|b| !b.is_ascii_whitespace())
     }
 
+    /// Returns the beginning of the rest, of at least `wanted` bytes if there are so many.
+    ///
+    /// # Errors
+    /// The system reports an error.
+    pub fn head(mut self, wanted: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        while bytes.len() < wanted {
+            let part = self.input.fill_buf()?;
+            if part.is_empty() {
+                break;
+            }
+            bytes.extend_from_slice(part);
+            let length = part.len();
+            self.input.consume(length);
+        }
+        Ok(bytes)
+    }
+
     /// Returns the rest of the text as a whole.
     ///
     /// # Errors

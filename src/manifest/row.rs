@@ -2,9 +2,10 @@
 
 use super::fields::Fields;
 use super::paths::{ImagePath, Resolver};
+use super::regions::regions_of;
 use crate::text::quote;
 use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The columns a row type reads.
 pub trait ManifestRow {
@@ -63,9 +64,8 @@ pub struct Generation {
     pub regions: Option<String>,
 }
 
-/// A box in a generation and the subject it holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A region of a generation as its manifest has it; [`FoundRegion`](super::FoundRegion) is what is read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Region {
     /// Who is in it, if anyone requested is.
     pub subject_id: Option<String>,
@@ -73,7 +73,7 @@ pub struct Region {
     #[serde(rename = "box")]
     pub bounds: [f64; 4],
     /// Confidence of the detector.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
 }
 
@@ -83,7 +83,7 @@ impl ManifestRow for Subject {
 }
 
 impl Subject {
-    pub(super) fn from_fields(fields: &Fields<'_>, paths: &mut Resolver) -> Result<Subject, String> {
+    pub(super) fn from_fields(fields: &Fields<'_>, paths: &mut Resolver, _: &mut Vec<String>) -> Result<Subject, String> {
         Ok(Subject {
             subject_id: SubjectId::new(fields.text("subject_id")?).map_err(|e| format!("`subject_id` {e}"))?,
             label: not_blank("label", fields.text("label")?)?,
@@ -102,7 +102,7 @@ impl ManifestRow for Prompt {
 }
 
 impl Prompt {
-    pub(super) fn from_fields(fields: &Fields<'_>, _: &mut Resolver) -> Result<Prompt, String> {
+    pub(super) fn from_fields(fields: &Fields<'_>, _: &mut Resolver, _: &mut Vec<String>) -> Result<Prompt, String> {
         let subjects: Vec<SubjectId> = fields
             .list("subjects")?
             .into_iter()
@@ -127,10 +127,11 @@ impl ManifestRow for Generation {
 }
 
 impl Generation {
-    pub(super) fn from_fields(fields: &Fields<'_>, paths: &mut Resolver) -> Result<Generation, String> {
+    /// Keys of regions that are not read are put in `unread`.
+    pub(super) fn from_fields(fields: &Fields<'_>, paths: &mut Resolver, unread: &mut Vec<String>) -> Result<Generation, String> {
         let regions = fields.optional_json("regions")?;
         if let Some(regions) = &regions {
-            check_regions(regions)?;
+            regions_of(regions, unread).map_err(|e| format!("`regions`{e}"))?;
         }
         Ok(Generation {
             model: ModelName::new(fields.text("model")?).map_err(|e| format!("`model` {e}"))?,
@@ -140,15 +141,6 @@ impl Generation {
             meta: fields.optional_json("meta")?,
             regions,
         })
-    }
-}
-
-fn check_regions(json: &str) -> Result<(), String> {
-    let regions: Vec<Region> = serde_json::from_str(json)
-        .map_err(|_| "`regions` must be a list of {subject_id, box: [x, y, w, h], score?}".to_owned())?;
-    match regions.iter().position(|r| r.bounds[2] <= 0.0 || r.bounds[3] <= 0.0) {
-        Some(i) => Err(format!("`regions`: box {} has no area", i + 1)),
-        None => Ok(()),
     }
 }
 

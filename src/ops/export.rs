@@ -314,7 +314,7 @@ impl EncoderFiles<'_> {
                 none => {
                     (self.files, self.rows) = (self.files + 1, 0);
                     let path = self.dir.join(format!("part-{:04}.parquet", self.files));
-                    none.insert(ExportWriter::create(&path, self.encoder, &self.provenance, self.regions)?)
+                    none.insert(ExportWriter::of(&path, self.encoder, &self.provenance, self.regions)?)
                 }
             };
             writer.push(keyed.key, vector)?;

@@ -103,6 +103,11 @@ impl RegionPool {
         &self.kinds
     }
 
+    /// Returns the references of a subject of the pool.
+    pub fn references(&self, subject: usize) -> &[Reference] {
+        &self.references[subject]
+    }
+
     /// Returns g of two subjects of the pool: the largest cosine of a reference of the one and a reference of the other.
     pub fn between(&self, a: usize, b: usize) -> f64 {
         let cosines = self.references[a].iter().flat_map(|a| self.references[b].iter().map(|b| a.cosine(b)));

@@ -8,9 +8,11 @@ use super::keys::Keys;
 use super::local::Locals;
 use super::local_cells::LocalCells;
 use super::observations::{Observations, Scores};
+use super::regions::CellWish;
 use super::warnings::warnings;
 use super::{
-    Baseline, Baselines, CellControls, Intervals, Key, KeyValue, Named, Report, ReportOptions, Row, Snapshot, Thresholds,
+    Baseline, Baselines, CellControls, CellRegions, Intervals, Key, KeyValue, Named, RegionMeasure, RegionSnapshot, Report,
+    ReportOptions, Row, Snapshot, Thresholds,
 };
 use crate::error::{Error, Result};
 use crate::score::{Clustered, Confidence, Curve, Identification, intervals};
@@ -47,16 +49,22 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     };
     let cells = group(&units, &Keys::new(snapshot), &options.by)
         .map_err(|e| Error::Damaged(format!("the report's grouping failed: {e}")))?;
-    let warnings = warnings(snapshot, &scores, identity_at, &units, &cells, &options.by);
+    let mut warnings = warnings(snapshot, &scores, identity_at, &units, &cells, &options.by);
     let locals = Locals::new(snapshot, options.alpha);
     let of_cells = locals.as_ref().map(|locals| LocalCells::new(locals, &units, &cells, options));
-    let notes = locals.iter().flat_map(|locals| locals.notes(identity, options.alpha)).collect();
+    let mut notes: Vec<String> = locals.iter().flat_map(|locals| locals.notes(options.alpha)).collect();
+    for set in &snapshot.regions {
+        let (said, warned) = set.notes(snapshot);
+        notes.extend(said);
+        warnings.extend(warned);
+    }
     let generations = snapshot.generations.iter().filter(|g| reported(g.model)).count() as u64;
     let rows: Vec<Row> = cells
         .into_iter()
         .enumerate()
         .map(|(cell, (keys, members))| Row {
             local: of_cells.as_ref().map(|of_cells| of_cells.cell(cell, &members, identity)),
+            regions: snapshot.regions.iter().map(|set| region_cell(set, &units, &members, options)).collect(),
             ..table.row(keys, &members)
         })
         .collect();
@@ -78,6 +86,28 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
         warnings,
         notes,
     })
+}
+
+/// What a region set says of a cell.
+fn region_cell(set: &RegionSnapshot, units: &Observations<'_>, members: &[usize], options: &ReportOptions) -> CellRegions {
+    let wish = CellWish { controls: options.controls, curve: options.curve };
+    let cell = set.cell(units, members, &wish);
+    let Some(confidence) = options.confidence else { return cell };
+    let prompts: Vec<u32> = members.iter().map(|unit| units.fact(*unit).prompt).collect();
+    let values: Vec<Vec<Option<f64>>> = RegionMeasure::ALL
+        .iter()
+        .map(|measure| {
+            let all = set.of_units(units, *measure);
+            members.iter().map(|unit| all[*unit]).collect()
+        })
+        .collect();
+    let measures: Vec<BoundedValues<'_>> = RegionMeasure::ALL
+        .iter()
+        .zip(&values)
+        .map(|(measure, values)| (values.as_slice(), if measure.is_share() { SHARE } else { None }))
+        .collect();
+    let ci = cell_intervals(&prompts, &measures, confidence).try_into().ok();
+    CellRegions { ci, ..cell }
 }
 
 /// The keys of a cell, and the positions of its units.
@@ -146,13 +176,14 @@ impl CellTable<'_> {
             with.dedup();
             with.len() as u64
         };
-        let images = count(&similarities[self.identity]);
+        // Without an encoder of whole images there is nothing to count.
+        let of_identity = similarities.get(self.identity).map_or(&[][..], Vec::as_slice);
+        let images = count(of_identity);
         let subjects_of = |unit: usize| match self.units.ordinal {
             Some(_) => 1,
             None => self.subjects(self.units.generation[unit] as usize),
         };
-        let subjects =
-            members.iter().zip(&similarities[self.identity]).filter(|(_, v)| v.is_some()).map(|(m, _)| subjects_of(*m));
+        let subjects = members.iter().zip(of_identity).filter(|(_, v)| v.is_some()).map(|(m, _)| subjects_of(*m));
         let mut distinct = generations.clone();
         distinct.dedup();
         let named = similarities.iter().zip(self.names).map(|(values, name)| ((*name).to_owned(), count(values)));
@@ -191,6 +222,7 @@ impl CellTable<'_> {
             controls: baselines.map(|baselines| self.controls(baselines, members, &distinct)),
             curve: self.options.curve.then(|| self.curve(members)),
             local: None,
+            regions: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::identity::{is_clip, is_dinov2};
 use super::measure::Measure;
-use super::{Named, Report, Row, Thresholds};
+use super::{Named, RegionMeasure, Report, Row, Thresholds};
 use crate::score::Question;
 
 /// A measured column of a report.
@@ -29,6 +29,9 @@ impl Report {
         let Some(first) = self.rows.first() else { return Vec::new() };
         let mut measures = Vec::new();
         let column = |name: String, measure, at| MeasureColumn { name, measure, at };
+        if !first.regions.is_empty() {
+            return self.measures_of_regions(first);
+        }
         let place = |name: &str| first.similarity.iter().position(|(encoder, _)| encoder == name).unwrap_or_default();
         let texts = first.clip_t.len();
         for (at, (encoder, _)) in first.clip_t.iter().enumerate() {
@@ -87,6 +90,31 @@ impl Report {
             }
             if local.identification.is_some() {
                 measures.push(column("local AUC".into(), Measure::LocalAuc, 0));
+            }
+        }
+        measures
+    }
+}
+
+impl Report {
+    /// The columns of region sets: those of whole images are another table's.
+    fn measures_of_regions(&self, first: &Row) -> Vec<MeasureColumn> {
+        use RegionMeasure::*;
+        let mut measures = Vec::new();
+        let several = first.regions.len() > 1;
+        for (set, cell) in first.regions.iter().enumerate() {
+            let named = |name: String| if several { format!("{}: {name}", cell.set) } else { name };
+            let mut column = |name: String, measure| measures.push(MeasureColumn { name: named(name), measure, at: set });
+            for measure in [Collapse, PresenceF1, Identity, Matched, Top1, Margin, Bleeding, Homogenisation, Extra, Doubled] {
+                column(measure.head(cell.tau), Measure::Region(set, measure));
+            }
+            if cell.auc.is_some() {
+                column("AUC".into(), Measure::RegionAuc(set));
+                column(format!("decoy {}", Collapse.head(cell.tau)), Measure::RegionDecoy(set, Collapse));
+                column("decoy matched".into(), Measure::RegionDecoy(set, Matched));
+            }
+            if self.rows.iter().any(|row| row.regions[set].mean(Copying).is_some()) {
+                column(Copying.head(cell.tau), Measure::Region(set, Copying));
             }
         }
         measures
@@ -158,6 +186,7 @@ impl MeasureColumn {
             Measure::Auc(_) => self.is_auc(report),
             Measure::ChanceScr(at) => at == threshold,
             Measure::Local | Measure::Calibrated(_) | Measure::BeyondWords | Measure::LocalAuc => true,
+            Measure::Region(..) | Measure::RegionDecoy(..) | Measure::RegionAuc(_) => true,
             Measure::Uncollapsed(_) | Measure::CurveArea | Measure::RPrecision | Measure::MeanRank => false,
         }
     }
@@ -195,12 +224,18 @@ impl MeasureColumn {
             Measure::Calibrated(Question::Identified) => &row.local.as_ref()?.cscr_kind,
             Measure::BeyondWords => return row.local.as_ref()?.beyond_words?,
             Measure::LocalAuc => return row.local.as_ref()?.identification?.map(|i| i.auc),
+            Measure::Region(set, measure) => return row.regions.get(set)?.mean(measure),
+            Measure::RegionDecoy(set, measure) => return row.regions.get(set)?.decoys.as_ref()?[measure as usize],
+            Measure::RegionAuc(set) => return row.regions.get(set)?.auc?,
         };
         means.get(self.at).and_then(|(_, mean)| *mean)
     }
 
     /// Returns the interval of its mean in a cell, if it has one.
     pub fn ends(&self, row: &Row) -> Option<[f64; 2]> {
+        if let Measure::Region(set, measure) = self.measure {
+            return row.regions.get(set)?.ci.as_ref()?[measure as usize];
+        }
         self.intervals(row)?.get(self.at).and_then(|(_, interval)| *interval)
     }
 
@@ -225,7 +260,11 @@ impl MeasureColumn {
 
     /// The interval as it follows its mean: ` [32, 66]`; empty if none was asked for.
     pub fn interval(&self, row: &Row) -> String {
-        if self.intervals(row).is_none() {
+        let of_regions = match self.measure {
+            Measure::Region(set, _) => row.regions.get(set).is_some_and(|cell| cell.ci.is_some()),
+            _ => false,
+        };
+        if !of_regions && self.intervals(row).is_none() {
             return String::new();
         }
         match self.ends(row) {

@@ -1,6 +1,9 @@
 //! Which encoder decides whether a subject collapsed.
 
+use super::RegionChoice;
 use crate::error::{Error, Result};
+use crate::text::quote;
+use crate::vocabulary::{EncoderName, SubjectKind};
 
 /// Encoders whose names begin like this are DINOv2, for which the thresholds were chosen.
 const DINOV2: &str = "dinov2";
@@ -43,9 +46,61 @@ pub fn is_clip(encoder: &str) -> bool {
     encoder.to_ascii_lowercase().starts_with("clip")
 }
 
+/// What decides whether a subject is in an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decider {
+    /// The windows of an encoder.
+    Windows(EncoderName),
+    /// A region set, by an encoder.
+    Regions(RegionChoice),
+}
+
+/// What decides, for subjects of one kind after another; `None` stands for every kind that is not named.
+pub type Deciders = Vec<(Option<SubjectKind>, Decider)>;
+
+/// Reads what decides, kind by kind: `human=faces:arcface,*=dinov2-small`, or `faces:arcface` for all. `None`: the text is the
+/// name of an encoder, which `is_encoder` knows.
+///
+/// # Errors
+/// It is neither, or a kind is named twice.
+pub fn deciders(text: &str, is_encoder: impl Fn(&str) -> bool) -> Result<Option<Deciders>> {
+    if is_encoder(text) || !text.contains(['=', ':']) {
+        return Ok(None);
+    }
+    let wrong = |what: String| {
+        Error::request(what, "write `--identity KIND=SET:ENCODER,*=ENCODER`, such as human=faces:arcface,*=dinov2-small")
+    };
+    let mut all = Deciders::new();
+    for part in text.split(',') {
+        let (kind, source) = part.split_once('=').unwrap_or(("*", part));
+        let kind = match kind {
+            "*" => None,
+            kind => Some(kind.parse::<SubjectKind>().map_err(|e| wrong(format!("`--identity`: {e}")))?),
+        };
+        let decider = match source.contains(':') {
+            true => Decider::Regions(source.parse().map_err(|e| wrong(format!("`--identity`: {e}")))?),
+            false if is_encoder(source) => {
+                Decider::Windows(EncoderName::new(source).map_err(|e| wrong(format!("`--identity`: {e}")))?)
+            }
+            false => {
+                return Err(wrong(format!(
+                    "`--identity`: {} is not an encoder of the data set, nor a region set with its encoder",
+                    quote(source)
+                )));
+            }
+        };
+        if all.iter().any(|(known, _)| *known == kind) {
+            let kind = kind.map_or("*", |kind| kind.as_str());
+            return Err(wrong(format!("`--identity` says twice what decides for {kind}")));
+        }
+        all.push((kind, decider));
+    }
+    Ok(Some(all))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::identity_encoder;
+    use super::*;
 
     #[test]
     fn dinov2_first_then_the_only_one() {
@@ -56,5 +111,25 @@ mod tests {
         assert!(identity_encoder(&["dinov2-base", "dinov2-small"], None).is_err());
         assert!(identity_encoder(&[], None).is_err());
         assert!(identity_encoder(&["clip"], Some("x")).is_err());
+    }
+
+    #[test]
+    fn who_decides_by_kind() {
+        let known = |name: &str| ["dinov2-small", "odd:name"].contains(&name);
+        assert_eq!(deciders("dinov2-small", known).unwrap(), None);
+        assert_eq!(deciders("odd:name", known).unwrap(), None);
+        let found = deciders("human=faces:arcface,*=dinov2-small", known).unwrap().unwrap();
+        let faces = Decider::Regions("faces:arcface".parse().unwrap());
+        assert_eq!(found[0], (Some(SubjectKind::Human), faces.clone()));
+        assert_eq!(found[1], (None, Decider::Windows(EncoderName::new("dinov2-small").unwrap())));
+        assert_eq!(deciders("faces:arcface", known).unwrap(), Some(vec![(None, faces)]));
+        for (text, why) in [
+            ("robot=faces:arcface", "human, animal, object"),
+            ("human=nobody", "not an encoder of the data set"),
+            ("human=faces:a,human=faces:b", "twice"),
+        ] {
+            let error = deciders(text, known).unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
     }
 }

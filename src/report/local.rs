@@ -9,7 +9,7 @@ use crate::score::{
 };
 use crate::vocabulary::SubjectKind;
 use crate::windows::{Pattern, Rectangle};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Images that asked for a subject and show it, from which it is known how clearly it is seen where it is.
 const FEWEST_SHOWN: usize = 5;
@@ -17,8 +17,12 @@ const FEWEST_SHOWN: usize = 5;
 /// The local similarities by the encoder that decides collapse.
 #[derive(Debug, Clone)]
 pub struct LocalSnapshot {
-    /// The windows that were searched.
-    pub pattern: Pattern,
+    /// The windows that were searched; `None`: regions alone decide.
+    pub pattern: Option<Pattern>,
+    /// What decides, in words: an encoder and its windows, or region sets, by kind.
+    pub by: String,
+    /// Subjects that nothing decides on, as places among [`Snapshot::subjects`]: they are in no count.
+    pub outside: HashSet<usize>,
     /// The pool: places among [`Snapshot::subjects`].
     pub pool: Vec<usize>,
     /// By generation row: where its similarities begin in `similarities`.
@@ -39,6 +43,8 @@ pub(super) struct Locals<'f> {
     kinds: Vec<Option<u8>>,
     requests: Vec<Request>,
     similarities: Vec<f32>,
+    /// Of each request the positions in the prompt of its subjects.
+    ordinals: Vec<Vec<u32>>,
     /// Of each request the generation, as a place among the facts.
     generations: Vec<usize>,
     /// Of each generation its request, if it was searched.
@@ -65,6 +71,7 @@ impl<'f> Locals<'f> {
             kinds,
             requests: Vec::new(),
             similarities: Vec::new(),
+            ordinals: Vec::new(),
             generations: Vec::new(),
             request_of: vec![None; snapshot.generations.len()],
             known: Vec::new(),
@@ -74,12 +81,14 @@ impl<'f> Locals<'f> {
         };
         for (at, generation) in snapshot.generations.iter().enumerate() {
             let Some(row) = local.rows.get(&generation.id) else { continue };
-            let asked = snapshot.prompts[generation.prompt as usize].subjects.iter();
+            let asked = (0..).zip(&snapshot.prompts[generation.prompt as usize].subjects);
+            let asked: Vec<(u32, &usize)> = asked.filter(|(_, subject)| !local.outside.contains(subject)).collect();
             // A subject that has no usable reference is in no pool, and a generation that asked for it has no verdict.
-            let subjects: Vec<u32> = asked.clone().filter_map(|subject| place_in_pool.get(subject).copied()).collect();
+            let subjects: Vec<u32> = asked.iter().filter_map(|(_, subject)| place_in_pool.get(subject).copied()).collect();
             if subjects.len() < asked.len() {
                 continue;
             }
+            locals.ordinals.push(asked.iter().map(|(ordinal, _)| *ordinal).collect());
             locals.request_of[at] = Some(locals.requests.len());
             locals.generations.push(at);
             locals.requests.push(Request {
@@ -126,10 +135,22 @@ impl<'f> Locals<'f> {
         self.local.text_only[model as usize]
     }
 
-    /// A unit as the requests number it; `None` where its generation was not searched.
+    /// A unit as the requests number it; `None` where its generation was not searched, or asked for nobody on whom
+    /// anything decides.
     pub(super) fn unit(&self, generation: u32, ordinal: Option<u32>) -> Option<Unit> {
         let request = self.request_of[generation as usize]?;
-        Some(Unit { generation: request, ordinal: ordinal.map(|ordinal| ordinal as usize) })
+        let ordinals = &self.ordinals[request];
+        let ordinal = match ordinal {
+            Some(ordinal) => Some(ordinals.iter().position(|known| *known == ordinal)?),
+            None if ordinals.is_empty() => return None,
+            None => None,
+        };
+        Some(Unit { generation: request, ordinal })
+    }
+
+    /// Positions in the prompt of a request's subjects.
+    pub(super) fn ordinals(&self, request: usize) -> &[u32] {
+        &self.ordinals[request]
     }
 
     /// Every request of a model that was given no reference, or of one that was.
@@ -304,7 +325,7 @@ impl<'f> Locals<'f> {
     }
 
     /// What a reader should know of the verdicts: how large the nulls are and whose, or why there is none.
-    pub(super) fn notes(&self, encoder: &str, alpha: f64) -> Vec<String> {
+    pub(super) fn notes(&self, alpha: f64) -> Vec<String> {
         let mut said = Vec::new();
         for (question, name) in [(Question::Present, "cSCR"), (Question::Identified, "cSCR within kind")] {
             let (mut own, mut pooled) = (Range::default(), Range::default());
@@ -326,16 +347,13 @@ impl<'f> Locals<'f> {
             let parts: Vec<String> =
                 [own.say("the model's own"), pooled.say("all models' together")].into_iter().flatten().collect();
             if !parts.is_empty() {
-                said.push(format!(
-                    "{name}@{alpha} by {encoder}, {} windows: values in the null of a subject: {}",
-                    self.local.pattern,
-                    parts.join("; ")
-                ));
+                said.push(format!("{name}@{alpha} by {}: values in the null of a subject: {}", self.local.by, parts.join("; ")));
             }
             if let Some(why) = without {
                 said.push(format!(
-                    "{name}@{alpha} by {encoder}: {undecided} of {all} requested subjects are without a verdict and in no rate, the \
-                     first because {why}"
+                    "{name}@{alpha} by {}: {undecided} of {all} requested subjects are without a verdict and in no rate, the \
+                     first because {why}",
+                    self.local.by
                 ));
             }
         }

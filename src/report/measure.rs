@@ -1,6 +1,6 @@
 //! What is measured: one enum, from the command line to the tables.
 
-use super::Thresholds;
+use super::{RegionMeasure, Thresholds};
 use crate::score::Question;
 
 /// What is measured. Encoders are given by their place in [`Snapshot::encoders`](super::Snapshot::encoders); what names
@@ -35,23 +35,39 @@ pub enum Measure {
     BeyondWords,
     /// Identification AUC by local similarity.
     LocalAuc,
+    /// What a region set says, by its place in [`Snapshot::regions`](super::Snapshot::regions).
+    Region(usize, RegionMeasure),
+    /// The same of subjects that were not requested.
+    RegionDecoy(usize, RegionMeasure),
+    /// AUC of requested against decoy pairs of a region set.
+    RegionAuc(usize),
 }
 
 impl Measure {
     /// Returns whether a lower value is better.
     pub fn lower_is_better(self) -> bool {
         use Measure::*;
-        matches!(self, Scr(_) | ChanceScr(_) | Calibrated(_) | CurveArea | MeanRank)
+        match self {
+            Region(_, measure) | RegionDecoy(_, measure) => measure.lower_is_better(),
+            other => matches!(other, Scr(_) | ChanceScr(_) | Calibrated(_) | CurveArea | MeanRank),
+        }
     }
 
     /// Whether it lies between 0 and 1, as cosines need not.
     pub fn is_share(self) -> bool {
-        self.is_percent() || self == Measure::BeyondWords
+        match self {
+            Measure::Region(_, measure) | Measure::RegionDecoy(_, measure) => measure.is_share(),
+            other => other.is_percent() || other == Measure::BeyondWords,
+        }
     }
 
     /// Returns whether tables print it in per cent.
     pub fn is_percent(self) -> bool {
-        matches!(self, Measure::Scr(_) | Measure::ChanceScr(_) | Measure::Calibrated(_))
+        use Measure::*;
+        matches!(
+            self,
+            Scr(_) | ChanceScr(_) | Calibrated(_) | Region(_, RegionMeasure::Collapse) | RegionDecoy(_, RegionMeasure::Collapse)
+        )
     }
 
     /// Returns its name, as `--measure` takes it: `scr@0.4`, `similarity/ENCODER`, … `encoder` is the encoder that it is
@@ -73,6 +89,10 @@ impl Measure {
             Measure::Calibrated(Question::Identified) => format!("cscr_kind@{alpha}"),
             Measure::BeyondWords => "beyond_words".to_owned(),
             Measure::LocalAuc => format!("local_auc/{encoder}"),
+            // `encoder` is then the set's name.
+            Measure::Region(_, measure) => format!("{measure}/{encoder}"),
+            Measure::RegionDecoy(_, measure) => format!("decoy_{measure}/{encoder}"),
+            Measure::RegionAuc(_) => format!("auc/{encoder}"),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `observations` | generations or pairs, and what each was scored |
 //! | `cells` | the grouping, with Polars |
 //! | `local` | what the windows say: where each subject is, and whether it is there |
+//! | `regions` | what a region set says: who has a region of their own |
 //! | `seen` | [`Seen`], [`Confusion`]: the same image by image, for people to check |
 //! | `pairing` | the images that two models have of the same prompt and seed |
 //! | `contrast` | models side by side in one cell, and two of them against each other |
@@ -38,6 +39,7 @@ mod observations;
 mod pairing;
 mod present;
 mod present_comparison;
+mod regions;
 mod row;
 mod seen;
 mod thresholds;
@@ -47,18 +49,19 @@ pub use blind_spot::{BlindSpot, blind_spot};
 pub use cells::build;
 pub use columns::MeasureColumn;
 pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
-pub use identity::{identity_encoder, is_clip, is_dinov2};
+pub use identity::{Decider, Deciders, deciders, identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use local::{KindAuc, LocalSnapshot, Null, auc_in_kind};
 pub use measure::Measure;
+pub use regions::{CellRegions, RegionFacts, RegionMeasure, RegionSnapshot, RegionValues, region_values, subject_values};
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
 pub use thresholds::Thresholds;
 
 use crate::catalog::{GenerationRow, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};
 use crate::score::{Confidence, Identification};
-use crate::vocabulary::{EncoderName, ModelName};
+use crate::vocabulary::{EncoderName, ModelName, RegionSetName};
 use serde::{Serialize, Serializer};
 use std::collections::{HashMap, HashSet};
 
@@ -90,6 +93,8 @@ pub struct Snapshot {
     pub baselines: Option<Baselines>,
     /// Local similarities by the encoder that decides collapse, if it searched images.
     pub local: Option<LocalSnapshot>,
+    /// What region sets say, those that were asked for.
+    pub regions: Vec<RegionSnapshot>,
 }
 
 /// Every generation against the whole pool.
@@ -118,6 +123,28 @@ pub struct ReportOptions {
     pub curve: bool,
     /// The level at which a subject is present, in (0, 1).
     pub alpha: f64,
+    /// Add what these region sets say.
+    pub regions: Vec<RegionChoice>,
+    /// τ of region sets; `None`: see [`RegionSnapshot::tau_given`].
+    pub tau: Option<f64>,
+}
+
+/// A region set, and the encoder that looks at its regions. Written `SET` or `SET:ENCODER`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionChoice {
+    /// The set.
+    pub set: RegionSetName,
+    /// The encoder; `None`: the only one that has vectors of its regions.
+    pub encoder: Option<EncoderName>,
+}
+
+impl std::str::FromStr for RegionChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<RegionChoice, String> {
+        let (set, encoder) = text.split_once(':').map_or((text, None), |(set, encoder)| (set, Some(encoder)));
+        Ok(RegionChoice { set: RegionSetName::new(set)?, encoder: encoder.map(EncoderName::new).transpose()? })
+    }
 }
 
 /// The level at which a subject is present if nothing else is said.
@@ -145,6 +172,8 @@ impl Default for ReportOptions {
             controls: false,
             curve: false,
             alpha: ALPHA,
+            regions: Vec::new(),
+            tau: None,
         }
     }
 }

@@ -56,7 +56,7 @@ impl Scores {
 
     /// Mean similarity of a generation.
     pub(super) fn similarity(&self, encoder: usize, generation: usize) -> Option<f64> {
-        self.similarity[encoder][generation]
+        *self.similarity.get(encoder)?.get(generation)?
     }
 
     /// CLIP-T of a generation.
@@ -71,7 +71,7 @@ impl Scores {
 
     /// The similarities of a scored generation's subjects, in the prompt's order.
     pub(super) fn of_subjects(&self, encoder: usize, generation: usize) -> Option<&[f64]> {
-        self.similarity[encoder][generation]?;
+        self.similarity(encoder, generation)?;
         self.of_subjects[encoder].get(self.begin[generation]..self.begin[generation + 1])
     }
 }

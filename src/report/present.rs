@@ -1,7 +1,7 @@
 //! A report as a table: aligned for people, side by side for papers, flat for programs.
 
 use super::columns::MeasureColumn;
-use super::{Key, KeyValue, Named, Report, Row};
+use super::{CellRegions, Key, KeyValue, Named, Report, Row};
 use crate::table::{Cell, Format, Head, TableWriter, json};
 use std::io::{self, Write};
 
@@ -63,6 +63,11 @@ impl Report {
         if let Some(local) = first.and_then(|row| row.local.as_ref()) {
             columns.extend(local.columns());
         }
+        for cell in first.map(|row| row.regions.as_slice()).unwrap_or_default() {
+            let names =
+                cell.counts().map(|(name, _)| name.to_owned()).into_iter().chain(cell.numbers().into_iter().map(|(n, _)| n));
+            columns.extend(names.map(|name| format!("regions_{}_{name}", cell.set)));
+        }
         columns.extend(curve.then(|| "area".to_owned()).into_iter().chain(any_control.then(|| "control".to_owned())));
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
         let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Real);
@@ -81,6 +86,10 @@ impl Report {
                 cells.extend(controls.by_encoder().iter().flat_map(|(_, values)| *values).map(|(_, value)| number(*value)));
             }
             cells.extend(row.local.iter().flat_map(|local| local.values()).map(number));
+            for cell in &row.regions {
+                cells.extend(cell.counts().map(|(_, count)| Cell::Integer(count as i64)));
+                cells.extend(cell.numbers().into_iter().map(|(_, value)| number(value)));
+            }
             cells.extend(row.curve.iter().map(|curve| number(curve.as_ref().map(|curve| curve.area))));
             cells.extend(any_control.then_some(Cell::Integer(i64::from(row.control))));
             table.row(&cells)?;
@@ -93,17 +102,34 @@ impl Report {
         let measures = self.measures(format == Format::Table);
         let mut columns: Vec<String> = self.by.iter().map(|k| k.to_string()).collect();
         columns.push("images".into());
-        let any_missing = self.generations_missing > 0;
+        // Of region sets, an image that was not looked at is another thing than one that cannot be scored.
+        let of_regions = self.rows.first().is_some_and(|row| !row.regions.is_empty());
+        let any_missing = self.generations_missing > 0 && !of_regions;
+        let not_run = self.rows.iter().any(|row| row.regions.iter().any(|cell| cell.not_run + cell.unscored > 0));
         if any_missing {
             columns.push("missing".into());
+        }
+        if not_run {
+            columns.push("not looked at".into());
+        }
+        if of_regions {
+            columns.extend(["subjects", "regions"].map(str::to_owned));
         }
         columns.extend(measures.iter().map(|m| head(m, format)));
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
         for row in &self.rows {
             let mut cells: Vec<Cell> = row.keys.iter().map(|(key, v)| marked(*key, v, row.control)).collect();
-            cells.push(Cell::Integer(row.images as i64));
+            let images = row.regions.first().map_or(row.images, |cell| cell.images);
+            cells.push(Cell::Integer(images as i64));
             if any_missing {
                 cells.push(Cell::Integer(row.missing as i64));
+            }
+            let of_first = |pick: fn(&CellRegions) -> u64| Cell::Integer(row.regions.first().map_or(0, pick) as i64);
+            if not_run {
+                cells.push(of_first(|cell| cell.not_run + cell.unscored));
+            }
+            if of_regions {
+                cells.extend([of_first(|cell| cell.requested), of_first(|cell| cell.regions)]);
             }
             cells.extend(measures.iter().map(|m| match m.value(row) {
                 Some(value) => Cell::Number(m.text(value) + &m.interval(row)),

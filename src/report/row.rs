@@ -1,6 +1,6 @@
 //! A cell of a report: the structs *are* the JSON.
 
-use super::Key;
+use super::{CellRegions, Key};
 use crate::score::{Curve, Identification};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -59,6 +59,8 @@ pub struct Row {
     pub curve: Option<Option<Curve>>,
     /// What the windows say, where images were searched.
     pub local: Option<CellLocal>,
+    /// What region sets say, those that were asked for.
+    pub regions: Vec<CellRegions>,
 }
 
 /// What the windows of a cell's images say, by the identity encoder. Means are over the units that were searched.
@@ -177,6 +179,9 @@ impl Serialize for Row {
         if let Some(curve) = &self.curve {
             map.serialize_entry("curve", curve)?;
         }
+        if !self.regions.is_empty() {
+            map.serialize_entry("regions", &BySet(&self.regions))?;
+        }
         if let Some(local) = &self.local {
             map.serialize_entry("local", &Pairs(&local.similarity))?;
             map.serialize_entry("cscr", &Pairs(&local.cscr))?;
@@ -277,6 +282,15 @@ impl CellControls {
             ("single", &self.single),
             ("normalised", &self.normalised),
         ]
+    }
+}
+
+/// What region sets say as a JSON object, by the set's name.
+struct BySet<'a>(&'a [CellRegions]);
+
+impl Serialize for BySet<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0.iter().map(|cell| (&cell.set, cell)))
     }
 }
 

@@ -63,14 +63,19 @@ pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, 
     let mut images: HashMap<i64, Seen> = HashMap::with_capacity(locals.requests().generations.len());
     for (at, request) in locals.requests().generations.iter().enumerate() {
         let generation = locals.generation(at).id;
-        let subject = |(ordinal, subject): (usize, &u32)| SeenSubject {
-            local: locals.of_subject(at, ordinal),
-            present: locals.known()[at][ordinal].verdict(Question::Present, alpha).ok(),
-            place: place_of.get(&(generation, ordinal as u32)).copied(),
-            places: locals.copies(at)[ordinal],
-            null: locals.null_of(request.model, *subject as usize),
+        let subject = |ordinal: u32| match locals.ordinals(at).iter().position(|known| *known == ordinal) {
+            Some(position) => SeenSubject {
+                local: locals.of_subject(at, position),
+                present: locals.known()[at][position].verdict(Question::Present, alpha).ok(),
+                place: place_of.get(&(generation, ordinal)).copied(),
+                places: locals.copies(at)[position],
+                null: locals.null_of(request.model, request.subjects[position] as usize),
+            },
+            // Nothing decides on subjects of its kind.
+            None => SeenSubject { local: 0.0, present: None, place: None, places: 0, null: Null::default() },
         };
-        let subjects = request.subjects.iter().enumerate().map(subject).collect();
+        let asked = snapshot.prompts[request.prompt as usize].subjects.len() as u32;
+        let subjects = (0..asked).map(subject).collect();
         images.insert(generation, Seen { subjects, extras: Vec::new() });
     }
     let clear: HashMap<usize, f32> =
@@ -114,8 +119,8 @@ pub fn confusions(snapshot: &Snapshot, places: &[(i64, SubjectPlace)]) -> Vec<Co
             continue;
         }
         let counts = of_models.entry(request.model).or_default();
-        for (ordinal, subject) in (0..).zip(&request.subjects) {
-            let found = resembles.get(&(locals.generation(at).id, ordinal)).copied();
+        for (ordinal, subject) in locals.ordinals(at).iter().zip(&request.subjects) {
+            let found = resembles.get(&(locals.generation(at).id, *ordinal)).copied();
             *counts.entry((locals.subject(*subject), found)).or_default() += 1;
         }
     }

@@ -175,23 +175,38 @@ impl Solved {
 
 /// A best pairing of rows and columns, each with one of the other at most.
 pub(super) struct Pairing {
+    /// The columns that may be in it, ascending.
+    columns: Vec<usize>,
+    /// Of each row with these columns and, after them, with "none" of each row.
     costs: Vec<Vec<i64>>,
-    columns: usize,
     solved: Solved,
 }
 
 impl Pairing {
-    /// The pairing of greatest gain; `None` is a pair that may not be. Takes time in the order of rows² · columns.
+    /// The pairing of greatest gain; `None` is a pair that may not be.
+    ///
+    /// Of n rows each needs only its n best columns, of equal ones the first: one of these is always left by the others, and
+    /// no other column is better or sooner.
     pub(super) fn of(rows: usize, columns: usize, gain: impl Fn(usize, usize) -> Option<i64>) -> Pairing {
-        // After the columns, "none" of each row.
-        let none = |row: usize, other: usize| if row == other { 0 } else { FORBIDDEN };
-        let costs_of = |row: usize| -> Vec<i64> {
-            let pairs = (0..columns).map(|column| gain(row, column).map_or(FORBIDDEN, |gain| -gain));
-            pairs.chain((0..rows).map(|other| none(row, other))).collect()
+        let best_of = |row: usize| {
+            let mut offers: Vec<(i64, usize)> = (0..columns).filter_map(|column| Some((-gain(row, column)?, column))).collect();
+            if offers.len() > rows {
+                offers.select_nth_unstable(rows - 1);
+                offers.truncate(rows);
+            }
+            offers
         };
-        let costs: Vec<Vec<i64>> = (0..rows).map(costs_of).collect();
+        let offers: Vec<Vec<(i64, usize)>> = (0..rows).map(best_of).collect();
+        let mut columns: Vec<usize> = offers.iter().flatten().map(|(_, column)| *column).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let mut costs = vec![vec![FORBIDDEN; columns.len() + rows]; rows];
+        for (row, (costs, offers)) in costs.iter_mut().zip(offers).enumerate() {
+            offers.iter().for_each(|(cost, column)| costs[columns.partition_point(|other| other < column)] = *cost);
+            costs[columns.len() + row] = 0;
+        }
         let solved = Solved::of(&costs);
-        Pairing { costs, columns, solved }
+        Pairing { columns, costs, solved }
     }
 
     /// Of the pairings of greatest gain the first in the order of the rows, then of the columns, none being last: the
@@ -204,9 +219,9 @@ impl Pairing {
     /// Any pairing of greatest gain, which is found sooner.
     pub(super) fn any(&self) -> Vec<Option<usize>> {
         let mut choice = vec![None; self.costs.len()];
-        for (column, row) in self.solved.owner[..self.columns.min(self.solved.owner.len())].iter().enumerate() {
+        for (column, row) in self.columns.iter().zip(&self.solved.owner) {
             if let Some(chosen) = choice.get_mut(*row) {
-                *chosen = Some(column);
+                *chosen = Some(*column);
             }
         }
         choice

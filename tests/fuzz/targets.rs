@@ -1,12 +1,12 @@
 //! What is fuzzed: everything that reads bytes of others. Each target writes its input below a directory of its own,
 //! reads it as the program does, and fails by a panic.
 
-use msdata::Stop;
 use msdata::embeddings::Import;
 use msdata::generator::{Grid, Layout, OutputSource, Reading, System, read};
 use msdata::image::{decode, probe};
-use msdata::manifest::{ImageFolder, Manifest, RowKind, StressTestRepo};
+use msdata::manifest::{ImageFolder, Manifest, RegionFormat, RowKind, StressTestRepo, read_regions};
 use msdata::problem::{Position, Problem};
+use msdata::{Error, Stop, Watch};
 use std::fs;
 use std::path::Path;
 
@@ -14,8 +14,14 @@ use std::path::Path;
 pub type Target = fn(&Path, &[u8]);
 
 /// Every target, by the name of its seeds.
-pub const TARGETS: [(&str, Target); 5] =
-    [("manifest", manifest), ("embeddings", embeddings), ("image", image), ("layout", layout), ("native", native)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("manifest", manifest),
+    ("embeddings", embeddings),
+    ("image", image),
+    ("layout", layout),
+    ("native", native),
+    ("regions", regions),
+];
 
 /// The first byte says what the manifest lists, and how it is written.
 pub fn manifest(dir: &Path, data: &[u8]) {
@@ -133,5 +139,46 @@ pub fn native(dir: &Path, data: &[u8]) {
         for generation in outputs.generations {
             assert!(known.iter().any(|(id, _)| id == generation.row.prompt_id.as_str()));
         }
+    }
+}
+
+/// The first byte says which format of regions it is, if any, and what the file's name is; the rest is the file.
+pub fn regions(dir: &Path, data: &[u8]) {
+    let Some((first, text)) = data.split_first() else { return };
+    let format = usize::from(first % 9).checked_sub(1).map(|i| RegionFormat::ALL[i]);
+    let name = ["r.jsonl", "r.json", "r.csv", "labels/r.txt", "data.yaml", "images.json"][usize::from(first / 9 % 6)];
+    fs::create_dir_all(dir.join("labels")).unwrap();
+    for (name, content) in [
+        ("data.yaml", "names: [cat, dog]"),
+        ("labels/a.txt", "1 0.5 0.5 0.25 0.25"),
+        ("images.json", r#"{"images": [{"id": 7, "file_name": "a.png"}]}"#),
+        ("r.json", r#"[{"image_id": 7, "bbox": [1, 2, 3, 4]}]"#),
+    ] {
+        fs::write(dir.join(name), content).unwrap();
+    }
+    fs::write(dir.join(name), text).unwrap();
+    let path = if name == "images.json" { dir.join("r.json") } else { dir.join(name) };
+    match read_regions(&path, format, &mut Watch::silent()) {
+        Ok(images) => {
+            for image in images {
+                assert!(!image.origin.contains('\u{1b}'));
+                for region in image.regions {
+                    assert!(region.score.is_none_or(|score| (0.0..=1.0).contains(&score)));
+                    if let Ok([x, y, w, h]) = region.bounds.clip(64, 48) {
+                        assert!(x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0 && x + w <= 64.0 && y + h <= 48.0, "{region:?}");
+                    }
+                    if let Ok(Some(mask)) = region.mask_in(64, 48) {
+                        assert!(mask.area() > 0 && mask.pixels().iter().filter(|inside| **inside).count() as u64 == mask.area());
+                    }
+                }
+            }
+        }
+        Err(Error::Manifest(problems)) => {
+            assert!(!problems.is_empty());
+            for problem in problems {
+                assert!(!problem.to_string().contains('\u{1b}'), "a raw escape in {problem}");
+            }
+        }
+        Err(_) => {}
     }
 }

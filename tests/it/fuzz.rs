@@ -144,3 +144,8 @@ fn mutated_layouts() {
 fn mutated_native_formats() {
     drive("native", TARGETS[4].1);
 }
+
+#[test]
+fn mutated_regions() {
+    drive("regions", TARGETS[5].1);
+}

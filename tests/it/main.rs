@@ -37,6 +37,9 @@ mod parity;
 mod pixels;
 mod readers;
 mod real_data;
+mod region_faults;
+mod region_files;
+mod region_measures;
 #[cfg(unix)]
 mod run;
 mod seen;

@@ -1,6 +1,6 @@
 //! The regions and the faults of one run, gathered from its files.
 
-use super::{FoundRegion, ImageRegions, RegionImage};
+use super::{Bounds, FoundRegion, ImageRegions, RegionImage};
 use crate::error::{Error, Result};
 use crate::problem::{Origin, Problem};
 use crate::text::quote;
@@ -13,14 +13,18 @@ use std::sync::Arc;
 const MOST_PROBLEMS: usize = 200;
 
 /// Most regions of one run: what is more would fill the memory.
-const MOST_REGIONS: usize = 10_000_000;
+const MOST_REGIONS: usize = 5_000_000;
 
 /// Takes in regions, image by image.
 pub struct Intake<'a, 'w> {
     watch: &'a mut Watch<'w>,
     found: Vec<ImageRegions>,
-    seen: HashMap<RegionImage, usize>,
+    /// Where each image is in `found`, and whether its regions come in rows of their own.
+    seen: HashMap<RegionImage, (usize, bool)>,
     regions: usize,
+    /// The first box in pixels that lies within the first pixel, and whether all do.
+    tiny: Option<Origin>,
+    all_tiny: bool,
     problems: Vec<Problem>,
     /// Problems that are not listed.
     further: u64,
@@ -35,6 +39,8 @@ impl<'a, 'w> Intake<'a, 'w> {
             found: Vec::new(),
             seen: HashMap::new(),
             regions: 0,
+            tiny: None,
+            all_tiny: true,
             problems: Vec::new(),
             further: 0,
             unread: BTreeMap::new(),
@@ -54,11 +60,22 @@ impl<'a, 'w> Intake<'a, 'w> {
         size: Option<[u32; 2]>,
         regions: Vec<std::result::Result<FoundRegion, String>>,
     ) {
-        if let Some(first) = self.seen.get(&image) {
+        if let Some((first, _)) = self.seen.get(&image) {
             let first = &self.found[*first].place;
             self.problem(place, format!("{} appears twice: its regions are in {first} already", named(&image)));
             return;
         }
+        self.add(place, image, size, regions, false);
+    }
+
+    fn add(
+        &mut self,
+        place: &Origin,
+        image: RegionImage,
+        size: Option<[u32; 2]>,
+        regions: Vec<std::result::Result<FoundRegion, String>>,
+        in_rows: bool,
+    ) {
         let mut sound = Vec::with_capacity(regions.len());
         for (i, region) in regions.into_iter().enumerate() {
             match region {
@@ -66,19 +83,32 @@ impl<'a, 'w> Intake<'a, 'w> {
                 Err(reason) => self.problem(place, format!("region {}: {reason}", i + 1)),
             }
         }
-        self.regions += sound.len();
-        self.seen.insert(image.clone(), self.found.len());
+        sound.iter().for_each(|region| self.weigh(place, &region.bounds));
+        self.seen.insert(image.clone(), (self.found.len(), in_rows));
         self.found.push(ImageRegions { image, origin: place.to_string(), size, regions: sound, place: place.clone() });
     }
 
     /// Takes in one more region of an image, or that there is none, from a row of its own.
     pub fn row(&mut self, place: &Origin, image: RegionImage, region: Option<FoundRegion>) {
         match self.seen.get(&image) {
-            Some(known) => {
-                self.regions += region.iter().len();
-                self.found[*known].regions.extend(region);
+            Some((known, true)) if self.found[*known].place.file == place.file => {
+                let known = *known;
+                region.iter().for_each(|region| self.weigh(place, &region.bounds));
+                self.found[known].regions.extend(region);
             }
-            None => self.image(place, image, None, region.into_iter().map(Ok).collect()),
+            Some(_) => self.image(place, image, None, Vec::new()),
+            None => self.add(place, image, None, region.into_iter().map(Ok).collect(), true),
+        }
+    }
+
+    /// Counts a region, and looks at whether its pixels may be shares.
+    fn weigh(&mut self, place: &Origin, bounds: &Bounds) {
+        self.regions += 1;
+        let Bounds::Pixels([x, y, w, h]) = *bounds else { return };
+        let is_tiny = x + w <= 1.0 && y + h <= 1.0;
+        self.all_tiny &= is_tiny;
+        if is_tiny && [x, y, w, h].iter().any(|n| n.fract() != 0.0) {
+            self.tiny.get_or_insert_with(|| place.clone());
         }
     }
 
@@ -121,6 +151,11 @@ impl<'a, 'w> Intake<'a, 'w> {
         for (key, (place, times)) in std::mem::take(&mut self.unread) {
             let more = if times > 1 { format!(" ({times} times)") } else { String::new() };
             self.warn(&place, format!("unknown column {}, not read{more}", quote(&key)));
+        }
+        if let Some(place) = self.tiny.take().filter(|_| self.all_tiny) {
+            let reason = "every box lies within the first pixel of its image: these are shares of width and height, but \
+                          boxes of this format are in pixels";
+            self.problem(&place, reason);
         }
         if !self.problems.is_empty() {
             let file: Arc<Path> = path.into();

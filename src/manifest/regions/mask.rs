@@ -1,12 +1,11 @@
 //! Masks: which pixels of an image belong to a region.
 
 use super::super::fields::Fields;
-use super::region::Bounds;
 use crate::text::quote;
 use std::fmt;
 
 /// Most pixels of a mask: those of the largest image that is read.
-const MOST_PIXELS: u64 = 100_000_000;
+pub const MOST_PIXELS: u64 = 100_000_000;
 
 /// A run-length mask of a whole image. It counts column by column, as COCO does: pixels outside, pixels inside, pixels
 /// outside, …
@@ -214,113 +213,97 @@ impl fmt::Display for Mask {
     }
 }
 
-/// Most points of an outline.
-const MOST_POINTS: usize = 10_000;
+#[cfg(test)]
+pub mod tests {
+    use super::*;
 
-/// Most columns × points that are looked at to draw an outline.
-const MOST_CROSSINGS: u64 = 1_000_000_000;
-
-/// The outline of a region: one or more polygons, whose union it is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outline {
-    /// Each has three points or more.
-    polygons: Vec<Vec<[f64; 2]>>,
-    in_shares: bool,
-}
-
-impl Outline {
-    /// Returns the outline of these polygons, whose points (x, y) are in pixels.
-    ///
-    /// # Errors
-    /// There is no polygon, one has fewer than three points, there are too many points, or a number is not finite.
-    pub fn pixels(polygons: Vec<Vec<[f64; 2]>>) -> Result<Outline, String> {
-        Outline::new(polygons, false)
-    }
-
-    /// Returns the outline of these polygons, whose points (x, y) are in shares of the image's width and height.
-    ///
-    /// # Errors
-    /// As for [`Outline::pixels`].
-    pub fn shares(polygons: Vec<Vec<[f64; 2]>>) -> Result<Outline, String> {
-        Outline::new(polygons, true)
-    }
-
-    fn new(polygons: Vec<Vec<[f64; 2]>>, in_shares: bool) -> Result<Outline, String> {
-        if polygons.is_empty() || polygons.iter().any(|p| p.len() < 3) {
-            return Err("the outline has a polygon of fewer than three points".into());
-        }
-        let points: usize = polygons.iter().map(Vec::len).sum();
-        if points > MOST_POINTS {
-            return Err(format!("the outline has {points} points; {MOST_POINTS} can be read"));
-        }
-        if polygons.iter().flatten().flatten().any(|n| !n.is_finite()) {
-            return Err("the outline has a number that is not finite".into());
-        }
-        Ok(Outline { polygons, in_shares })
-    }
-
-    /// Returns the smallest box that holds the outline.
-    ///
-    /// # Errors
-    /// As for [`Bounds::pixels`] and [`Bounds::shares`].
-    pub fn bounds(&self) -> Result<Bounds, String> {
-        let ends = |axis: usize| {
-            let values = self.polygons.iter().flatten().map(|point| point[axis]);
-            values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], n| [low.min(n), high.max(n)])
-        };
-        let ([left, right], [top, bottom]) = (ends(0), ends(1));
-        let numbers = [left, top, right - left, bottom - top];
-        if self.in_shares { Bounds::shares(numbers) } else { Bounds::pixels(numbers) }
-    }
-
-    /// Returns the mask of the pixels whose centres lie within the outline. Where a polygon crosses itself, what it goes
-    /// round twice is outside.
-    ///
-    /// # Errors
-    /// No pixel's centre is within, or the image is too large for so many points.
-    pub fn draw(&self, width: u32, height: u32) -> Result<Mask, String> {
-        let points: usize = self.polygons.iter().map(Vec::len).sum();
-        if u64::from(width) * points as u64 > MOST_CROSSINGS || u64::from(width) * u64::from(height) > MOST_PIXELS {
-            return Err(format!("an outline of {points} points cannot be drawn on an image of {width} × {height} pixels"));
-        }
-        let scale = if self.in_shares { [f64::from(width), f64::from(height)] } else { [1.0, 1.0] };
-        let (mut counts, mut drawn) = (vec![0_u32], 0_u32);
-        for x in 0..width {
-            for [from, to] in self.spans(f64::from(x) + 0.5, scale, height) {
-                let [from, to] = [x * height + from, x * height + to];
-                counts.extend([from - drawn, to - from]);
-                drawn = to;
+    /// A mask of pixels given row by row.
+    pub fn of_pixels(width: u32, height: u32, inside: impl Fn(u32, u32) -> bool) -> Result<Mask, String> {
+        let mut counts = vec![0_u32];
+        for at in 0..width * height {
+            // An even number of runs ends within.
+            if inside(at / height, at % height) != (counts.len() % 2 == 0) {
+                counts.push(0);
             }
+            *counts.last_mut().unwrap() += 1;
         }
-        counts.extend([width * height - drawn]);
-        // The first run is of length 0, and the next one outside again: `from_counts` joins them.
-        counts.insert(1, 0);
-        Mask::from_counts(width, height, &counts).map_err(|_| "no pixel's centre lies within the outline".into())
+        Mask::from_counts(width, height, &counts)
     }
 
-    /// Returns which pixels of a column lie within, as ascending spans that do not touch.
-    fn spans(&self, x: f64, scale: [f64; 2], height: u32) -> Vec<[u32; 2]> {
-        let mut spans: Vec<[u32; 2]> = Vec::new();
-        for polygon in &self.polygons {
-            let ends = polygon.iter().zip(polygon.iter().cycle().skip(1));
-            let crossing = |(a, b): (&[f64; 2], &[f64; 2])| {
-                let ([ax, ay], [bx, by]) = ([a[0] * scale[0], a[1] * scale[1]], [b[0] * scale[0], b[1] * scale[1]]);
-                ((ax <= x) != (bx <= x)).then(|| ay + (x - ax) / (bx - ax) * (by - ay))
+    #[test]
+    fn run_lengths_are_compressed_as_coco_does() {
+        // As pycocotools 2.0 writes them.
+        let rectangle = of_pixels(64, 48, |x, y| (10..27).contains(&x) && (20..29).contains(&y)).unwrap();
+        assert_eq!(rectangle.compressed(), "d?9W10000000000000000000000000000000lf1");
+        assert_eq!((rectangle.area(), rectangle.bounds()), (153, [10, 20, 17, 9]));
+        let rows =
+            [[1, 1, 0, 0, 1, 1, 1], [1, 0, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1, 1], [0, 1, 1, 0, 0, 1, 0], [1, 0, 1, 1, 0, 0, 1]];
+        let mixed = of_pixels(7, 5, |x, y| rows[y as usize][x as usize] == 1).unwrap();
+        assert_eq!(mixed.compressed(), "02200O03OM1122MM0000");
+        assert_eq!(mixed.counts(), [0, 2, 2, 2, 2, 1, 2, 4, 1, 1, 2, 2, 4, 4, 1, 1, 1, 1, 1, 1]);
+        let wide = of_pixels(900, 1000, |x, y| (3..700).contains(&x) || (x, y) == (0, 0)).unwrap();
+        assert_eq!((wide.compressed().as_str(), wide.area(), wide.bounds()), ("01gm2WeXe0Y\\P6", 697_001, [0, 0, 700, 1000]));
+        assert_eq!(of_pixels(5, 3, |_, _| true).unwrap().compressed(), "0?");
+        for mask in [rectangle, mixed, wide] {
+            assert_eq!(Mask::from_compressed(mask.width, mask.height, &mask.compressed()), Ok(mask));
+        }
+    }
+
+    #[test]
+    fn what_a_mask_holds_does_not_depend_on_how_it_is_asked() {
+        let mut state = 1_u32;
+        for round in 0..200 {
+            let (width, height) = (1 + round % 13, 1 + round % 7);
+            let bits: Vec<bool> = (0..width * height)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    state >> 30 == 0
+                })
+                .collect();
+            let inside = |x: u32, y: u32| bits[(y * width + x) as usize];
+            let Ok(mask) = of_pixels(width, height, inside) else {
+                assert!(!bits.contains(&true));
+                continue;
             };
-            let mut crossings: Vec<f64> = ends.filter_map(crossing).collect();
-            crossings.sort_by(f64::total_cmp);
-            // The first pixel whose centre lies at or below y.
-            let pixel = |y: f64| (y - 0.5).ceil().clamp(0.0, f64::from(height)) as u32;
-            spans.extend(crossings.chunks_exact(2).map(|pair| [pixel(pair[0]), pixel(pair[1])]).filter(|[from, to]| from < to));
+            assert_eq!(mask.pixels(), bits);
+            assert_eq!(mask.area(), bits.iter().filter(|b| **b).count() as u64);
+            let all: Vec<(u32, u32)> =
+                (0..width * height).map(|i| (i % width, i / width)).filter(|(x, y)| inside(*x, *y)).collect();
+            let (xs, ys) = (all.iter().map(|p| p.0), all.iter().map(|p| p.1));
+            let [x, y] = [xs.clone().min().unwrap(), ys.clone().min().unwrap()];
+            assert_eq!(mask.bounds(), [x, y, xs.max().unwrap() - x + 1, ys.max().unwrap() - y + 1]);
+            assert!((0..width * height).all(|i| mask.contains(i % width, i / width) == bits[i as usize]));
+            assert!(!mask.contains(width, 0) && !mask.contains(0, height));
+            assert_eq!(Mask::from_compressed(width, height, &mask.compressed()), Ok(mask));
         }
-        spans.sort_unstable();
-        let mut joined: Vec<[u32; 2]> = Vec::new();
-        for [from, to] in spans {
-            match joined.last_mut() {
-                Some(last) if from <= last[1] => last[1] = last[1].max(to),
-                _ => joined.push([from, to]),
-            }
+    }
+
+    #[test]
+    fn a_mask_is_written_in_one_way() {
+        let written: [&[u32]; 3] = [&[1, 2, 3], &[1, 1, 0, 1, 3], &[0, 0, 1, 2, 0, 0, 3, 0, 0]];
+        for counts in written {
+            assert_eq!(Mask::from_counts(3, 2, counts).unwrap().counts(), [1, 2, 3], "{counts:?}");
         }
-        joined
+    }
+
+    #[test]
+    fn masks_that_cannot_be() {
+        let refused = |json: &str, part: &str| {
+            let said = Mask::from_json(json).unwrap_err();
+            assert!(said.contains(part), "{json}: {said}");
+        };
+        refused(r#"{"size": [48, 64], "counts": "d?9W1"}"#, "run lengths for");
+        refused(r#"{"size": [2, 3], "counts": [1, 2, 4]}"#, "has run lengths for 7 pixels, but its image has 3 × 2 = 6");
+        refused(r#"{"size": [2, 3], "counts": [6]}"#, "is empty");
+        refused(r#"{"size": [2, 3], "counts": [1, -2, 7]}"#, "not whole numbers");
+        refused(r#"{"size": [2, 3], "counts": [1, 4294967295, 4294967295]}"#, "run lengths for 8589934591 pixels");
+        refused(r#"{"size": [2, 3], "counts": "0 1"}"#, "at character 2");
+        refused(r#"{"size": [2, 3], "counts": "0oooooooooo"}"#, "cannot be read at character");
+        refused(r#"{"size": [2, 3], "counts": "o"}"#, "cannot be read at character 2");
+        refused(r#"{"size": [2, 3], "counts": "O0"}"#, "cannot be read at character 1");
+        refused(r#"{"size": [1000000, 1000000], "counts": [0]}"#, "100 megapixels at most");
+        refused(r#"{"size": [0, 3], "counts": [0]}"#, "cannot be");
+        refused(r#"{"size": [2.5, 3], "counts": [0]}"#, "must be");
+        refused(r#""abc""#, "must be");
     }
 }

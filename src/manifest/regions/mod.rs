@@ -4,26 +4,42 @@
 //! | module | noun |
 //! |---|---|
 //! | [`region`](self) | [`FoundRegion`]: one region, and its [`Bounds`] |
-//! | `mask` | [`Mask`]: a run-length mask, and the [`Outline`] it is drawn from |
+//! | `mask` | [`Mask`]: a run-length mask |
+//! | `outline` | [`Outline`]: polygons from which a mask is drawn |
 //! | `intake` | the regions and the faults of a file, gathered |
 //! | `source` | a region file: its records, or its whole text |
 //! | `recognise` | the format of a file, by its content |
-//! | `jsonl` … `fiftyone` | one file for each format |
+//! | `jsonl` | the canonical file |
+//! | `coco`, `grounded_sam2`, `florence2`, `supervision`, `labelme`, `yolo`, `fiftyone` | the files of a tool |
+//! | `yaml` | the names of classes in a `data.yaml` |
 
+mod coco;
+mod fiftyone;
+mod florence2;
+mod grounded_sam2;
 mod intake;
 mod jsonl;
+mod labelme;
 mod mask;
+mod outline;
+mod recognise;
 mod region;
 mod source;
+mod supervision;
+mod yaml;
+mod yolo;
 
-pub use mask::{Mask, Outline};
-pub(super) use region::list_of;
+pub use mask::Mask;
+pub use outline::Outline;
+pub(super) use region::regions_of;
 pub use region::{Bounds, FoundRegion};
 
 use crate::error::{Error, Result};
+use crate::input;
 use crate::problem::{Origin, Problem};
 use crate::vocabulary::{ModelName, PromptId, SubjectId, closed_set};
 use crate::watch::Watch;
+use intake::Intake;
 use std::path::{Path, PathBuf};
 
 closed_set! {
@@ -91,17 +107,13 @@ impl ImageRegions {
     /// Returns the regions that a row of a generations manifest has: a list as the canonical file has it, in JSON.
     ///
     /// # Errors
-    /// What is wrong with the first that cannot be used.
+    /// What is wrong with them.
     pub fn of_generation(
         (model, prompt_id, seed): (&ModelName, &PromptId, i64),
         place: Origin,
         json: &str,
     ) -> std::result::Result<ImageRegions, String> {
-        let numbered = |(at, region): (usize, std::result::Result<FoundRegion, String>)| {
-            region.map_err(|reason| format!("`regions`: region {}: {reason}", at + 1))
-        };
-        let found = list_of(json, &mut Vec::new()).map_err(|reason| format!("`regions` {reason}"))?;
-        let regions = found.into_iter().enumerate().map(numbered).collect::<std::result::Result<_, _>>()?;
+        let regions = regions_of(json, &mut Vec::new()).map_err(|reason| format!("`regions`{reason}"))?;
         let image = RegionImage::Generation { model: model.clone(), prompt_id: prompt_id.clone(), seed };
         Ok(ImageRegions { image, origin: place.to_string(), size: None, regions, place })
     }
@@ -119,10 +131,54 @@ impl ImageRegions {
 /// The file cannot be read, its format is not recognised, or the caller wants to stop. [`Error::Manifest`] lists
 /// everything that is wrong with its content.
 pub fn read_regions(path: &Path, format: Option<RegionFormat>, watch: &mut Watch<'_>) -> Result<Vec<ImageRegions>> {
-    let mut intake = intake::Intake::new(watch);
-    match format {
-        Some(RegionFormat::Jsonl) | None => jsonl::read(path, &mut intake)?,
-        Some(other) => return Err(Error::request(format!("{other} cannot be read yet"), "convert it to jsonl")),
+    let mut intake = Intake::new(watch);
+    match read(path, format, &mut intake) {
+        // What is wrong with a file as a whole is listed with the rest.
+        Err(Error::Manifest(problems)) => problems.into_iter().for_each(|p| intake.problem(&p.origin, p.reason)),
+        done => done?,
     }
     intake.finish(path)
+}
+
+fn read(path: &Path, format: Option<RegionFormat>, intake: &mut Intake<'_, '_>) -> Result<()> {
+    if !path.is_dir() {
+        let format = format.map_or_else(|| recognise::format_of(path, intake), Ok)?;
+        return file(path, format, Path::new(""), intake);
+    }
+    let files = input::files_below(path, intake.stop())?.files;
+    if format == Some(RegionFormat::Yolo) || format.is_none() && yolo::is_laid_out(&files) {
+        return yolo::read(path, intake);
+    }
+    let files: Vec<&Path> = files.iter().map(Path::new).filter(|file| source::is_named(file, &RECORDS)).collect();
+    let Some(first) = files.first() else {
+        let what = format!("{} holds no region files ({})", path.display(), RECORDS.join(", "));
+        return Err(Error::request(what, "give the file or the directory that the detector wrote"));
+    };
+    let format = format.map_or_else(|| recognise::format_of(&path.join(first), intake), Ok)?;
+    // The list of images of COCO results is read with them.
+    let is_listing = |file: &Path| format == RegionFormat::Coco && files.len() > 1 && file.ends_with(coco::IMAGES);
+    for name in files.iter().filter(|file| !is_listing(file)) {
+        match file(&path.join(name), format, name.parent().unwrap_or(Path::new("")), intake) {
+            Err(Error::Manifest(problems)) => problems.into_iter().for_each(|p| intake.problem(&p.origin, p.reason)),
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+/// Extensions of files that hold regions as records.
+const RECORDS: [&str; 4] = ["json", "jsonl", "ndjson", "csv"];
+
+/// Reads one file, which lies in the directory `below` of the directory that is read.
+fn file(path: &Path, format: RegionFormat, below: &Path, intake: &mut Intake<'_, '_>) -> Result<()> {
+    match format {
+        RegionFormat::Jsonl => jsonl::read(path, intake),
+        RegionFormat::Coco => coco::read(path, intake),
+        RegionFormat::GroundedSam2 => grounded_sam2::read(path, intake),
+        RegionFormat::Florence2 => florence2::read(path, intake),
+        RegionFormat::Supervision => supervision::read(path, intake),
+        RegionFormat::LabelMe => labelme::read(path, below, intake),
+        RegionFormat::Yolo => yolo::read(path, intake),
+        RegionFormat::FiftyOne => fiftyone::read(path, intake),
+    }
 }

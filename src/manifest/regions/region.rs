@@ -1,7 +1,8 @@
 //! One region: a box, and what is known of what is in it.
 
 use super::super::fields::Fields;
-use super::mask::{Mask, Outline};
+use super::mask::Mask;
+use super::outline::Outline;
 use crate::text::quote;
 use crate::vocabulary::SubjectId;
 use serde_json::value::RawValue;
@@ -55,7 +56,7 @@ impl Bounds {
             let need = "[x1, y1, x2, y2] needs x1 < x2 and y1 < y2";
             return Err(format!("the box {} has no area: {need}", shown(numbers)));
         }
-        Bounds::pixels([x1, y1, x2 - x1, y2 - y1])
+        Bounds::pixels([x1, y1, distance(x1, x2), distance(y1, y2)])
     }
 
     /// Returns the box [x, y, width, height] in shares of the image's width and height.
@@ -99,7 +100,16 @@ fn cut(start: f64, length: f64, limit: f64) -> Option<[f64; 2]> {
         return Some([start, length]);
     }
     let (from, to) = (start.max(0.0), (start + length).min(limit));
-    (from < to).then_some([from, to - from])
+    (from < to).then(|| [from, distance(from, to)])
+}
+
+/// Returns the distance between two edges, never so long that the second would reach into the next pixel.
+pub(super) fn distance(from: f64, to: f64) -> f64 {
+    let mut length = to - from;
+    while length.is_finite() && from + length > to {
+        length = length.next_down();
+    }
+    length
 }
 
 fn finite(numbers: [f64; 4]) -> Result<(), String> {
@@ -160,20 +170,42 @@ impl FoundRegion {
 /// The keys of a region of the canonical file.
 pub(super) const KEYS: [&str; 5] = ["box", "score", "label", "subject_id", "mask"];
 
-/// Reads a list of regions as the canonical file and generations manifests have it; keys that mean nothing are put in
-/// `unread`.
+/// Reads a list of regions as the canonical file and generations manifests have it; keys that are not read are put in
+/// `unread`, as `regions.KEY`.
 ///
 /// # Errors
 /// It is not a list. What is wrong with a region is in its place.
-pub(in super::super) fn list_of(json: &str, unread: &mut Vec<String>) -> Result<Vec<Result<FoundRegion, String>>, String> {
+pub(super) fn list_of(json: &str, unread: &mut Vec<String>) -> Result<Vec<Result<FoundRegion, String>>, String> {
     let entries: Vec<&RawValue> = serde_json::from_str(json)
-        .map_err(|_| format!("must be a list of regions ({{\"box\": [x, y, w, h], …}}), not {}", quote(json)))?;
+        .map_err(|_| format!("must be a list of regions, {{\"box\": [x, y, w, h], …}}, not {}", quote(json)))?;
     let mut read = |entry: &RawValue| {
         let fields = Fields::from_json(entry.get())?;
-        unread.extend(fields.0.iter().filter(|(name, _)| !KEYS.contains(&name.as_ref())).map(|(name, _)| name.to_string()));
+        let unknown = fields.0.iter().filter(|(name, _)| !KEYS.contains(&name.as_ref()));
+        unread.extend(unknown.map(|(name, _)| format!("regions.{name}")));
         FoundRegion::from_fields(&fields)
     };
     Ok(entries.into_iter().map(&mut read).collect())
+}
+
+/// Most faults that are named of one list of regions.
+const MOST_FAULTS: usize = 5;
+
+/// Reads the `regions` of a generations manifest; keys that are not read are put in `unread`, as `regions.KEY`.
+///
+/// # Errors
+/// It is not a list of regions; what is said follows the name of the column.
+pub fn regions_of(json: &str, unread: &mut Vec<String>) -> Result<Vec<FoundRegion>, String> {
+    let (mut sound, mut faults) = (Vec::new(), Vec::new());
+    for (i, region) in list_of(json, unread).map_err(|e| format!(" {e}"))?.into_iter().enumerate() {
+        match region {
+            Ok(region) => sound.push(region),
+            Err(reason) => faults.push(format!("region {}: {reason}", i + 1)),
+        }
+    }
+    let further = faults.len().saturating_sub(MOST_FAULTS);
+    faults.truncate(MOST_FAULTS);
+    faults.extend((further > 0).then(|| format!("{further} more")));
+    if faults.is_empty() { Ok(sound) } else { Err(format!(": {}", faults.join("; "))) }
 }
 
 /// Returns a score, if it is one.
@@ -187,4 +219,53 @@ pub(super) fn score(score: Option<f64>) -> Result<Option<f64>, String> {
 /// Returns a label; a blank one says nothing.
 pub(super) fn label(label: Option<String>) -> Option<String> {
     label.filter(|l| !l.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_are_cut_to_their_image() {
+        let cut = |numbers| Bounds::pixels(numbers).unwrap().clip(64, 48);
+        assert_eq!(cut([10.25, 20.5, 17.0, 9.0]), Ok([10.25, 20.5, 17.0, 9.0]));
+        assert_eq!(cut([-5.0, -5.0, 10.0, 100.0]), Ok([0.0, 0.0, 5.0, 48.0]));
+        assert_eq!(cut([-1e300, -1e300, 2e300, 2e300]), Ok([0.0, 0.0, 64.0, 48.0]));
+        for outside in [[64.0, 0.0, 5.0, 5.0], [-5.0, 0.0, 5.0, 5.0], [0.0, 48.0, 1.0, 1.0], [1e300, 0.0, 1.0, 1.0]] {
+            let said = cut(outside).unwrap_err();
+            assert!(said.contains("outside the image, which has 64 × 48 pixels"), "{said}");
+        }
+        let share = |numbers| Bounds::shares(numbers).unwrap().clip(64, 48);
+        assert_eq!(share([0.15625, 0.416667, 0.265625, 0.1875]), Ok([10.0, 20.0, 17.0, 9.0]), "six digits are enough");
+        assert_eq!(share([0.0, 0.0, 1.0, 1.0]), Ok([0.0, 0.0, 64.0, 48.0]));
+        assert_eq!(share([-0.1, 0.5, 0.3, 0.6]), Ok([0.0, 24.0, 12.796875, 24.0]), "an edge lies on a line: 64 a pixel");
+        assert!(share([1.1, 0.0, 0.2, 0.2]).is_err());
+        // Nothing of a box is left when less than a line of it lies within.
+        assert!(share([0.5, 0.5, 0.00001, 0.5]).is_err());
+    }
+
+    #[test]
+    fn a_box_ends_where_its_second_corner_is() {
+        let mut differs = 0;
+        for i in 1..20_000 {
+            // Of a box that begins far outside, its width has fewer digits after the point than its second corner.
+            let (x1, x2) = (f64::from(i) * -0.0137, f64::from(1 + i % 50));
+            let [x, _, w, _] = Bounds::corners([x1, 0.0, x2, 1.0]).unwrap().clip(64, 1).unwrap();
+            assert_eq!((x, (x + w).ceil()), (0.0, x2), "{x1}");
+            differs += u32::from(x1 + (x2 - x1) > x2);
+        }
+        assert!(differs > 1_000, "{differs} corners would have reached into the next pixel");
+    }
+
+    #[test]
+    fn numbers_that_are_no_box() {
+        let said = |bounds: Result<Bounds, String>| bounds.unwrap_err();
+        assert!(said(Bounds::pixels([0.0, 0.0, 0.0, 5.0])).contains("[0, 0, 0, 5] has no area"));
+        assert!(said(Bounds::pixels([0.0, 0.0, 5.0, -5.0])).contains("no area"));
+        assert!(said(Bounds::pixels([f64::NAN, 0.0, 5.0, 5.0])).contains("not finite"));
+        assert!(said(Bounds::corners([10.0, 0.0, 5.0, 5.0])).contains("[10, 0, 5, 5] has no area: [x1, y1, x2, y2] needs"));
+        assert!(said(Bounds::corners([0.0, 0.0, f64::INFINITY, 5.0])).contains("not finite"));
+        assert!(said(Bounds::corners([-1.7e308, 0.0, 1.7e308, 5.0])).contains("not finite"), "its width is not");
+        assert!(said(Bounds::shares([10.0, 20.0, 17.0, 9.0])).contains("are these pixels?"));
+    }
 }

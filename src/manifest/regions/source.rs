@@ -1,11 +1,13 @@
 //! A region file: its records one by one, or its text as a whole.
 
-use super::super::fields::Fields;
+use super::super::fields::{Fields, number_of};
 use super::super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Text};
 use super::intake::Intake;
 use crate::error::{Error, Result, io_reason};
 use crate::problem::{Origin, Position, Problem};
-use std::path::Path;
+use crate::text::quote;
+use serde_json::value::RawValue;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// Largest file that is read as a whole, in bytes of its text.
@@ -91,4 +93,64 @@ pub fn objects<'a, 'w>(
         }
     }
     intake.check()
+}
+
+/// Returns whether a file's name has one of these extensions, perhaps with `.gz` or `.zst` after it.
+pub fn is_named(path: &Path, extensions: &[&str]) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = [".gz", ".zst"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
+    name.rsplit_once('.').is_some_and(|(stem, extension)| !stem.is_empty() && extensions.contains(&extension))
+}
+
+/// Returns a path as seen from the directory that `below` is relative to.
+pub fn joined(below: &Path, path: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in below.join(path).components() {
+        match part {
+            Component::ParentDir if matches!(whole.components().next_back(), Some(Component::Normal(_))) => drop(whole.pop()),
+            Component::CurDir => {}
+            part => whole.push(part),
+        }
+    }
+    whole
+}
+
+/// The keys under which an image may be named.
+const IMAGE_KEYS: [&str; 8] = ["image", "image_path", "image_name", "file_name", "filename", "filepath", "file", "path"];
+
+/// Returns the name of the image that an object is about.
+pub fn image_name(fields: &Fields<'_>) -> std::result::Result<String, String> {
+    let mut given = IMAGE_KEYS.iter().filter(|key| fields.optional_raw(key).is_some());
+    match (given.next(), given.next()) {
+        (Some(key), None) => match fields.text(key)? {
+            name if name.trim().is_empty() => Err(format!("`{key}` is blank")),
+            name => Ok(name),
+        },
+        (Some(one), Some(other)) => Err(format!("`{one}` and `{other}` both name an image; keep one")),
+        (None, _) => Err(format!("nothing names the image; write its path as `{}`", IMAGE_KEYS[0])),
+    }
+}
+
+/// Returns the size of an image, if both sides are given.
+pub fn size(fields: &Fields<'_>, width: &str, height: &str) -> std::result::Result<Option<[u32; 2]>, String> {
+    let side = |name: &str| match fields.optional_raw(name) {
+        None => Ok(None),
+        Some(_) => match fields.integer(name)? {
+            side @ 1..=0xffff_ffff => Ok(Some(side as u32)),
+            side => Err(format!("`{name}` {side} is not a size in pixels")),
+        },
+    };
+    Ok(side(width)?.zip(side(height)?).map(|(width, height)| [width, height]))
+}
+
+/// Reads the points of a polygon, [x1, y1, x2, y2, …].
+pub fn points(json: &str) -> std::result::Result<Vec<[f64; 2]>, String> {
+    let form = || format!("a polygon must be a list of numbers x1, y1, x2, y2, …, not {}", quote(json));
+    let numbers: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| form())?;
+    let numbers: Vec<f64> =
+        numbers.into_iter().map(|n| number_of(n.get())).collect::<std::result::Result<_, _>>().map_err(|_| form())?;
+    if numbers.len() % 2 == 1 {
+        return Err(form());
+    }
+    Ok(numbers.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect())
 }

@@ -204,7 +204,9 @@ fn prepare(task: &RegionTask, image: &Opened, region: &RegionRow, reading: &Regi
 pub(crate) fn source_of(image: &[u8; 32], region: &RegionRow, rule: &CropRule) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(image);
-    region.bounds.iter().for_each(|number| drop(hasher.update(&number.to_le_bytes())));
+    for number in region.bounds {
+        hasher.update(&number.to_le_bytes());
+    }
     hasher.update(rule.to_string().as_bytes());
     if rule.outside.is_some() {
         hasher.update(region.mask.as_deref().unwrap_or_default().as_bytes());

@@ -345,7 +345,9 @@ fn mask_as_json(mask: &Mask) -> String {
 fn digest_of(path: &Path, rows: &[ImageRegions]) -> Result<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     if path.is_dir() {
-        rows.iter().for_each(|row| drop(hasher.update(format!("{:?} {:?}\n", row.image, row.regions).as_bytes())));
+        for row in rows {
+            hasher.update(format!("{:?} {:?}\n", row.image, row.regions).as_bytes());
+        }
     } else {
         let mut file = fs::File::open(path).map_err(Error::io("read", path))?;
         hasher.update_reader(&mut file).map_err(Error::io("read", path))?;

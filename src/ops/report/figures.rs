@@ -51,6 +51,8 @@ impl FigureOptions {
             controls: !by.contains(&Key::SubjectId),
             curve: false,
             alpha: ALPHA,
+            regions: Vec::new(),
+            tau: None,
         }
     }
 

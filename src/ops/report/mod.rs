@@ -2,7 +2,9 @@
 
 mod baseline;
 pub(crate) mod figures;
+mod local;
 mod page;
+mod regions;
 pub(crate) mod snapshot;
 
 use crate::dataset::Dataset;

@@ -139,7 +139,7 @@ impl Dataset {
         let places = self.catalog.subject_places(*encoder)?;
         let found = self.catalog.found_places(*encoder)?;
         let windows = PageWindows {
-            pattern: Some(local.pattern),
+            pattern: local.pattern,
             confusions: confusions(snapshot, &places),
             in_kind: auc_in_kind(snapshot),
             instrument,

@@ -3,9 +3,9 @@
 use super::baseline::baselines;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::report::{Baselines, Key, LocalSnapshot, ReportOptions, Snapshot, identity_encoder};
+use crate::report::{Baselines, Decider, Key, RegionChoice, ReportOptions, Snapshot, identity_encoder};
 use crate::vocabulary::EncoderName;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// What to read besides what every report needs.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,8 @@ pub(crate) struct Reading {
     all_subject_scores: bool,
     /// Baselines, with chance SCR at these thresholds.
     baselines: Option<Vec<f64>>,
+    /// Region sets, τ if it is given, and whether they are compared with decoys.
+    regions: (Vec<RegionChoice>, Option<f64>, bool),
 }
 
 impl Reading {
@@ -22,12 +24,13 @@ impl Reading {
         Reading {
             all_subject_scores: options.controls || Reading::keys(&options.by).all_subject_scores,
             baselines: options.controls.then(|| options.thresholds.values().to_vec()),
+            regions: (options.regions.clone(), options.tau, options.controls),
         }
     }
 
     /// Returns what cells by these keys need.
     pub(crate) fn keys(by: &[Key]) -> Reading {
-        Reading { all_subject_scores: by.iter().any(|key| key.is_of_subjects()), baselines: None }
+        Reading { all_subject_scores: by.iter().any(|key| key.is_of_subjects()), ..Reading::default() }
     }
 }
 
@@ -37,7 +40,16 @@ impl Dataset {
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse.
     pub(crate) fn snapshot(&self, identity: Option<&str>, reading: &Reading) -> Result<Snapshot> {
-        let (encoders, identity) = self.encoders_and_identity(identity)?;
+        let deciders = self.deciders(identity)?;
+        let wanted = match &deciders {
+            // An encoder whose windows decide is the one for whole images too.
+            Some(deciders) => deciders.iter().find_map(|(_, decider)| match decider {
+                Decider::Windows(encoder) => Some(encoder.as_str()),
+                Decider::Regions(_) => None,
+            }),
+            None => identity,
+        };
+        let (encoders, identity) = self.encoders_and_identity(wanted, deciders.is_some() || !reading.regions.0.is_empty())?;
         let mut subject_scores = Vec::new();
         for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *identity) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
@@ -60,8 +72,16 @@ impl Dataset {
             blank: self.catalog.blank_generations()?,
             baselines,
             local: None,
+            regions: Vec::new(),
         };
-        snapshot.local = self.local_snapshot(&snapshot)?;
+        snapshot.local = match &deciders {
+            Some(deciders) => self.local_by(deciders, &snapshot)?,
+            None => self.local_by_identity(&snapshot)?,
+        };
+        let (choices, tau, decoys) = &reading.regions;
+        for choice in choices {
+            snapshot.regions.push(self.region_snapshot(choice, *tau, *decoys, &snapshot)?);
+        }
         Ok(snapshot)
     }
 
@@ -78,9 +98,13 @@ impl Dataset {
         Ok(Baselines { thresholds: thresholds.to_vec(), of })
     }
 
-    /// Returns the image encoders, row and name, and the name of the one that decides collapse.
-    fn encoders_and_identity(&self, wanted: Option<&str>) -> Result<(Vec<(i64, EncoderName)>, String)> {
+    /// Returns the image encoders, row and name, and the name of the one that decides collapse; none is needed where regions
+    /// are what is asked about.
+    fn encoders_and_identity(&self, wanted: Option<&str>, of_regions: bool) -> Result<(Vec<(i64, EncoderName)>, String)> {
         let encoders = self.catalog.image_encoders()?;
+        if encoders.is_empty() && of_regions {
+            return Ok((encoders, String::new()));
+        }
         if encoders.is_empty() && self.catalog.image_count()? == 0 {
             return Err(Error::request(
                 "the data set is empty, so there is nothing to report",
@@ -90,42 +114,5 @@ impl Dataset {
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
         let identity = identity_encoder(&names, wanted)?.to_owned();
         Ok((encoders, identity))
-    }
-
-    /// Returns what the windows of an encoder say; `None` if it searched nothing.
-    fn local_snapshot(&self, snapshot: &Snapshot) -> Result<Option<LocalSnapshot>> {
-        let Some((encoder, _)) = snapshot.encoders.iter().find(|(_, name)| *name == *snapshot.identity) else { return Ok(None) };
-        let Some(pattern) = self.catalog.window_pattern(*encoder)? else { return Ok(None) };
-        let place: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
-        let mut by_generation: HashMap<i64, Vec<(usize, f32)>> = HashMap::new();
-        let mut subjects = BTreeSet::new();
-        self.catalog.each_local_score(*encoder, |generation, score| {
-            let subject = place[&score.subject];
-            subjects.insert(subject);
-            by_generation.entry(generation).or_default().push((subject, score.local as f32));
-        })?;
-        let pool: Vec<usize> = subjects.into_iter().collect();
-        let in_pool: HashMap<usize, usize> = pool.iter().enumerate().map(|(at, subject)| (*subject, at)).collect();
-        let mut local = LocalSnapshot {
-            pattern,
-            rows: HashMap::with_capacity(by_generation.len()),
-            similarities: Vec::with_capacity(by_generation.len() * pool.len()),
-            found: Vec::new(),
-            text_only: self.catalog.text_only_models()?,
-            pool,
-        };
-        for generation in &snapshot.generations {
-            // A generation has scores of the whole pool, or none.
-            let Some(mut scores) = by_generation.remove(&generation.id) else { continue };
-            scores.sort_unstable_by_key(|(subject, _)| *subject);
-            local.rows.insert(generation.id, local.similarities.len());
-            local.similarities.extend(scores.iter().map(|(_, value)| *value));
-        }
-        let found = self.catalog.found_places(*encoder)?;
-        local.found = found
-            .iter()
-            .map(|(generation, at)| (*generation, in_pool[&place[&at.subject]], at.local as f32, at.window))
-            .collect();
-        Ok((!local.rows.is_empty()).then_some(local))
     }
 }

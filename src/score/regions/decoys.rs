@@ -135,11 +135,12 @@ mod tests {
             (pool(20, 11), vec![21, 0]),
             (vec![None::<u8>; 202], vec![5]),
             (vec![None; 64], (20..30).collect()),
-            (vec![None; 1_000], (0..500).collect()),
+            (vec![None; 1_000], (0..400).collect()),
         ] {
             let found = decoys(&kinds, &requested, 1);
             assert!(found.len() == DECOYS && found.is_sorted_by(|a, b| a < b));
-            assert_eq!((&found, &found == &decoys(&kinds, &requested, 2)), (&decoys(&kinds, &requested, 1), false));
+            assert_eq!(found, decoys(&kinds, &requested, 1));
+            assert_ne!(found, decoys(&kinds, &requested, 2));
             for decoy in &found {
                 let unlike = decoy.iter().zip(&requested).any(|(decoy, subject)| kinds[*decoy] != kinds[*subject]);
                 let mut different = decoy.clone();
@@ -152,13 +153,7 @@ mod tests {
 
     #[test]
     fn each_is_as_likely() {
-        // Pairs of 24 others, 276: each is drawn in 200 of 276 tries.
-        let kinds = vec![Some(0); 25];
-        let mut drawn = std::collections::BTreeMap::new();
-        for seed in 0..1_000 {
-            decoys(&kinds, &[7, 7][..1], seed).into_iter().for_each(|decoy| *drawn.entry(decoy).or_insert(0) += 1);
-        }
-        assert_eq!((drawn.len(), drawn.values().min()), (24, Some(&1_000)), "one of 24 others: all of them, always");
+        // Pairs of 24 others, 276, of which 200 are drawn.
         let kinds = vec![Some(0); 26];
         let mut drawn = std::collections::BTreeMap::new();
         for seed in 0..1_000 {

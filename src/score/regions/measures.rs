@@ -60,8 +60,8 @@ pub struct Likeness {
 
 /// What is measured of one image without a threshold, given [`pair`](super::pair)'s pairing; `None` where nobody is requested.
 ///
-/// `between_references` is g of two requested subjects: the cosine of their references, with several the largest.
-/// `between_regions` is the cosine of two regions. Both are asked for indices of the similarities, never twice the same.
+/// `between_references` is g of two requested subjects: the cosine of their references, of several the largest.
+/// `between_regions` is the cosine of two regions.
 pub fn region_measures(
     similarities: &Similarities,
     pairing: &[Option<usize>],
@@ -265,7 +265,19 @@ mod tests {
         let rows = [[Some(0.6), None, Some(0.5)], [None, Some(0.7), Some(0.2)], [None, Some(0.9), Some(0.3)]];
         let similarities = Similarities::new(3, 3, |i, j| rows[i][j]);
         let pairing = pair(&similarities);
-        assert_eq!(pairing, [Some(0), Some(1), Some(2)], "0.7 + 0.3 is less than 0.9 + 0.2");
+        assert_eq!(pairing, [Some(0), Some(2), Some(1)], "0.7 + 0.3 is less than 0.9 + 0.2");
+        let found = region_measures(&similarities, &pairing, |_, _| 0.1, |_, _| 0.4).unwrap();
+        // Region 0 can only be subject 0; region 1 is most like subject 2, its own, region 2 is not most like subject 1.
+        assert_eq!(found.top1, Some(0.5));
+        // 0.6 − 0.5, 0.2 − 0.7, 0.9 − 0.3
+        assert!(close(found.margin, 0.2 / 3.0), "{found:?}");
+        // Region 2 is more like the person, 0.5 − 0.1; region 1 is somewhat like subject 1, 0.7 − 0.1.
+        assert!(close(found.bleeding, 0.5), "{found:?}");
+        // A person is no clone of a hat.
+        let alike = likenesses(&similarities, &pairing, |_, _| 0.1, |_, _| 0.4);
+        assert_eq!(alike.iter().map(|l| l.subjects).collect::<Vec<_>>(), [[1, 2]]);
+        assert!(close(found.homogenisation, 0.3), "{found:?}");
+        assert_eq!(doubled_regions(&similarities), [0, 2]);
     }
 
     #[test]
@@ -308,13 +320,10 @@ mod tests {
                 assert_eq!(found.top1.is_some(), subjects > 1 && regions > 0);
                 assert_eq!(found.margin.is_some(), regions > 1);
                 assert_eq!(found.homogenisation.is_some(), subjects > 1 && regions > 1);
-                assert_eq!(found.identity > 0.0, found.matched.is_some_and(|_| pairing_has_positive(&similarities, &pairing)));
+                let positive = |(i, j): (usize, &Option<usize>)| j.is_some_and(|j| similarities.get(i, j) > Some(0.0));
+                assert_eq!(found.identity > 0.0, pairing.iter().enumerate().any(positive));
             }
         }
         assert!(seen.iter().all(|seen| *seen > 1_000), "{seen:?}");
-    }
-
-    fn pairing_has_positive(similarities: &Similarities, pairing: &[Option<usize>]) -> bool {
-        pairing.iter().enumerate().any(|(i, j)| j.is_some_and(|j| similarities.get(i, j) > Some(0.0)))
     }
 }
