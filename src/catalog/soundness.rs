@@ -163,7 +163,43 @@ macro_rules! nobodys_windows {
     };
 }
 
+/// Scores of regions whose pairs are not one for each requested subject and region.
+macro_rules! incomplete_regions {
+    () => {
+        " FROM region_score AS c WHERE (SELECT count(*) FROM region_pair p
+              WHERE p.generation = c.generation AND p.region_set = c.region_set AND p.encoder = c.encoder) <> c.requested * c.regions"
+    };
+}
+
+/// Vectors of regions that lie where their part has none, or in a part of another encoder, or in no part.
+macro_rules! astray_regions {
+    () => {
+        " FROM region_vector AS v
+          WHERE NOT EXISTS (SELECT 1 FROM part p WHERE p.id = v.part AND p.encoder = v.encoder AND v.row < p.rows)"
+    };
+}
+
 pub(super) const CONTRADICTIONS: &[Contradiction] = &[
+    Contradiction {
+        what: "vectors of regions are at rows that their part does not have",
+        count: concat!("SELECT count(*)", astray_regions!()),
+        remedy: Ok(&[concat!("DELETE", astray_regions!())]),
+        deep: false,
+    },
+    Contradiction {
+        what: "scores of regions do not have a pair for each requested subject and region",
+        count: concat!("SELECT count(*)", incomplete_regions!()),
+        remedy: Ok(&[concat!("DELETE", incomplete_regions!())]),
+        deep: true,
+    },
+    Contradiction {
+        what: "references that a region set uses whole have several regions",
+        count: "SELECT count(*) FROM region_image i WHERE i.file IS NULL
+                AND (SELECT count(*) FROM region r WHERE r.region_image = i.id) <> 1",
+        remedy: Ok(&["DELETE FROM region_image WHERE file IS NULL
+                      AND (SELECT count(*) FROM region r WHERE r.region_image = region_image.id) <> 1"]),
+        deep: false,
+    },
     Contradiction {
         what: "images have kept windows where their part has none",
         count: concat!("SELECT count(*)", astray_windows!()),
@@ -325,6 +361,7 @@ impl Catalog {
                 "image_score",
                 "subject_score",
                 "window_vector",
+                "region_vector",
             ];
             let named = ["part", "window_part", "image", "prompt", "generation", "image_score"].contains(&parent.as_str());
             if !(named && derived.contains(&table.as_str())) {

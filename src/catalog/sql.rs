@@ -84,6 +84,16 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// Calls `each` with every row of one of our views, in an order.
+    ///
+    /// # Errors
+    /// SQLite reports an error, or `each` fails.
+    pub(crate) fn each_view_row(&self, columns: &str, view: &str, order: &str, each: &mut dyn FnMut(&[Cell]) -> Result<()>) -> Result<()> {
+        self.run(&format!("SELECT {columns} FROM {view} ORDER BY {order}"), QueryRows { columns: &mut |_| Ok(()), row: each })
+    }
+}
+
 fn authorize(action: &AuthAction<'_>) -> Authorization {
     match action {
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 ///
 /// blind_spot: CLIP-I in the upper quartile of its subject count, and every subject collapsed. copy: more similar to
 /// one reference of a requested subject than its references are to each other. same_bytes, near_duplicate: already
-/// there as another image. blank: a single colour, or nothing visible. Controls are not listed.
+/// there as another image. blank: a single colour, or nothing visible. Of each region set the clearest case of missing
+/// subjects, extra regions, clones, bleeding and homogenisation (docs/regions.md). Controls are not listed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -31,20 +31,23 @@ impl DemoArgs {
         writeln!(out, "Simulated: drawn characters, and three generators that are programs with known faults.\n")?;
         made.report.write(&mut out, Format::Table)?;
         let dir = msdata::text::shell_word(&self.dir);
-        if let (Some(image), Some(windows)) = (made.by_image, made.by_windows) {
+        if let (Some(image), Some(windows), Some(boxes)) = (made.by_image, made.by_windows, made.by_boxes) {
             writeln!(
                 out,
                 "
-Against what was drawn (1 is perfect, 0.5 is chance)   whole image   windows
-  drawn above replaced by a copy of another                  {:.3}     {:.3}
-  drawn above bled into by a neighbour                       {:.3}     {:.3}
-Strength of bleeding and similarity, Spearman (-1 is best)  {:.3}    {:.3}",
+Against what was drawn (1 is perfect, 0.5 is chance)   whole image   windows   true boxes
+  drawn above replaced by a copy of another                  {:.3}     {:.3}        {:.3}
+  drawn above bled into by a neighbour                       {:.3}     {:.3}        {:.3}
+Strength of bleeding and similarity, Spearman (-1 is best)  {:.3}    {:.3}       {:.3}",
                 image.kept_over_replaced,
                 windows.kept_over_replaced,
+                boxes.kept_over_replaced,
                 image.kept_over_bled,
                 windows.kept_over_bled,
+                boxes.kept_over_bled,
                 image.bleeding,
                 windows.bleeding,
+                boxes.bleeding,
             )?;
         }
         let page = made.page.display().to_string();

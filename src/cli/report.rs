@@ -2,7 +2,7 @@ use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput, size};
-use msdata::report::{CellRegions, Key, RegionChoice, Thresholds, is_dinov2};
+use msdata::report::{Key, RegionChoice, Thresholds, is_dinov2};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::{Dataset, ReportOptions};
@@ -122,22 +122,7 @@ impl ReportArgs {
             ));
         }
         let missing = report.generations_missing;
-        if of_regions {
-            for (set, cell) in report.rows.iter().flat_map(|row| row.regions.iter().enumerate()).take(1) {
-                let of = |pick: fn(&CellRegions) -> u64| report.rows.iter().map(|row| pick(&row.regions[set])).sum::<u64>();
-                let (not_run, unscored) = (of(|cell| cell.not_run), of(|cell| cell.unscored));
-                if not_run > 0 {
-                    terminal
-                        .warn(format!("{not_run} generations are in no file of {}: its origin did not run on them", cell.set));
-                }
-                if unscored > 0 {
-                    terminal.warn(format!(
-                        "{unscored} generations have regions in {} but no score: a vector is missing; `msdata embed --regions {}` makes it",
-                        cell.set, cell.set
-                    ));
-                }
-            }
-        } else if missing > 0 {
+        if missing > 0 && !of_regions {
             const LACKING: &str = "without a usable image, or without a vector of their own or of a reference";
             const WAITING: &str = "not scored yet: `msdata score`";
             let why = match (missing - report.generations_waiting, report.generations_waiting) {

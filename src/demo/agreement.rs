@@ -8,7 +8,9 @@ use crate::table::Cell;
 
 /// What was drawn for every requested subject, next to what the encoder saw: one row for each subject of each image.
 const TRUTH: &str = "\
-SELECT t.value ->> 'fate', t.value ->> 'percent', s.similarity, s.local
+SELECT t.value ->> 'fate', t.value ->> 'percent', s.similarity, s.local,
+       (SELECT r.similarity FROM region_pairs r WHERE r.model = s.model AND r.prompt_id = s.prompt_id AND r.seed = s.seed
+        AND r.ordinal = s.ordinal AND r.encoder = s.encoder AND r.assigned = 1)
 FROM generations g, json_each(g.meta, '$.subjects') t JOIN subject_scores s USING (model, prompt_id, seed)
 WHERE s.ordinal = t.key ORDER BY model, prompt_id, seed, s.ordinal";
 
@@ -23,19 +25,20 @@ pub struct Agreement {
     pub bleeding: f64,
 }
 
-/// Returns the agreement of the whole image's similarity and, if images were searched, that of their windows.
-pub fn agreement(data: &mut Dataset) -> Result<(Option<Agreement>, Option<Agreement>)> {
-    let mut rows: Vec<(String, Option<f64>, [Option<f64>; 2])> = Vec::new();
+/// Returns the agreement of the whole image's similarity and, where there are such, that of windows and that of the regions
+/// with which subjects are paired.
+pub fn agreement(data: &mut Dataset) -> Result<[Option<Agreement>; 3]> {
+    let mut rows: Vec<(String, Option<f64>, [Option<f64>; 3])> = Vec::new();
     let number = |cell: &Cell| match cell {
         Cell::Real(value) => Some(*value),
         Cell::Integer(value) => Some(*value as f64),
         _ => None,
     };
     let mut take = |cells: &[Cell]| {
-        let [Cell::Text(fate), percent, similarity, local] = cells else {
+        let [Cell::Text(fate), percent, similarity, local, boxed] = cells else {
             return Err(Error::Damaged("the demonstration's record of what was drawn".into()));
         };
-        rows.push((fate.clone(), number(percent), [number(similarity), number(local)]));
+        rows.push((fate.clone(), number(percent), [number(similarity), number(local), number(boxed)]));
         Ok(())
     };
     data.query(TRUTH, QueryRows { columns: &mut |_| Ok(()), row: &mut take })?;
@@ -52,7 +55,7 @@ pub fn agreement(data: &mut Dataset) -> Result<(Option<Agreement>, Option<Agreem
             bleeding: pearson(&ranks(&strengths), &ranks(&bled))?,
         })
     };
-    Ok((of(0), of(1)))
+    Ok([of(0), of(1), of(2)])
 }
 
 /// Returns the rank of each value; equal values share their mean rank.

@@ -23,10 +23,11 @@ use crate::encoder::{Home, Runtime};
 use crate::error::{Error, Result};
 use crate::image::{Rgb, png};
 use crate::manifest::{Prompt, json_lines};
-use crate::ops::{EmbedOptions, StressTestOptions, WindowChoice};
+use crate::ops::{EmbedOptions, RegionOptions, StressTestOptions, WindowChoice};
 use crate::page::{PageOptions, PageOutput};
 use crate::report::{Report, Thresholds};
 use crate::stress_test::Design;
+use crate::vocabulary::RegionSetName;
 use crate::watch::Watch;
 use crate::windows::Pattern;
 use crate::{Dataset, IngestOptions, ReportOptions};
@@ -58,6 +59,9 @@ impl Default for DemoOptions {
 /// thresholds were chosen for that encoder and these pictures.
 pub const THRESHOLDS: &str = "0.44,0.46,0.48";
 
+/// The region set of the boxes in which characters were drawn.
+pub const DRAWN: &str = "drawn";
+
 /// The sentence below the page's heading.
 const NOTE: &str = "Simulated: drawn characters, and three generators that are programs with known faults. Similarity is \
     by builtin-texture, which sees colour and texture and knows nothing of identity; the thresholds were chosen for it.";
@@ -71,6 +75,9 @@ pub struct Demo {
     pub by_image: Option<Agreement>,
     /// How well local similarity does; `None`: the images were not searched.
     pub by_windows: Option<Agreement>,
+    /// How well the similarity of each subject and the region that it is paired with does, where regions are the boxes in
+    /// which characters were drawn.
+    pub by_boxes: Option<Agreement>,
     /// The page to look at.
     pub page: PathBuf,
 }
@@ -94,20 +101,25 @@ pub fn make(dir: &Path, options: &DemoOptions, watch: &mut Watch<'_>) -> Result<
         ..StressTestOptions::default()
     };
     let prompts = data.build_stress_test(&bench, watch)?.prompts;
-    let [first, all] = draw_generations(dir, &prompts, options, watch)?;
+    let [first, all, boxes] = draw_generations(dir, &prompts, options, watch)?;
     // Searching every image takes minutes without optimisation; the images of one seed show as much.
     for (manifest, windows) in [(first, WindowChoice::Pattern(Pattern::Full)), (all, WindowChoice::None)] {
         let embed = Some(EmbedOptions { windows, ..EmbedOptions::default() });
         data.ingest(&IngestOptions { generations: vec![manifest], embed, ..IngestOptions::default() }, watch)?;
     }
+    // Where each character was drawn is known, as a perfect detector would know it.
+    let drawn = RegionSetName::new(DRAWN).map_err(Error::Damaged)?;
+    let regions = RegionOptions { files: vec![boxes], set: Some(drawn.clone()), ..RegionOptions::default() };
+    data.ingest(&IngestOptions { regions, ..IngestOptions::default() }, watch)?;
+    data.embed(&EmbedOptions { regions: vec![drawn], ..EmbedOptions::default() }, watch)?;
     let thresholds: Thresholds = THRESHOLDS.parse().map_err(Error::Damaged)?;
     let report = data.report(&ReportOptions { thresholds: thresholds.clone(), controls: true, ..ReportOptions::default() })?;
     let title = Some("A demonstration".to_owned());
     let command = Some(format!("msdata report --html page --thresholds {THRESHOLDS}"));
     let page = PageOptions { thresholds, title, note: Some(NOTE.to_owned()), command, identity: None };
     let page = data.write_page(&page, &PageOutput::Directory(dir.join("page")), watch)?.path;
-    let (by_image, by_windows) = agreement::agreement(&mut data)?;
-    Ok(Demo { report, by_image, by_windows, page })
+    let [by_image, by_windows, by_boxes] = agreement::agreement(&mut data)?;
+    Ok(Demo { report, by_image, by_windows, by_boxes, page })
 }
 
 /// Writes a reference of every character and the subjects manifest; returns the manifest's name.
@@ -122,8 +134,9 @@ fn draw_cast(dir: &Path) -> Result<&'static str> {
     Ok("subjects.jsonl")
 }
 
-/// Writes every image of every generator, and the manifests of the first seed and of all seeds; returns their paths.
-fn draw_generations(dir: &Path, prompts: &[Prompt], options: &DemoOptions, watch: &mut Watch<'_>) -> Result<[PathBuf; 2]> {
+/// Writes every image of every generator, the manifests of the first seed and of all seeds, and the boxes of the first
+/// seed's characters; returns the paths.
+fn draw_generations(dir: &Path, prompts: &[Prompt], options: &DemoOptions, watch: &mut Watch<'_>) -> Result<[PathBuf; 3]> {
     let mut lines = Vec::new();
     for (done, prompt) in (1..).zip(prompts) {
         watch.check()?;
@@ -133,11 +146,17 @@ fn draw_generations(dir: &Path, prompts: &[Prompt], options: &DemoOptions, watch
         lines.extend(drawn.collect::<Result<Vec<_>>>()?);
         watch.report("prompts", done, Some(prompts.len() as u64));
     }
-    let manifests = [dir.join("generations-first-seed.jsonl"), dir.join("generations.jsonl")];
+    let manifests = ["generations-first-seed.jsonl", "generations.jsonl", "boxes-first-seed.jsonl"].map(|name| dir.join(name));
     let first: Vec<Value> =
         lines.iter().filter(|line| line["seed"].as_i64() == options.seeds.first().copied()).cloned().collect();
     write_manifest(&manifests[0], &first)?;
     write_manifest(&manifests[1], &lines)?;
+    let boxes = |line: &Value| {
+        let drawn = line["meta"]["subjects"].as_array().map_or(&[][..], Vec::as_slice).iter();
+        let regions: Vec<Value> = drawn.map(|subject| json!({"box": subject["box"], "label": "character"})).collect();
+        json!({"model": line["model"], "prompt_id": line["prompt_id"], "seed": line["seed"], "regions": regions})
+    };
+    write_manifest(&manifests[2], &first.iter().map(boxes).collect::<Vec<_>>())?;
     Ok(manifests)
 }
 

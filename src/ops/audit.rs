@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
 use crate::ops::score::{Blocks, Needs};
-use crate::report::{Snapshot, blind_spot, is_clip};
+use crate::report::{RegionChoice, RegionMeasure, Snapshot, blind_spot, is_clip};
 use crate::score::{Reference, cosine, near_duplicates, score_generation};
 use crate::table::{Cell, Format, Head, TableWriter};
 use crate::vocabulary::closed_set;
@@ -29,6 +29,16 @@ closed_set! {
         NearDuplicate = "near_duplicate",
         /// There is nothing to see: a single colour, or no visible pixel.
         Blank = "blank",
+        /// Of a region set, the image that lacks most requested subjects.
+        Missing = "missing",
+        /// Of a region set, the image with most regions that are nobody's.
+        Extra = "extra",
+        /// Of a region set, the image with most regions that resemble a requested subject who has another.
+        Clones = "clones",
+        /// Of a region set, the image whose regions are most like other requested subjects.
+        Bleeding = "bleeding",
+        /// Of a region set, the image whose regions are most alike.
+        Homogenisation = "homogenisation",
     }
 }
 
@@ -142,6 +152,7 @@ impl Dataset {
         blank.retain(|at| !search.is_control(*at));
         let blank: Vec<Flag> = blank.into_iter().map(|at| search.flag(FlagKind::Blank, at)).collect();
         search.flags.extend(blank);
+        warnings.extend(search.failures()?);
         let mut flags = search.flags;
         flags.sort_by_key(|flag| flag.flag); // stable: in the order of the keys within each kind
         Ok(Audit { identity: identity.clone(), flags, warnings })
@@ -172,6 +183,42 @@ impl AuditSearch<'_> {
 
     fn is_control(&self, at: usize) -> bool {
         self.snapshot.models[self.snapshot.generations[at].model as usize].1
+    }
+
+    /// Flags the clearest case of each way to fail, by every region set and encoder; returns what could not be looked for.
+    fn failures(&mut self) -> Result<Vec<String>> {
+        const MODES: [(FlagKind, RegionMeasure); 5] = [
+            (FlagKind::Missing, RegionMeasure::Missing),
+            (FlagKind::Extra, RegionMeasure::Extra),
+            (FlagKind::Clones, RegionMeasure::Doubled),
+            (FlagKind::Bleeding, RegionMeasure::Bleeding),
+            (FlagKind::Homogenisation, RegionMeasure::Homogenisation),
+        ];
+        let encoders = self.data.catalog.encoders()?;
+        let mut warnings = Vec::new();
+        for set in self.data.catalog.region_sets()? {
+            for id in self.data.catalog.encoders_of_regions(set.id)? {
+                let Some(encoder) = encoders.iter().find(|row| row.id == id) else { continue };
+                let choice = RegionChoice { set: set.name.clone(), encoder: Some(encoder.name.clone()) };
+                let found = match self.data.region_snapshot(&choice, None, false, self.snapshot) {
+                    Err(Error::Request { message, .. }) => {
+                        warnings.push(message);
+                        continue;
+                    }
+                    found => found?,
+                };
+                for (kind, measure) in MODES {
+                    let value = |at: usize| found.of.get(&self.snapshot.generations[at].id)?.values[measure as usize];
+                    let cases = (0..self.snapshot.generations.len()).filter(|at| !self.is_control(*at));
+                    let cases = cases.filter_map(|at| Some((at, value(at)?))).filter(|(_, value)| *value > 0.0);
+                    if let Some((at, value)) = cases.reduce(|best, next| if next.1 > best.1 { next } else { best }) {
+                        let encoder = Some(format!("{}:{}", set.name, encoder.name));
+                        self.flags.push(Flag { encoder, value: Some(value), ..self.flag(kind, at) });
+                    }
+                }
+            }
+        }
+        Ok(warnings)
     }
 
     /// Flags images with the bytes of a reference or of an earlier image; returns the latter.

@@ -7,6 +7,7 @@
 use crate::catalog::{KeyedVector, VectorKey};
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::table::Cell;
 use crate::watch::Watch;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -36,6 +37,37 @@ pub struct Digest {
 
 /// Subject, local similarity, largest plain cosine, window.
 type LocalRow<'a> = (&'a str, f64, f64, [u32; 4]);
+
+/// What a digest says of regions: the view, its columns, and the order of its rows.
+const REGION_VIEWS: [(&str, &str, &str); 4] = [
+    ("region_sets", "region_set, kinds, least_side, least_score, margin, square, outside, fit", "region_set"),
+    (
+        "regions",
+        "region_set, kind, subject_id, reference_index, model, prompt_id, seed, region_index, x, y, width, height, score, label, \
+         shows, claimed, mask, stale",
+        "region_set, kind, subject_id, reference_index, model, prompt_id, seed, region_index",
+    ),
+    (
+        "region_scores",
+        "region_set, encoder, model, prompt_id, seed, requested, regions, identity, matched, top1, margin, bleeding, homogenisation, \
+         doubled",
+        "region_set, encoder, model, prompt_id, seed",
+    ),
+    (
+        "region_pairs",
+        "region_set, encoder, model, prompt_id, seed, ordinal, region_index, similarity, assigned",
+        "region_set, encoder, model, prompt_id, seed, ordinal, region_index",
+    ),
+];
+
+fn as_json(cell: &Cell) -> serde_json::Value {
+    match cell {
+        Cell::Null => serde_json::Value::Null,
+        Cell::Integer(n) => (*n).into(),
+        Cell::Real(x) => (*x).into(),
+        Cell::Text(text) | Cell::Number(text) | Cell::Best(text) => text.as_str().into(),
+    }
+}
 
 /// The hash of a table, as its rows come.
 struct DigestRows {
@@ -142,6 +174,20 @@ impl Dataset {
         tables.extend([encoder_rows, vector_rows, image_rows, subject_rows].map(DigestRows::done));
         // Where no windows were searched, the hash is the same as before there were windows.
         tables.extend((local_rows.rows > 0).then(|| local_rows.done()));
+
+        // The same of regions.
+        if !self.catalog.region_sets()?.is_empty() {
+            for (table, columns, order) in REGION_VIEWS {
+                watch.check()?;
+                let mut rows = DigestRows::of(table);
+                self.catalog.each_view_row(columns, table, order, &mut |cells| {
+                    let cells: Vec<serde_json::Value> = cells.iter().map(as_json).collect();
+                    rows.row(&cells);
+                    Ok(())
+                })?;
+                tables.push(rows.done());
+            }
+        }
 
         let mut whole = DigestRows::of("data set");
         tables.iter().for_each(|t| whole.row(&(t.table, t.rows, &t.blake3)));

@@ -1,6 +1,8 @@
 //! The exported tables: Parquet that pandas, DuckDB, Polars and Spark open unchanged. Rows come in the
 //! order of their keys, so that the same data set gives the same bytes, however it was filled.
 
+mod views;
+
 use crate::catalog::{Catalog, EncoderRow, GenerationRow, KeyedVector, PromptRow, VectorPlace};
 use crate::dataset::Dataset;
 use crate::durable::{sync_dir, write_directory};
@@ -39,6 +41,7 @@ impl Dataset {
 pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
     write_directory(dir, |partial| {
         tables(catalog, partial, watch)?;
+        views::of_regions(catalog, partial, watch)?;
         vectors(catalog, store, partial, watch)
     })
 }

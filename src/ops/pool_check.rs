@@ -56,6 +56,14 @@ impl Dataset {
         }
         findings.extend(duplicates(&looked));
         findings.extend(licences(&subjects));
+        for (subject, index, set, regions, stale) in self.catalog.doubtful_reference_regions()? {
+            let (set, about) = (plain(set.as_str()), format!("{subject} {index}"));
+            let finding = match stale {
+                true => format!("the regions of {set} are of other bytes than the file has now; ingest them again"),
+                false => format!("{set} has {regions} regions of it, of which the one of highest score is used"),
+            };
+            findings.push(Finding::new(Check::Regions, about, finding));
+        }
         let ids: HashMap<i64, &str> = subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
         let mut compared = Vec::new();
         let images = self.catalog.image_encoders()?;

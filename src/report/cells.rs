@@ -246,7 +246,8 @@ impl CellTable<'_> {
 
     /// Means over a cell's generations; where it is over pairs, similarity and ceiling are means over those.
     fn controls(&self, baselines: &Baselines, members: &[usize], generations: &[usize]) -> CellControls {
-        let control = |encoder: usize, generation: usize| baselines.of[encoder].get(&self.snapshot.generations[generation].id);
+        let control =
+            |encoder: usize, generation: usize| baselines.of.get(encoder)?.get(&self.snapshot.generations[generation].id);
         let mean = |encoder: usize, pick: &dyn Fn(&Baseline) -> Option<f64>| {
             mean_of(&generations.iter().map(|g| control(encoder, *g).and_then(pick)).collect::<Vec<_>>())
         };

@@ -113,8 +113,10 @@ impl Report {
                 column(format!("decoy {}", Collapse.head(cell.tau)), Measure::RegionDecoy(set, Collapse));
                 column("decoy matched".into(), Measure::RegionDecoy(set, Matched));
             }
-            if self.rows.iter().any(|row| row.regions[set].mean(Copying).is_some()) {
-                column(Copying.head(cell.tau), Measure::Region(set, Copying));
+            for measure in [Visible, Copying] {
+                if self.rows.iter().any(|row| row.regions[set].mean(measure).is_some()) {
+                    column(measure.head(cell.tau), Measure::Region(set, measure));
+                }
             }
         }
         measures

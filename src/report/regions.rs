@@ -36,6 +36,8 @@ closed_set! {
         Extra = "extra",
         /// Regions whose most similar requested subject is also that of another region.
         Doubled = "doubled",
+        /// Share of its box that the mask of a pair's region fills: less where something stands before it.
+        Visible = "visible",
         /// Whether a region copies the reference that was given (1) or shows the subject of another photo (-1).
         Copying = "copying",
     }
@@ -62,7 +64,7 @@ impl RegionMeasure {
     /// Returns whether it lies between 0 and 1.
     pub fn is_share(self) -> bool {
         use RegionMeasure::*;
-        matches!(self, Collapse | PresenceF1 | CountAccuracy | Identity | Top1)
+        matches!(self, Collapse | PresenceF1 | CountAccuracy | Identity | Top1 | Visible)
     }
 }
 
@@ -129,7 +131,7 @@ pub fn region_values(measures: Option<RegionMeasures>, at: &AtThreshold) -> Regi
             RegionMeasure::Missing => asked.then_some(at.missing as f64),
             RegionMeasure::Extra => asked.then_some(at.extra as f64),
             RegionMeasure::Doubled => of(|m| Some(m.doubled as f64)),
-            RegionMeasure::Copying => None,
+            RegionMeasure::Visible | RegionMeasure::Copying => None,
         })
         .collect::<Vec<_>>()
         .try_into()
@@ -294,9 +296,15 @@ impl RegionSnapshot {
         let not_run = generations.iter().filter(|id| !self.ran.contains(id)).count() as u64;
         let asking: Vec<&&RegionFacts> = scored.iter().filter(|facts| !facts.ordinals.is_empty()).collect();
         let sum = |value: &dyn Fn(&RegionFacts) -> u64| asking.iter().map(|facts| value(facts)).sum::<u64>();
+        // Where a cell is over pairs of a generation and a subject, it is these subjects that are counted.
+        let of_pairs = |measure: RegionMeasure| -> Option<Vec<f64>> {
+            units.ordinal.as_ref()?;
+            Some(members.iter().filter_map(|unit| self.value(units, *unit, measure)).collect())
+        };
         let whole = |facts: &RegionFacts, measure: RegionMeasure| facts.values[measure as usize].unwrap_or(0.0) as u64;
         let of_two = |facts: &RegionFacts| facts.ordinals.len() > 1;
-        let pairs: Vec<f64> = asking.iter().flat_map(|facts| &facts.pairs).copied().collect();
+        let pairs = of_pairs(RegionMeasure::Matched)
+            .unwrap_or_else(|| asking.iter().flat_map(|facts| &facts.pairs).copied().collect::<Vec<f64>>());
         let mean = |values: &[Option<f64>]| {
             let known: Vec<f64> = values.iter().flatten().copied().collect();
             (!known.is_empty()).then(|| crate::score::mean(&known))
@@ -325,10 +333,12 @@ impl RegionSnapshot {
             not_run,
             unscored: generations.len() as u64 - scored.len() as u64 - not_run,
             asking: asking.len() as u64,
-            requested: sum(&|facts| facts.ordinals.len() as u64),
+            requested: of_pairs(RegionMeasure::Missing)
+                .map_or_else(|| sum(&|facts| facts.ordinals.len() as u64), |subjects| subjects.len() as u64),
             regions: sum(&|facts| u64::from(facts.regions)),
             paired: pairs.len() as u64,
-            missing: sum(&|facts| whole(facts, RegionMeasure::Missing)),
+            missing: of_pairs(RegionMeasure::Missing)
+                .map_or_else(|| sum(&|facts| whole(facts, RegionMeasure::Missing)), |missing| missing.iter().sum::<f64>() as u64),
             extra: sum(&|facts| whole(facts, RegionMeasure::Extra)),
             regions_of_two: sum(&|facts| if of_two(facts) { u64::from(facts.regions) } else { 0 }),
             doubled: sum(&|facts| whole(facts, RegionMeasure::Doubled)),
@@ -359,7 +369,34 @@ impl RegionSnapshot {
             "regions {} by {}: a subject is present where a region of its own has a similarity of at least τ = {:.3} ({how}); {}",
             self.set, self.encoder, self.tau, self.scope
         )];
+        let mut notes = notes;
+        if self.of.values().any(|facts| facts.decoys.is_some()) {
+            notes.push(format!(
+                "regions {}: AUC says whether regions are more like the requested subjects than like others of their kind. A prompt \
+                 alone can do that: names give age, sex and skin away, and a generator that never saw a reference reaches 0.75 on \
+                 faces. Hold it against a text-only control",
+                self.set
+            ));
+        }
         let mut warnings = Vec::new();
+        let all: Vec<i64> = snapshot.generations.iter().map(|g| g.id).collect();
+        let not_run = all.iter().filter(|id| !self.ran.contains(id)).count();
+        if not_run > 0 {
+            warnings.push(format!(
+                "regions {}: {not_run} of {} generations are in no file of the set, as it is for their images now: its origin did not \
+                 run on them, and they are in no mean",
+                self.set,
+                all.len()
+            ));
+        }
+        let unscored = all.iter().filter(|id| self.ran.contains(id) && !self.of.contains_key(id)).count();
+        if unscored > 0 {
+            warnings.push(format!(
+                "regions {}: {unscored} generations have regions but no score, because a region or a reference has no vector by \
+                 {}; `msdata embed --regions {}` makes what can be made",
+                self.set, self.encoder, self.set
+            ));
+        }
         let mut sides: Vec<(String, f64)> = Vec::new();
         for (model, (name, control)) in snapshot.models.iter().enumerate() {
             let of_model = snapshot.generations.iter().filter(|g| g.model as usize == model && !control);

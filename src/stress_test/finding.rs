@@ -35,6 +35,8 @@ closed_set! {
         Disagreeing = "disagreeing",
         /// A kind whose subjects the encoder cannot tell apart.
         Indistinct = "indistinct",
+        /// A reference of which a region set knows several regions, or regions of what it was before.
+        Regions = "regions",
         /// Subjects without a licence.
         Licence = "licence",
         /// A reference that is missing or cannot be read.

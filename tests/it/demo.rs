@@ -22,7 +22,7 @@ fn the_scores_tell_what_the_simulated_generators_did() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("demo");
     let mut warnings = Vec::new();
-    let Demo { report, page, by_image, by_windows } =
+    let Demo { report, page, by_image, by_windows, by_boxes } =
         demo::make(&dir, &DemoOptions::default(), &mut Watch::silent().on_warning(|w| warnings.push(w.to_owned()))).unwrap();
     assert_eq!(warnings, Vec::<String>::new());
     assert!(fs::read_to_string(page).unwrap().contains("Simulated: drawn characters"));
@@ -35,6 +35,7 @@ fn the_scores_tell_what_the_simulated_generators_did() {
     );
     assert!(near(windows.kept_over_bled, 0.916, 0.02) && near(image.kept_over_bled, 0.620, 0.02), "{image:?} {windows:?}");
     assert!(windows.bleeding < -0.4 && windows.bleeding < image.bleeding, "{image:?} {windows:?}");
+    println!("true boxes: {by_boxes:?}");
     // The share of requested subjects that are missing: the faithful model's is chance's, the others' grow with the cast.
     let missing = |model| COUNTS.map(|count| cell(&report, model, count).local.as_ref().unwrap().cscr[0].1.unwrap());
     for (model, expected) in [

@@ -3,6 +3,7 @@
 use crate::catalog::{EncoderRow, RegionPair, RegionScoringTask, RegionSetRow};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::manifest::Mask;
 use crate::ops::region_score::RegionPool;
 use crate::report::{
     RegionChoice, RegionFacts, RegionMeasure, RegionSnapshot, RegionValues, Snapshot, region_values, subject_values,
@@ -69,7 +70,7 @@ impl Dataset {
     }
 
     /// Returns what a region set says, with decoys or without.
-    pub(super) fn region_snapshot(
+    pub(crate) fn region_snapshot(
         &self,
         choice: &RegionChoice,
         tau: Option<f64>,
@@ -91,9 +92,14 @@ impl Dataset {
             Ok(())
         })?;
         let mut sides: HashMap<i64, Vec<f64>> = HashMap::new();
+        let mut visible: HashMap<i64, f64> = HashMap::new();
         self.catalog.each_region(set.id, |generation, region, counts| {
+            let [_, _, width, height] = region.bounds;
             if let (Some(generation), true) = (generation, counts) {
-                sides.entry(generation).or_default().push(region.bounds[2].min(region.bounds[3]));
+                sides.entry(generation).or_default().push(width.min(height));
+                if let Some(Ok(mask)) = region.mask.as_deref().map(Mask::read) {
+                    visible.insert(region.id, (mask.area() as f64 / (width * height)).min(1.0));
+                }
             }
             Ok(())
         })?;
@@ -123,13 +129,20 @@ impl Dataset {
                 homogenisation: score.homogenisation,
                 doubled: score.doubled as usize,
             });
+            let shown = |i: usize| visible.get(&own[i * m + pairing[i]?].region).copied();
+            let mut values = region_values(measures, &at_threshold(&similarities, at));
+            let of_masks: Vec<f64> = (0..n).filter_map(shown).collect();
+            values[RegionMeasure::Visible as usize] = (!of_masks.is_empty()).then(|| mean(&of_masks));
+            let of_subject = |i: usize| {
+                let mut values = subject_values(present[i].is_some(), of_pairs.iter().find(|pair| pair.subject == i));
+                values[RegionMeasure::Visible as usize] = shown(i);
+                values
+            };
             let facts = RegionFacts {
                 ordinals: requested.iter().map(|(ordinal, _)| *ordinal).collect(),
                 regions: score.regions,
-                values: region_values(measures, &at_threshold(&similarities, at)),
-                of_subjects: (0..n)
-                    .map(|i| subject_values(present[i].is_some(), of_pairs.iter().find(|pair| pair.subject == i)))
-                    .collect(),
+                values,
+                of_subjects: (0..n).map(of_subject).collect(),
                 pairs: of_pairs.iter().map(|pair| pair.similarity).collect(),
                 thresholds: presence_thresholds(&similarities),
                 sides: sides.remove(&score.generation).unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Checks every row, file and checksum, and says what is wrong and what to do about it.
 
+mod regions;
 pub(crate) mod repair;
 mod windows;
 
@@ -11,6 +12,7 @@ use crate::image::Door;
 use crate::input::{FileState, state_of};
 use crate::ops::embed::pixels;
 use crate::ops::score::{Blocks, Needs, score_block};
+use crate::ops::verify::regions::wrong_region_scores;
 use crate::ops::verify::windows::{verify_window_parts, verify_windows};
 use crate::text::quote;
 use crate::vocabulary::{ImageStatus, Outcome, Probe, Provenance};
@@ -446,6 +448,28 @@ fn verify_scores(
         }
         if ready > 0 {
             found.notes.push(format!("{ready} generations could be scored by {name} but are not; `msdata score` scores them"));
+        }
+    }
+    let encoders = catalog.encoders()?;
+    for set in catalog.region_sets()? {
+        for id in catalog.encoders_of_regions(set.id)? {
+            let Some(encoder) = encoders.iter().find(|row| row.id == id) else { continue };
+            let (set_name, name) = (quote(set.name.as_str()), quote(encoder.name.as_str()));
+            match wrong_region_scores(catalog, store, &set, encoder, |generation| chance.takes(generation), watch) {
+                Ok((wrong, checked)) => {
+                    found.scores += checked;
+                    if !wrong.is_empty() {
+                        let what =
+                            format!("{} scores of regions {set_name} by {name} are not what their vectors give", wrong.len());
+                        let then = "`msdata verify --repair` removes them, then `msdata score` makes them again";
+                        found.fault(&CatalogFault::new(what, then));
+                    }
+                }
+                Err(e) if is_of_a_part(&e) => {
+                    found.unchecked.push(format!("scores of regions {set_name} by {name}: a vector that they need cannot be read"));
+                }
+                Err(e) => return Err(e),
+            }
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ use crate::catalog::{Catalog, Seal};
 use crate::dataset::{Dataset, Lock, catalog_of, commit};
 use crate::error::Result;
 use crate::layout::CATALOG;
+use crate::ops::verify::regions::wrong_region_scores;
 use crate::ops::verify::windows::{layout_of, sample, unlike_kept, unlike_seen, window_part_fault};
 use crate::ops::verify::{Depth, foreign_rows, is_of_a_part, part_fault, wrong_scores};
 use crate::vocabulary::Provenance;
@@ -59,6 +60,7 @@ impl Dataset {
         self.drop_damaged_windows(done, watch)?;
         self.drop_foreign_texts(options, done)?;
         self.drop_wrong_scores(done, watch)?;
+        self.drop_wrong_regions(done, watch)?;
         self.drop_wrong_windows(done, watch)?;
         let changes = self.catalog.begin()?;
         commit(changes, &self.store)
@@ -130,6 +132,32 @@ impl Dataset {
                 changes.forget_scores(encoder.id, &wrong)?;
                 changes.commit()?;
                 done.push(format!("removed {} scores by {}; `msdata score` makes them again", wrong.len(), encoder.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_wrong_regions(&mut self, done: &mut Vec<String>, watch: &mut Watch<'_>) -> Result<()> {
+        let encoders = self.catalog.encoders()?;
+        for set in self.catalog.region_sets()? {
+            for id in self.catalog.encoders_of_regions(set.id)? {
+                let Some(encoder) = encoders.iter().find(|row| row.id == id) else { continue };
+                let wrong = match wrong_region_scores(&self.catalog, &self.store, &set, encoder, |_| true, watch) {
+                    Ok((wrong, _)) => wrong,
+                    Err(e) if is_of_a_part(&e) => continue,
+                    Err(e) => return Err(e),
+                };
+                if !wrong.is_empty() {
+                    let changes = self.catalog.begin()?;
+                    changes.forget_region_scores(set.id, encoder.id, &wrong)?;
+                    changes.commit()?;
+                    done.push(format!(
+                        "removed {} scores of regions {} by {}; `msdata score` makes them again",
+                        wrong.len(),
+                        set.name,
+                        encoder.name
+                    ));
+                }
             }
         }
         Ok(())
