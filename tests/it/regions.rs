@@ -107,7 +107,7 @@ fn what_changes_takes_with_it_what_was_made_of_it_and_nothing_else() {
     // The detector ran again and says the same.
     let said = lab.told_of(&["ingest", "--no-embed", "--regions", "boxes.jsonl", "--set", "true"], 0);
     assert!(said.contains("images with regions: 11 unchanged"), "{said}");
-    assert!(!lab.told_of(&["embed"], 0).contains("embedded with"), "nothing is left to do");
+    assert!(!lab.told_of(&["embed", "--windows", "none"], 0).contains("embedded with"), "nothing is left to do");
     assert_eq!(lab.ok(&["digest"]), digest);
     // It says something else of one image.
     fs::write(lab.path("other.jsonl"), row("right", 2, &[quarter(0)])).unwrap();
@@ -115,17 +115,17 @@ fn what_changes_takes_with_it_what_was_made_of_it_and_nothing_else() {
     assert!(said.contains("other.jsonl:1: the image has other regions in `true`: 2 there, 1 here"), "{said}");
     lab.ok(&["ingest", "--no-embed", "--regions", "other.jsonl", "--set", "true", "--replace"]);
     assert_eq!((lab.vectors(), lab.scores()), (vectors - 2, scores - 1));
-    lab.ok(&["embed"]);
+    lab.ok(&["embed", "--windows", "none"]);
     assert_eq!((lab.vectors(), lab.scores()), (vectors - 1, scores));
     fs::write(lab.path("other.jsonl"), row("right", 2, &[quarter(0), quarter(3)])).unwrap();
     lab.ok(&["ingest", "--no-embed", "--regions", "other.jsonl", "--set", "true", "--replace"]);
-    lab.ok(&["embed"]);
+    lab.ok(&["embed", "--windows", "none"]);
     assert_eq!(lab.ok(&["digest"]), digest, "the way back leads to the same");
     // A reference gets a box: its vector goes, and every score of the set, which holds each image against the whole pool.
     fs::write(lab.path("r.jsonl"), json!({"subject_id": "s3", "reference_index": 0, "regions": [{"box": [0, 0, 40, 40]}]}).to_string()).unwrap();
     lab.ok(&["ingest", "--no-embed", "--regions", "r.jsonl", "--set", "true"]);
     assert_eq!((lab.vectors(), lab.scores()), (vectors - 1, 0));
-    lab.ok(&["embed"]);
+    lab.ok(&["embed", "--windows", "none"]);
     assert_eq!((lab.vectors(), lab.scores()), (vectors, scores));
     assert_ne!(lab.ok(&["digest"]), digest);
     // An image is another one: its regions are of what it was.
@@ -145,7 +145,7 @@ fn what_changes_takes_with_it_what_was_made_of_it_and_nothing_else() {
     let said = lab.told_of(&["ingest", "--no-embed", "--set", "true", "--crop", "margin=0.1,fit=pad"], 0);
     assert!(said.contains("cut out otherwise"), "{said}");
     assert_eq!((lab.vectors(), lab.scores()), (0, 0));
-    lab.ok(&["embed"]);
+    lab.ok(&["embed", "--windows", "none"]);
     assert_eq!((lab.vectors(), lab.scores()), (vectors, scores));
     // What counts changes scores alone.
     lab.ok(&["ingest", "--no-embed", "--set", "true", "--least-side", "65"]);
@@ -200,7 +200,8 @@ fn who_decides_by_kind() {
     assert!(said.contains("regions true by builtin-texture (animal); builtin-texture, fast windows (others)"), "{said}");
     let (windows, _) = report("builtin-texture");
     let local = |all: &Value, kind: &str| -> Vec<Value> {
-        all["rows"].as_array().unwrap().iter().filter(|row| row["kind"] == kind).map(|row| row["local"].clone()).collect()
+        let of_kind = all["rows"].as_array().unwrap().iter().filter(|row| row["kind"] == kind && row["model"] == "right");
+        of_kind.map(|row| row["local"].clone()).collect()
     };
     assert_eq!(local(&by_kind, "object"), local(&windows, "object"), "objects are decided by windows");
     assert_ne!(local(&by_kind, "animal"), local(&windows, "animal"), "animals are decided by regions");
