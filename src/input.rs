@@ -2,6 +2,7 @@
 //! no walk goes round in circles, and everything stops when the user asks.
 
 use crate::error::{Error, Result, io_reason};
+use crate::text::plain;
 use crate::watch::Stop;
 use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
@@ -34,6 +35,23 @@ pub fn open(path: &Path) -> io::Result<File> {
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
     }
     regular(options.open(path)?)
+}
+
+/// Checks that a path is a directory; `hint` says which directory is wanted.
+///
+/// # Errors
+/// There is nothing at the path, or something else.
+pub fn check_directory(path: &Path, hint: &str) -> Result<()> {
+    let shown = plain(&path.display().to_string()).into_owned();
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(meta) => {
+            let what = if meta.is_file() { "a file" } else { kind_of(&meta) };
+            Err(Error::request(format!("{shown} is {what}, not a directory"), hint))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Error::request(format!("there is no directory {shown}"), hint)),
+        Err(e) => Err(Error::request(format!("cannot read the directory {shown}: {}", io_reason(&e)), hint)),
+    }
 }
 
 /// Returns the file if it is a regular one.

@@ -70,6 +70,15 @@ impl Problem {
         Problem { origin: Origin { file, place: Position::Further(rows) }, reason }
     }
 
+    /// Returns a problem that only counts rows of a file which are bad because they name other bad rows.
+    pub(crate) fn following(file: Arc<Path>, rows: u64) -> Problem {
+        let reason = match rows {
+            1 => "1 row names what a bad row above was to bring, not listed".to_owned(),
+            rows => format!("{rows} rows name what bad rows above were to bring, not listed"),
+        };
+        Problem { origin: Origin { file, place: Position::Further(rows) }, reason }
+    }
+
     /// Returns how many bad rows it stands for.
     pub fn rows(&self) -> u64 {
         match self.origin.place {

@@ -55,6 +55,23 @@ fn shown(text: &str, escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
         .into()
 }
 
+/// Returns a text of at most `most` characters that begins and ends as `text` does: `western…woman`. What is left out is
+/// whole words where their ends are near enough.
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    let all: Vec<char> = text.chars().collect();
+    if all.len() <= most {
+        return text.into();
+    }
+    let kept = most.saturating_sub(1);
+    let (head, tail) = (kept.div_ceil(2), kept / 2);
+    let between_words = |c: char| !c.is_alphanumeric();
+    let end = (head / 3 + 1..=head).rev().find(|at| between_words(all[*at])).unwrap_or(head);
+    let last = all.len() - tail;
+    let begin = (last..=all.len() - tail / 3 - 1).find(|at| between_words(all[*at - 1])).unwrap_or(last);
+    let side = |of: &[char]| of.iter().collect::<String>();
+    format!("{}…{}", side(&all[..end]).trim_end(), side(&all[begin..]).trim_start()).into()
+}
+
 /// Returns a path as one word of a shell command; control characters are escaped for bash, zsh and ksh.
 pub fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
@@ -139,6 +156,18 @@ mod tests {
         assert_eq!(plain("a\nb\tc\r"), "a\\u{a}b\\u{9}c\\u{d}");
         assert_eq!(plain_lines("a\nb\tc\r\u{9b}"), "a\nb\tc\\u{d}\\u{9b}");
         assert_eq!(plain("\u{61c}é猫👨‍👩‍👧"), "\\u{61c}é猫👨‍👩‍👧", "joiners are a part of what is written");
+    }
+
+    #[test]
+    fn the_middle_of_a_long_name_is_left_out() {
+        assert_eq!(shortened("western blonde woman", 20), "western blonde woman");
+        assert_eq!(shortened("western blonde woman", 15), "western…woman");
+        assert_eq!(shortened("lime candy-striped queen", 22), "lime candy…queen");
+        assert_eq!(shortened("simulated-replacing", 12), "simula…acing");
+        assert_eq!(shortened("a golden retriever with a red scarf", 22), "a golden…a red scarf");
+        for most in 1..9 {
+            assert!(shortened("猫 eats 10 fish", most).chars().count() <= most);
+        }
     }
 
     #[test]

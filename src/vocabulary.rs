@@ -3,7 +3,7 @@
 //! Each closed set has its names in one place: [`std::fmt::Display`], [`std::str::FromStr`] and
 //! serde all use the same list, and a test compares the CHECKs of `schema/` with it.
 
-use crate::text::quote;
+use crate::text::{nearest, quote};
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -24,7 +24,9 @@ impl UnknownWord {
 
 impl fmt::Display for UnknownWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} is not one of {}", self.what, quote(&self.given), self.allowed.join(", "))
+        let near = nearest(&self.given, self.allowed.iter().copied());
+        let near = near.map_or_else(String::new, |near| format!("; did you mean {}?", quote(near)));
+        write!(f, "{} {} is not one of {}{near}", self.what, quote(&self.given), self.allowed.join(", "))
     }
 }
 

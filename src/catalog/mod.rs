@@ -68,7 +68,7 @@ pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
 pub use paths::{PathRule, PlacedImage};
-pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally};
+pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally, UnfinishedRun};
 pub use region_scores::{PlacedRegion, RegionLocal, RegionPair, RegionReference, RegionScore, RegionScoringTask};
 pub use regions::{DoubtfulReference, RegionRow, RegionRules, RegionSetRow, RegionTarget, RegionTask};
 pub use removal::Removed;

@@ -2,8 +2,10 @@
 
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
+use crate::text::{plain, quote};
 use crate::vocabulary::{ModelName, PromptId, closed_set};
 use rusqlite::params;
+use serde::Serialize;
 
 closed_set! {
     /// The state of a job.
@@ -69,7 +71,64 @@ pub struct JobTally {
     pub failed: u64,
 }
 
+/// What the runs of a generator have left undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnfinishedRun {
+    /// The model.
+    pub model: String,
+    /// Its jobs that are done.
+    pub done: u64,
+    /// Its jobs that were given up.
+    pub failed: u64,
+    /// Its jobs that are still to be done, or being done.
+    pub open: u64,
+    /// Which job failed first, by prompt and seed, and why.
+    pub reason: Option<String>,
+}
+
+impl UnfinishedRun {
+    /// Returns what is to be known of it, as a sentence.
+    pub fn in_words(&self) -> String {
+        let UnfinishedRun { model, done, failed, open, reason } = self;
+        let (total, model) = (done + failed + open, quote(model));
+        let first = reason.as_ref().map_or_else(String::new, |reason| format!(", the first {}", plain(reason)));
+        match (*done, *failed, *open) {
+            (0, failed, 0) => format!("model {model} has no image: all {failed} of its jobs failed{first}"),
+            (_, 0, open) => format!(
+                "model {model} is not finished: {open} of its {total} jobs are open, because a run is going on or was interrupted; \
+                 the same `msdata run` goes on with them"
+            ),
+            (_, failed, 0) => format!("model {model} is not finished: {failed} of its {total} jobs failed{first}"),
+            (_, failed, open) => {
+                format!("model {model} is not finished: {failed} of its {total} jobs failed{first}; {open} are open")
+            }
+        }
+    }
+}
+
 impl Catalog {
+    /// Returns what runs have left undone, by model.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn unfinished_runs(&self) -> Result<Vec<UnfinishedRun>> {
+        const SQL: &str = "SELECT m.name, count(*) FILTER (WHERE j.state = 'done'), count(*) FILTER (WHERE j.state = 'failed'),
+                count(*) FILTER (WHERE j.state IN ('pending', 'running')),
+                (SELECT p.prompt_id || ' ' || f.seed || ': ' || coalesce(f.tail, 'no reason is known') FROM job f
+                 JOIN prompt p ON p.id = f.prompt WHERE f.model = m.id AND f.state = 'failed'
+                 ORDER BY p.prompt_id, f.seed LIMIT 1)
+            FROM job j JOIN model m ON m.id = j.model GROUP BY m.id HAVING sum(j.state <> 'done') > 0 ORDER BY m.name";
+        self.rows(SQL, |r| {
+            Ok(UnfinishedRun {
+                model: r.get(0)?,
+                done: r.get::<_, i64>(1)? as u64,
+                failed: r.get::<_, i64>(2)? as u64,
+                open: r.get::<_, i64>(3)? as u64,
+                reason: r.get::<_, Option<String>>(4)?.as_deref().map(in_one_line),
+            })
+        })
+    }
+
     /// Returns a model's jobs that are still to be done, for these seeds, by prompt and seed.
     ///
     /// # Errors
@@ -106,6 +165,16 @@ impl Catalog {
             })
         };
         self.db.query_row(sql, [model.as_str()], read).map_err(catalog("read the queue"))
+    }
+}
+
+/// Returns a failure's first line, which says how it ended, and the last of what the generator said.
+fn in_one_line(tail: &str) -> String {
+    let mut lines = tail.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or_default();
+    match lines.last().filter(|line| !line.starts_with("$ ")) {
+        Some(last) => format!("{first}: {}", last.trim()),
+        None => first.to_owned(),
     }
 }
 

@@ -226,20 +226,34 @@ impl Catalog {
         self.rows("SELECT text_only FROM model ORDER BY name", |r| r.get(0))
     }
 
+    /// Returns the images that jobs of `msdata run` are still to make, by model, prompt and seed; their rows are below 0,
+    /// because no generation is there.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn unmade(&self) -> Result<Vec<GenerationRow>> {
+        self.keyed(
+            "SELECT -j.id, j.model, j.prompt, j.seed, NULL, NULL FROM job j WHERE j.state <> 'done' AND NOT EXISTS (
+                SELECT 1 FROM generation g WHERE g.prompt = j.prompt AND g.model = j.model AND g.seed = j.seed)",
+        )
+    }
+
     /// Returns every generation, by model, prompt and seed.
     ///
     /// # Errors
     /// SQLite reports an error.
     pub fn generations(&self) -> Result<Vec<GenerationRow>> {
+        self.keyed("SELECT g.id, g.model, g.prompt, g.seed, i.width, i.height FROM generation g JOIN image i ON i.id = g.image")
+    }
+
+    fn keyed(&self, sql: &'static str) -> Result<Vec<GenerationRow>> {
         let ranks = |sql| -> Result<std::collections::HashMap<i64, u32>> {
             let ids: Vec<i64> = self.rows(sql, |r| r.get(0))?;
             Ok(ids.into_iter().zip(0..).collect())
         };
         let models = ranks("SELECT id FROM model ORDER BY name")?;
         let prompts = ranks("SELECT id FROM prompt ORDER BY prompt_id")?;
-        const SQL: &str =
-            "SELECT g.id, g.model, g.prompt, g.seed, i.width, i.height FROM generation g JOIN image i ON i.id = g.image";
-        let mut generations = self.rows(SQL, |r| {
+        let mut generations = self.rows(sql, |r| {
             let (model, prompt): (i64, i64) = (r.get(1)?, r.get(2)?);
             let size = r.get::<_, Option<u32>>(4)?.zip(r.get::<_, Option<u32>>(5)?).map(|(width, height)| [width, height]);
             Ok(GenerationRow { id: r.get(0)?, model: models[&model], prompt: prompts[&prompt], seed: r.get(3)?, size })
@@ -375,7 +389,7 @@ impl Catalog {
         )
     }
 
-    fn rows<T>(&self, sql: &'static str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+    pub(super) fn rows<T>(&self, sql: &'static str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
         self.db.prepare_cached(sql).and_then(|mut q| q.query_map([], read)?.collect()).map_err(catalog("read the data set"))
     }
 

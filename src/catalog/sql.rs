@@ -89,7 +89,13 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error, or `each` fails.
-    pub(crate) fn each_view_row(&self, columns: &str, view: &str, order: &str, each: &mut dyn FnMut(&[Cell]) -> Result<()>) -> Result<()> {
+    pub(crate) fn each_view_row(
+        &self,
+        columns: &str,
+        view: &str,
+        order: &str,
+        each: &mut dyn FnMut(&[Cell]) -> Result<()>,
+    ) -> Result<()> {
         self.run(&format!("SELECT {columns} FROM {view} ORDER BY {order}"), QueryRows { columns: &mut |_| Ok(()), row: each })
     }
 }

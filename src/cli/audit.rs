@@ -1,4 +1,4 @@
-use super::report::{deliver, warn_of_identity};
+use super::report::deliver;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::check_target;
@@ -18,21 +18,23 @@ Examples:
   msdata audit
   msdata audit --copy 0.9 --near 0.95 --format csv")]
 pub struct AuditArgs {
-    /// A subject below this similarity is collapsed
-    #[arg(long, value_name = "T", default_value = "0.4", value_parser = cosine, allow_hyphen_values = true)]
-    threshold: f64,
-    /// The encoder that decides collapse, and whose vectors show copies [default: the DINOv2 encoder, else the
-    /// only one]
+    /// A subject below this is collapsed [default: 0.4 by DINOv2]
+    #[arg(long, value_name = "T", value_parser = cosine, allow_hyphen_values = true)]
+    threshold: Option<f64>,
+    /// Decides collapse [default: the DINOv2 encoder, else the only one]
+    ///
+    /// Its vectors also show copies.
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
     /// The encoder whose blind spot is listed [default: every CLIP encoder]
     #[arg(long, value_name = "ENCODER")]
     clip: Option<String>,
-    /// An image whose cosine with a reference is above this is a copy [default: the largest cosine between the
-    /// subject's references]
+    /// Above this cosine with a reference an image is a copy
+    ///
+    /// Without it, the largest cosine between the subject's references.
     #[arg(long, value_name = "BOUND", value_parser = cosine, allow_hyphen_values = true)]
     copy: Option<f64>,
-    /// An image whose cosine with another image is at least this is a near-duplicate
+    /// From this cosine on two images are near-duplicates
     #[arg(long, value_name = "BOUND", default_value = "0.98", value_parser = cosine, allow_hyphen_values = true)]
     near: f64,
     /// table, json, jsonl, csv, md or latex
@@ -62,7 +64,6 @@ impl AuditArgs {
             .collect();
         terminal.say(counts.join(", "));
         audit.warnings.iter().for_each(|warning| terminal.warn(warning));
-        warn_of_identity(&audit.identity, terminal);
         Ok(Ended::Done)
     }
 }

@@ -33,7 +33,7 @@ impl BenchArgs {
     }
 }
 
-/// Make the prompts of a stress test from the subjects in the data set, or from a directory of images
+/// Make the prompts of a stress test from subjects, or from a directory of images
 ///
 /// Subject counts × scene types × prompts per cell; each subject is used about equally often. The same subjects and options
 /// give the same prompts every time. The prompts and the seeds go into the data set, all or nothing.
@@ -44,13 +44,15 @@ Examples:
   msdata bench build --images ../references --seeds 1,2,3,4
   msdata bench build --kinds human,animal --counts 2,4 --per-cell 10 --out prompts.jsonl")]
 struct BuildArgs {
-    /// Take the subjects from this directory: one file or one folder each, named after what it shows
+    /// Take the subjects from this directory
+    ///
+    /// One file or one folder each, named after what it shows.
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Numbers of subjects in a prompt: any of 2, 4, 6, 8, 10
+    /// Numbers of subjects in a prompt
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "2,4,6,8,10")]
     counts: Vec<usize>,
-    /// Scene types: any of neutral, occlusion, interaction
+    /// Scene types
     #[arg(long, value_name = "SCENE,…", value_delimiter = ',', default_value = "neutral,occlusion,interaction")]
     scenes: Vec<SceneType>,
     /// Prompts for each subject count and scene type
@@ -59,7 +61,7 @@ struct BuildArgs {
     /// Seeds to generate every prompt with
     #[arg(long, value_name = "SEED,…", value_delimiter = ',', default_value = "42,43,44", allow_hyphen_values = true)]
     seeds: Vec<i64>,
-    /// Seed of the random choice: another number gives other prompts
+    /// Another number gives other prompts
     #[arg(long, value_name = "N", default_value = "0")]
     random_seed: u64,
     /// Only subjects of these kinds: human, animal, object
@@ -68,7 +70,9 @@ struct BuildArgs {
     /// Leave this subject out (repeatable)
     #[arg(long, value_name = "ID")]
     exclude: Vec<SubjectId>,
-    /// Use a subject in at most K prompts of each subject count and scene type
+    /// Most prompts of one cell that use a subject
+    ///
+    /// A cell is a subject count and a scene type.
     #[arg(long, value_name = "K")]
     max_per_cell: Option<usize>,
     /// Also write the prompts to this manifest
@@ -194,7 +198,7 @@ fn say(made: &StressTestSummary, options: &StressTestOptions, terminal: &Termina
     }
 }
 
-/// Write the stress test in the form that a generator reads, with its references and the commands to run
+/// Write the stress test as a generator reads it, with references and commands
 ///
 /// The folder's README has the commands, and says what the generator cannot do; with msdata-export.json
 /// `msdata ingest --from` recognizes every image.
@@ -205,7 +209,9 @@ Examples:
   msdata bench export --for jsonl --model MyModel to-mymodel
   msdata ingest --from xverse to-xverse")]
 struct ExportPromptsArgs {
-    /// The format: xverse, mosaic, psr, jobs (for the runners of the stress test's authors), jsonl (for a script)
+    /// xverse, mosaic, psr, jobs or jsonl
+    ///
+    /// `jobs` is for the runners of the stress test's authors, `jsonl` for a script.
     #[arg(long = "for", value_name = "FORMAT")]
     system: System,
     /// The model name that the images will be filed under

@@ -1,8 +1,10 @@
+use super::ingest::usage;
 use super::report::{alpha, confidence, deliver, warn_of_identity};
+use super::selection::Selection;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::check_target;
-use msdata::report::{CompareOptions, Key, Thresholds};
+use msdata::report::{CompareOptions, Compared, Key, Thresholds};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::vocabulary::ModelName;
@@ -17,30 +19,35 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   msdata compare MOSAIC PSR
-  msdata compare MOSAIC PSR --whole --measure cscr@0.05
-  msdata compare --all --by scene_type --format csv
-  msdata compare --leaderboard")]
+  msdata compare ours --baseline MOSAIC --whole
+  msdata compare --leaderboard --measure cscr@0.05")]
 pub struct CompareArgs {
-    /// The two models
-    #[arg(value_names = ["MODEL_A", "MODEL_B"], num_args = 2, required_unless_present_any = ["all", "leaderboard"],
-          conflicts_with_all = ["all", "leaderboard"])]
-    models: Vec<ModelName>,
+    /// The two models; with --baseline, those to compare with it [default: all]
+    #[arg(value_name = "MODEL", conflicts_with_all = ["all", "leaderboard"])]
+    ours: Vec<ModelName>,
+    /// Compare with this model
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["all", "leaderboard"])]
+    baseline: Option<ModelName>,
     /// Compare every pair of models, except controls
     #[arg(long, conflicts_with = "leaderboard")]
     all: bool,
-    /// Rank the models by one measure, grouped: those that share a letter cannot be told apart
+    /// Rank the models by one measure
+    ///
+    /// And group them: those that share a letter cannot be told apart.
     #[arg(long)]
     leaderboard: bool,
-    /// Group into cells by these keys: subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut
+    /// Group into cells by these
+    ///
+    /// subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut.
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "subject_count")]
     by: Vec<Key>,
     /// Put everything into one cell
     #[arg(long, conflicts_with = "by")]
     whole: bool,
-    /// Thresholds of SCR: numbers, or ranges first:last:step
-    #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
-    thresholds: Thresholds,
-    /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]
+    /// Of SCR: numbers, or first:last:step [default: 0.4,0.5,0.6]
+    #[arg(long, value_name = "T,…", allow_hyphen_values = true)]
+    thresholds: Option<Thresholds>,
+    /// Decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
     /// Nominal coverage of the intervals
@@ -51,9 +58,11 @@ pub struct CompareArgs {
     /// threshold]
     #[arg(long, value_name = "MEASURE")]
     measure: Option<String>,
-    /// The level at which a subject counts as present, where the images were searched window by window
+    /// The level at which a subject counts as present
     #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
     alpha: f64,
+    #[command(flatten)]
+    selection: Selection,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
@@ -64,31 +73,43 @@ pub struct CompareArgs {
 
 impl CompareArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let compared = match (&self.ours[..], &self.baseline) {
+            (ours, Some(baseline)) => Compared::WithBaseline(ours, baseline),
+            ([a, b], None) => Compared::Pair(a, b),
+            _ if self.all || self.leaderboard => Compared::EveryPair,
+            (given, None) => usage(format!(
+                "compare takes two models, and {} given: `msdata compare OURS THEIRS`, `msdata compare OURS --baseline THEIRS`, \
+                 `--all` or `--leaderboard`",
+                if given.len() == 1 { "1 was".to_owned() } else { format!("{} were", given.len()) }
+            )),
+        };
         let options = CompareOptions {
             by: if self.whole { Vec::new() } else { self.by },
-            thresholds: self.thresholds,
+            thresholds: self.thresholds.unwrap_or_default(),
             identity: self.identity,
             confidence: self.ci,
             measure: self.measure,
             alpha: self.alpha,
+            models: self.selection.into(),
         };
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
         let (identity, warnings) = if self.leaderboard {
             let board = data.leaderboard(&options)?;
             deliver(self.out.as_deref(), |out| board.write(out, self.format))?;
+            terminal.say(RANKS);
             (board.identity, board.warnings)
         } else {
-            let models = match &self.models[..] {
-                [a, b] => Some([a, b]),
-                _ => None,
-            };
-            let comparisons = data.compare(models, &options)?;
+            let comparisons = data.compare(compared, &options)?;
             deliver(self.out.as_deref(), |out| comparisons.write(out, self.format))?;
             (comparisons.identity, comparisons.warnings)
         };
-        warn_of_identity(&identity, terminal);
+        warn_of_identity(&identity, &options.thresholds, terminal);
         warnings.iter().for_each(|warning| terminal.warn(warning));
         Ok(Ended::Done)
     }
 }
+
+/// What the ranks and groups of a leaderboard are.
+const RANKS: &str = "rank: 1 + the number of models that are better and told apart from it; models that share a letter under \
+    `groups` cannot be told apart";

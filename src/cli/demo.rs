@@ -50,13 +50,22 @@ Strength of bleeding and similarity, Spearman (-1 is best)  {:.3}    {:.3}      
                 boxes.bleeding,
             )?;
         }
+        writeln!(out, "\nThe faithful generator is in truth the best. By which measures?")?;
+        for winner in &made.winners {
+            let demo::Winner { measure, leads, best, values: [value, faithful] } = winner;
+            let aside = if *leads { "" } else { " (not shown)" };
+            match winner.is_fooled() {
+                false => writeln!(out, "  {measure}{aside}: yes, {value}")?,
+                true => writeln!(out, "  {measure}{aside}: no, it is fooled: {best} {value}, faithful {faithful}")?,
+            }
+        }
         let page = made.page.display().to_string();
         writeln!(
             out,
             "
 Similarity is by builtin-texture, which sees colour and texture and knows nothing of identity: it notices a coat of
 other colours, and hardly another face in the same coat; the fuller the picture, the less of either. It is no
-DINOv2: the thresholds ({}) were chosen for it and these pictures, and SCR means something only in this table.
+DINOv2, for which the thresholds of SCR were chosen, so no table shows SCR.
 
 The references are in {dir}/subjects, the images in {dir}/generated, the data set in {dir}.
 What was done to every subject is recorded. Beside it, what the encoder saw of it:
@@ -65,7 +74,6 @@ What was done to every subject is recorded. Beside it, what the encoder saw of i
 {TRUTH}\"
 
 Look at it: {}",
-            demo::THRESHOLDS,
             plain(&page),
         )?;
         Ok(Ended::Done)

@@ -13,34 +13,45 @@ use std::path::{Path, PathBuf};
 /// The options of embedding, shared by `ingest` and `embed`.
 #[derive(clap::Args)]
 pub struct Embedding {
-    /// An encoder: a name, a directory, or `paper` for the paper's three (repeatable) [default: those in
-    /// the data set, else builtin-texture]
+    /// A name, a directory, or `paper` for the paper's three
+    ///
+    /// Repeatable. Without it, the encoders in the data set, else `builtin-texture`.
     #[arg(long, value_name = "NAME|DIR")]
     encoder: Vec<String>,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: Device,
-    /// How to treat transparent pixels, in every image and for every encoder: drop (hidden colours count as if they
-    /// were visible), white or black (the picture is laid on it). Kept in the data set; another choice embeds everything
-    /// again [default: as before; drop at first]
+    /// Transparent pixels: drop, white or black [default: as before]
+    ///
+    /// For every image and every encoder: drop (hidden colours count as if they were visible), white or black (the picture
+    /// is laid on it). Kept in the data set; another choice embeds everything again. At first: drop.
     #[arg(long, value_name = "HOW")]
     transparency: Option<Transparency>,
-    /// Images per batch: 1 or a multiple of 8 [default: 8 on the CPU, 32 on a GPU]
+    /// Images per batch [default: 8 on the CPU, 32 on a GPU]
+    ///
+    /// 1 or a multiple of 8.
     #[arg(long, value_name = "N")]
     batch: Option<Batch>,
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// The library of ONNX Runtime, or its directory [default: found; see `msdata embed --help`]
+    /// The library of ONNX Runtime, or its directory [default: found]
+    ///
+    /// It is looked for here, in ORT_DYLIB_PATH, in the data directory (MSDATA_HOME, else ~/.local/share/msdata), next to
+    /// the program, and where the system looks.
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
+    /// Search images: none, fast, full, fine, dense, auto
+    ///
     /// Where in the images to look for each subject: none, fast (34 windows per image), full (83), fine (109, some of
     /// them smaller), dense (83 from one pass of an encoder with a spatial output), or auto: the same as before, else full
-    /// on a GPU and fast on a CPU that does it in ten minutes
+    /// on a GPU and fast on a CPU that does it in ten minutes.
     #[arg(long, value_name = "WINDOWS", default_value = "auto")]
     windows: WindowChoice,
+    /// Room for windows' vectors: 500MB, 20GB; 0: none [default: as before]
+    ///
     /// How much room the windows' vectors may take that are kept in the data set, so that a new reference costs no new
-    /// pass over the images: such as 500MB or 20GB; 0 keeps none. Kept in the data set [default: as before, 4GB at first]
+    /// pass over the images. At first: 4GB.
     #[arg(long, value_name = "SIZE", value_parser = room)]
     keep_windows: Option<u64>,
 }
@@ -74,9 +85,6 @@ impl Embedding {
 /// encoder whose model has changed embeds everything again. Images whose size or time has changed are read
 /// again; `msdata ingest --rehash` reads all of them. Exit status 3 means that some images are missing or
 /// unusable, or changed while they were read.
-///
-/// ONNX Runtime is looked for at --onnxruntime, in ORT_DYLIB_PATH, in the data directory (MSDATA_HOME,
-/// else ~/.local/share/msdata), next to the program, and where the system looks.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

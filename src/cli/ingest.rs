@@ -18,14 +18,11 @@ use std::path::{Path, PathBuf};
 /// images are missing or unusable, or changed while they were read.
 #[derive(clap::Args)]
 #[command(after_help = "\
+More options, such as --batch and --crop: `msdata help ingest`
+
 Examples:
   msdata ingest --subjects subjects.jsonl --prompts prompts.jsonl --generations generations.csv
-  msdata ingest --embeddings dinov2-small.parquet --embeddings clip-vit-large-patch14.parquet
-  msdata ingest --from stress-test-repo ../Multi-Subject-Evaluation --encoder paper
-  msdata ingest --from xverse ../XVerse/msdata-xverse
-  msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'
-  msdata ingest --rehash
-  msdata ingest --subjects new.jsonl --dry-run")]
+  msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'")]
 pub struct IngestArgs {
     /// A subjects manifest (repeatable)
     #[arg(long, value_name = "FILE")]
@@ -39,16 +36,20 @@ pub struct IngestArgs {
     /// A Parquet file of vectors (repeatable)
     #[arg(long, value_name = "FILE")]
     embeddings: Vec<PathBuf>,
-    /// A directory in a generator's own layout (repeatable): stress-test-repo (subjects, prompts and images), or
-    /// images of the data set's prompts: xverse, mosaic, psr, jobs, layout
-    #[arg(long, num_args = 2, value_names = ["FORMAT", "PATH"])]
+    /// stress-test-repo, xverse, mosaic, psr, jobs or layout
+    ///
+    /// A directory in a generator's own layout (repeatable): `stress-test-repo` holds subjects, prompts and images; the
+    /// others hold images of the data set's prompts.
+    #[arg(long, num_args = 2, value_names = ["FORMAT", "DIR"])]
     from: Vec<String>,
-    /// A model that is a control (a generator that sees only the text, say): shown apart from the others
-    /// (repeatable)
+    /// A model that is a control: shown apart (repeatable)
+    ///
+    /// A generator that sees only the text, say.
     #[arg(long, value_name = "MODEL")]
     control: Vec<ModelName>,
-    /// The models of --control are given the prompt and no reference: what the references bring beyond the words is
-    /// measured against them
+    /// The models of --control see no reference
+    ///
+    /// They are given the prompt alone: what the references bring beyond the words is measured against them.
     #[arg(long, requires = "control")]
     text_only: bool,
     #[command(flatten)]
@@ -63,11 +64,15 @@ pub struct IngestArgs {
     /// Replace rows whose key is known and whose content differs
     #[arg(long)]
     replace: bool,
-    /// Only read images below this directory, now and whenever they are opened later (repeatable)
+    /// Only read images below this directory (repeatable)
+    ///
+    /// Now, and whenever they are opened later.
     #[arg(long, value_name = "DIR")]
     root: Vec<PathBuf>,
-    /// Read every image file again, even if its size and time have not changed: for files that were
-    /// replaced by a copy that keeps the time (`rsync -t`, `cp -p`)
+    /// Read every image file again, changed or not
+    ///
+    /// Even if its size and time have not changed: for files that were replaced by a copy that keeps the time
+    /// (`rsync -t`, `cp -p`).
     #[arg(long, conflicts_with = "dry_run")]
     rehash: bool,
     /// Change nothing; only say what would change
@@ -77,21 +82,28 @@ pub struct IngestArgs {
 
 /// Regions of the images, and what counts of them.
 #[derive(clap::Args)]
-#[command(next_help_heading = "Regions")]
 struct RegionArgs {
-    /// A file of regions, from a detector or an annotator, or a directory of such files (repeatable)
+    /// A file or directory of regions (repeatable)
+    ///
+    /// From a detector or an annotator.
     #[arg(long, value_name = "FILE")]
     regions: Vec<PathBuf>,
-    /// The set that the regions belong to [default: regions]
+    /// The set that they belong to [default: regions]
     #[arg(long, value_name = "NAME")]
     set: Option<RegionSetName>,
-    /// The format of --regions [default: recognised]: jsonl, coco, grounded-sam2, florence2, supervision, labelme, yolo, fiftyone
+    /// The format of --regions [default: recognised]
+    ///
+    /// jsonl, coco, grounded-sam2, florence2, supervision, labelme, yolo, fiftyone.
     #[arg(long, value_name = "FORMAT")]
     format: Option<RegionFormat>,
-    /// The kinds of subjects that the set can show: human, animal, object [default: as before, all at first]
+    /// The kinds of subjects that the set can show
+    ///
+    /// human, animal, object; without it as before, and all at first.
     #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
     scope: Option<Vec<SubjectKind>>,
-    /// How regions are cut out: margin=SHARE,square,outside=black|grey|white,fit=squash|pad|encoder
+    /// How regions are cut out
+    ///
+    /// margin=SHARE,square,outside=black|grey|white,fit=squash|pad|encoder
     #[arg(long, value_name = "RULE")]
     crop: Option<CropRule>,
     /// A region with a side below this, in pixels, does not count
@@ -100,7 +112,9 @@ struct RegionArgs {
     /// A region with a score below this does not count
     #[arg(long, value_name = "SCORE", value_parser = share)]
     least_score: Option<f64>,
-    /// The kind of subject that a label stands for; `*` is any other label. A person and an object cannot be a pair
+    /// The kind of subject that a label stands for
+    ///
+    /// `*` is any other label. A person and an object cannot be a pair.
     #[arg(long, value_name = "LABEL=KIND,…", value_delimiter = ',', value_parser = label_kind, requires = "regions")]
     label_kinds: Vec<(String, SubjectKind)>,
 }
@@ -137,14 +151,17 @@ struct OutputArgs {
     /// With --from: the seeds of the images
     #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "from", allow_negative_numbers = true)]
     seeds: Option<Vec<i64>>,
-    /// With --from xverse: how the images are arranged in a file: auto, none (one image), 1x2, 2x2
+    /// With --from xverse: auto, none (one image a file), 1x2, 2x2
     #[arg(long, value_name = "GRID", requires = "from")]
     grid: Option<Grid>,
-    /// With --from: the job list that the generator was given, if it is not in the directory
+    /// With --from: the list that the generator was given
+    ///
+    /// Where it is not in the directory.
     #[arg(long, value_name = "FILE", requires = "from")]
     list: Option<PathBuf>,
-    /// With --from layout: the pattern of the paths, such as '{model}/{prompt_id}/{seed}.png'; `*` matches anything
-    /// within a name
+    /// With --from layout: '{model}/{prompt_id}/{seed}.png', …
+    ///
+    /// The pattern of the paths; `*` matches anything within a name.
     #[arg(long, value_name = "PATTERN", requires = "from")]
     layout: Option<String>,
 }

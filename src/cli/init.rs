@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  msdata init stress-test\n  msdata init --relative stress-test")]
 pub struct InitArgs {
-    /// The directory of the data set, made if it does not exist [default: --dataset]
+    /// The directory, made if it does not exist [default: --dataset]
     dir: Option<PathBuf>,
-    /// Keep the paths of images relative to the data set, so that a folder that holds both can be moved and shared
+    /// Keep paths of images relative to the data set
+    ///
+    /// A folder that holds both can then be moved and shared.
     #[arg(long)]
     relative: bool,
 }

@@ -22,13 +22,14 @@ mod remove;
 mod report;
 mod run;
 mod score;
+mod selection;
 mod signals;
 mod sql;
 mod subjects;
 mod terminal;
 mod verify;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use msdata::Error;
 use msdata::text::plain_lines;
 use std::io;
@@ -36,32 +37,39 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use terminal::{Style, Terminal, line_to_standard_error as say};
 
-/// Did each requested identity survive? Data sets for multi-subject text-to-image evaluation: an SQLite
-/// catalog of subjects, prompts and generated images, Parquet embedding tables, and the Subject Collapse
-/// Rate with everything around it.
+/// Did each requested identity survive? Data sets for multi-subject text-to-image evaluation
+///
+/// An SQLite catalog of subjects, prompts and generated images, Parquet embedding tables, and the Subject Collapse Rate
+/// with everything around it.
 #[derive(Parser)]
-#[command(name = "msdata", version, max_term_width = 100, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "msdata", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(disable_help_subcommand = true, disable_help_flag = true, disable_version_flag = true)]
 struct Cli {
     /// The data set's directory
-    #[arg(short, long, global = true, value_name = "DIR", env = "MSDATA_DATASET", default_value = ".")]
+    #[arg(short, long, global = true, value_name = "DIR", env = "MSDATA_DATASET", default_value = ".", help_heading = GLOBAL)]
+    #[arg(hide_env_values = true)]
     dataset: PathBuf,
     /// Print only results, warnings and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     quiet: bool,
-    /// How to show progress on standard error
-    #[arg(long, global = true, value_name = "STYLE", default_value = "auto")]
+    /// Progress on standard error: auto, json or none
+    #[arg(long, global = true, value_name = "STYLE", default_value = "auto", help_heading = GLOBAL)]
+    #[arg(hide_possible_values = true)]
     progress: Style,
+    /// Print this help; `msdata help COMMAND` explains more
+    #[arg(id = "help", short = 'h', long = "help", global = true, action = ArgAction::HelpShort, help_heading = GLOBAL)]
+    _help: Option<bool>,
+    /// Print the version
+    #[arg(id = "version", short = 'V', long = "version", action = ArgAction::Version, help_heading = GLOBAL)]
+    _version: Option<bool>,
     #[command(subcommand)]
     verb: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msdata init stress-test && cd stress-test
-  msdata ingest --subjects ../s.jsonl --prompts ../p.jsonl --generations ../g.jsonl
-  msdata ingest --embeddings ../dinov2-small.parquet
-  msdata report
-  msdata report --by model,scene_type --format md";
+/// The heading of the options that every command has: its own come first.
+const GLOBAL: &str = "Global options";
+
+const EXAMPLES: &str = "Begin with `msdata demo DIR`, or with `msdata init DIR`, `msdata ingest …` and `msdata report`.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -87,8 +95,32 @@ enum Command {
     Subjects(subjects::SubjectsArgs),
     Encoders(encoders::EncodersArgs),
     Demo(demo::DemoArgs),
+    Help(manual::HelpArgs),
     Completions(manual::Completions),
     Man(manual::Man),
+}
+
+/// Options of `ingest` that `--help` leaves to `msdata help ingest`, so that it fits on a screen.
+const RARE: [&str; 10] = [
+    "batch",
+    "crop",
+    "keep_windows",
+    "label_kinds",
+    "least_score",
+    "least_side",
+    "onnxruntime",
+    "scope",
+    "threads",
+    "transparency",
+];
+
+/// Returns the command line as it is parsed and explained.
+fn command() -> clap::Command {
+    let rare = |arg: clap::Arg| {
+        let hidden = RARE.contains(&arg.get_id().as_str());
+        arg.hide_short_help(hidden)
+    };
+    Cli::command().mut_subcommand("ingest", |ingest| ingest.mut_args(rare))
 }
 
 /// How a command that did not fail ended.
@@ -105,7 +137,8 @@ enum Ended {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     signals::end_well_on_a_full_disk();
-    let cli = Cli::try_parse().unwrap_or_else(|e| refused(&e));
+    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = parsed.unwrap_or_else(|e| refused(&e));
     let terminal = Terminal::new(cli.quiet, cli.progress);
     match run(cli, &terminal) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
@@ -140,6 +173,7 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Command::Subjects(verb) => verb.run(dir, terminal),
         Command::Encoders(verb) => verb.run(terminal),
         Command::Demo(verb) => verb.run(terminal),
+        Command::Help(verb) => verb.run(),
         Command::Completions(verb) => verb.run(),
         Command::Man(verb) => verb.run(),
     }

@@ -1,70 +1,86 @@
+use super::selection::Selection;
 use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput, size};
-use msdata::report::{Key, RegionChoice, Thresholds, is_dinov2};
+use msdata::report::{Key, RegionChoice, Thresholds, is_dinov2, thresholds_mean_something};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::{Dataset, ReportOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Print tables of similarity and Subject Collapse Rate, by model, subject count, scene type, …
+/// Print the tables: similarity, identification, Subject Collapse Rate
 ///
 /// A cell is the mean over its generations. A generation is used only if all its subjects are scored;
 /// otherwise it is counted as missing.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  msdata report
-  msdata report --by model,subject_count,scene_type --format csv
-  msdata report --ci
-  msdata report --controls
-  msdata report --by subject_id --thresholds 0.1:0.9:0.1
-  msdata report --format latex --out table1.tex")]
+  msdata report --ci --controls
+  msdata report --by model,scene_type --format latex --models ours,mosaic --rename ours=Ours
+  msdata report --html page")]
 pub struct ReportArgs {
-    /// Group by: model, subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut (is the
-    /// prompt longer than the text encoder takes?), size (of the image)
+    /// Group by these
+    ///
+    /// model, subject_count, scene_type, prompt_id, seed, kind, subject_id, source, cut (is the prompt longer than the text
+    /// encoder takes?), size (of the image).
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "model,subject_count")]
     by: Vec<Key>,
-    /// Thresholds of SCR: numbers, or ranges first:last:step
-    #[arg(long, value_name = "T,…", default_value = "0.4,0.5,0.6", allow_hyphen_values = true)]
-    thresholds: Thresholds,
-    /// The encoder that decides collapse [default: the DINOv2 encoder, else the only one]; or who decides by kind:
-    /// human=SET:ENCODER,*=ENCODER
+    /// Of SCR: numbers, or first:last:step [default: 0.4,0.5,0.6]
+    ///
+    /// The default thresholds were chosen for DINOv2: where another encoder decides collapse, tables show SCR only at
+    /// thresholds given here, and identification AUC otherwise.
+    #[arg(long, value_name = "T,…", allow_hyphen_values = true)]
+    thresholds: Option<Thresholds>,
+    /// Decides collapse [default: the DINOv2 encoder, else the only one]
+    ///
+    /// Or who decides by kind: human=SET:ENCODER,*=ENCODER.
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
-    /// Add an interval to every mean, by a bootstrap over prompts; the percentage is its nominal coverage
+    /// Add an interval to every mean [PERCENT: 95]
+    ///
+    /// By a bootstrap over prompts; the percentage is its nominal coverage.
     #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "95", value_parser = confidence)]
     ci: Option<Confidence>,
-    /// Add what needs no threshold: are the requested subjects told apart from the rest of the pool? Also SCR and
-    /// similarity by chance; with `msdata controls make` also the ceiling and similarity between the two
+    /// Add identification, chance and composites
+    ///
+    /// What needs no threshold: are the requested subjects told apart from the rest of the pool? Also SCR and similarity by
+    /// chance; with `msdata controls make` also the composites' similarity, and the model's between the two.
     #[arg(long)]
     controls: bool,
-    /// Add SCR at every threshold (steps, in JSON) and the area below it from 0 to 1
+    /// Add SCR at every threshold and the area below it
+    ///
+    /// The steps are in JSON; the area is from 0 to 1.
     #[arg(long)]
     curve: bool,
-    /// The level at which a subject counts as present, where the images were searched window by window
-    /// (`msdata embed --windows`): by chance, cSCR is 1 minus this
+    /// The level at which a subject counts as present
+    ///
+    /// Where the images were searched window by window (`msdata embed --windows`): by chance, cSCR is 1 minus this.
     #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
     alpha: f64,
-    /// What a region set says instead: who has a region of their own (repeatable; docs/regions.md)
+    /// What a region set says instead (repeatable)
+    ///
+    /// Who has a region of their own; docs/regions.md.
     #[arg(long, value_name = "SET[:ENCODER]", value_delimiter = ',')]
     regions: Vec<RegionChoice>,
-    /// With --regions: the similarity from which a region counts as a subject's [default: the 99th percentile of the
-    /// cosines of references of different subjects]
+    /// With --regions: from here on a region is a subject's
+    ///
+    /// Without it, the 99th percentile of the cosines of references of different subjects.
     #[arg(long, value_name = "TAU", requires = "regions", allow_hyphen_values = true, value_parser = cosine)]
     tau: Option<f64>,
+    #[command(flatten)]
+    selection: Selection,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write an HTML page into this directory instead: tables, figures and every image
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "format", "by", "ci"])]
+    /// Write a page instead: tables, figures and every image
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "format", "by", "ci", "models", "rename"])]
     html: Option<PathBuf>,
-    /// Write the page as one file, with a sample of the images in it
+    /// Write the page as one file, with a sample of the images
     #[arg(long, requires = "html")]
     single_file: bool,
     /// Largest size of the single file: 20MB, 800KB, …
@@ -73,7 +89,7 @@ pub struct ReportArgs {
     /// The page's heading
     #[arg(long, requires = "html", value_name = "TEXT")]
     title: Option<String>,
-    /// A sentence below the heading, such as a date or a caveat
+    /// A sentence below the heading: a date, a caveat
     #[arg(long, requires = "html", value_name = "TEXT")]
     note: Option<String>,
 }
@@ -98,12 +114,13 @@ impl ReportArgs {
         }
         let options = ReportOptions {
             by: self.by,
-            thresholds: self.thresholds,
+            thresholds: self.thresholds.unwrap_or_default(),
             identity: self.identity,
             confidence: self.ci,
             controls: self.controls,
             curve: self.curve,
             alpha: self.alpha,
+            models: self.selection.into(),
             regions: self.regions,
             tau: self.tau,
         };
@@ -112,7 +129,7 @@ impl ReportArgs {
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
         let of_regions = report.rows.first().is_some_and(|row| !row.regions.is_empty());
         if !of_regions {
-            warn_of_identity(&report.identity, terminal);
+            warn_of_identity(&report.identity, &report.thresholds, terminal);
         }
         report.warnings.iter().for_each(|warning| terminal.warn(warning));
         report.notes.iter().for_each(|note| terminal.say(note));
@@ -121,7 +138,14 @@ impl ReportArgs {
                 "{prompts} prompts are longer than {encoder} takes and were cut: their CLIP-T is for only part of the text"
             ));
         }
-        let missing = report.generations_missing;
+        let (missing, unmade) = (report.generations_missing, report.generations_unmade);
+        if unmade > 0 {
+            terminal.warn(format!(
+                "{unmade} of {} generations are missing because `msdata run` has not made them",
+                report.generations
+            ));
+        }
+        let missing = missing - unmade;
         if missing > 0 && !of_regions {
             const LACKING: &str = "without a usable image, or without a vector of their own or of a reference";
             const WAITING: &str = "not scored yet: `msdata score`";
@@ -138,10 +162,11 @@ impl ReportArgs {
     fn page(self, place: PathBuf, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         // The command as typed, except for the paths, which differ between machines.
         let identity = self.identity.as_ref().map(|name| format!(" --identity {name}")).unwrap_or_default();
+        let thresholds = self.thresholds.as_ref().map(|given| format!(" --thresholds {given}")).unwrap_or_default();
         let form = if self.single_file { "FILE --single-file" } else { "DIR" };
-        let command = format!("msdata report --html {form} --thresholds {}{identity}", self.thresholds);
+        let command = format!("msdata report --html {form}{thresholds}{identity}");
         let options = PageOptions {
-            thresholds: self.thresholds,
+            thresholds: self.thresholds.unwrap_or_default(),
             identity: self.identity,
             title: self.title,
             note: self.note,
@@ -175,8 +200,14 @@ pub fn deliver(to: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Resu
     Ok(())
 }
 
-pub fn warn_of_identity(encoder: &str, terminal: &Terminal) {
-    if !is_dinov2(encoder) {
+/// Warns where SCR is by another encoder than the one its thresholds were found for.
+pub fn warn_of_identity(encoder: &str, thresholds: &Thresholds, terminal: &Terminal) {
+    if !thresholds_mean_something(encoder, thresholds) {
+        terminal.warn(format!(
+            "the thresholds were chosen for DINOv2 and mean nothing for {encoder}, so no table shows SCR by it: read AUC \
+             (`--thresholds` with your own shows SCR at these)"
+        ));
+    } else if !is_dinov2(encoder) {
         terminal.warn(format!("the thresholds were chosen for DINOv2; this SCR is by {encoder}"));
     }
 }

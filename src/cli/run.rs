@@ -15,24 +15,25 @@ use std::time::Duration;
 /// failures; every finished image goes into the data set with a record of how it was made. If stopped (Ctrl-C, SIGTERM,
 /// a closed terminal), it ends the generator's processes and puts its jobs back. After a stop or a kill, the same
 /// command continues. No shell is used unless you ask for it. Exit status 3 means that some jobs failed.
+///
+/// Placeholders in --command: {prompt} {prompt_id} {scene_type} {seed} {output} {references} {captions} (one argument per
+/// subject) {references_json} (a list of lists) {captions_json} {job_json} (everything). In --batch-command: {jobs}, the
+/// path of a file with a line of {job_json} for each image; each is to be written to its `output`.
+///
+/// `msdata sql "SELECT prompt_id, seed, attempts, tail FROM jobs WHERE state = 'failed'"` lists what failed.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Placeholders in --command: {prompt} {prompt_id} {scene_type} {seed} {output} {references} {captions} (one argument per subject)
-{references_json} (a list of lists) {captions_json} {job_json} (everything). In --batch-command: {jobs}, the path of
-a file with a line of {job_json} for each image; each is to be written to its `output`.
-
 Examples:
-  msdata run --model MyModel --command 'python make.py --prompt {prompt} --refs {references} --seed {seed} --out {output}'
-  msdata run --model MyModel --batch-command 'python make_all.py {jobs}' --timeout 36000 --meta weights=v2
-  msdata sql \"SELECT prompt_id, seed, attempts, tail FROM jobs WHERE state = 'failed'\"")]
+  msdata run --model Mine --command 'make.py {prompt} {references} --seed {seed} --out {output}'
+  msdata run --model Mine --batch-command 'make_all.py {jobs}' --timeout 36000 --meta weights=v2")]
 pub struct RunArgs {
     /// The model name that the images are filed under
     #[arg(long, value_name = "NAME")]
     model: ModelName,
-    /// The command that makes one image
+    /// Makes one image: {prompt} {references} {seed} {output} …
     #[arg(long, value_name = "COMMAND", required_unless_present = "batch_command", conflicts_with = "batch_command")]
     command: Option<String>,
-    /// The command that makes all images in a job list
+    /// Makes all images of a list: {jobs}
     #[arg(long, value_name = "COMMAND")]
     batch_command: Option<String>,
     /// Run the command with `sh -c`; values are quoted
@@ -44,16 +45,19 @@ pub struct RunArgs {
     /// Number of processes at a time
     #[arg(long, value_name = "N", default_value = "1", conflicts_with = "batch_command")]
     jobs: NonZeroUsize,
-    /// Largest number of seconds that a process may take
+    /// How long a process may take
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
     /// How often to retry a failed job
     #[arg(long, value_name = "N", default_value = "2")]
     retries: u32,
-    /// A note to store with each image, such as a version (repeatable)
+    /// Stop when the first N jobs fail alike; 0: never
+    #[arg(long, value_name = "N", default_value = "5")]
+    stop_after: usize,
+    /// A note to store with each image (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     meta: Vec<(String, String)>,
-    /// The directory for the images [default: in the data set's directory]
+    /// Where images go [default: the data set's directory]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -80,6 +84,7 @@ impl RunArgs {
             jobs: self.jobs,
             timeout,
             retries: self.retries,
+            stop_after: self.stop_after,
             meta: self.meta.into_iter().map(|(key, value)| (key, value.into())).collect(),
             output: self.output,
             embed: (!self.no_embed).then(|| self.embedding.options(false, Vec::new())),
@@ -90,10 +95,15 @@ impl RunArgs {
             "jobs: {} made now, {} done in total, {} failed, {} open",
             done.made, done.jobs.done, done.jobs.failed, done.jobs.open
         ));
+        if let Some(why) = &done.gave_up {
+            terminal.warn(format!(
+                "stopped, because {why}. Fix the command and run it again (`--stop-after 0` goes on whatever fails)"
+            ));
+        }
         for line in &done.failures {
             terminal.say(format!("  {}", plain(line)));
         }
-        if done.jobs.failed > 0 {
+        if done.jobs.failed > 0 && done.gave_up.is_none() {
             terminal.say("  all of them: msdata sql \"SELECT model, prompt_id, seed, tail FROM jobs WHERE state = 'failed'\"");
         }
         embed::print(&done.ingest.embedded, terminal);

@@ -46,7 +46,9 @@ Examples:
   msdata subjects check --only instrument --format csv
   msdata subjects check --encoder dinov2-small --keep")]
 struct CheckSubjectsArgs {
-    /// table, json, jsonl, csv, md or latex. What programs read holds the findings, unless --only says otherwise
+    /// table, json, jsonl, csv, md or latex
+    ///
+    /// What programs read holds the findings, unless --only says otherwise.
     #[arg(long, default_value = "table")]
     format: Format,
     /// The encoder to try [default: the one that decides collapse]
@@ -55,16 +57,18 @@ struct CheckSubjectsArgs {
     /// One half alone
     #[arg(long, value_name = "HALF")]
     only: Option<Half>,
-    /// Keep the figures of the instrument check, so that the page shows them until references change
+    /// Keep the figures of the instrument check for the page
+    ///
+    /// The page shows them until references change.
     #[arg(long)]
     keep: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Half {
-    /// What is wrong with the references; no network runs
+    // What is wrong with the references; no network runs.
     Findings,
-    /// How well the encoder tells them apart
+    // How well the encoder tells them apart.
     Instrument,
 }
 

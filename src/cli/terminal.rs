@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Style {
-    /// A bar, if standard error is a terminal
+    // A bar, if standard error is a terminal.
     Auto,
-    /// One line of JSON every few seconds, for job logs
+    // One line of JSON every few seconds, for job logs.
     Json,
-    /// No progress
     None,
 }
 

@@ -15,21 +15,27 @@ Examples:
   msdata verify --deep && cp -r . /backup/stress-test
   msdata verify --repair && msdata embed && msdata score")]
 pub struct VerifyArgs {
-    /// Also read every part and image for its checksum, compute every score again, and embed the windows of 20 images
-    /// again where their encoder is at hand
+    /// Also read every part and image, and compute every score
+    ///
+    /// Checks every checksum, computes every score again, and embeds the windows of 20 images again where their encoder is
+    /// at hand.
     #[arg(long)]
     deep: bool,
-    /// Like --deep, for a share of the parts, images and scores; a different share each time
+    /// Like --deep, for a share of all; another each time
     #[arg(long, value_name = "P%", value_parser = share, conflicts_with_all = ["deep", "repair"])]
     sample: Option<f64>,
-    /// Repair what can be repaired without loss, then check as --deep does: remove leftovers, rebuild views, triggers and
-    /// indices, remove computed vectors and scores that must be made again
+    /// Repair what can be repaired without loss, then check
+    ///
+    /// As --deep does: remove leftovers, rebuild views, triggers and indices, remove computed vectors and scores that must be
+    /// made again.
     #[arg(long)]
     repair: bool,
-    /// With --repair: also remove imported vectors that are lost; only importing their files again brings them back
+    /// With --repair: also remove imported vectors that are lost
+    ///
+    /// Only importing their files again brings them back.
     #[arg(long, requires = "repair")]
     drop_imported: bool,
-    /// Accept the rows of the catalog as they are, after you have changed them with another program
+    /// Accept rows that you changed with another program
     #[arg(long)]
     accept: bool,
 }

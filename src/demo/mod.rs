@@ -9,6 +9,7 @@
 //! | `shape` | the shapes of recipes |
 //! | `scene` | a picture of several characters |
 //! | `agreement` | how well the scores agree with what was drawn |
+//! | `winners` | which measures see who is best, and which are fooled |
 //! | `generator` | what happens to the requested subjects |
 
 mod agreement;
@@ -17,6 +18,7 @@ mod figure;
 mod generator;
 mod scene;
 mod shape;
+mod winners;
 
 use crate::durable::write_directory;
 use crate::encoder::{Home, Runtime};
@@ -25,7 +27,7 @@ use crate::image::{Rgb, png};
 use crate::manifest::{Prompt, json_lines};
 use crate::ops::{EmbedOptions, RegionOptions, StressTestOptions, WindowChoice};
 use crate::page::{PageOptions, PageOutput};
-use crate::report::{Report, Thresholds};
+use crate::report::Report;
 use crate::stress_test::Design;
 use crate::vocabulary::RegionSetName;
 use crate::watch::Watch;
@@ -38,6 +40,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+pub use winners::Winner;
 
 /// What to draw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,16 +58,12 @@ impl Default for DemoOptions {
     }
 }
 
-/// The thresholds of the demonstration. Similarities by the built-in encoder are closer together than DINOv2's; these
-/// thresholds were chosen for that encoder and these pictures.
-pub const THRESHOLDS: &str = "0.44,0.46,0.48";
-
 /// The region set of the boxes in which characters were drawn.
 pub const DRAWN: &str = "drawn";
 
 /// The sentence below the page's heading.
 const NOTE: &str = "Simulated: drawn characters, and three generators that are programs with known faults. Similarity is \
-    by builtin-texture, which sees colour and texture and knows nothing of identity; the thresholds were chosen for it.";
+    by builtin-texture, which sees colour and texture and knows nothing of identity.";
 
 /// What was made.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +77,8 @@ pub struct Demo {
     /// How well the similarity of each subject and the region that it is paired with does, where regions are the boxes in
     /// which characters were drawn.
     pub by_boxes: Option<Agreement>,
+    /// The best generator by every measure.
+    pub winners: Vec<Winner>,
     /// The page to look at.
     pub page: PathBuf,
 }
@@ -112,14 +113,33 @@ pub fn make(dir: &Path, options: &DemoOptions, watch: &mut Watch<'_>) -> Result<
     let regions = RegionOptions { files: vec![boxes], set: Some(drawn.clone()), ..RegionOptions::default() };
     data.ingest(&IngestOptions { regions, ..IngestOptions::default() }, watch)?;
     data.embed(&EmbedOptions { regions: vec![drawn], ..EmbedOptions::default() }, watch)?;
-    let thresholds: Thresholds = THRESHOLDS.parse().map_err(Error::Damaged)?;
-    let report = data.report(&ReportOptions { thresholds: thresholds.clone(), controls: true, ..ReportOptions::default() })?;
+    let report = data.report(&ReportOptions { controls: true, ..ReportOptions::default() })?;
+    let winners = winners::winners(&data)?;
     let title = Some("A demonstration".to_owned());
-    let command = Some(format!("msdata report --html page --thresholds {THRESHOLDS}"));
-    let page = PageOptions { thresholds, title, note: Some(NOTE.to_owned()), command, identity: None };
+    let command = Some("msdata report --html page".to_owned());
+    let page = PageOptions { title, note: Some(note(&winners)), command, ..PageOptions::default() };
     let page = data.write_page(&page, &PageOutput::Directory(dir.join("page")), watch)?.path;
     let [by_image, by_windows, by_boxes] = agreement::agreement(&mut data)?;
-    Ok(Demo { report, by_image, by_windows, by_boxes, page })
+    Ok(Demo { report, by_image, by_windows, by_boxes, winners, page })
+}
+
+/// Returns the sentences below the page's heading: what the data are, and which measures they fool.
+fn note(winners: &[Winner]) -> String {
+    let fooled: Vec<String> = winners
+        .iter()
+        .filter(|winner| winner.is_fooled())
+        .map(|Winner { measure, best, values: [value, faithful], .. }| {
+            format!("{measure} prefers {best} ({value}, faithful {faithful})")
+        })
+        .collect();
+    match fooled.is_empty() {
+        true => NOTE.to_owned(),
+        false => format!(
+            "{NOTE} Measures of the whole image that are fooled: {}; a subject fills little of it, so they tell how full and how \
+             colourful a picture is.",
+            fooled.join("; ")
+        ),
+    }
 }
 
 /// Writes a reference of every character and the subjects manifest; returns the manifest's name.

@@ -5,9 +5,9 @@
 
 use crate::error::{Error, Result};
 use crate::manifest::integer_of;
-use crate::text::quote;
-use crate::text::safe_name;
+use crate::text::{nearest, quote, safe_name, shell_word};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
 
 /// Steps that the reading of one path may take: patterns with many `*` can be read in very many ways.
 const MOST_STEPS: u32 = 200_000;
@@ -88,8 +88,9 @@ impl std::str::FromStr for Layout {
     /// `{model}`, `{prompt_id}` and `{seed}` stand for themselves, each once at most; `*` for anything within a name.
     fn from_str(pattern: &str) -> Result<Layout> {
         let hint = "write it as in `{model}/{prompt_id}/{seed}.png`; `*` matches anything within a name";
-        let refuse = |reason: String| Error::request(format!("layout {}: {reason}", quote(pattern)), hint);
+        let refuse = |reason: String, hint: String| Error::request(format!("layout {}: {reason}", quote(pattern)), hint);
         let mut tokens = Vec::new();
+        let mut unknown: Vec<&str> = Vec::new();
         let mut rest = pattern;
         while !rest.is_empty() {
             let at = rest.find(['{', '*']).unwrap_or(rest.len());
@@ -105,22 +106,38 @@ impl std::str::FromStr for Layout {
                 rest = after;
                 continue;
             }
-            let Some(end) = rest.find('}') else { return Err(refuse("a `{` without its `}`".into())) };
+            let Some(end) = rest.find('}') else { return Err(refuse("a `{` without its `}`".into(), hint.into())) };
             let field = &rest[1..end];
+            rest = &rest[end + 1..];
             let token = match field {
                 "model" => Token::Model,
                 "prompt_id" => Token::Prompt,
                 "seed" => Token::Seed,
-                _ => return Err(refuse(format!("there is no field {}", quote(field)))),
+                _ => {
+                    unknown.push(field);
+                    continue;
+                }
             };
             if tokens.contains(&token) {
-                return Err(refuse(format!("{} appears twice", quote(field))));
+                return Err(refuse(format!("{} appears twice", quote(field)), hint.into()));
             }
             tokens.push(token);
-            rest = &rest[end + 1..];
+        }
+        if !unknown.is_empty() {
+            let fields = unknown.iter().map(|field| quote(&format!("{{{field}}}"))).collect::<Vec<_>>().join(", ");
+            let corrected = unknown.iter().try_fold(pattern.to_owned(), |pattern, field| {
+                Some(pattern.replacen(&format!("{{{field}}}"), &format!("{{{}}}", meant(field)?), 1))
+            });
+            // Only a pattern that would be taken is proposed.
+            let hint = match corrected.filter(|pattern| pattern.parse::<Layout>().is_ok()) {
+                Some(pattern) => format!("did you mean `--layout {}`?", shell_word(Path::new(&pattern))),
+                None => format!("the fields are `{{model}}`, `{{prompt_id}}` and `{{seed}}`; {hint}"),
+            };
+            let what = if unknown.len() == 1 { "there is no field" } else { "there are no fields" };
+            return Err(refuse(format!("{what} {fields}"), hint));
         }
         if !tokens.contains(&Token::Prompt) {
-            return Err(refuse("it has no `{prompt_id}`".into()));
+            return Err(refuse("it has no `{prompt_id}`".into(), hint.into()));
         }
         if let Some(Token::Text(text)) = tokens.last()
             && let Some(dot) = text.rfind('.').filter(|dot| !text[*dot..].contains('/'))
@@ -133,6 +150,17 @@ impl std::str::FromStr for Layout {
             tokens.push(Token::Extension(extension));
         }
         Ok(Layout { pattern: pattern.to_owned(), tokens })
+    }
+}
+
+/// The field that a name which is not one most likely stands for.
+fn meant(field: &str) -> Option<&'static str> {
+    let name = field.trim().to_ascii_lowercase().replace(['-', ' '], "_");
+    match name.as_str() {
+        "prompt" | "id" | "promptid" | "prompt_name" | "case" | "index" => Some("prompt_id"),
+        "generator" | "system" | "method" | "model_name" => Some("model"),
+        "n" | "i" | "number" | "sample" | "seed_id" => Some("seed"),
+        other => nearest(other, ["model", "prompt_id", "seed"].into_iter()),
     }
 }
 
@@ -309,6 +337,24 @@ mod tests {
     fn what_is_no_pattern_is_refused() {
         for pattern in ["{model}.png", "{prompt_id}/{prompt_id}", "{prompt}/x", "{prompt_id", "{}", ""] {
             assert!(pattern.parse::<Layout>().is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_field_is_answered_with_the_pattern_that_was_meant() {
+        for (pattern, meant) in [
+            ("{model}/{prompt}/{seed}.png", "{model}/{prompt_id}/{seed}.png"),
+            ("{Model}/{promptid}/{sed}.png", "{model}/{prompt_id}/{seed}.png"),
+            ("img_{seed}_{id}.*", "img_{seed}_{prompt_id}.*"),
+        ] {
+            let refused = pattern.parse::<Layout>().unwrap_err();
+            assert_eq!(refused.hint(), Some(format!("did you mean `--layout '{meant}'`?")), "{refused}");
+            assert!(meant.parse::<Layout>().is_ok());
+        }
+        // A pattern that would not be taken either is not proposed.
+        for pattern in ["{prompt}/{prompt_id}.png", "{colour}/{prompt_id}.png", "{modle}.png"] {
+            let hint = pattern.parse::<Layout>().unwrap_err().hint().unwrap();
+            assert!(hint.starts_with("the fields are"), "{hint}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! what was asked for and is not there becomes a generation whose image is missing.
 
 mod listed;
+mod nothing;
 mod tiles;
 
 use super::export_manifest::{ExportManifest, ManifestBatch, ManifestEntry};
@@ -13,11 +14,10 @@ use crate::input;
 use crate::input::state_of;
 use crate::manifest::{Generation, ImagePath, Located, Resolver, integer_of, is_integer};
 use crate::problem::{Origin, Problem};
-use crate::text::quote;
-use crate::text::safe_name;
-use crate::text::suggestion;
+use crate::text::{quote, safe_name, suggestion};
 use crate::vocabulary::{ImageFormat, ModelName, PromptId};
 use crate::watch::Stop;
+use nothing::Way;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -62,8 +62,9 @@ pub type Known<'a> = &'a [(String, String)];
 /// The folder cannot be read, is another system's, or holds no image at all. Faults of single files are in
 /// [`Outputs::problems`].
 pub fn read(system: System, source: &OutputSource, known: Known) -> Result<Outputs> {
-    let mut reader = OutputReader::new(source, known)?;
+    let mut reader = OutputReader::new(source, known, Way::System(system))?;
     let manifest = ExportManifest::find(source.folder, system)?;
+    reader.exported = manifest.is_some();
     if let Some(manifest) = &manifest {
         if source.seeds.is_some() || source.list.is_some() {
             let hint = "leave `--seeds` and `--list` out, or give the folder with the images only";
@@ -92,7 +93,7 @@ pub fn read(system: System, source: &OutputSource, known: Known) -> Result<Outpu
 /// # Errors
 /// The same as for [`read`].
 pub fn read_tree(layout: &Layout, source: &OutputSource, known: Known) -> Result<Outputs> {
-    let mut reader = OutputReader::new(source, known)?;
+    let mut reader = OutputReader::new(source, known, Way::Layout)?;
     reader.tree(layout, source.folder, None)?;
     reader.finish()
 }
@@ -100,6 +101,9 @@ pub fn read_tree(layout: &Layout, source: &OutputSource, known: Known) -> Result
 struct OutputReader<'a> {
     source: &'a OutputSource<'a>,
     known: Known<'a>,
+    way: Way,
+    /// Whether the folder is one that `msdata bench export` wrote.
+    exported: bool,
     resolver: Resolver,
     outputs: Outputs,
     /// Which file each key has.
@@ -109,13 +113,17 @@ struct OutputReader<'a> {
 }
 
 impl<'a> OutputReader<'a> {
-    fn new(source: &'a OutputSource, known: Known<'a>) -> Result<OutputReader<'a>> {
-        if !source.folder.is_dir() {
-            let hint = "give the folder that the generator wrote, or the one that `msdata bench export` wrote";
-            return Err(Error::request(format!("{} is not a directory", source.folder.display()), hint));
+    fn new(source: &'a OutputSource<'a>, known: Known<'a>, way: Way) -> Result<OutputReader<'a>> {
+        input::check_directory(source.folder, way.folder())?;
+        if known.is_empty() {
+            return Err(Error::request(
+                "the data set has no prompts, so no image can be tied to one",
+                "ingest subjects and prompts first, or in the same command with `--subjects FILE --prompts FILE`",
+            ));
         }
         let resolver = Resolver::for_directory(source.folder, source.roots)?;
-        Ok(OutputReader { source, known, resolver, outputs: Outputs::default(), files: HashMap::new(), met: 0 })
+        let (outputs, files) = (Outputs::default(), HashMap::new());
+        Ok(OutputReader { source, known, way, exported: false, resolver, outputs, files, met: 0 })
     }
 
     fn problem(&mut self, file: &Path, reason: impl Into<String>) {
@@ -123,7 +131,7 @@ impl<'a> OutputReader<'a> {
     }
 
     fn untied(&mut self, file: &Path, reason: impl std::fmt::Display) {
-        self.outputs.warnings.push(Problem { origin: Origin::whole(file), reason: format!("{reason}; not read") });
+        self.outputs.warnings.push(Problem { origin: Origin::whole(file), reason: format!("{reason}{NOT_READ}") });
     }
 
     /// Checks whether the prompts are still those that were exported.
@@ -439,20 +447,21 @@ impl<'a> OutputReader<'a> {
     }
 
     fn finish(mut self) -> Result<Outputs> {
-        let nothing = self.outputs.generations.is_empty() && self.outputs.problems.is_empty();
-        if self.met == 0 || nothing {
-            let message = match self.outputs.warnings.first() {
-                Some(first) if self.met > 0 => format!("none of the {} images can be tied to a prompt: {first}", self.met),
-                _ => format!("{} holds no image yet", self.source.folder.display()),
-            };
-            let hint = "run the generator as the folder's README says; `--list`, `--model`, `--seeds` and `--layout` say what the files do not";
-            return Err(Error::request(message, hint));
+        let nothing = self.outputs.generations.is_empty() || self.met == 0;
+        if nothing && self.outputs.problems.is_empty() {
+            return Err(match self.outputs.warnings.iter().find(|warning| warning.reason.ends_with(NOT_READ)) {
+                Some(first) if self.met > 0 => Error::request(self.untied_in_words(first), self.how_to_tie()),
+                _ => self.no_image(),
+            });
         }
         let remarks = self.resolver.remarks().into_iter();
         self.outputs.warnings.extend(remarks.map(|reason| Problem { origin: Origin::whole(self.source.folder), reason }));
         Ok(self.outputs)
     }
 }
+
+/// What a remark on a file ends with that nothing ties to a prompt.
+const NOT_READ: &str = "; not read";
 
 /// Returns a path without its last extension.
 fn stem(path: &str) -> &str {

@@ -6,7 +6,7 @@ use crate::problem::{Origin, Position, Problem};
 use super::{Generation, ImagePath, Located, Prompt, Resolver, Subject};
 use crate::error::{Error, Result};
 use crate::input;
-use crate::text::quote;
+use crate::text::{plain, quote, shell_word};
 use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind};
 use crate::watch::Stop;
 use serde::Deserialize;
@@ -63,12 +63,16 @@ impl StressTestRepo {
     /// There is no `results` directory, a directory cannot be read, or the caller wants to stop. Faults of single files are in
     /// [`StressTestRepo::problems`].
     pub fn read(root: &Path, roots: Option<&[PathBuf]>, stop: Stop<'_>) -> Result<StressTestRepo> {
+        const WANTED: &str = "give the directory that holds `results` and `val_dataset`";
+        input::check_directory(root, WANTED)?;
         let results = root.join("results");
         if !results.is_dir() {
-            return Err(Error::request(
-                format!("{} is not a stress-test repository: it has no `results` directory", root.display()),
-                "give the directory that holds `results` and `val_dataset`",
-            ));
+            let hint = match near(root) {
+                Some(near) => format!("{WANTED}: `--from stress-test-repo {}`", shell_word(&near)),
+                None => WANTED.to_owned(),
+            };
+            let shown = plain(&root.display().to_string()).into_owned();
+            return Err(Error::request(format!("{shown} is not a stress-test repository: it has no `results` directory"), hint));
         }
         let mut reader = RepositoryReader {
             root,
@@ -86,6 +90,12 @@ impl StressTestRepo {
             }
         }
         let mut repo = reader.repo;
+        if repo.generations.is_empty() && repo.problems.is_empty() {
+            return Err(Error::request(
+                format!("{} holds no MODEL/PROMPT_ID/meta.json", plain(&results.display().to_string())),
+                "the results come with a clone of the repository; images of your own are read with `--from jobs` or `--from layout`",
+            ));
+        }
         let remarks = reader.resolver.remarks().into_iter();
         repo.warnings.extend(remarks.map(|reason| Problem { origin: Origin::whole(root), reason }));
         Ok(repo)
@@ -226,6 +236,14 @@ impl RepositoryReader<'_> {
         }
         Ok(id)
     }
+}
+
+/// A directory above or just below this one that does hold `results`.
+fn near(root: &Path) -> Option<PathBuf> {
+    let holds = |dir: &PathBuf| dir.join("results").is_dir();
+    let above = root.ancestors().skip(1).take(3).map(|dir| if dir.as_os_str().is_empty() { ".".into() } else { dir.into() });
+    let below = || directories(root).unwrap_or_default();
+    above.filter(holds).next().or_else(|| below().into_iter().find(holds))
 }
 
 fn parse(text: &str) -> std::result::Result<Vec<PromptEntry>, String> {

@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
 use crate::ops::score::{Blocks, Needs};
-use crate::report::{RegionChoice, RegionMeasure, Snapshot, blind_spot, is_clip};
+use crate::report::{RegionChoice, RegionMeasure, Snapshot, blind_spot, is_clip, is_dinov2};
 use crate::score::{Reference, cosine, near_duplicates, score_generation};
 use crate::table::{Cell, Format, Head, TableWriter};
 use crate::vocabulary::closed_set;
@@ -42,6 +42,9 @@ closed_set! {
     }
 }
 
+/// Below this similarity by DINOv2 a subject is collapsed.
+const DINOV2_THRESHOLD: f64 = 0.4;
+
 /// What to look for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditOptions {
@@ -49,8 +52,9 @@ pub struct AuditOptions {
     pub identity: Option<String>,
     /// The encoder whose blind spot is listed; `None`: every CLIP encoder.
     pub clip: Option<String>,
-    /// A subject below this similarity is collapsed.
-    pub threshold: f64,
+    /// A subject below this similarity is collapsed; `None`: 0.4 by DINOv2, for which it was found, and no subject is by
+    /// any other encoder.
+    pub threshold: Option<f64>,
     /// An image whose cosine with a reference is above this is a copy; `None`: the largest cosine between two references
     /// of the subject.
     pub copy: Option<f64>,
@@ -60,7 +64,7 @@ pub struct AuditOptions {
 
 impl Default for AuditOptions {
     fn default() -> Self {
-        AuditOptions { identity: None, clip: None, threshold: 0.4, copy: None, near: 0.98 }
+        AuditOptions { identity: None, clip: None, threshold: None, copy: None, near: 0.98 }
     }
 }
 
@@ -132,8 +136,15 @@ impl Dataset {
                 "there is no CLIP encoder whose blind spot could be listed (`--clip ENCODER` chooses another encoder)".to_owned(),
             );
         }
-        for clip in clips {
-            for image in blind_spot(&snapshot, identity_at, clip, options.threshold) {
+        let threshold = options.threshold.or_else(|| is_dinov2(identity).then_some(DINOV2_THRESHOLD));
+        if threshold.is_none() && !clips.is_empty() {
+            warnings.push(format!(
+                "no blind spot is listed, because the threshold {DINOV2_THRESHOLD} was chosen for DINOv2 and means nothing for \
+                 {identity}: `--threshold T` gives one that does"
+            ));
+        }
+        for (clip, threshold) in clips.into_iter().filter_map(|clip| Some((clip, threshold?))) {
+            for image in blind_spot(&snapshot, identity_at, clip, threshold) {
                 search.flags.push(Flag {
                     encoder: Some(names[clip].to_owned()),
                     value: Some(image.clip_i),

@@ -3,15 +3,14 @@
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::ops::report::snapshot::Reading;
-use crate::report::{CompareOptions, Comparisons, Leaderboard, Snapshot};
-use crate::vocabulary::ModelName;
+use crate::report::{CompareOptions, Compared, Comparisons, Leaderboard, Snapshot};
 
 impl Dataset {
-    /// Compares two models on the same prompts and seeds; without names, every pair of models under test.
+    /// Compares models on the same prompts and seeds.
     ///
     /// # Errors
     /// There is no such model or measure, or nothing says which encoder decides collapse.
-    pub fn compare(&self, models: Option<[&ModelName; 2]>, options: &CompareOptions) -> Result<Comparisons> {
+    pub fn compare<'a>(&self, models: impl Into<Compared<'a>>, options: &CompareOptions) -> Result<Comparisons> {
         crate::report::compare(&self.snapshot_to_compare(options)?, models, options)
     }
 
@@ -24,6 +23,8 @@ impl Dataset {
     }
 
     fn snapshot_to_compare(&self, options: &CompareOptions) -> Result<Snapshot> {
-        self.snapshot(options.identity.as_deref(), &Reading::keys(&options.by))
+        let mut snapshot = self.snapshot(options.identity.as_deref(), &Reading::comparison(options))?;
+        snapshot.select(&options.models)?;
+        Ok(snapshot)
     }
 }

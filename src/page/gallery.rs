@@ -1,13 +1,12 @@
 //! Every image with what its prompt asked for. All of it is data for the script, which shows what the reader selects;
 //! the worst prompts are in the page itself for readers without JavaScript.
 
-use super::PageData;
 use super::pictures::{Shelf, Shown};
 use super::places::NullList;
-use super::sections::bar;
-use super::text::{json, shown};
-use crate::report::{Extra, SeenSubject};
-use crate::windows::Rectangle;
+use super::text::{json, name, shown};
+use super::worked::bar;
+use super::{PageBox, PageData, PageGeneration};
+use crate::report::SeenSubject;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, PreEscaped, html};
@@ -47,9 +46,10 @@ pub fn verdict(collapsed: bool) -> Markup {
 }
 
 /// Returns a similarity with some digits, or with four if rounding would lift it from below the threshold to it.
-pub fn rounded(similarity: f64, digits: usize, threshold: f64) -> String {
+pub fn rounded(similarity: f64, digits: usize, threshold: Option<f64>) -> String {
     let text = format!("{similarity:.digits$}");
-    let lifted = similarity < threshold && text.parse::<f64>().is_ok_and(|shown| shown >= threshold);
+    let reaches = |tau: f64| similarity < tau && text.parse::<f64>().is_ok_and(|shown| shown >= tau);
+    let lifted = threshold.is_some_and(reaches);
     if lifted { format!("{:.4}", ten_thousandths(similarity) as f64 / 1e4) } else { text }
 }
 
@@ -58,16 +58,19 @@ pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
     let left_out = shelf.all().iter().filter(|s| **s == Shown::LeftOut).count();
     html! {
         section id="gallery" aria-labelledby="gallery-title" {
-            h2 id="gallery-title" { "Gallery" }
+            h2 id="gallery-title" tabindex="-1" { "Gallery" }
             p {
                 @if data.windows.pattern.is_some() {
                     "Every prompt with its references and what each model made of it, the worst first. Under an image that was looked \
                      through: who is " span.verdict.kept { "✓" } " present, " span.verdict.lost { "✕" } " missing, in several places (×2), and \
-                     who is there unasked (+). Under others the bars are the similarity of the whole image with each subject, and ✕ marks \
-                     those below the threshold."
-                } @else {
+                     who is there unasked (+). Under others the bars are the similarity of the whole image with each subject"
+                    @if data.threshold().is_some() { ", and ✕ marks those below the threshold" } "."
+                } @else if data.threshold().is_some() {
                     "Every prompt with its references and what each model made of it, the worst first. The bars show the similarity of the image \
                      with each subject; " span.verdict.lost { "✕" } " marks those below the threshold."
+                } @else {
+                    "Every prompt with its references and what each model made of it, the least similar first. The bars show the similarity of \
+                     the image with each subject."
                 }
             }
             @if left_out > 0 {
@@ -80,6 +83,7 @@ pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
             p #found role="status" aria-live="polite" {}
             div #list { (without_script(data, shelf)) }
             div #more {}
+            p.on-paper #on-paper { "On paper: the prompts above, of " (data.prompts.len()) "; the page on a screen shows all." }
             dialog #lightbox aria-label="Image" {}
             dialog #compare aria-label="One prompt by every model" {}
             script #data type="application/json" { (PreEscaped(json(&script_data(data, shelf)))) }
@@ -91,12 +95,18 @@ pub fn section(data: &PageData, shelf: &Shelf) -> Markup {
 /// What is not scored comes last.
 fn badness(data: &PageData, generation: usize) -> Option<(f64, f64)> {
     let similarities = data.generations[generation].similarities.as_deref()?;
-    if let Some(places) = &data.generations[generation].places {
-        let locals: Vec<f64> = places.seen.subjects.iter().map(|s| s.local).collect();
-        let missing = places.seen.subjects.iter().filter(|s| s.present == Some(false)).count();
+    if let Some(seen) = &data.generations[generation].seen {
+        let locals: Vec<f64> = seen.subjects.iter().map(|s| s.local).collect();
+        let missing = seen.subjects.iter().filter(|s| s.present == Some(false)).count();
         return Some((missing as f64 / locals.len().max(1) as f64, crate::score::mean(&locals)));
     }
-    Some((crate::score::subject_collapse_rate(similarities, data.threshold()), crate::score::mean(similarities)))
+    let mean = crate::score::mean(similarities);
+    match data.threshold() {
+        Some(tau) => Some((crate::score::subject_collapse_rate(similarities, tau), mean)),
+        // Among images with verdicts, one without says nothing.
+        None if data.windows.pattern.is_some() => None,
+        None => Some((0.0, mean)),
+    }
 }
 
 /// Returns the generations by prompt.
@@ -136,14 +146,16 @@ fn without_script(data: &PageData, shelf: &Shelf) -> Markup {
                         @let g = &data.generations[*g];
                         figure {
                             (img(shelf, data, g.picture, &prompt.text, "thumb"))
-                            figcaption { bdi { (shown(names[g.model])) } " " span.quiet { "seed " (g.seed) } }
-                            @if let Some(places) = &g.places { (super::places::marks(data, prompt, &places.seen)) }
+                            figcaption { (name(names[g.model], 28)) " " span.quiet { "seed " (g.seed) } }
+                            @if let Some(seen) = &g.seen { (super::places::marks(data, prompt, seen)) }
                             @else { ul.sims {
                                 @for (subject, s) in prompt.subjects.iter().zip(g.similarities.iter().flatten()) {
                                     li {
-                                        span.label { bdi { (shown(&data.subjects[*subject].label)) } }
-                                        (bar(*s, &[data.threshold()], *s < data.threshold()))
-                                        span.value { (rounded(*s, 2, data.threshold())) } (verdict(*s < data.threshold()))
+                                        @let tau = data.threshold();
+                                        span.label { (name(&data.subjects[*subject].label, 18)) }
+                                        (bar(*s, tau.as_slice(), tau.is_some_and(|tau| *s < tau)))
+                                        span.value { (rounded(*s, 2, tau)) }
+                                        @if let Some(tau) = tau { (verdict(*s < tau)) }
                                     }
                                 }
                             } }
@@ -196,39 +208,11 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
         });
     }
     let mut nulls = NullList::default();
-    let images: Vec<Value> = data
-        .generations
-        .iter()
-        .map(|g| {
-            let similarities = g.similarities.as_ref().map(|s| s.iter().map(|s| ten_thousandths(*s)).collect::<Vec<_>>());
-            // A seed may have more digits than a JavaScript number.
-            value!([
-                g.model,
-                g.prompt,
-                g.seed.to_string(),
-                g.picture,
-                similarities,
-                g.clip_t.map(ten_thousandths),
-                shown(&data.pictures[g.picture].name),
-                g.places.as_ref().map(|places| {
-                    let corners = |place: Rectangle| [place.x, place.y, place.width, place.height];
-                    let subject = |s: &SeenSubject| {
-                        let [x, y, width, height] = s.place.map_or([None; 4], |place| corners(place).map(Some));
-                        value!([x, y, width, height, ten_thousandths(s.local), s.present, s.places, nulls.place(&s.null)])
-                    };
-                    let subjects: Vec<Value> = places.seen.subjects.iter().map(subject).collect();
-                    let extra = |extra: &Extra| {
-                        let [x, y, width, height] = corners(extra.place);
-                        value!([extra.subject, ten_thousandths(extra.local), x, y, width, height])
-                    };
-                    value!([places.size, subjects, places.seen.extras.iter().map(extra).collect::<Vec<_>>()])
-                })
-            ])
-        })
-        .collect();
+    let images: Vec<Value> = data.generations.iter().map(|g| image_data(data, g, &mut nulls)).collect();
     value!({
         "threshold": data.threshold(),
-        "thresholds": data.options.thresholds.values(),
+        "thresholds": data.threshold().map(|_| data.options.thresholds.values()).unwrap_or_default(),
+        "sets": data.box_sets.iter().map(|name| shown(name)).collect::<Vec<_>>(),
         "views": shelf.views,
         "models": models,
         "subjects": subjects,
@@ -239,6 +223,48 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
         "images": images,
         "nulls": nulls.all(),
     })
+}
+
+/// One image: model, prompt, seed, picture, similarities, CLIP-T, path; and where anything is framed in it, what is seen,
+/// size, and the frames of each set.
+fn image_data(data: &PageData, g: &PageGeneration, nulls: &mut NullList) -> Value {
+    let similarities = g.similarities.as_ref().map(|s| s.iter().map(|s| ten_thousandths(*s)).collect::<Vec<_>>());
+    let path = shown(&data.pictures[g.picture].name);
+    // A seed may have more digits than a JavaScript number.
+    let mut row = vec![value!(g.model), value!(g.prompt), value!(g.seed.to_string()), value!(g.picture), value!(similarities)];
+    row.extend([value!(g.clip_t.map(ten_thousandths)), value!(path)]);
+    if g.seen.is_some() || !g.boxes.is_empty() {
+        // Whom a place resembles is said where it is not the subject itself.
+        let subject = |(asked, s): (&usize, &SeenSubject)| {
+            let mut row = vec![
+                value!(ten_thousandths(s.local)),
+                value!(s.present.map(u8::from)),
+                value!(s.places),
+                value!(nulls.place(&s.null)),
+            ];
+            row.extend(s.resembles.filter(|found| found != asked).map(|found| value!(found)));
+            row
+        };
+        let seen = g
+            .seen
+            .as_ref()
+            .map(|seen| data.prompts[g.prompt].subjects.iter().zip(&seen.subjects).map(subject).collect::<Vec<_>>());
+        let last = g.boxes.iter().map(|one| one.set).max().unwrap_or_default();
+        let of_set = |set| g.boxes.iter().filter(|one| one.set == set).map(frame).collect::<Vec<_>>();
+        row.extend([value!(seen), value!(g.size), value!((0..=last).map(of_set).collect::<Vec<_>>())]);
+    }
+    Value::Array(row)
+}
+
+/// One frame: subject, state, x, y, width, height; then, where there is one, similarity and how sure the detector was.
+fn frame(one: &PageBox) -> Vec<Value> {
+    let place = one.place;
+    let mut row = vec![value!(one.subject), value!(one.state as u8)];
+    row.extend([place.x, place.y, place.width, place.height].map(|pixels| value!(pixels)));
+    if one.similarity.is_some() || one.score.is_some() {
+        row.extend([one.similarity, one.score].map(|share| value!(share.map(ten_thousandths))));
+    }
+    row
 }
 
 /// Returns the order in which a single file takes in pictures: the pool, then whole prompts, so that models can be
@@ -265,7 +291,7 @@ mod tests {
 
     #[test]
     fn what_is_below_the_threshold_looks_it() {
-        let shown = [(0.49996, 2), (0.4961, 2), (0.4941, 2), (0.5, 3)].map(|(s, digits)| rounded(s, digits, 0.5));
+        let shown = [(0.49996, 2), (0.4961, 2), (0.4941, 2), (0.5, 3)].map(|(s, digits)| rounded(s, digits, Some(0.5)));
         assert_eq!(shown, ["0.4999", "0.4961", "0.49", "0.500"]);
     }
 

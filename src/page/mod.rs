@@ -6,21 +6,31 @@
 //! | this | [`PageOptions`], [`PageOutput`], [`PageData`]: what is written, where, and from what |
 //! | `pictures` | thumbnails and larger views, made once per content |
 //! | `document` | the whole: head, policy, order of the sections |
-//! | `sections` | what was tested, what SCR is, tables, figures, how it was made |
-//! | `places` | what the windows say: verdicts with boxes, crops and nulls; whom the places resemble |
+//! | `verdict` | the first screen: who leads and how surely, what is hardest, whether to trust it |
+//! | `compared` | the models against each other, pair by pair |
+//! | `tables` | the reports as tables |
+//! | `sections` | figures, what was tested, how it was made |
+//! | `worked` | the measure that leads, worked on one image |
+//! | `places` | what the windows say: verdicts, places and nulls; whether the encoder can tell at all |
+//! | `matrix` | requested against found |
 //! | `gallery` | every image: a few for readers without JavaScript, all as data for the script |
 //! | `text` | text from outside, made harmless |
 //!
-//! Style and script are `page.css` and `page.js`, compiled in; the page's policy names their hashes, so that
+//! Style and script are `page.css` and `script/`, compiled in; the page's policy names their hashes, so that
 //! nothing else can run in it.
 
+mod compared;
 mod document;
 mod gallery;
+mod matrix;
 mod pictures;
 mod places;
 mod sections;
 mod size;
+mod tables;
 mod text;
+mod verdict;
+mod worked;
 
 pub use pictures::{Picture, THUMBNAIL, VIEW};
 pub use size::size;
@@ -29,10 +39,10 @@ use crate::catalog::InstrumentFigure;
 use crate::durable::{check_target, hold_directory, make_directory, write_whole};
 use crate::error::{Error, Result};
 use crate::plot::{Figure, ModelStyles};
-use crate::report::{Confusion, KindAuc, Report, Seen, Thresholds};
+use crate::report::{Comparisons, Confusion, KindAuc, Leaderboard, Measure, MeasureColumn, Report, Seen, Thresholds};
 use crate::vocabulary::{SceneType, SubjectKind};
 use crate::watch::Watch;
-use crate::windows::Pattern;
+use crate::windows::{Pattern, Rectangle};
 use pictures::{Shelf, Shown};
 use std::fs::File;
 use std::io::Read;
@@ -51,6 +61,14 @@ pub struct PageOptions {
     pub note: Option<String>,
     /// The command that makes the page, as shown on it.
     pub command: Option<String>,
+}
+
+impl PageOptions {
+    /// Returns the middle threshold.
+    pub(crate) fn threshold(&self) -> f64 {
+        let values = self.thresholds.values();
+        values[(values.len() - 1) / 2]
+    }
 }
 
 /// Where the page is written.
@@ -121,17 +139,82 @@ pub struct PageGeneration {
     pub similarities: Option<Vec<f64>>,
     /// CLIP-T by the first encoder with texts.
     pub clip_t: Option<f64>,
-    /// Where each subject is, in the prompt's order; `None`: its image was not searched.
-    pub places: Option<PagePlaces>,
+    /// Width and height of the upright image in pixels, if they are known.
+    pub size: Option<[u32; 2]>,
+    /// Who is in it by the identity encoder's windows; `None`: it was not searched. Places of subjects are those in
+    /// [`PageData::subjects`].
+    pub seen: Option<Seen>,
+    /// What is framed in it, by every way of looking.
+    pub boxes: Vec<PageBox>,
 }
 
-/// Where an image's subjects are, by the identity encoder's windows.
+/// A frame in an image: where one way of looking found somebody.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PagePlaces {
-    /// Width and height of the upright image in pixels.
-    pub size: [u32; 2],
-    /// Its subjects, requested and not; places of subjects are those in [`PageData::subjects`].
-    pub seen: Seen,
+pub struct PageBox {
+    /// Which way of looking: an index in [`PageData::box_sets`].
+    pub set: usize,
+    /// Where it is, in pixels of the upright image.
+    pub place: Rectangle,
+    /// Whose it is, as an index in [`PageData::subjects`]; `None`: nobody's.
+    pub subject: Option<usize>,
+    /// What it says of that subject.
+    pub state: BoxState,
+    /// Its similarity with that subject, where the subject's own verdict does not hold it.
+    pub similarity: Option<f64>,
+    /// How sure the detector was, from 0 to 1; a frame of which it was not is drawn pale. `None`: there was no detector.
+    pub score: Option<f64>,
+}
+
+/// What a frame says of its subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoxState {
+    /// It is here.
+    Present = 0,
+    /// It is missing; this place is the most like it.
+    Missing = 1,
+    /// Whether it is here cannot be said.
+    Unknown = 2,
+    /// It, or nobody of the pool, is here without having been asked for.
+    Extra = 3,
+}
+
+/// Who leads, by what, and how surely; and what is hardest.
+#[derive(Debug, Clone)]
+pub struct PageVerdict {
+    /// The measure that leads.
+    pub measure: Measure,
+    /// The models under test by it, all images together.
+    pub board: Leaderboard,
+    /// Every pair of them by every measure that means something.
+    pub pairs: Comparisons,
+    /// Subjects, the hardest first.
+    pub subjects: Option<PageRanking>,
+    /// Cells of subject count and scene type, the hardest first.
+    pub scenes: Option<PageRanking>,
+    /// Distinct sizes of the images under test: width and height in pixels.
+    pub sizes: Vec<[u32; 2]>,
+    /// Whether a model has other sizes than another.
+    pub sizes_differ: bool,
+}
+
+/// Subjects or scenes in the order of a measure.
+#[derive(Debug, Clone)]
+pub struct PageRanking {
+    /// The measure.
+    pub column: MeasureColumn,
+    /// The hardest first.
+    pub all: Vec<Hardest>,
+}
+
+/// A subject or a scene with its mean over the models under test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hardest {
+    /// As the page names it.
+    pub name: String,
+    /// What shows its images in the gallery.
+    pub query: String,
+    /// The mean over the models of their means.
+    pub value: f64,
 }
 
 /// What the windows say of the whole data set.
@@ -183,8 +266,12 @@ pub struct PageData {
     pub by_count: Report,
     /// The figures for which the data set holds the data.
     pub figures: Figures,
+    /// Who leads; `None`: nothing is scored.
+    pub verdict: Option<PageVerdict>,
     /// What the windows say.
     pub windows: PageWindows,
+    /// Ways of looking that [`PageBox::set`] names.
+    pub box_sets: Vec<String>,
     /// Correlation of CLIP-T and identity similarity over cells, and the number of cells.
     pub correlation: Option<(f64, usize)>,
     /// Encoders, by name.
@@ -218,13 +305,14 @@ pub struct Figures {
     pub cscr_curve: Option<Figure>,
     /// Presence by subject count and scene type.
     pub presence: Option<Figure>,
+    /// How often which similarity, of whole images and, where they were searched, of the places.
+    pub histograms: Vec<Figure>,
 }
 
 impl PageData {
-    /// Returns the threshold at which figures and the gallery show collapse.
-    pub fn threshold(&self) -> f64 {
-        let values = self.options.thresholds.values();
-        values[(values.len() - 1) / 2]
+    /// Returns the threshold at which figures and the gallery show collapse; `None` where none means anything.
+    pub fn threshold(&self) -> Option<f64> {
+        self.by_model.thresholds_mean_something().then(|| self.options.threshold())
     }
 }
 

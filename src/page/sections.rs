@@ -1,13 +1,12 @@
-//! The report itself: what was tested, what SCR is, the numbers, the figures, how it was made.
+//! The report below its first screen: figures, what was tested, how it was made.
 
-use super::gallery::{img, rounded, verdict};
-use super::pictures::{Shelf, Shown};
-use super::places;
-use super::text::{count, shown};
-use super::{GENERATOR, PageData, PageGeneration};
+use super::gallery::img;
+use super::pictures::Shelf;
+use super::text::{count, name, shown};
+use super::worked::worked;
+use super::{GENERATOR, PageData, compared, matrix, places, tables};
 use crate::plot::Figure;
-use crate::report::{Key, KeyValue, MeasureColumn, Report, Row, Thresholds};
-use crate::score::subject_collapse_rate;
+use crate::report::{Measure, Thresholds};
 use crate::vocabulary::{SceneType, SubjectKind};
 use maud::{Markup, PreEscaped, html};
 
@@ -29,54 +28,73 @@ const POOL: usize = 120;
 /// Width at which a figure is drawn, in points, before it is scaled to its place; it sets how large its text is.
 const WIDE: f64 = 250.0;
 
-/// Returns the sections before the gallery.
+/// Returns the sections between the first screen and the gallery: numbers first, then what they rest on.
 pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
-    let scr = format!("SCR@{}", Thresholds::name(data.threshold()));
-    let mut sections =
-        vec![Section { id: "tested", short: "What was tested", title: "What was tested".into(), body: tested(data, shelf) }];
-    if let Some(body) = places::worked(data, shelf) {
-        sections.push(Section { id: "presence", short: "What presence is", title: "What present and missing mean".into(), body });
-    } else if let Some(body) = worked(data, shelf) {
-        sections.push(Section { id: "scr", short: "What SCR is", title: "What the Subject Collapse Rate is".into(), body });
-    }
+    let mut sections = Vec::new();
     let mut add = |id, short, title: String, body| sections.push(Section { id, short, title, body });
-    add("results", "Results", "Results".into(), results(data));
-    if data.figures.cscr.is_some() || data.figures.presence.is_some() {
-        add("where", "Who is there", "Who is there, by windows".into(), places::figures(data));
+    if let Some(body) = compared::compared(data) {
+        add("compared", "Comparisons", "Models against each other".into(), body);
     }
-    if let Some(body) = places::found(data) {
-        add("confusion", "Requested and found", "Requested and found".into(), body);
+    add("results", "Tables", "Results".into(), tables::results(data));
+    if let Some(figure) = &data.figures.heat_map {
+        let body = html! { p { (figure.description) } div.figures { (heat_map(figure, None)) } };
+        add("subjects", "Subjects", "Subject by subject".into(), body);
     }
-    if let Some(body) = places::instrument(data) {
-        add("instrument", "The instrument", "Can the encoder tell them apart?".into(), body);
+    if data.windows.pattern.is_some() || data.figures.cscr.is_some() {
+        add("where", "Presence", "Who is there, by windows".into(), places::figures(data));
+    }
+    if let Some(body) = matrix::found(data) {
+        add("confusion", "Confusions", "Requested and found".into(), body);
     }
     if let Some(figure) = &data.figures.trend {
         let body = html! {
             p { "Does an identity fade as the scene fills up? Whiskers are 95 % intervals." (explain_controls(data)) }
             div.figures { @for panel in apart(figure) { (drawing(&panel, None)) } }
         };
-        add("count", "By subject count", "Similarity and collapse by subject count".into(), body);
+        let title =
+            if data.threshold().is_some() { "Similarity and collapse by subject count" } else { "Similarity by subject count" };
+        add("count", "Counts", title.into(), body);
     }
-    if let Some(figure) = &data.figures.scene {
+    // The first screen has it where it is of the measure that leads.
+    let leads_by_windows = data.verdict.as_ref().is_some_and(|verdict| matches!(verdict.measure, Measure::Calibrated(_)));
+    if let Some(figure) = data.figures.scene.as_ref().filter(|_| leads_by_windows) {
         let body = html! {
             p { "In neutral scenes the subjects are side by side; in occlusion some hide others; in interaction they act on each other." }
             div.figures { (drawing(figure, None)) }
         };
-        add("scene", "By scene type", format!("{scr} by scene type"), body);
+        let measure =
+            data.threshold().map_or_else(|| "Identification".to_owned(), |tau| format!("SCR@{}", Thresholds::name(tau)));
+        add("scene", "Scenes", format!("{measure} by scene type"), body);
     }
     if let Some(figure) = &data.figures.curve {
         let body = html! {
             p { "A threshold is a choice. The whole curve shows what another choice would have said: a model whose curve is lower everywhere is better at every threshold." }
             div.figures { (drawing(figure, None)) }
         };
-        add("curve", "SCR over τ", "SCR at every threshold".into(), body);
+        add("curve", "Thresholds", "SCR at every threshold".into(), body);
     }
-    add("tradeoff", "Trade-off", "Following the text, keeping the identities".into(), tradeoff(data));
-    add("profile", "Profile", "Profile of the models".into(), profile(data));
-    if let Some(figure) = &data.figures.heat_map {
-        let body = html! { p { (figure.description) } div.figures { (drawing(figure, None)) } };
-        add("subjects", "By subject", "Subject by subject".into(), body);
+    if !data.figures.histograms.is_empty() {
+        let body = html! {
+            p { "All requested subjects of all images: a model that keeps identities has its hump at the right, and a threshold separates \
+                 something only where the humps of models lie on its two sides." }
+            div.figures { @for figure in &data.figures.histograms { (drawing(figure, Some(&figure.title))) } }
+        };
+        add("spread", "Spread", "How the similarities are spread".into(), body);
     }
+    if let Some(figure) = &data.figures.tradeoff {
+        add("tradeoff", "Trade-off", "Following the text, keeping the identities".into(), tradeoff(data, figure));
+    }
+    if data.by_model.columns().iter().filter(|m| m.is_cosine()).count() > 1 {
+        add("profile", "Profile", "Profile of the models".into(), profile(data));
+    }
+    if let Some((id, short, title, body)) = worked(data, shelf) {
+        add(id, short, title.into(), body);
+    }
+    if let Some(body) = places::instrument(data) {
+        add("instrument", "Instrument", "Can the encoder tell them apart?".into(), body);
+    }
+    add("tested", "Pool", "What was tested".into(), tested(data, shelf));
+    add("made", "Method", "How it was made".into(), made(data));
     sections
 }
 
@@ -114,7 +132,7 @@ fn tested(data: &PageData, shelf: &Shelf) -> Markup {
                 @for subject in &members[..*here] {
                     li {
                         @if let Some(first) = subject.references.first() { (img(shelf, data, *first, &subject.label, "thumb")) }
-                        span { bdi { (shown(&subject.label)) } }
+                        span { (name(&subject.label, 30)) }
                     }
                 }
             }
@@ -135,158 +153,11 @@ fn tested(data: &PageData, shelf: &Shelf) -> Markup {
     }
 }
 
-/// Returns the definition, shown on one of the user's own images: one with some subjects lost and some kept, if there
-/// is one.
-fn worked(data: &PageData, shelf: &Shelf) -> Option<Markup> {
-    let tau = data.threshold();
-    let under_test = data.styles.models.len();
-    let candidates = data.generations.iter().filter_map(|g| {
-        let similarities = g.similarities.as_deref()?;
-        let lost = similarities.iter().filter(|s| **s < tau).count();
-        let mixed = lost > 0 && lost < similarities.len();
-        let pictured = matches!(shelf.of(g.picture), Shown::File(_) | Shown::Data(_));
-        Some(((g.model >= under_test, !pictured, !mixed, similarities.len().abs_diff(4)), g))
-    });
-    let (_, generation) = candidates.min_by_key(|(rank, _)| *rank)?;
-    let similarities = generation.similarities.as_deref()?;
-    let prompt = &data.prompts[generation.prompt];
-    let n = similarities.len();
-    let lost = |t: f64| similarities.iter().filter(|s| **s < t).count();
-    let percent = |t: f64| format!("{:.0} %", subject_collapse_rate(similarities, t) * 100.0);
-    Some(html! {
-        p {
-            "A subject " em { "collapses" } " when the image is too unlike it: when the cosine similarity of the image and the subject’s \
-             reference images, by the encoder " (shown(&data.by_model.identity)) ", is strictly below a threshold τ. SCR@τ of an image is the \
-             share of its subjects that collapse; SCR@τ of a model is the mean over its images."
-        }
-        div.worked {
-            figure {
-                (img(shelf, data, generation.picture, &prompt.text, "view"))
-                figcaption {
-                    (model(data, generation)) ", seed " (generation.seed) ", prompt " bdi { (shown(&prompt.id)) } ": "
-                    q { bdi { (shown(&prompt.text)) } }
-                }
-            }
-            div {
-                ul.sims.large {
-                    @for (subject, similarity) in prompt.subjects.iter().zip(similarities) {
-                        @let subject = &data.subjects[*subject];
-                        li {
-                            @if let Some(first) = subject.references.first() { (img(shelf, data, *first, &subject.label, "thumb")) }
-                            span.label { bdi { (shown(&subject.label)) } }
-                            (bar(*similarity, data.options.thresholds.values(), *similarity < tau))
-                            span.value { (rounded(*similarity, 3, tau)) }
-                            (verdict(*similarity < tau))
-                        }
-                    }
-                }
-                p {
-                    (lost(tau)) " of " (n) " similarities " @if lost(tau) == 1 { "is" } @else { "are" } " below " (tau) ", so SCR@" (tau) " of this image is "
-                    (lost(tau)) "/" (n) " = " strong { (percent(tau)) } "."
-                    @for other in data.options.thresholds.values().iter().filter(|t| **t != tau) { " At " (other) ": " (percent(*other)) "." }
-                    " The marks on the bars are the thresholds."
-                }
-            }
-        }
-    })
-}
-
-pub fn model(data: &PageData, generation: &PageGeneration) -> String {
-    data.styles.all().nth(generation.model).map(|(name, _)| shown(name)).unwrap_or_default()
-}
-
-/// Returns a similarity on a line from 0 to 1, with the thresholds marked. The number is next to it as text.
-pub fn bar(similarity: f64, thresholds: &[f64], collapsed: bool) -> Markup {
-    let place = |x: f64| format!("{:.1}", x.clamp(0.0, 1.0) * 100.0);
-    html! {
-        svg.bar.collapsed[collapsed] viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-            rect.track x="0" y="2" width="100" height="6" {}
-            rect.fill x="0" y="2" width=(place(similarity)) height="6" {}
-            @for t in thresholds { line x1=(place(*t)) x2=(place(*t)) y1="0" y2="10" {} }
-        }
-    }
-}
-
-fn results(data: &PageData) -> Markup {
-    html! {
-        p {
-            "Means over images, with 95 % intervals by a bootstrap over prompts in brackets. ↑ more is better, ↓ less is better."
-            @if data.by_model.columns().iter().any(|m| m.is_auc(&data.by_model)) {
-                " AUC: how often a subject that was asked for is more similar to the image than one of the pool that was not; 0.5 is chance, \
-                 whatever the subject count. Chance SCR: the SCR of subjects that were not asked for."
-            }
-            @if data.by_model.columns().iter().any(|m| m.name() == "normalised") {
-                " Normalised: where the similarity is between chance (0) and the composites of the references (1)."
-            }
-        }
-        (table(data, &data.by_model, "All prompts", &[]))
-        (table(data, &data.by_count, "By subject count", &[Key::SubjectCount]))
-    }
-}
-
-/// Returns a table of models under test, then controls, each with the rows of its other keys.
-fn table(data: &PageData, report: &Report, caption: &str, keys: &[Key]) -> Markup {
-    let measures: Vec<MeasureColumn> = report.columns().into_iter().filter(|m| m.is_headline(report, data.threshold())).collect();
-    let any_missing = report.generations_missing > 0;
-    let columns = 2 + keys.len() + usize::from(any_missing) + measures.len();
-    let names: Vec<&str> = data.styles.all().map(|(name, _)| name).collect();
-    let rows_of = |name: &str| -> Vec<&Row> {
-        report.rows.iter().filter(|r| r.key(Key::Model).and_then(KeyValue::text) == Some(name)).collect()
-    };
-    let controls_from = data.styles.models.len();
-    html! {
-        div.scroll role="region" aria-label=(caption) tabindex="0" {
-            table {
-                caption { (caption) }
-                thead { tr {
-                    th scope="col" { "model" }
-                    @for key in keys { th.number scope="col" { (key.as_str().replace("subject_count", "subjects").replace('_', " ")) } }
-                    th.number scope="col" { "images" }
-                    @if any_missing { th.number scope="col" { "missing" } }
-                    @for m in &measures {
-                        th.number scope="col" {
-                            (shown(m.name())) @if m.is_percent() { "\u{a0}%" } "\u{a0}"
-                            span aria-label=(if m.higher_is_better() { "more is better" } else { "less is better" }) role="img" { (if m.higher_is_better() { "↑" } else { "↓" }) }
-                        }
-                    }
-                } }
-                @for (i, name) in names.iter().enumerate() {
-                    @if i == controls_from { tbody { tr.group { th colspan=(columns) scope="rowgroup" { "Controls: what a perfect model might reach" } } } }
-                    tbody {
-                        @for (k, row) in rows_of(name).into_iter().enumerate() {
-                            tr {
-                                @if keys.is_empty() { th scope="row" { bdi { (shown(name)) } } }
-                                @else if k == 0 { th scope="rowgroup" rowspan=(rows_of(name).len()) { bdi { (shown(name)) } } }
-                                @for key in keys { th.number scope="row" { (key_text(row, *key)) } }
-                                td.number { (row.images) }
-                                @if any_missing { td.number { (row.missing) } }
-                                @for m in &measures { td.number {
-                                    @match m.value(row) {
-                                        Some(value) => { (m.text(value)) @if !m.interval(row).is_empty() { span.interval { (m.interval(row)) } } }
-                                        None => "–",
-                                    }
-                                } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn key_text(row: &Row, key: Key) -> String {
-    match row.key(key) {
-        Some(KeyValue::Integer(n)) => n.to_string(),
-        Some(KeyValue::Text(Some(text))) => shown(text),
-        _ => "–".to_owned(),
-    }
-}
-
 fn explain_controls(data: &PageData) -> Markup {
     html! {
-        @if data.styles.controls.is_empty() { " No ceiling is drawn: " code { "msdata controls make" } " makes one." }
-        @else { " The crosses are the controls: what the metric gives when every subject is really there." }
+        @if data.styles.controls.is_empty() { " No control is drawn: " code { "msdata controls make" } " makes composites of the references." }
+        @else if tables::exceeded(data).is_empty() { " The crosses are the controls: what the metric gives when every subject is really there." }
+        @else { " The crosses are the controls, composites of the references. A model does better, so they are no ceiling here." }
     }
 }
 
@@ -304,11 +175,17 @@ pub fn drawing(figure: &Figure, caption: Option<&str>) -> Markup {
     }
 }
 
-fn tradeoff(data: &PageData) -> Markup {
-    let Some(figure) = &data.figures.tradeoff else {
-        return html! { p { "No encoder of this data set embeds both images and prompts, so there is no CLIP-T to compare with the similarity; \
-        a CLIP encoder provides it." } };
-    };
+/// Returns a heat map, which has room for the names of its columns.
+pub fn heat_map(figure: &Figure, caption: Option<&str>) -> Markup {
+    html! {
+        figure.plot.heat {
+            (PreEscaped(figure.for_page(WIDE * 1.6)))
+            @if let Some(caption) = caption { figcaption { (caption) } }
+        }
+    }
+}
+
+fn tradeoff(data: &PageData, figure: &Figure) -> Markup {
     html! {
         p {
             "One path per model, from its fewest subjects to its most. "
@@ -338,13 +215,16 @@ fn profile(data: &PageData) -> Markup {
     }
 }
 
-/// Returns how the numbers were made.
-pub fn made(data: &PageData) -> Markup {
+/// How the numbers were made.
+fn made(data: &PageData) -> Markup {
     html! {
         dl {
             @if let Some(command) = &data.options.command { dt { "Command" } dd { code { (shown(command)) } } }
             dt { "Program" } dd { (GENERATOR) }
-            dt { "Collapse" } dd { "similarity by " (shown(&data.by_model.identity)) " strictly below τ = " (data.options.thresholds) }
+            dt { "Collapse" } dd {
+                @if data.threshold().is_some() { "similarity by " (shown(&data.by_model.identity)) " strictly below τ = " (data.options.thresholds) }
+                @else { "not said: no threshold is known for " (shown(&data.by_model.identity)) "; " code { "--thresholds" } " chooses some" }
+            }
             dt { "Intervals" } dd { "95 %: " (crate::score::REPLICATES) " draws of prompts with replacement, expanded percentiles" }
             dt { "Encoders" } dd {
                 ul.plain { @for e in &data.encoders { li { (shown(&e.name)) ", " (e.dimension) " numbers, fingerprint " code { (shown(&e.fingerprint)) } } } }

@@ -1,7 +1,7 @@
 //! A drawing surface that writes SVG. Lengths are points (1/72 inch), y grows downwards.
 
 use super::style::{Ink, Stroke, Theme};
-use crate::text::plain;
+use crate::text::{plain, shortened};
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 use ttf_parser::Face;
@@ -39,11 +39,18 @@ pub const MARGIN: f64 = 2.0;
 pub struct Canvas {
     theme: Theme,
     body: String,
+    /// Where x is 0, from the left.
+    left: f64,
 }
 
 impl Canvas {
     pub fn new(theme: Theme) -> Canvas {
-        Canvas { theme, body: String::new() }
+        Canvas { theme, body: String::new(), left: 0.0 }
+    }
+
+    /// Sets where x is 0 for what is drawn next.
+    pub fn set_left(&mut self, left: f64) {
+        self.left = left;
     }
 
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Stroke) {
@@ -54,7 +61,7 @@ impl Canvas {
     pub fn path(&mut self, points: &[(f64, f64)], closed: bool, fill: Option<Ink>, stroke: Option<Stroke>) {
         let mut d = String::new();
         for (i, (x, y)) in points.iter().enumerate() {
-            let _ = write!(d, "{}{} {}", if i == 0 { "M" } else { "L" }, number(*x), number(*y));
+            let _ = write!(d, "{}{} {}", if i == 0 { "M" } else { "L" }, number(self.left + *x), number(*y));
         }
         if closed {
             d.push('Z');
@@ -65,13 +72,14 @@ impl Canvas {
 
     pub fn circle(&mut self, (x, y): (f64, f64), radius: f64, fill: Option<Ink>, stroke: Option<Stroke>) {
         let paint = self.paint(fill, stroke);
-        let _ = write!(self.body, "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {paint}/>", number(x), number(y), number(radius));
+        let _ =
+            write!(self.body, "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {paint}/>", number(self.left + x), number(y), number(radius));
     }
 
     pub fn rect(&mut self, area: Area, fill: Option<Ink>, stroke: Option<Stroke>) {
         let paint = self.paint(fill, stroke);
         let Area { x, y, width, height } = area;
-        let [x, y, width, height] = [x, y, width, height].map(number);
+        let [x, y, width, height] = [self.left + x, y, width, height].map(number);
         let _ = write!(self.body, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" {paint}/>");
     }
 
@@ -88,13 +96,19 @@ impl Canvas {
             Theme::Paper => escaped(&drawable(text)),
         };
         let fill = self.theme.colour(ink);
-        let (x, y, size) = (number(x), number(y), number(size));
+        let (x, y, size) = (number(self.left + x), number(y), number(size));
         let _ = write!(self.body, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" fill=\"{fill}\"{anchor}{weight}>{text}</text>");
     }
 
     /// What is drawn until [`Canvas::end`] belongs together; `title` shows where the pointer rests.
     pub fn begin(&mut self, title: &str) {
-        let _ = write!(self.body, "<g><title>{}</title>", escaped(title));
+        self.begin_showing(title, None);
+    }
+
+    /// The same where a click shows something in the page's gallery: a query of [`super::query`].
+    pub fn begin_showing(&mut self, title: &str, show: Option<&str>) {
+        let show = show.filter(|_| self.theme == Theme::Page).map(|query| format!(" data-show=\"{}\"", escaped(query)));
+        let _ = write!(self.body, "<g{}><title>{}</title>", show.unwrap_or_default(), escaped(title));
     }
 
     pub fn end(&mut self) {
@@ -180,21 +194,14 @@ fn drawable(text: &str) -> String {
     plain(text).chars().map(|c| if lacks(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// The text, or as much of its beginning as fits, with an ellipsis.
+/// The text, or as much of its beginning and its end as fits, with an ellipsis between them.
 pub fn fitted(text: &str, size: f64, width: f64) -> String {
     let text = plain(text);
     if text_width(&text, size, false) <= width {
         return text.into_owned();
     }
-    let mut kept: Vec<char> = text.chars().collect();
-    while !kept.is_empty() {
-        kept.pop();
-        let shorter: String = kept.iter().collect::<String>().trim_end().to_owned() + "…";
-        if text_width(&shorter, size, false) <= width {
-            return shorter;
-        }
-    }
-    String::new()
+    let shorter = (2..text.chars().count()).rev().map(|most| shortened(&text, most).into_owned());
+    shorter.into_iter().find(|shorter| text_width(shorter, size, false) <= width).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -220,7 +227,7 @@ mod tests {
         assert!(text_width("mmm", 7.0, false) > 3.0 * text_width("i", 7.0, false));
         assert_eq!(fitted("short", 7.0, 100.0), "short");
         assert_eq!(drawable("τ é 猫"), "τ é \u{fffd}");
-        let cut = fitted("a very long name of a model", 7.0, 40.0);
-        assert!(cut.ends_with('…') && text_width(&cut, 7.0, false) <= 40.0, "{cut}");
+        let cut = fitted("a very long name of a model", 7.0, 60.0);
+        assert!(cut.starts_with("a very…") && cut.ends_with("model") && text_width(&cut, 7.0, false) <= 60.0, "{cut}");
     }
 }

@@ -16,6 +16,8 @@ pub struct PlotPoint {
     pub marked: bool,
     /// Written beside the marker.
     pub label: Option<String>,
+    /// What a click shows in the page's gallery.
+    pub show: Option<String>,
 }
 
 /// The values of one model, control or chance.
@@ -84,7 +86,7 @@ impl Chart {
         }
         for (i, series) in self.series.iter().enumerate() {
             for point in series.points.iter().filter(|p| p.marked) {
-                canvas.begin(&self.spoken(series, point));
+                canvas.begin_showing(&self.spoken(series, point), point.show.as_deref());
                 series.look.marker(canvas, frame.at(i, point), MARKER);
                 canvas.end();
             }

@@ -3,6 +3,7 @@
 use super::canvas::{Anchor, Canvas, MARGIN, escaped, fitted, text_width};
 use super::chart::Chart;
 use super::heat_map::HeatMap;
+use super::pdf::pdf;
 use super::radar::Radar;
 use super::style::{Ink, Look, Theme};
 use super::{LABEL, MARKER, TICK};
@@ -22,19 +23,25 @@ pub enum Panel {
     HeatMap(HeatMap),
 }
 
-/// Panels one below the other, with one legend.
+/// Panels below one another, or side by side where there is room, with one legend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     /// Its name, for those who cannot see it.
     pub title: String,
     /// What it shows, in words.
     pub description: String,
-    /// From top to bottom.
+    /// From left to right and from top to bottom.
     pub panels: Vec<Panel>,
 }
 
 /// Dots an inch of a figure as pixels: what journals ask for.
 pub const DOTS_PER_INCH: f64 = 300.0;
+
+/// Space between panels that stand side by side, in points.
+const GUTTER: f64 = 14.0;
+
+/// Least width of a panel beside another, in points.
+const LEAST: f64 = 140.0;
 
 impl Figure {
     /// For the page, whose colours and font it takes; `width` in points says how large text is in proportion.
@@ -60,6 +67,17 @@ impl Figure {
             escaped(&self.description)
         );
         Ok((root + &svg[end + 1..]).into_bytes())
+    }
+
+    /// A PDF, `inches` wide: one page of the figure's size; every letter is an outline.
+    ///
+    /// # Errors
+    /// As [`Figure::svg`].
+    pub fn pdf(&self, inches: f64) -> Result<Vec<u8>> {
+        let tree = self.outlined(inches)?;
+        let width = inches * 72.0;
+        let height = width * f64::from(tree.size().height()) / f64::from(tree.size().width());
+        pdf(&tree, [width, height], &self.title).map_err(|e| failed(&e.to_string()))
     }
 
     /// A PNG of [`DOTS_PER_INCH`], `inches` wide.
@@ -94,15 +112,26 @@ impl Figure {
         if !entries.is_empty() {
             y = legend(&mut canvas, &entries, inner, y) + 5.0;
         }
-        for (i, panel) in self.panels.iter().enumerate() {
+        // In a paper panels stand side by side where there is room; the page lays them out itself.
+        let beside = if theme == Theme::Paper { ((inner + GUTTER) / (LEAST + GUTTER)).floor().max(1.0) as usize } else { 1 };
+        let rows = self.panels.len().div_ceil(beside).max(1);
+        let beside = self.panels.len().div_ceil(rows).max(1);
+        let width_of_one = (inner - GUTTER * (beside - 1) as f64) / beside as f64;
+        for (i, row) in self.panels.chunks(beside).enumerate() {
             if i > 0 {
                 y += 7.0;
             }
-            y = match panel {
-                Panel::Chart(chart) => chart.draw(&mut canvas, inner, y),
-                Panel::Radar(radar) => radar.draw(&mut canvas, inner, y),
-                Panel::HeatMap(map) => map.draw(&mut canvas, inner, y),
-            };
+            let mut end = y;
+            for (column, panel) in row.iter().enumerate() {
+                canvas.set_left((width_of_one + GUTTER) * column as f64);
+                end = end.max(match panel {
+                    Panel::Chart(chart) => chart.draw(&mut canvas, width_of_one, y),
+                    Panel::Radar(radar) => radar.draw(&mut canvas, width_of_one, y),
+                    Panel::HeatMap(map) => map.draw(&mut canvas, width_of_one, y),
+                });
+            }
+            canvas.set_left(0.0);
+            y = end;
         }
         canvas.finish(width, y + 2.0 * MARGIN, &self.title, &self.description)
     }
@@ -156,7 +185,8 @@ mod tests {
     use crate::plot::{Axis, PlotPoint, Series, Upright};
 
     fn figure() -> Figure {
-        let points = [0.0, 1.0].map(|x| PlotPoint { x, y: 0.5, interval: Some([0.4, 0.6]), marked: true, label: None }).into();
+        let points =
+            [0.0, 1.0].map(|x| PlotPoint { x, y: 0.5, interval: Some([0.4, 0.6]), marked: true, ..PlotPoint::default() }).into();
         let series = vec![Series { name: "<b>\"A\" & B".into(), look: Look::Model(0), points }];
         let (x, y) = (Axis::of_names("x", vec!["one".into(), "two".into()]), Axis::percent("y (%)"));
         let chart = Chart { x, y, series, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.5 };
@@ -170,6 +200,43 @@ mod tests {
         assert!(svg.contains("<title>A &lt;title&gt;</title><desc>words</desc>"), "{}", &svg[..300]);
         assert!(svg.contains("width=\"3.3in\"") && svg.contains("viewBox=\"0 0 237.60 "), "{}", &svg[..150]);
         assert_eq!(figure().svg(3.3).unwrap(), svg.into_bytes(), "the same bytes every time");
+    }
+
+    #[test]
+    fn a_pdf_is_one_page_of_paths() {
+        let bytes = figure().pdf(3.3).unwrap();
+        assert_eq!(figure().pdf(3.3).unwrap(), bytes, "the same bytes every time");
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.starts_with("%PDF-1.5") && text.ends_with("%%EOF\n"));
+        assert!(text.contains("/MediaBox [0 0 237.6 ") && text.contains("/Title <FEFF0041"), "{}", &text[..400]);
+        // The table of objects says where each begins.
+        let table: usize = text.rsplit("startxref\n").next().unwrap().lines().next().unwrap().parse().unwrap();
+        assert_eq!(&bytes[table..table + 4], b"xref");
+        let lines = String::from_utf8_lossy(&bytes[table..]).into_owned();
+        for (number, line) in (1..).zip(lines.lines().skip(3).take(5)) {
+            let offset: usize = line[..10].parse().unwrap();
+            assert!(bytes[offset..].starts_with(format!("{number} 0 obj").as_bytes()), "{line}");
+        }
+        let start = bytes.windows(8).position(|w| w == b"stream\n\x78").unwrap() + 7;
+        let mut content = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::ZlibDecoder::new(&bytes[start..]), &mut content).unwrap();
+        assert!(content.matches(" m\n").count() > 10 && content.contains("0 0.4471 0.698 RG"), "{}", &content[..300]);
+    }
+
+    #[test]
+    fn panels_stand_side_by_side_where_there_is_room() {
+        let one = figure();
+        let three = Figure { panels: vec![one.panels[0].clone(); 3], ..one };
+        let height = |inches: f64| {
+            let svg = String::from_utf8(three.svg(inches).unwrap()).unwrap();
+            svg.split("height=\"").nth(1).unwrap().split("in").next().unwrap().parse::<f64>().unwrap()
+        };
+        assert!(height(super::super::PAGE) < 2.0 && height(super::super::COLUMN) > 4.0);
+        assert_eq!(three.for_page(600.0).matches("subject").count(), one_panel_of(&three) * 3);
+    }
+
+    fn one_panel_of(figure: &Figure) -> usize {
+        Figure { panels: figure.panels[..1].to_vec(), ..figure.clone() }.for_page(600.0).matches("subject").count()
     }
 
     #[test]

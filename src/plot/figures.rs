@@ -4,10 +4,11 @@
 use super::axis::Axis;
 use super::chart::{Chart, PlotPoint, Series, Upright};
 use super::figure::{Figure, Panel};
-use super::heat_map::HeatMap;
+use super::heat_map::{HeatMap, HeatQueries};
 use super::radar::Radar;
+use super::show::{query, query_of};
 use super::style::Look;
-use crate::report::{Key, KeyValue, MeasureColumn, Report, Row, Thresholds};
+use crate::report::{Key, KeyValue, MeasureColumn, Report, Row, Snapshot, Thresholds, thresholds_mean_something};
 use crate::vocabulary::{CROP, ModelName, SceneType};
 
 /// Who is who: every model by name, with whether it is a control.
@@ -26,6 +27,16 @@ impl ModelStyles {
         let models = models.iter().filter(|(name, control)| !(*control && *name == *CROP));
         let (controls, models): (Vec<_>, Vec<_>) = models.partition(|(_, control)| *control);
         let names = |of: Vec<&(ModelName, bool)>| of.into_iter().map(|(name, _)| name.to_string()).collect();
+        ModelStyles { models: names(models), controls: names(controls) }
+    }
+
+    /// Of the models of a snapshot that are shown, in their order.
+    pub fn of(snapshot: &Snapshot) -> ModelStyles {
+        let mut shown: Vec<usize> = (0..snapshot.models.len()).filter(|at| snapshot.is_shown(*at as u32)).collect();
+        shown.retain(|at| snapshot.crop != Some(*at as u32));
+        shown.sort_by_key(|at| snapshot.order(*at));
+        let (controls, models): (Vec<usize>, Vec<usize>) = shown.into_iter().partition(|at| snapshot.models[*at].1);
+        let names = |of: Vec<usize>| of.into_iter().map(|at| snapshot.models[at].0.to_string()).collect();
         ModelStyles { models: names(models), controls: names(controls) }
     }
 
@@ -48,8 +59,10 @@ const COSINE: [f64; 2] = [-1.0, 1.0];
 pub fn trend(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure> {
     let measures = report.columns();
     let similarity = measures.iter().find(|m| m.is_identity(report))?;
-    let rate = measures.iter().filter(|m| m.is_scr()).nth(scr)?;
+    // Where no threshold means anything, identification says what SCR cannot.
+    let rate = measures.iter().filter(|m| m.is_scr() && report.thresholds_mean_something()).nth(scr);
     let auc = measures.iter().find(|m| m.is_auc(report));
+    let leads = rate.or(auc).unwrap_or(similarity);
     let counts = counts(report);
     let (first, last) = (*counts.first()?, *counts.last()?);
     let margin = ((last - first) / 14.0).max(0.5);
@@ -78,31 +91,36 @@ pub fn trend(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
         counts.iter().filter_map(|n| chance(report, styles, scr, |row| of_count(row) == Some(*n)).map(|y| at(*n, y))).collect();
     let chance_of =
         |points: Vec<PlotPoint>| (!points.is_empty()).then(|| Series { name: "chance".into(), look: Look::Chance, points });
-    let mut panels = vec![panel(similarity, None), panel(rate, chance_of(chance_scr))];
+    let mut panels = vec![panel(similarity, None)];
+    panels.extend(rate.map(|rate| panel(rate, chance_of(chance_scr))));
     panels.extend(auc.map(|auc| panel(auc, chance_of(counts.iter().map(|n| at(*n, 0.5)).collect()))));
     Some(Figure {
-        title: format!("{} similarity and {} against the number of subjects", similarity.name(), rate.name()),
-        description: format!("One line per model, with the interval of each mean. {}", told(report, styles, of_count, rate)),
+        title: format!("{} similarity and {} against the number of subjects", similarity.name(), leads.name()),
+        description: format!("One line per model, with the interval of each mean. {}", told(report, styles, of_count, leads)),
         panels,
     })
 }
 
-/// SCR by scene type; of a report by model and scene type.
+/// SCR by scene type, or identification AUC where no threshold means anything; of a report by model and scene type.
 pub fn scene(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure> {
     let measures = report.columns();
-    let rate = measures.iter().filter(|m| m.is_scr()).nth(scr)?;
+    let meant = report.thresholds_mean_something();
+    let rate = measures.iter().filter(|m| if meant { m.is_scr() } else { m.is_auc(report) }).nth(if meant { scr } else { 0 })?;
     let scenes: Vec<&str> =
         SceneType::ALL.iter().map(|s| s.as_str()).filter(|s| report.rows.iter().any(|row| scene_of(row) == Some(s))).collect();
     let place = |row: &Row| scenes.iter().position(|s| scene_of(row) == Some(s)).map(|i| i as f64);
     let mut all = series(report, styles, place, rate);
-    let chance: Vec<PlotPoint> = (0..scenes.len())
-        .filter_map(|i| chance(report, styles, scr, |row| place(row) == Some(i as f64)).map(|y| at(i as f64, y)))
-        .collect();
+    let by_chance = |i: f64| if meant { chance(report, styles, scr, |row| place(row) == Some(i)) } else { Some(0.5) };
+    let chance: Vec<PlotPoint> = (0..scenes.len()).filter_map(|i| by_chance(i as f64).map(|y| at(i as f64, y))).collect();
     if !chance.is_empty() {
         all.push(Series { name: "chance".into(), look: Look::Chance, points: chance });
     }
     let x = Axis::of_names("scene type", scenes.iter().map(|s| (*s).to_owned()).collect());
-    let y = Axis::percent(format!("{} (%)", rate.name()));
+    let values = || all.iter().flat_map(|s| &s.points).map(|point| point.y);
+    let y = match meant {
+        true => Axis::percent(format!("{} (%)", rate.name())),
+        false => Axis::over("identification AUC", values().chain([0.45, 1.0]), PER_CENT, 5),
+    };
     let dodge = (40.0 / all.len() as f64).min(11.0);
     Some(Figure {
         title: format!("{} by scene type", rate.name()),
@@ -115,7 +133,10 @@ pub fn scene(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
 /// at which intervals are drawn.
 pub fn curve(report: &Report, styles: &ModelStyles, marked: &Thresholds) -> Option<Figure> {
     let thresholds = report.thresholds.values();
-    let is_marked = |t: f64| marked.values().iter().any(|m| (m - t).abs() < 1e-9);
+    // Thresholds that mean nothing are not marked as if they did.
+    let meant = thresholds_mean_something(&report.identity, marked);
+    let marks: &[f64] = if meant { marked.values() } else { &[] };
+    let is_marked = |t: f64| marks.iter().any(|m| (m - t).abs() < 1e-9);
     let mut all = Vec::new();
     for (name, look) in styles.all() {
         let Some(row) = row_of(report, name) else { continue };
@@ -139,14 +160,17 @@ pub fn curve(report: &Report, styles: &ModelStyles, marked: &Thresholds) -> Opti
     }
     // Where every curve has reached its end there is nothing to see.
     let moving = all.iter().flat_map(|s| &s.points).filter(|p| p.y > 0.005 && p.y < 0.995).map(|p| p.x);
-    let x = Axis::over("threshold τ", moving.chain(marked.values().iter().copied()), COSINE, 6);
+    let x = Axis::over("threshold τ", moving.chain(marks.iter().copied()), COSINE, 6);
     for series in &mut all {
         series.points.retain(|p| p.x >= x.range[0] - 1e-9 && p.x <= x.range[1] + 1e-9);
     }
     let y = Axis::percent("SCR@τ (%)");
     (!all.is_empty()).then(|| Figure {
         title: "Subject Collapse Rate against the threshold".into(),
-        description: format!("One curve per model, with intervals at the thresholds {marked}."),
+        description: match meant {
+            true => format!("One curve per model, with intervals at the thresholds {marked}."),
+            false => "One curve per model.".to_owned(),
+        },
         panels: vec![Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.55 })],
     })
 }
@@ -163,7 +187,12 @@ pub fn tradeoff(report: &Report, styles: &ModelStyles) -> Option<Figure> {
             let mut points: Vec<PlotPoint> = cells
                 .iter()
                 .filter(|cell| cell.model == name)
-                .map(|cell| PlotPoint { marked: true, label: Some(cell.count.to_string()), ..at(cell.clip_t, cell.identity) })
+                .map(|cell| PlotPoint {
+                    marked: true,
+                    label: Some(cell.count.to_string()),
+                    show: Some(query(&[("model", name), ("n", &cell.count.to_string())])),
+                    ..at(cell.clip_t, cell.identity)
+                })
                 .collect();
             let last = points.len().saturating_sub(1);
             points.iter_mut().enumerate().filter(|(i, _)| *i != 0 && *i != last).for_each(|(_, p)| p.label = None);
@@ -238,7 +267,12 @@ pub fn profile(report: &Report, styles: &ModelStyles) -> Option<Figure> {
         .filter_map(|(name, look)| {
             let row = row_of(report, name)?;
             let point = |(i, m): (usize, &MeasureColumn)| {
-                Some(PlotPoint { interval: m.ends(row), marked: true, ..at(m.value(row)?, i as f64) })
+                Some(PlotPoint {
+                    interval: m.ends(row),
+                    marked: true,
+                    show: Some(query_of(&row.keys)),
+                    ..at(m.value(row)?, i as f64)
+                })
             };
             let points: Vec<PlotPoint> = measures.iter().enumerate().filter_map(point).collect();
             (!points.is_empty()).then(|| Series { name: name.to_owned(), look, points })
@@ -299,10 +333,9 @@ pub fn heat_map(report: &Report, styles: &ModelStyles, name_of: impl Fn(&str) ->
         format!("All {all} subjects, the {least} first")
     };
     let (title, label) = match rate {
-        Some(_) => (
-            "How often each subject is present, by model".to_owned(),
-            "share of images in which the subject is present".to_owned(),
-        ),
+        Some(_) => {
+            ("How often each subject is present, by model".to_owned(), "share of images with the subject present".to_owned())
+        }
         None => {
             (format!("{} similarity of each subject by model", identity.name()), format!("mean {} similarity", identity.name()))
         }
@@ -313,6 +346,10 @@ pub fn heat_map(report: &Report, styles: &ModelStyles, name_of: impl Fn(&str) ->
         description: format!("{shown}; each cell is the {mean} the images that were to show the subject."),
         panels: vec![Panel::HeatMap(HeatMap {
             label,
+            queries: Some(HeatQueries {
+                columns: names.iter().map(|name| query(&[("model", name)])).collect(),
+                rows: rows.iter().map(|(subject, _)| query(&[("subject", subject)])).collect(),
+            }),
             columns: names.into_iter().map(|name| name.strip_prefix("control:").unwrap_or(name).to_owned()).collect(),
             rows: rows.into_iter().map(|(subject, values)| (name_of(subject), values)).collect(),
         })],
@@ -354,8 +391,11 @@ pub(super) fn series(
 ) -> Vec<Series> {
     let of = |name: &str| -> Vec<PlotPoint> {
         let rows = report.rows.iter().filter(|row| row.key(Key::Model).and_then(KeyValue::text) == Some(name));
-        rows.filter_map(|row| Some(PlotPoint { interval: measure.ends(row), marked: true, ..at(x(row)?, measure.value(row)?) }))
-            .collect()
+        let point = |row: &Row| {
+            let show = Some(query_of(&row.keys));
+            Some(PlotPoint { interval: measure.ends(row), marked: true, show, ..at(x(row)?, measure.value(row)?) })
+        };
+        rows.filter_map(point).collect()
     };
     let series = styles.all().map(|(name, look)| Series { name: name.to_owned(), look, points: of(name) });
     series.filter(|s| !s.points.is_empty()).collect()

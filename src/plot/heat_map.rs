@@ -4,7 +4,7 @@ use super::canvas::{Anchor, Area, Canvas, fitted, number, text_width};
 use super::style::{Ink, Stroke};
 use super::{LABEL, TICK};
 
-/// Rows by columns. The colour runs from dark (low) to light (high) with steadily rising lightness, so that it
+/// Rows by columns; the higher a value the better. The colour runs from dark (low) to light (high) with steadily rising lightness, so that it
 /// reads in grey; the number stands in every cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
@@ -13,6 +13,15 @@ pub struct HeatMap {
     pub columns: Vec<String>,
     /// Name, and a value for each column.
     pub rows: Vec<(String, Vec<Option<f64>>)>,
+    /// What a click on a cell shows in the page's gallery.
+    pub queries: Option<HeatQueries>,
+}
+
+/// A query for each column and for each row; that of a cell is both.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeatQueries {
+    pub columns: Vec<String>,
+    pub rows: Vec<String>,
 }
 
 /// The ends and the middle of the colours: Okabe and Ito's blue, darkened, towards white.
@@ -35,7 +44,7 @@ impl HeatMap {
         let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         let share = |value: f64| if high > low { (value - low) / (high - low) } else { 0.5 };
         let mut y = head + 5.0;
-        for (name, row) in &self.rows {
+        for (at, (name, row)) in self.rows.iter().enumerate() {
             canvas.text((left - 4.0, y + ROW * 0.72), Anchor::End, TICK, Ink::Text, false, &fitted(name, TICK, left - 4.0));
             for (i, value) in row.iter().enumerate() {
                 let area = Area { x: left + cell * i as f64, y, width: cell, height: ROW };
@@ -43,7 +52,8 @@ impl HeatMap {
                 match value {
                     Some(value) => {
                         let colour = shade(share(*value));
-                        canvas.begin(&format!("{name}, {}: {}", self.columns[i], number(*value)));
+                        let show = self.queries.as_ref().map(|of| format!("{}&{}", of.columns[i], of.rows[at]));
+                        canvas.begin_showing(&format!("{name}, {}: {}", self.columns[i], number(*value)), show.as_deref());
                         canvas.rect(area, Some(Ink::Fixed(colour)), Some(Stroke::solid(Ink::Surface, 0.5)));
                         canvas.text(middle, Anchor::Middle, TICK, Ink::Fixed(over(colour)), false, &format!("{value:.2}"));
                         canvas.end();
@@ -68,17 +78,15 @@ impl HeatMap {
             canvas.rect(part, Some(Ink::Fixed(shade((k as f64 + 0.5) / STEPS as f64))), None);
         }
         let y = area.y + area.height + TICK + 1.5;
-        canvas.text((area.x, y), Anchor::Start, TICK, Ink::Muted, false, &format!("{low:.2}"));
-        canvas.text((area.x + area.width, y), Anchor::End, TICK, Ink::Muted, false, &format!("{high:.2}"));
-        canvas.text(
-            (area.x + area.width / 2.0, y),
-            Anchor::Middle,
-            TICK,
-            Ink::Muted,
-            false,
-            &fitted(&self.label, TICK, area.width - 44.0),
-        );
-        y
+        let ends = [format!("{low:.2} worst"), format!("best {high:.2}")];
+        canvas.text((area.x, y), Anchor::Start, TICK, Ink::Muted, false, &ends[0]);
+        canvas.text((area.x + area.width, y), Anchor::End, TICK, Ink::Muted, false, &ends[1]);
+        // The words stand between the ends where they fit, else below them.
+        let room = area.width - ends.iter().map(|end| text_width(end, TICK, false)).sum::<f64>() - 8.0;
+        let (below, room) = if text_width(&self.label, TICK, false) <= room { (y, room) } else { (y + TICK + 2.0, area.width) };
+        let middle = (area.x + area.width / 2.0, below);
+        canvas.text(middle, Anchor::Middle, TICK, Ink::Muted, false, &fitted(&self.label, TICK, room));
+        below
     }
 }
 

@@ -6,10 +6,13 @@
 //! | `presence` | [`cscr`], [`cscr_scene`], [`cscr_curve`]: the same by windows |
 //! | `figures` | [`trend`], [`scene`], [`curve`], …: a report as a figure |
 //! | `figure` | [`Figure`]: panels under a legend; files |
+//! | `pdf` | a figure as PDF |
 //! | `chart` | [`Chart`]: series over two axes |
 //! | `radar` | [`Radar`]: measures on spokes |
 //! | `heat_map` | [`HeatMap`]: rows by columns |
 //! | `axis` | [`Axis`]: range and ticks |
+//! | `show` | what a point or a cell shows in the page's gallery |
+//! | `histogram` | [`histogram`]: how often which similarity |
 //! | `style` | colours, markers, dashes |
 //! | `canvas` | SVG, and how wide a text is |
 
@@ -21,17 +24,22 @@ mod chart;
 mod figure;
 mod figures;
 mod heat_map;
+mod histogram;
+mod pdf;
 mod presence;
 mod radar;
+mod show;
 mod style;
 
 pub use axis::Axis;
 pub use chart::{Chart, PlotPoint, Series, Upright};
 pub use figure::{DOTS_PER_INCH, Figure, Panel};
 pub use figures::{ModelStyles, curve, heat_map, profile, radar, scene, tradeoff, tradeoff_correlation, trend};
-pub use heat_map::HeatMap;
+pub use heat_map::{HeatMap, HeatQueries};
+pub use histogram::histogram;
 pub use presence::{cscr, cscr_curve, cscr_scene, presence_by_cell};
 pub use radar::Radar;
+pub use show::{query, query_of};
 pub use style::Look;
 
 use crate::vocabulary::closed_set;
@@ -45,6 +53,9 @@ const MARKER: f64 = 2.1;
 
 /// Width of a column of a two-column paper, in inches.
 pub const COLUMN: f64 = 3.3;
+
+/// Width of both columns of such a paper with the space between them, in inches.
+pub const PAGE: f64 = 6.9;
 
 closed_set! {
     /// A figure of a data set.

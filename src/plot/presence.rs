@@ -5,7 +5,8 @@ use super::axis::Axis;
 use super::chart::{Chart, PlotPoint, Series, Upright};
 use super::figure::{Figure, Panel};
 use super::figures::{ModelStyles, at, counts, scene_of, series, told};
-use super::heat_map::HeatMap;
+use super::heat_map::{HeatMap, HeatQueries};
+use super::show::query;
 use super::style::Look;
 use crate::report::{Key, KeyValue, MeasureColumn, Report, Row};
 use crate::vocabulary::SceneType;
@@ -108,6 +109,7 @@ pub fn presence_by_cell(report: &Report, styles: &ModelStyles) -> Option<Figure>
     let rate = measures.iter().find(|m| m.is_cscr(false))?;
     let names: Vec<&str> = styles.all().map(|(name, _)| name).collect();
     let mut rows: Vec<(String, Vec<Option<f64>>)> = Vec::new();
+    let mut queries = HeatQueries { columns: names.iter().map(|name| query(&[("model", name)])).collect(), rows: Vec::new() };
     for count in counts(report) {
         for scene in SceneType::ALL {
             let is_here = |row: &&Row| {
@@ -121,6 +123,7 @@ pub fn presence_by_cell(report: &Report, styles: &ModelStyles) -> Option<Figure>
             let values: Vec<Option<f64>> = names.iter().map(|name| of_model(name).map(|rate| 1.0 - rate)).collect();
             if values.iter().any(Option::is_some) {
                 rows.push((format!("{count} {scene}"), values));
+                queries.rows.push(query(&[("n", &count.to_string()), ("scene", scene.as_str())]));
             }
         }
     }
@@ -129,6 +132,7 @@ pub fn presence_by_cell(report: &Report, styles: &ModelStyles) -> Option<Figure>
         description: format!("Each cell is 1 less {} over its images.", rate.name()),
         panels: vec![Panel::HeatMap(HeatMap {
             label: "share of subjects that are present".into(),
+            queries: Some(queries),
             columns: names.into_iter().map(|name| name.strip_prefix("control:").unwrap_or(name).to_owned()).collect(),
             rows,
         })],

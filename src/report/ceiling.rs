@@ -4,14 +4,12 @@
 use super::Snapshot;
 use super::observations::Scores;
 use crate::catalog::GenerationRow;
-use crate::vocabulary::{COMPOSITE, CROP};
 use std::collections::HashMap;
 
 impl Snapshot {
     /// Whether a generation is a composite or one of its tiles.
     pub(super) fn is_composite(&self, generation: &GenerationRow) -> bool {
-        let (model, control) = &self.models[generation.model as usize];
-        *control && (*model == *COMPOSITE || *model == *CROP)
+        [self.composite, self.crop].contains(&Some(generation.model))
     }
 }
 
@@ -32,7 +30,7 @@ impl<'a> Ceilings<'a> {
             if !snapshot.is_composite(generation) || !snapshot.composites.contains(&generation.id) {
                 continue;
             }
-            if snapshot.models[generation.model as usize].0 == *COMPOSITE {
+            if snapshot.composite == Some(generation.model) {
                 ceilings.composites.insert(generation.prompt, at);
             } else if let Ok(ordinal) = u32::try_from(generation.seed) {
                 ceilings.crops.insert((generation.prompt, ordinal), at);

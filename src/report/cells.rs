@@ -12,7 +12,7 @@ use super::regions::CellWish;
 use super::warnings::warnings;
 use super::{
     Baseline, Baselines, CellControls, CellRegions, Intervals, Key, KeyValue, Named, RegionMeasure, RegionSnapshot, Report,
-    ReportOptions, Row, Snapshot, Thresholds,
+    ReportOptions, Row, Snapshot, Thresholds, thresholds_mean_something,
 };
 use crate::error::{Error, Result};
 use crate::score::{Clustered, Confidence, Curve, Identification, intervals};
@@ -31,7 +31,7 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     let scores = Scores::collect(snapshot);
     // A control is shown apart or not at all: it must not enter a mean over models.
     let apart = options.by.contains(&Key::Model);
-    let reported = |model: u32| apart || !snapshot.models[model as usize].1;
+    let reported = |model: u32| (apart || !snapshot.models[model as usize].1) && snapshot.is_shown(model);
     let units = Observations::new(snapshot, &scores, &options.by, |generation| reported(generation.model));
     let identity_at = names.iter().position(|n| *n == identity).unwrap_or(0);
     let table = CellTable {
@@ -50,15 +50,21 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     let cells = group(&units, &Keys::new(snapshot), &options.by)
         .map_err(|e| Error::Damaged(format!("the report's grouping failed: {e}")))?;
     let mut warnings = warnings(snapshot, &scores, identity_at, &units, &cells, &options.by);
+    let (of_thresholds, saturated) = table.saturation(&cells);
+    warnings.extend(of_thresholds);
     let locals = Locals::new(snapshot, options.alpha);
     let of_cells = locals.as_ref().map(|locals| LocalCells::new(locals, &units, &cells, options));
     let mut notes: Vec<String> = locals.iter().flat_map(|locals| locals.notes(options.alpha)).collect();
+    if snapshot.baselines.is_none() && !thresholds_mean_something(identity, &options.thresholds) {
+        notes.push("identification was not computed, because there are very many images: `--controls` computes it".into());
+    }
     for set in &snapshot.regions {
         let (said, warned) = set.notes(snapshot);
         notes.extend(said);
         warnings.extend(warned);
     }
-    let generations = snapshot.generations.iter().filter(|g| reported(g.model)).count() as u64;
+    let expected = || snapshot.generations.iter().filter(|g| reported(g.model));
+    let (generations, unmade) = (expected().count() as u64, expected().filter(|g| g.id < 0).count() as u64);
     let rows: Vec<Row> = cells
         .into_iter()
         .enumerate()
@@ -82,7 +88,10 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
         generations,
         generations_missing: generations - scored,
         generations_waiting: 0,
+        generations_unmade: unmade,
+        unfinished: snapshot.unfinished.clone(),
         cut_prompts: snapshot.cut_prompts.clone(),
+        saturated,
         warnings,
         notes,
     })
@@ -144,23 +153,23 @@ fn group(units: &Observations<'_>, keys: &Keys<'_>, by: &[Key]) -> PolarsResult<
 }
 
 /// Every unit's values, and what is made of them for each cell.
-struct CellTable<'a> {
-    snapshot: &'a Snapshot,
-    options: &'a ReportOptions,
+pub(super) struct CellTable<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) options: &'a ReportOptions,
     names: &'a [&'a str],
     /// The identity encoder.
-    identity: usize,
+    pub(super) identity: usize,
     /// Encoders with texts.
     texts: Vec<usize>,
     scores: &'a Scores,
-    units: &'a Observations<'a>,
+    pub(super) units: &'a Observations<'a>,
     ceilings: Ceilings<'a>,
     /// [encoder][unit]
-    similarity: Vec<Vec<Option<f64>>>,
+    pub(super) similarity: Vec<Vec<Option<f64>>>,
     /// [encoder][unit]
     clip_t: Vec<Vec<Option<f64>>>,
     /// [threshold][unit]
-    scr: Vec<Vec<Option<f64>>>,
+    pub(super) scr: Vec<Vec<Option<f64>>>,
 }
 
 impl CellTable<'_> {
@@ -205,7 +214,9 @@ impl CellTable<'_> {
             (images > 0).then(|| sum / images as f64)
         };
         let thresholds = self.options.thresholds.values();
-        let baselines = self.snapshot.baselines.as_ref().filter(|_| self.options.controls);
+        // Where thresholds mean nothing, identification leads, asked for or not.
+        let leads = !thresholds_mean_something(self.names[self.identity], &self.options.thresholds);
+        let baselines = self.snapshot.baselines.as_ref().filter(|_| self.options.controls || leads);
         let model = distinct.first().map(|g| self.snapshot.generations[*g].model as usize);
         Row {
             control: keys.iter().any(|(key, _)| *key == Key::Model) && model.is_some_and(|m| self.snapshot.models[m].1),
@@ -273,6 +284,7 @@ impl CellTable<'_> {
         let ceiling = |e: usize, g: usize, o| scored(e, g).and_then(|_| self.ceilings.composite(e, g, o));
         let single = |e: usize, g: usize, o| scored(e, g).and_then(|_| self.ceilings.single(e, g, o));
         CellControls {
+            complete: self.options.controls,
             identification,
             chance_scr,
             auc: by_encoder(&|e| mean(e, &|c| Some(c.identification.auc))),

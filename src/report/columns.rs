@@ -51,23 +51,31 @@ impl Report {
             measures.push(column(name, Measure::Similarity(i), i));
         }
         let thresholds = self.thresholds.values();
-        for (at, threshold) in thresholds.iter().enumerate() {
+        let meant = self.thresholds_mean_something();
+        for (at, threshold) in thresholds.iter().enumerate().filter(|_| meant) {
             measures.push(column(format!("SCR@{}", Thresholds::name(*threshold)), Measure::Scr(*threshold), at));
         }
-        if let Some(threshold) = thresholds.first().filter(|_| kept) {
+        if let Some(threshold) = thresholds.first().filter(|_| kept && meant) {
             measures.push(column(format!("kept@{}", Thresholds::name(*threshold)), Measure::Uncollapsed(*threshold), 0));
         }
         if first.curve.is_some() {
             measures.push(column("area".into(), Measure::CurveArea, 0));
         }
-        if first.controls.is_some() {
+        if let Some(controls) = &first.controls {
+            let tells = |encoder: usize| self.rows.iter().any(|row| row.auc(encoder).is_some());
             for (at, name) in &encoders {
                 let name = if encoders.len() > 1 { format!("AUC ({name})") } else { "AUC".to_owned() };
-                measures.push(column(name, Measure::Auc(*at), *at));
+                if controls.complete || tells(*at) {
+                    measures.push(column(name, Measure::Auc(*at), *at));
+                }
             }
-            measures.push(column("R-precision".into(), Measure::RPrecision, 0));
+            if controls.complete || encoders.iter().any(|(at, _)| tells(*at)) {
+                measures.push(column("R-precision".into(), Measure::RPrecision, 0));
+            }
+        }
+        if first.controls.as_ref().is_some_and(|controls| controls.complete) {
             measures.push(column("rank".into(), Measure::MeanRank, 0));
-            for (at, threshold) in thresholds.iter().enumerate() {
+            for (at, threshold) in thresholds.iter().enumerate().filter(|_| meant) {
                 let name = format!("chance SCR@{}", Thresholds::name(*threshold));
                 measures.push(column(name, Measure::ChanceScr(*threshold), at));
             }
@@ -143,6 +151,16 @@ impl MeasureColumn {
     /// As tables head it: `CLIP-T`, `DINOv2`, `SCR@0.4`, …
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is the column of a measure.
+    pub fn measures(&self, measure: Measure) -> bool {
+        self.measure == measure
+    }
+
+    /// Whether it depends on a threshold of SCR, and means nothing where these mean nothing.
+    pub fn needs_threshold(&self) -> bool {
+        matches!(self.measure, Measure::Scr(_) | Measure::Uncollapsed(_) | Measure::ChanceScr(_))
     }
 
     /// Whether it is a share that tables print in per cent.

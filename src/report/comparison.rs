@@ -1,9 +1,10 @@
 //! Models against each other, on the same prompts and seeds.
 
 use super::contrast::Contrast;
+use super::in_words::in_words;
 use super::observations::Scores;
 use super::pairing::Pairing;
-use super::{Key, KeyValue, Snapshot, Thresholds};
+use super::{Key, KeyValue, ModelSelection, Snapshot, Thresholds};
 use crate::error::Result;
 use crate::score::Confidence;
 use crate::vocabulary::ModelName;
@@ -21,12 +22,14 @@ pub struct CompareOptions {
     pub identity: Option<String>,
     /// The intervals; and models are told apart at 1 minus their level.
     pub confidence: Confidence,
-    /// Only this measure: `scr@T`, `similarity/ENCODER`, `clip_t/ENCODER`, `local/ENCODER`, `cscr@α` or
-    /// `cscr_kind@α`. `None`: all; on a leaderboard, SCR at
-    /// the first threshold.
+    /// Only this measure: `cscr@α`, `cscr_kind@α`, `scr@T`, `auc/ENCODER`, `similarity/ENCODER`, `clip_t/ENCODER` or
+    /// `local/ENCODER`. `None`: all that mean something; on a leaderboard the first of these: cSCR, else SCR at the first
+    /// threshold, else AUC.
     pub measure: Option<String>,
     /// The level at which a subject is present, in (0, 1).
     pub alpha: f64,
+    /// The models of leaderboards and of every pair, and the names of all.
+    pub models: ModelSelection,
 }
 
 impl Default for CompareOptions {
@@ -38,6 +41,7 @@ impl Default for CompareOptions {
             confidence: Confidence::default(),
             measure: None,
             alpha: super::ALPHA,
+            models: ModelSelection::default(),
         }
     }
 }
@@ -53,6 +57,9 @@ pub struct Comparisons {
     pub level: f64,
     /// By measure, pair of models, cell.
     pub rows: Vec<Comparison>,
+    /// What is to be said of each pair, with the numbers; empty where every pair was compared.
+    #[serde(skip)]
+    pub words: Vec<String>,
     /// Sentences.
     pub warnings: Vec<String>,
 }
@@ -142,17 +149,48 @@ impl Serialize for Comparison {
     }
 }
 
-/// Two models; or, without names, every pair of models under test.
+/// Which models are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared<'a> {
+    /// Every pair of models under test.
+    EveryPair,
+    /// The first with the second.
+    Pair(&'a ModelName, &'a ModelName),
+    /// Each of the first with the second; where there are none, every other model under test.
+    WithBaseline(&'a [ModelName], &'a ModelName),
+}
+
+impl<'a> From<Option<[&'a ModelName; 2]>> for Compared<'a> {
+    fn from(models: Option<[&'a ModelName; 2]>) -> Compared<'a> {
+        match models {
+            Some([a, b]) => Compared::Pair(a, b),
+            None => Compared::EveryPair,
+        }
+    }
+}
+
+/// Compares models on the images of the same prompts and seeds.
 ///
 /// # Errors
 /// There is no such model or measure, a key cannot be compared by, or nothing says which encoder decides
 /// collapse.
-pub fn compare(snapshot: &Snapshot, models: Option<[&ModelName; 2]>, options: &CompareOptions) -> Result<Comparisons> {
+pub fn compare<'a>(snapshot: &Snapshot, models: impl Into<Compared<'a>>, options: &CompareOptions) -> Result<Comparisons> {
+    let models = models.into();
     let scores = Scores::collect(snapshot);
     let pairing = Pairing::new(snapshot, &scores, options)?;
     let pairs = match models {
-        Some([a, b]) => vec![[pairing.model(a)?, pairing.model(b)?]],
-        None => pairing.every_pair(),
+        Compared::Pair(a, b) => vec![[pairing.model(a)?, pairing.model(b)?]],
+        Compared::EveryPair => pairing.every_pair(),
+        Compared::WithBaseline(ours, baseline) => {
+            let baseline = pairing.model(baseline)?;
+            let named: Vec<u32> = ours.iter().map(|model| pairing.model(model)).collect::<Result<_>>()?;
+            let ours = if named.is_empty() { pairing.shown() } else { named };
+            ours.into_iter().filter(|model| *model != baseline).map(|model| [model, baseline]).collect()
+        }
+    };
+    let words = match models {
+        Compared::EveryPair => Vec::new(),
+        _ => in_words(snapshot, &scores, &pairs, options)?,
     };
     let measures = pairing.measures(options.measure.as_deref())?;
     let rows = pairing.compare(&pairs, &measures);
@@ -163,6 +201,7 @@ pub fn compare(snapshot: &Snapshot, models: Option<[&ModelName; 2]>, options: &C
         by: options.by.clone(),
         level: options.confidence.level,
         rows,
+        words,
         warnings,
     })
 }

@@ -53,7 +53,7 @@ pub(super) struct Keys<'f> {
 impl<'f> Keys<'f> {
     pub(super) fn new(snapshot: &'f Snapshot) -> Keys<'f> {
         let mut models: Vec<usize> = (0..snapshot.models.len()).collect();
-        models.sort_by_key(|m| snapshot.models[*m].1); // stable: by name among themselves
+        models.sort_by_key(|m| (snapshot.models[*m].1, snapshot.order(*m)));
         let mut ranks = vec![0; models.len()];
         for (rank, model) in (0..).zip(&models) {
             ranks[*model] = rank;

@@ -78,14 +78,14 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
     let scores = Scores::collect(snapshot);
     let pairing = Pairing::new(snapshot, &scores, options)?;
     let first = pairing.measures(options.measure.as_deref())?.into_iter().next();
-    let by_scr = options.measure.is_none().then(|| pairing.why_not_by_cscr()).flatten();
     let Some(measure) = first else { return Err(Error::Damaged("a report without measures".into())) };
+    let not_by_cscr = options.measure.is_none().then(|| pairing.why_not_by_cscr(measure)).flatten();
     let pairs = pairing.every_pair();
     let comparisons = pairing.compare(&pairs, std::slice::from_ref(&measure));
     let models: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> = pairing
         .sides
         .iter()
-        .filter(|(model, _)| !snapshot.models[**model as usize].1)
+        .filter(|(model, _)| !snapshot.models[**model as usize].1 && snapshot.is_shown(**model))
         .map(|(model, side)| (*model, side, side.values(&pairing, measure)))
         .collect();
     let cells: BTreeSet<&Vec<i64>> = models.iter().flat_map(|(_, side, _)| side.cells.keys()).collect();
@@ -114,7 +114,7 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
         boards.push((matches.unequal(), matches.rank(standings)));
     }
     let mut warnings = pairing.warnings(&pairs);
-    warnings.extend(by_scr);
+    warnings.extend(not_by_cscr);
     warnings.extend(pairing.floor_warning(&comparisons));
     warnings.extend(coverage_warning(&comparisons));
     let circles: Vec<&[Standing]> =

@@ -72,7 +72,7 @@ impl Measure {
 
     /// Returns its name, as `--measure` takes it: `scr@0.4`, `similarity/ENCODER`, … `encoder` is the encoder that it is
     /// by.
-    pub(super) fn name(self, encoder: &str, alpha: f64) -> String {
+    pub fn name(self, encoder: &str, alpha: f64) -> String {
         match self {
             Measure::ClipT(_) => format!("clip_t/{encoder}"),
             Measure::Similarity(_) => format!("similarity/{encoder}"),

@@ -14,12 +14,16 @@
 //! | `seen` | [`Seen`], [`Confusion`]: the same image by image, for people to check |
 //! | `pairing` | the images that two models have of the same prompt and seed |
 //! | `contrast` | models side by side in one cell, and two of them against each other |
+//! | `meaning` | whether a threshold means anything for an encoder |
 //! | `measure` | [`Measure`]: what is measured |
 //! | `columns` | [`MeasureColumn`]: the measured columns of a table |
 //! | `comparison` | [`Comparisons`]: models against each other |
+//! | `in_words` | two models against each other in plain words |
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
 //! | `blind_spot` | images that CLIP rates as good and that have lost every subject |
 //! | `ceiling` | what composites of the references score |
+//! | `selection` | [`ModelSelection`]: which models are shown, and by which names |
+//! | `saturation` | thresholds at which nothing is told apart |
 //! | `warnings` | what to know of the cells before comparing them |
 //! | `present`, `present_comparison` | tables for people, for papers, for programs |
 
@@ -30,10 +34,12 @@ mod columns;
 mod comparison;
 mod contrast;
 mod identity;
+mod in_words;
 mod keys;
 mod leaderboard;
 mod local;
 mod local_cells;
+mod meaning;
 mod measure;
 mod observations;
 mod pairing;
@@ -41,25 +47,29 @@ mod present;
 mod present_comparison;
 mod regions;
 mod row;
+mod saturation;
 mod seen;
+mod selection;
 mod thresholds;
 mod warnings;
 
 pub use blind_spot::{BlindSpot, blind_spot};
 pub use cells::build;
 pub use columns::MeasureColumn;
-pub use comparison::{CompareOptions, Comparison, Comparisons, compare};
+pub use comparison::{CompareOptions, Compared, Comparison, Comparisons, compare};
 pub use identity::{Decider, Deciders, deciders, identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use local::{KindAuc, LocalSnapshot, Null, auc_in_kind};
+pub use meaning::thresholds_mean_something;
 pub use measure::Measure;
 pub use regions::{CellRegions, RegionFacts, RegionMeasure, RegionSnapshot, RegionValues, region_values, subject_values};
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
+pub use selection::ModelSelection;
 pub use thresholds::Thresholds;
 
-use crate::catalog::{GenerationRow, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};
+use crate::catalog::{GenerationRow, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow, UnfinishedRun};
 use crate::score::{Confidence, Identification};
 use crate::vocabulary::{EncoderName, ModelName, RegionSetName};
 use serde::{Serialize, Serializer};
@@ -93,6 +103,14 @@ pub struct Snapshot {
     pub baselines: Option<Baselines>,
     /// Local similarities by the encoder that decides collapse, if it searched images.
     pub local: Option<LocalSnapshot>,
+    /// What runs of generators have left undone.
+    pub unfinished: Vec<UnfinishedRun>,
+    /// The places of the models shown, in their order; `None`: all are.
+    pub shown: Option<Vec<u32>>,
+    /// The place of the model whose images are composites of all references of a prompt.
+    pub composite: Option<u32>,
+    /// The place of the model whose images are single tiles of those.
+    pub crop: Option<u32>,
     /// What region sets say, those that were asked for.
     pub regions: Vec<RegionSnapshot>,
 }
@@ -123,6 +141,8 @@ pub struct ReportOptions {
     pub curve: bool,
     /// The level at which a subject is present, in (0, 1).
     pub alpha: f64,
+    /// The models shown, and their names.
+    pub models: ModelSelection,
     /// Add what these region sets say.
     pub regions: Vec<RegionChoice>,
     /// τ of region sets; `None`: see [`RegionSnapshot::tau_given`].
@@ -172,6 +192,7 @@ impl Default for ReportOptions {
             controls: false,
             curve: false,
             alpha: ALPHA,
+            models: ModelSelection::default(),
             regions: Vec::new(),
             tau: None,
         }
@@ -199,9 +220,19 @@ pub struct Report {
     /// Those of the missing that have all a score needs and only wait for it.
     #[serde(skip)]
     pub generations_waiting: u64,
+    /// Those of the missing that no run has made yet.
+    #[serde(skip)]
+    pub generations_unmade: u64,
+    /// What runs of generators have left undone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<UnfinishedRun>,
     /// How many prompts each encoder cut at its limit: their CLIP-T is of a part of the text.
     #[serde(skip)]
     pub cut_prompts: Vec<(String, u64)>,
+    /// Thresholds at which SCR separates nothing: even composites of the references are collapsed, or no model is further
+    /// from chance than its interval is wide.
+    #[serde(skip)]
+    pub saturated: Vec<f64>,
     /// What to know of the cells before comparing them, as sentences.
     #[serde(skip)]
     pub warnings: Vec<String>,

@@ -6,7 +6,7 @@ use super::local::Locals;
 use super::measure::Measure;
 use super::observations::{Observations, Scores};
 use super::warnings::{listed, written};
-use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot};
+use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot, thresholds_mean_something};
 use crate::error::{Error, Result};
 use crate::score::{Question, Unit, holm, least_p};
 use crate::text::{plain, quote};
@@ -66,13 +66,24 @@ impl ModelSide<'_> {
             Measure::Calibrated(question) => {
                 self.of_windows(pairing, |locals, unit| locals.collapse(unit, question, pairing.options.alpha))
             }
-            // What needs the pool or the composites is of cells, not of images.
+            Measure::Auc(encoder) => self.auc(encoder),
+            // What else needs the pool or the composites is of cells, not of images.
             _ => vec![None; self.units.generation.len()],
         }
     }
 }
 
 impl ModelSide<'_> {
+    /// Identification AUC of each unit's image.
+    fn auc(&self, encoder: usize) -> Vec<Option<f64>> {
+        let of = |unit: &u32| {
+            let baseline =
+                self.snapshot.baselines.as_ref()?.of.get(encoder)?.get(&self.snapshot.generations[*unit as usize].id)?;
+            Some(baseline.identification.auc)
+        };
+        self.units.generation.iter().map(of).collect()
+    }
+
     fn of_windows(&self, pairing: &Pairing<'_>, value: impl Fn(&Locals<'_>, Unit) -> Option<f64>) -> Vec<Option<f64>> {
         match &pairing.locals {
             Some(locals) => locals.of_units(&self.units, |unit| value(locals, unit)),
@@ -119,28 +130,36 @@ impl<'a> Pairing<'a> {
     }
 
     pub(super) fn model(&self, name: &ModelName) -> Result<u32> {
-        let found = self.snapshot.models.iter().position(|(known, _)| known == name);
-        found.map(|at| at as u32).ok_or_else(|| {
-            let known: Vec<&str> = self.snapshot.models.iter().map(|(known, _)| known.as_str()).collect();
-            Error::request(
-                format!("there is no model {}", quote(name.as_str())),
-                format!("there are {}", plain(&known.join(", "))),
-            )
-        })
+        self.snapshot.place(self.options.models.shown(name))
+    }
+
+    /// Models under test that are shown, in their order.
+    pub(super) fn shown(&self) -> Vec<u32> {
+        let under_test = |model: &u32| !self.snapshot.models[*model as usize].1 && self.snapshot.is_shown(*model);
+        let mut models: Vec<u32> = self.sides.keys().copied().filter(under_test).collect();
+        models.sort_by_key(|model| self.snapshot.order(*model as usize));
+        models
     }
 
     /// Every pair of models under test.
     pub(super) fn every_pair(&self) -> Vec<[u32; 2]> {
-        let models: Vec<u32> = self.sides.keys().copied().filter(|m| !self.snapshot.models[*m as usize].1).collect();
+        let models = self.shown();
         models.iter().enumerate().flat_map(|(i, a)| models[i + 1..].iter().map(|b| [*a, *b])).collect()
     }
 
-    /// Returns every measure that can be compared, or the one of that name.
+    /// Returns every measure that can be compared and means something, the one that leads first, or the one of that name.
     pub(super) fn measures(&self, wanted: Option<&str>) -> Result<Vec<Measure>> {
-        let mut all: Vec<Measure> = self.options.thresholds.values().iter().map(|t| Measure::Scr(*t)).collect();
-        let encoders = 0..self.snapshot.encoders.len();
-        all.extend(encoders.clone().map(Measure::Similarity));
-        all.extend(encoders.filter(|at| self.scores.has_texts(*at)).map(Measure::ClipT));
+        let scr = || self.options.thresholds.values().iter().map(|t| Measure::Scr(*t));
+        let scr_is_meant = thresholds_mean_something(self.identity, &self.options.thresholds);
+        let mut all: Vec<Measure> = scr().filter(|_| scr_is_meant).collect();
+        let encoders = || {
+            // The encoder that decides collapse comes first.
+            let others = (0..self.snapshot.encoders.len()).filter(|at| *at != self.identity_at);
+            std::iter::once(self.identity_at).chain(others)
+        };
+        all.extend(encoders().filter(|_| self.snapshot.baselines.is_some()).map(Measure::Auc));
+        all.extend(encoders().map(Measure::Similarity));
+        all.extend(encoders().filter(|at| self.scores.has_texts(*at)).map(Measure::ClipT));
         if let Some(locals) = &self.locals {
             let mut of_windows = vec![Measure::Calibrated(Question::Present), Measure::Calibrated(Question::Identified)];
             of_windows.extend(locals.has_text_only().then_some(Measure::BeyondWords));
@@ -150,6 +169,7 @@ impl<'a> Pairing<'a> {
             all.splice(at..at, of_windows);
         }
         let Some(wanted) = wanted else { return Ok(all) };
+        all.extend(scr().filter(|_| !scr_is_meant));
         let names: Vec<String> = all.iter().map(|measure| self.name(*measure)).collect();
         match names.iter().position(|name| name == wanted) {
             Some(at) => Ok(vec![all[at]]),
@@ -163,22 +183,26 @@ impl<'a> Pairing<'a> {
     /// Returns the name of a measure.
     pub(super) fn name(&self, measure: Measure) -> String {
         let encoder = match measure {
-            Measure::ClipT(at) | Measure::Similarity(at) => self.snapshot.encoders[at].1.as_str(),
+            Measure::ClipT(at) | Measure::Similarity(at) | Measure::Auc(at) => self.snapshot.encoders[at].1.as_str(),
             _ => self.identity,
         };
         measure.name(encoder, self.options.alpha)
     }
 
-    /// Why cSCR does not come first: no image was searched, or no subject has a verdict.
-    pub(super) fn why_not_by_cscr(&self) -> Option<String> {
-        const INSTEAD: &str = "the order is by SCR of whole images and not by cSCR";
+    /// Why `first` leads and not cSCR: no image was searched, or no subject has a verdict.
+    pub(super) fn why_not_by_cscr(&self, first: Measure) -> Option<String> {
+        let instead = match first {
+            Measure::Scr(_) => "the order is by SCR of whole images and not by cSCR",
+            Measure::Auc(_) => "the order is by identification AUC of whole images and not by cSCR",
+            _ => "the order is by similarity of whole images and not by cSCR",
+        };
         let Some(locals) = &self.locals else {
             return Some(format!(
-                "{INSTEAD}, because no image was searched for each subject: `msdata embed --windows full` does it"
+                "{instead}, because no image was searched for each subject: `msdata embed --windows full` does it"
             ));
         };
         let why = locals.no_verdict(self.options.alpha)?;
-        Some(format!("{INSTEAD}, because no requested subject has a verdict: {why}"))
+        Some(format!("{instead}, because no requested subject has a verdict: {why}"))
     }
 
     pub(super) fn values(&self, codes: &[i64]) -> Vec<(Key, KeyValue)> {

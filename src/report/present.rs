@@ -1,7 +1,7 @@
 //! A report as a table: aligned for people, side by side for papers, flat for programs.
 
 use super::columns::MeasureColumn;
-use super::{CellRegions, Key, KeyValue, Named, Report, Row};
+use super::{CellRegions, Intervals, Key, KeyValue, Named, Report, Row};
 use crate::table::{Cell, Format, Head, TableWriter, json};
 use std::io::{self, Write};
 
@@ -44,16 +44,26 @@ impl Report {
         };
         let mut means = names("clip_t", |r| &r.clip_t);
         means.extend(names("similarity", |r| &r.similarity));
-        means.extend(self.thresholds.values().iter().map(|t| format!("scr_{}", super::Thresholds::name(*t))));
+        let meant = self.thresholds_mean_something();
+        means.extend(self.thresholds.values().iter().filter(|_| meant).map(|t| format!("scr_{}", super::Thresholds::name(*t))));
         let ends: Vec<String> = means.iter().flat_map(|m| [format!("{m}_low"), format!("{m}_high")]).collect();
         columns.append(&mut means);
         if first.is_some_and(|row| row.ci.is_some()) {
             columns.extend(ends);
         }
-        columns.extend(names("uncollapsed", |r| &r.uncollapsed));
-        if let Some(controls) = first.and_then(|row| row.controls.as_ref()) {
+        if meant {
+            columns.extend(names("uncollapsed", |r| &r.uncollapsed));
+        }
+        let identity = first.and_then(|row| row.similarity.iter().position(|(encoder, _)| *encoder == self.identity));
+        let controls = first.and_then(|row| row.controls.as_ref());
+        if controls.is_some() {
             columns.extend(["r_precision", "mean_rank"].map(str::to_owned));
-            columns.extend(controls.chance_scr.iter().map(|(t, _)| format!("chance_scr_{t}")));
+        }
+        if controls.is_some_and(|controls| !controls.complete) {
+            columns.push(format!("auc_{}", self.identity));
+        }
+        if let Some(controls) = controls.filter(|controls| controls.complete) {
+            columns.extend(controls.chance_scr.iter().filter(|_| meant).map(|(t, _)| format!("chance_scr_{t}")));
             for (name, values) in controls.by_encoder() {
                 columns.extend(values.iter().map(|(encoder, _)| format!("{name}_{encoder}")));
             }
@@ -74,15 +84,22 @@ impl Report {
         for row in &self.rows {
             let mut cells: Vec<Cell> = row.keys.iter().map(|(_, v)| key_cell(v)).collect();
             cells.extend([row.images, row.subjects, row.missing].map(|n| Cell::Integer(n as i64)));
-            cells.extend(row.clip_t.iter().chain(&row.similarity).chain(&row.scr).map(|(_, mean)| number(*mean)));
-            for (_, ends) in row.ci.iter().flat_map(|ci| ci.clip_t.iter().chain(&ci.similarity).chain(&ci.scr)) {
+            let scr = row.scr.iter().filter(|_| meant);
+            cells.extend(row.clip_t.iter().chain(&row.similarity).chain(scr).map(|(_, mean)| number(*mean)));
+            let of_scr = |ci: &Intervals| if meant { ci.scr.clone() } else { Vec::new() };
+            for (_, ends) in row.ci.iter().flat_map(|ci| [ci.clip_t.clone(), ci.similarity.clone(), of_scr(ci)].concat()) {
                 cells.extend([0, 1].map(|end| number(ends.map(|ends| ends[end]))));
             }
-            cells.extend(row.uncollapsed.iter().map(|(_, mean)| number(*mean)));
+            cells.extend(row.uncollapsed.iter().filter(|_| meant).map(|(_, mean)| number(*mean)));
             if let Some(controls) = &row.controls {
                 cells.push(number(controls.identification.map(|i| i.r_precision)));
                 cells.push(number(controls.identification.map(|i| i.mean_rank)));
-                cells.extend(controls.chance_scr.iter().map(|(_, value)| number(*value)));
+            }
+            if row.controls.as_ref().is_some_and(|controls| !controls.complete) {
+                cells.push(number(identity.and_then(|at| row.auc(at))));
+            }
+            if let Some(controls) = row.controls.as_ref().filter(|controls| controls.complete) {
+                cells.extend(controls.chance_scr.iter().filter(|_| meant).map(|(_, value)| number(*value)));
                 cells.extend(controls.by_encoder().iter().flat_map(|(_, values)| *values).map(|(_, value)| number(*value)));
             }
             cells.extend(row.local.iter().flat_map(|local| local.values()).map(number));

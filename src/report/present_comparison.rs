@@ -10,8 +10,13 @@ impl Comparisons {
     ///
     /// # Errors
     /// Writing to `out` fails.
-    pub fn write(&self, out: impl Write, format: Format) -> io::Result<()> {
+    pub fn write(&self, mut out: impl Write, format: Format) -> io::Result<()> {
         let exact = for_machines(format);
+        if matches!(format, Format::Table | Format::Md) {
+            for words in &self.words {
+                writeln!(out, "{words}\n")?;
+            }
+        }
         let unmatched = exact || self.rows.iter().any(|row| row.only_a + row.only_b > 0);
         let mut columns = vec!["measure", "a", "b"];
         columns.extend(self.by.iter().map(|key| key.as_str()));
@@ -118,21 +123,28 @@ fn ends(ci: Option<[f64; 2]>) -> [Option<f64>; 2] {
     [ci.map(|[low, _]| low), ci.map(|[_, high]| high)]
 }
 
-fn is_percent(measure: &str) -> bool {
+pub(super) fn is_percent(measure: &str) -> bool {
     measure.starts_with("scr@") || measure.starts_with("cscr")
 }
 
+/// Whether a higher value of a measure that can be compared is better.
+pub(super) fn higher_is_better(measure: &str) -> bool {
+    !is_percent(measure)
+}
+
+/// The measure as people read it: with its unit, and an arrow that points where it is better.
 fn with_unit(measure: &str) -> String {
-    if is_percent(measure) { format!("{measure} %") } else { measure.to_owned() }
+    let arrow = if higher_is_better(measure) { '↑' } else { '↓' };
+    if is_percent(measure) { format!("{measure} % {arrow}") } else { format!("{measure} {arrow}") }
 }
 
 /// SCR in percent points with one decimal, cosines with three.
-fn rounded(measure: &str, value: f64) -> String {
+pub(super) fn rounded(measure: &str, value: f64) -> String {
     if is_percent(measure) { format!("{:.1}", value * 100.0) } else { format!("{value:.3}") }
 }
 
 /// Four decimals, or as a power of ten what they would round away.
-fn probability(p: f64) -> String {
+pub(super) fn probability(p: f64) -> String {
     if p < 1e-4 { format!("{p:.1e}") } else { format!("{p:.4}") }
 }
 

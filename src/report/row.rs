@@ -113,6 +113,8 @@ impl Row {
 /// The controls of a cell; `None` where no generation has any.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellControls {
+    /// Whether all of it was asked for; otherwise it is here because identification leads, and that alone is shown.
+    pub complete: bool,
     /// Mean identification by the identity encoder.
     pub identification: Option<Identification>,
     /// Per threshold: mean chance SCR by the identity encoder.
@@ -171,8 +173,10 @@ impl Serialize for Row {
         }
         if let Some(controls) = &self.controls {
             map.serialize_entry("identification", &Pairs(&named_parts(controls.identification.as_ref())))?;
-            map.serialize_entry("chance_scr", &Pairs(&controls.chance_scr))?;
-            for (name, values) in controls.by_encoder() {
+            if controls.complete {
+                map.serialize_entry("chance_scr", &Pairs(&controls.chance_scr))?;
+            }
+            for (name, values) in controls.by_encoder().into_iter().filter(|_| controls.complete) {
                 map.serialize_entry(name, &Pairs(values))?;
             }
         }
@@ -226,6 +230,11 @@ fn named_parts(identification: Option<&Identification>) -> [Named; 3] {
 }
 
 impl Row {
+    /// The identification AUC by an encoder, by its place.
+    pub(super) fn auc(&self, encoder: usize) -> Option<f64> {
+        self.controls.as_ref()?.auc.get(encoder)?.1
+    }
+
     /// The ceiling by an encoder, by its place.
     pub(super) fn ceiling(&self, encoder: usize) -> Option<f64> {
         self.controls.as_ref()?.ceiling.get(encoder)?.1

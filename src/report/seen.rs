@@ -27,6 +27,8 @@ pub struct SeenSubject {
     pub present: Option<bool>,
     /// The place that it has to itself; `None`: none.
     pub place: Option<Rectangle>,
+    /// Whom of the pool this place resembles most, as a place among [`Snapshot::subjects`]; `None`: it has no place.
+    pub resembles: Option<usize>,
     /// In how many separate places it is.
     pub places: u32,
     /// The null that its similarity is held against.
@@ -58,8 +60,9 @@ pub struct Confusion {
 /// the latter by generation, subject and rank.
 pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, FoundPlace)], alpha: f64) -> HashMap<i64, Seen> {
     let Some(locals) = Locals::new(snapshot, alpha) else { return HashMap::new() };
-    let place_of: HashMap<(i64, u32), Rectangle> =
-        places.iter().map(|(generation, place)| ((*generation, place.ordinal), place.window)).collect();
+    let rows: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
+    let place_of: HashMap<(i64, u32), &SubjectPlace> =
+        places.iter().map(|(generation, place)| ((*generation, place.ordinal), place)).collect();
     let mut images: HashMap<i64, Seen> = HashMap::with_capacity(locals.requests().generations.len());
     for (at, request) in locals.requests().generations.iter().enumerate() {
         let generation = locals.generation(at).id;
@@ -67,12 +70,13 @@ pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, 
             Some(position) => SeenSubject {
                 local: locals.of_subject(at, position),
                 present: locals.known()[at][position].verdict(Question::Present, alpha).ok(),
-                place: place_of.get(&(generation, ordinal)).copied(),
+                place: place_of.get(&(generation, ordinal)).map(|place| place.window),
+                resembles: place_of.get(&(generation, ordinal)).and_then(|place| rows.get(&place.resembles).copied()),
                 places: locals.copies(at)[position],
                 null: locals.null_of(request.model, request.subjects[position] as usize),
             },
             // Nothing decides on subjects of its kind.
-            None => SeenSubject { local: 0.0, present: None, place: None, places: 0, null: Null::default() },
+            None => SeenSubject { local: 0.0, present: None, place: None, resembles: None, places: 0, null: Null::default() },
         };
         let asked = snapshot.prompts[request.prompt as usize].subjects.len() as u32;
         let subjects = (0..asked).map(subject).collect();
@@ -80,7 +84,6 @@ pub fn seen(snapshot: &Snapshot, places: &[(i64, SubjectPlace)], found: &[(i64, 
     }
     let clear: HashMap<usize, f32> =
         (0..).zip(locals.clearly(alpha)).filter_map(|(subject, least)| Some((locals.subject(subject), least?))).collect();
-    let rows: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
     let asked: HashMap<i64, &Vec<usize>> =
         snapshot.generations.iter().map(|g| (g.id, &snapshot.prompts[g.prompt as usize].subjects)).collect();
     for (generation, place) in found {

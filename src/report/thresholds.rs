@@ -9,12 +9,20 @@ const MOST: usize = 10_001;
 /// Thresholds, ascending and distinct. Written `0.4,0.5,0.6` or as ranges `first:last:step`, both ends
 /// included, or a mix.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Thresholds(Vec<f64>);
+pub struct Thresholds {
+    values: Vec<f64>,
+    chosen: bool,
+}
 
 impl Thresholds {
     /// The values, ascending.
     pub fn values(&self) -> &[f64] {
-        &self.0
+        &self.values
+    }
+
+    /// Whether somebody chose them: true of what was read from text, false of [`Thresholds::default`].
+    pub fn are_chosen(&self) -> bool {
+        self.chosen
     }
 
     /// A threshold as keys and heads write it: the shortest text that gives the number back.
@@ -24,15 +32,15 @@ impl Thresholds {
 }
 
 impl Default for Thresholds {
-    /// 0.4, 0.5 and 0.6: the paper's.
+    /// 0.4, 0.5 and 0.6: the paper's, for DINOv2.
     fn default() -> Self {
-        Thresholds(vec![0.4, 0.5, 0.6])
+        Thresholds { values: vec![0.4, 0.5, 0.6], chosen: false }
     }
 }
 
 impl fmt::Display for Thresholds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.iter().map(|t| Self::name(*t)).collect::<Vec<_>>().join(","))
+        f.write_str(&self.values.iter().map(|t| Self::name(*t)).collect::<Vec<_>>().join(","))
     }
 }
 
@@ -56,7 +64,7 @@ impl FromStr for Thresholds {
         }
         values.sort_by(f64::total_cmp);
         values.dedup();
-        Ok(Thresholds(values))
+        Ok(Thresholds { values, chosen: true })
     }
 }
 
@@ -99,7 +107,7 @@ mod tests {
 
     #[test]
     fn lists_and_ranges() {
-        assert_eq!("0.4,0.5,0.6".parse::<Thresholds>(), Ok(Thresholds::default()));
+        assert_eq!("0.4,0.5,0.6".parse::<Thresholds>().unwrap().values(), Thresholds::default().values());
         let range: Thresholds = "0.1:0.9:0.1".parse().unwrap();
         assert_eq!(range.to_string(), "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9");
         assert_eq!("0:1:0.01".parse::<Thresholds>().unwrap().values().len(), 101);

@@ -3,12 +3,12 @@
 use super::cells::CellObservations;
 use super::observations::{Observations, Scores};
 use super::{Key, KeyValue, Snapshot};
-use crate::catalog::GenerationRow;
+use crate::catalog::{GenerationRow, UnfinishedRun};
 use crate::vocabulary::{COMPOSITE, CROP};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Prompts below which a mean says more about the prompts than about the model.
-const FEW: usize = 5;
+pub(super) const FEW: usize = 5;
 
 /// Sentences about cells that mix image sizes, that lack prompts which another model has, or that have fewer
 /// than five prompts; each names the first such cell.
@@ -49,7 +49,7 @@ pub(super) fn warnings(
             lacking.note(keys, || format!("{} of {}", all.len() - prompts.len(), all.len()));
         }
     }
-    let mut said = Vec::new();
+    let mut said: Vec<String> = snapshot.unfinished.iter().map(UnfinishedRun::in_words).collect();
     let composites = snapshot.generations.iter().filter(|g| snapshot.is_composite(g));
     let of_others = composites.filter(|g| !snapshot.composites.contains(&g.id)).count();
     if of_others > 0 {
@@ -78,17 +78,22 @@ pub(super) fn warnings(
 
 /// How many cells something is true of, and the first.
 #[derive(Default)]
-struct CellWarning {
+pub(super) struct CellWarning {
     cells: usize,
     first: String,
 }
 
 impl CellWarning {
-    fn note(&mut self, keys: &[(Key, KeyValue)], what: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, keys: &[(Key, KeyValue)], what: impl FnOnce() -> String) {
         self.cells += 1;
         if self.cells == 1 {
             self.first = format!("{}: {}", written(keys.iter()), what());
         }
+    }
+
+    /// How many cells, and the first in words; `None`: no cell.
+    pub(super) fn first(&self) -> Option<(usize, &str)> {
+        (self.cells > 0).then_some((self.cells, self.first.as_str()))
     }
 
     fn say(&self, what: &str, said: &mut Vec<String>) {

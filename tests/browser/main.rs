@@ -4,8 +4,9 @@
 #[path = "../it/support/sets.rs"]
 mod sets;
 
-use msdata::Watch;
+use msdata::demo::DemoOptions;
 use msdata::page::{PageOptions, PageOutput};
+use msdata::{Dataset, Watch};
 use sets::Set;
 use std::process::Command;
 
@@ -24,6 +25,12 @@ fn the_page_in_chromium() {
     let hostile = write(&Set::hostile(), "hostile", PageOutput::Directory(dir.path().join("hostile page")));
     let single = PageOutput::SingleFile { path: dir.path().join("single.html"), max_bytes: 900_000 };
     let single = write(&Set::plain(), "single", single);
+    // Three generators whose faults are known, searched window by window, by an encoder for which no threshold is known.
+    let demo = dir.path().join("demo");
+    msdata::demo::make(&demo, &DemoOptions { per_cell: 1, seeds: vec![42] }, &mut Watch::silent()).unwrap();
+    let windows = PageOutput::Directory(dir.path().join("windows page"));
+    let data = Dataset::open_to_read(&demo).unwrap();
+    let windows = data.write_page(&PageOptions::default(), &windows, &mut Watch::silent()).unwrap().path;
     let expected = serde_json::json!({
         "prompt_id": "\"><img src=x onerror=alert(1)>",
         "file_name": "#frag?query=%2e%2e&\"<script>.png",
@@ -41,6 +48,6 @@ fn the_page_in_chromium() {
     });
     std::fs::write(hostile.with_file_name("expected.json"), expected.to_string()).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/page.js");
-    let status = Command::new("node").arg(script).arg(packages).args([page, hostile, single]).status().unwrap();
+    let status = Command::new("node").arg(script).arg(packages).args([page, hostile, single, windows]).status().unwrap();
     assert!(status.success(), "see above");
 }

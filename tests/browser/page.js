@@ -1,13 +1,14 @@
 // The page in a real Chromium. Run by tests/browser.rs, which makes the data sets and their pages:
-//     node page.js PACKAGES PAGE HOSTILE SINGLE
-// PACKAGES holds playwright-core and axe-core; the others are paths of pages.
+//     node page.js PACKAGES PAGE HOSTILE SINGLE WINDOWS
+// PACKAGES holds playwright-core and axe-core; the others are paths of pages. The images of PAGE have DINOv2's similarities
+// and no windows; those of WINDOWS were searched, by an encoder for which no threshold is known.
 "use strict";
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const path = require("node:path");
 const { pathToFileURL } = require("node:url");
 
-const [packages, page, hostile, single] = process.argv.slice(2);
+const [packages, page, hostile, single, windows] = process.argv.slice(2);
 const { chromium } = require(path.join(packages, "playwright-core"));
 const axe = fs.readFileSync(require.resolve(path.join(packages, "axe-core/axe.min.js")), "utf8");
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -38,6 +39,25 @@ const counts = async (tab) => (await found(tab)).match(/\d+/g).slice(0, 2).map(N
 const hash = (tab) => tab.evaluate(() => decodeURIComponent(location.hash.replace(/\+/g, " ")));
 const isOpen = (tab, id) => tab.evaluate((id) => document.getElementById(id).open, id);
 const overflow = (tab) => tab.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+
+// The data in a page, and the page with other data, beside it so that it has the same pictures.
+const marks = ['<script id="data" type="application/json">', "</script>"];
+const dataOf = (file) => JSON.parse(fs.readFileSync(file, "utf8").split(marks[0])[1].split(marks[1])[0]);
+function changed(file, name, change) {
+  const [head, rest] = fs.readFileSync(file, "utf8").split(marks[0]);
+  const data = JSON.parse(rest.slice(0, rest.indexOf(marks[1])));
+  change(data);
+  const text = JSON.stringify(data).replace(/</g, "\\u003c");
+  const place = path.join(path.dirname(file), name);
+  fs.writeFileSync(place, head + marks[0] + text + rest.slice(rest.indexOf(marks[1])));
+  return place;
+}
+const firstPrompt = async (file) => dataOf(file).prompts[0][0];
+const boxOf = (tab, selector) => tab.locator(selector).first().boundingBox();
+const inView = (tab, id) => tab.evaluate((id) => {
+  const { top } = document.getElementById(id).getBoundingClientRect();
+  return top >= document.querySelector("nav").getBoundingClientRect().bottom - 1 && top < window.innerHeight;
+}, id);
 
 const tests = {
   async "opens from a file, with pictures, and asks nothing of anybody"() {
@@ -111,9 +131,10 @@ const tests = {
     const tab = await open(page, { hash: "#t=0.5" });
     const scores = await tab.locator("#list .score").allInnerTexts();
     const shares = scores.map((s) => (s.match(/(\d+) of (\d+)/) ?? [0, 0, 1]).slice(1).map(Number)).map(([k, n]) => k / n);
-    // p1 lacks an image of alpha, so more of what is there is lost; within it beta (all below 0.5), then alpha (half).
+    // p1 lacks an image of alpha, so more of what is there is lost; within it the seed that alpha lacks, then the others,
+    // alpha (half below 0.5) always before beta (all).
     assert.equal(await tab.locator("#list h3 bdi").first().innerText(), "p1");
-    assert.deepEqual(shares.slice(0, 5), [1, 1, 1, 0.5, 0.5]);
+    assert.deepEqual(shares.slice(0, 5), [1, 0.5, 1, 0.5, 1]);
     await tab.done();
   },
 
@@ -174,7 +195,7 @@ const tests = {
   },
 
   async "no horizontal scroll at 380 pixels"() {
-    for (const file of [page, hostile, single]) {
+    for (const file of [page, hostile, single, windows]) {
       const tab = await open(file, { width: 380 });
       assert.ok((await overflow(tab)) <= 0, file);
       await tab.locator("#list .open").first().click();
@@ -184,15 +205,17 @@ const tests = {
   },
 
   async "accessible in light and dark, with dialogs open"() {
+    const views = ["", "#prompt=p1", "#image=" + encodeURIComponent(JSON.stringify(["alpha", "p1", "1"]))].map((view) => [page, view]);
+    views.push([windows, ""], [windows, "#image=" + encodeURIComponent(JSON.stringify(["simulated-cloning", await firstPrompt(windows), "42"]))]);
     for (const scheme of ["light", "dark"]) {
-      for (const view of ["", "#prompt=p1", "#image=" + encodeURIComponent(JSON.stringify(["alpha", "p1", "1"]))]) {
-        const tab = await open(page, { scheme, hash: view });
+      for (const [file, view] of views) {
+        const tab = await open(file, { scheme, hash: view });
         await tab.evaluate(axe); // past the policy, which refuses a script element
         const serious = await tab.evaluate(async () => {
           const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
           return violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.failureSummary}`).join(" | ")}`);
         });
-        assert.deepEqual(serious, [], `${scheme} ${view}`);
+        assert.deepEqual(serious, [], `${scheme} ${file} ${view}`);
         await tab.context().close();
       }
     }
@@ -239,6 +262,191 @@ const tests = {
     const absent = await tab.locator("#list .absent").allTextContents();
     assert.ok(absent.length > 0 && absent.every((reason) => reason === "not in this file"), `${absent}`);
     await tab.done();
+  },
+
+  async "the first screen holds the verdict, the table and a figure"() {
+    for (const [file, best, said] of [
+      [windows, "simulated-faithful", /^1\. simulated-faithful misses \d+\.\d.% \[[\d., ]+\] of the requested subjects, [\d.]+.points \[[\d., ]+\] fewer than simulated-\w+\. Told apart from every other model \(p ≤ 0\.05\)\.$/],
+      [page, "alpha", /^1\. alpha loses 50\.0.% \[.+\] of the requested subjects at τ = 0\.5, 50\.0.points \[.+\] fewer than beta & co\. Told apart from every other model \(p ≤ 0\.05\)\.$/],
+    ]) {
+      const tab = await open(file);
+      assert.match((await tab.locator("#verdict .standings li").first().innerText()).replace(/\s+/g, " "), said);
+      for (const part of [".standings", ".facts", "table.headline", ".plot"]) {
+        const { y, height } = await boxOf(tab, `#verdict ${part}`);
+        assert.ok(y >= 0 && y + height <= 900, `${part} of ${file} ends at ${y + height}`);
+      }
+      assert.equal(await tab.locator("#verdict table.headline tbody th").first().innerText(), best);
+      assert.match(await tab.locator("#verdict .facts").innerText(), /subjects[\s\S]+scenes[\s\S]+Trust\s+(All|1 of) \d+ images are (scored|missing)/);
+      await tab.done();
+      // The same order on a phone.
+      const small = await open(file, { width: 390 });
+      const tops = [];
+      for (const part of [".standings", ".facts", "table.headline", ".plot"]) tops.push((await boxOf(small, `#verdict ${part}`)).y);
+      assert.deepEqual(tops, [...tops].sort((a, b) => a - b));
+      assert.ok(tops[0] < 300 && (await overflow(small)) <= 0, `${tops}`);
+      await small.done();
+    }
+  },
+
+  async "no threshold that means nothing"() {
+    const tab = await open(windows);
+    const text = await tab.evaluate(() => document.body.innerText);
+    assert.doesNotMatch(text, /(?<!c)SCR@|collapsed|all kept/);
+    assert.match(text, /The paper’s thresholds are DINOv2’s and mean nothing for builtin-texture, so no SCR is shown/);
+    assert.equal(await field(tab, "t").count(), 0);
+    await tab.done();
+    const meant = await open(page);
+    assert.match(await meant.evaluate(() => document.body.innerText), /SCR@0\.5/);
+    assert.equal(await field(meant, "t").count(), 1);
+    await meant.done();
+  },
+
+  async "navigation stays and holds every section"() {
+    const tab = await open(windows);
+    const sections = await tab.evaluate(() => [...document.querySelectorAll("main > section")].map((s) => `#${s.id}`));
+    const links = await tab.evaluate(() => [...document.querySelectorAll("nav a")].map((a) => a.getAttribute("href")));
+    assert.deepEqual(links, sections);
+    assert.ok(sections.length > 9 && sections.at(-1) === "#gallery");
+    await tab.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+    assert.equal((await boxOf(tab, "nav")).y, 0);
+    await tab.locator("nav .to-gallery").click();
+    assert.ok(await inView(tab, "gallery"));
+    await tab.locator("nav a", { hasText: "Comparisons" }).click();
+    assert.ok(await inView(tab, "compared-title"));
+    assert.match(await tab.locator("#compared table").innerText(), /cSCR@0\.05\s%\s↓[\s\S]+simulated-faithful\s+simulated-(bleeding|cloning)[\s\S]+yes/);
+    await tab.done();
+  },
+
+  async "a point, a cell and a name lead to their images"() {
+    const tab = await open(windows);
+    await tab.locator("#verdict [data-show*='n=4']").first().click();
+    assert.match(await hash(tab), /^#model=simulated-\w+&n=4$/);
+    assert.deepEqual(await counts(tab), [3, 3]);
+    assert.ok(await inView(tab, "gallery-title"));
+    assert.equal(await field(tab, "n").inputValue(), "4");
+    await tab.locator("#subjects [data-show]").first().click();
+    assert.match(await hash(tab), /^#model=simulated-\w+&subject=[\w-]+$/);
+    const [prompts, images] = await counts(tab);
+    assert.ok(prompts > 0 && prompts < 15 && images === prompts, `${prompts} ${images}`);
+    await tab.locator("#where [data-show*='scene=occlusion']").first().click();
+    assert.deepEqual(await counts(tab), [1, 1]);
+    await tab.locator("#verdict .facts a").first().click();
+    assert.match(await hash(tab), /^#subject=[\w-]+$/);
+    // The same again, from elsewhere: the address does not change, the view does.
+    await tab.evaluate(() => window.scrollTo(0, 0));
+    await tab.locator("#verdict .facts a").first().click();
+    assert.ok(await inView(tab, "gallery-title"));
+    // Back to where the reader was before.
+    await tab.goBack();
+    assert.deepEqual(await counts(tab), [1, 1]);
+    await tab.done();
+  },
+
+  async "each cell of the matrix leads to as many images as it says"() {
+    const tab = await open(windows);
+    const cells = tab.locator("#confusion .matrix").nth(1).locator("td a");
+    assert.ok((await cells.count()) > 24);
+    for (const which of [0, 5, (await cells.count()) - 1]) {
+      const times = Number(await cells.nth(which).innerText());
+      await cells.nth(which).click();
+      assert.match(await hash(tab), /^#model=simulated-cloning&subject=[\w-]+&found=(=[\w-]+|-)$/);
+      assert.deepEqual((await counts(tab))[1], times);
+    }
+    const shades = await tab.evaluate(() => new Set([...document.querySelectorAll(".matrix td.wrong, .matrix td.right")].map((td) => getComputedStyle(td).backgroundColor)).size);
+    assert.ok(shades > 4, `${shades} shades`);
+    await tab.done();
+  },
+
+  async "models keep their columns, references are beside what is said of them"() {
+    const tab = await open(windows);
+    const rows = await tab.evaluate(() => [...document.querySelectorAll("#list .by-model")].map((grid) =>
+      [...grid.children].map((cell) => [cell.querySelector("figcaption bdi")?.textContent, Math.round(cell.getBoundingClientRect().left)])));
+    assert.ok(rows.length > 3);
+    for (const row of rows) {
+      assert.deepEqual(row.map(([name]) => name), ["simulated-bleeding", "simulated-cloning", "simulated-faithful"]);
+      assert.deepEqual(row.map(([, left]) => left), rows[0].map(([, left]) => left));
+    }
+    await tab.locator("#list .open").nth(1).click();
+    const [asked, frames, pairs] = await tab.evaluate(() => [
+      document.querySelectorAll("#lightbox .places:first-of-type > li").length, document.querySelectorAll("#lightbox .frame:not(.extra)").length,
+      [...document.querySelectorAll("#lightbox .places:first-of-type > li")].filter((li) => li.querySelector(".reference img") && li.querySelector(".crop")).length]);
+    assert.ok(asked >= 2 && pairs === asked && frames > 0 && frames <= asked, `${asked} ${pairs} ${frames}`);
+    await tab.done();
+    const whole = await open(page);
+    await whole.locator("#list .open").first().click();
+    const bars = await whole.evaluate(() => [...document.querySelectorAll("#lightbox .sims li")].map((li) => li.querySelectorAll(".reference img, .bar").length));
+    assert.ok(bars.length >= 2 && bars.every((n) => n === 2), `${bars}`);
+    await whole.done();
+  },
+
+  async "frames of another way of looking: named, extra, and pale where the detector was unsure"() {
+    const file = changed(windows, "two ways.html", (data) => {
+      data.sets.push("faces");
+      data.images.forEach((image) => image[9].push([[image[1] % 2 ? 0 : null, 3, 10, 10, 100, 100, 4321, 3000], [1, 0, 200, 10, 100, 100, 8765, 9000]]));
+    });
+    const tab = await open(file);
+    await tab.locator("#list .open").first().click();
+    const texts = await tab.locator("#lightbox .frame text").allTextContents();
+    assert.ok(texts.some((t) => t === "+ extra (faces)") && texts.some((t) => /\(windows\)$/.test(t)), `${texts}`);
+    assert.equal(await tab.locator("#lightbox .frame.pale").count(), 1);
+    assert.ok(Number(await tab.locator("#lightbox .frame.pale").evaluate((g) => getComputedStyle(g).opacity)) < 0.6);
+    const faces = tab.locator("#lightbox .places[aria-label='faces:'] li");
+    assert.deepEqual(await faces.count(), 2);
+    assert.match(await faces.first().innerText(), /extra 0\.43/);
+    await tab.done();
+  },
+
+  async "totals leave controls out"() {
+    const file = changed(page, "controls.html", (data) => { data.models[0][1] = true; });
+    const tab = await open(file);
+    assert.deepEqual(await counts(tab), [6, 18]);
+    assert.match(await found(tab), /SCR@0\.5 100\.0 %; not counted: 18 images of controls$/);
+    await field(tab, "model").selectOption("alpha");
+    assert.match(await found(tab), /^6 prompts, 17 scored images, 1 not scored, SCR@0\.5 50\.0 %$/);
+    await tab.done();
+  },
+
+  async "a long name loses its middle, here and there alike, and says the whole of it"() {
+    const tab = await open(windows);
+    const names = await tab.evaluate(() => {
+      const of = (selector) => Object.fromEntries([...document.querySelectorAll(`${selector} bdi[title]`)].map((bdi) => [bdi.title, bdi.textContent]));
+      return [of(".matrix"), of("#list .marks")];
+    });
+    const both = Object.keys(names[0]).filter((name) => name in names[1]);
+    assert.ok(both.length > 0);
+    for (const name of both) {
+      assert.equal(names[0][name], names[1][name]);
+      assert.match(names[0][name], /^\p{L}+.*…\p{L}+$/u);
+      assert.ok(names[0][name].split("…").every((part) => name.split(/[\s-]/).some((word) => part.includes(word))), names[0][name]);
+    }
+    await tab.done();
+  },
+
+  async "on paper: all tables and figures, and what the gallery leaves out"() {
+    for (const file of [page, windows]) {
+      const tab = await open(file, { width: 720 }); // about a sheet of A4
+      const figures = await tab.locator(".plot svg, table").count();
+      await tab.emulateMedia({ media: "print" });
+      const paper = await tab.evaluate(() => {
+        const shown = (e) => e.getClientRects().length > 0;
+        const parts = [...document.querySelectorAll(".plot svg, table")].filter(shown);
+        return {
+          parts: parts.length,
+          wide: parts.filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1).map((e) => `${e.closest("section").id}: ${Math.round(e.getBoundingClientRect().right)}`),
+          cut: [...document.querySelectorAll(".scroll")].filter((e) => getComputedStyle(e).overflowX !== "visible").length,
+          parted: [...document.querySelectorAll(".plot")].filter((e) => getComputedStyle(e).breakInside !== "avoid").length
+            + [...document.querySelectorAll("h2, h3")].filter((e) => getComputedStyle(e).breakAfter !== "avoid").length,
+          navigation: shown(document.querySelector("nav")),
+          left: document.getElementById("on-paper").innerText,
+        };
+      });
+      assert.equal(paper.parts, figures);
+      assert.deepEqual([paper.wide, paper.cut, paper.parted, paper.navigation], [[], 0, 0, false]);
+      assert.match(paper.left, file === page ? /the 6 prompts above\. Left out are 0 of the 6 prompts/ : /the \d+ prompts above\. Left out are \d+ of the 15 prompts of this gallery; scrolling/);
+      const pdf = await tab.pdf({ format: "A4" });
+      assert.ok(pdf.length > 20_000);
+      await tab.done();
+    }
   },
 
   async "prints light, without controls"() {

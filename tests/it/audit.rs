@@ -79,7 +79,9 @@ fn few_prompts_are_said() {
     assert_eq!(data.compare(None, &CompareOptions::default()).unwrap().rows, []);
     let board = data.leaderboard(&CompareOptions::default()).unwrap();
     assert_eq!((board.rows.len(), board.rows[0].rank, board.rows[0].groups.as_str()), (1, Some(1), "a"));
-    assert_eq!(warnings, ["cells that have images of fewer than five prompts: 1, the first model A, subject_count 2: 4"]);
+    assert_eq!(warnings[0], "cells that have images of fewer than five prompts: 1, the first model A, subject_count 2: 4");
+    // Every similarity is 0.5, so that at 0.6 all collapses, as by chance.
+    assert!(warnings.len() == 2 && warnings[1].starts_with("SCR@0.6: this threshold separates nothing here"), "{warnings:?}");
 }
 
 #[test]
@@ -104,7 +106,7 @@ fn what_clip_does_not_see() {
     assert!((blind[0].value.unwrap() - 0.8).abs() < 1e-6 && (blind[0].bound.unwrap() - 0.625).abs() < 1e-6);
     assert!(warnings[0].starts_with("4 of 4 subjects have only one reference"), "{warnings:?}");
     // At 0.6 the seventh has lost both, too.
-    let (flags, _) = audit(&data, &AuditOptions { threshold: 0.6, near, ..AuditOptions::default() });
+    let (flags, _) = audit(&data, &AuditOptions { threshold: Some(0.6), near, ..AuditOptions::default() });
     assert_eq!(flags.iter().filter(|flag| flag.flag == FlagKind::BlindSpot).count(), 2);
     let clip = Some("clip".to_owned());
     assert!(data.audit(&AuditOptions { clip, ..AuditOptions::default() }, &mut Watch::silent()).is_err());

@@ -48,12 +48,18 @@ const INGEST: [&str; 12] = [
     "input/v.parquet",
 ];
 
+/// What was said besides that thresholds separate nothing: every subject of MOSAIC's images is as far from its references
+/// as from everybody else's.
+fn beside_saturation(said: &str) -> String {
+    said.lines().filter(|line| !line.contains("separates nothing here; read AUC")).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn the_report_in_every_format() {
     let dir = ingested("dinov2-small");
     let report = |format: &str| {
         let output = run(dir.path(), &["-d", "data", "report", "--format", format]);
-        assert_eq!((output.status.code(), err(&output)), (Some(0), String::new()));
+        assert_eq!((output.status.code(), beside_saturation(&err(&output))), (Some(0), String::new()));
         out(&output).to_owned()
     };
     let json: serde_json::Value = serde_json::from_str(&report("json")).unwrap();
@@ -69,6 +75,11 @@ fn the_report_in_every_format() {
     assert!(markdown.contains("| 0.350 | 100.0 | 100.0 | 100.0 | **0.450** | **0.0** | 100.0 |"), "{markdown}");
     let latex = report("latex");
     assert!(latex.contains("\\multicolumn{4}{c}{PSR}") && latex.contains("SCR@0.4 \\% $\\downarrow$"), "{latex}");
+    let said = run(dir.path(), &["-d", "data", "report"]);
+    let saturated = "warning: SCR@0.4: this threshold separates nothing here; read AUC (`--controls`): a model is no further from \
+                     chance than its interval is wide, in 5 cells, the first model MOSAIC, subject_count 2: 100.0 %, by chance \
+                     100.0 %\n";
+    assert!(err(&said).starts_with(saturated), "{}", err(&said));
     let table = report("table");
     assert!(table.starts_with("model   subject_count  images  DINOv2  SCR@0.4 %  SCR@0.5 %  SCR@0.6 %  kept@0.4"), "{table}");
     let file = run(dir.path(), &["-d", "data", "report", "--format", "csv", "--out", "t.csv"]);
@@ -101,7 +112,7 @@ fn intervals_in_every_format() {
     let dir = ingested("dinov2-small");
     let report = |arguments: &[&str]| {
         let output = run(dir.path(), &[&["-d", "data", "report", "--ci"], arguments].concat());
-        assert_eq!((output.status.code(), err(&output)), (Some(0), String::new()));
+        assert_eq!((output.status.code(), beside_saturation(&err(&output))), (Some(0), String::new()));
         out(&output).to_owned()
     };
     let json: serde_json::Value = serde_json::from_str(&report(&["--format", "json"])).unwrap();
@@ -124,7 +135,28 @@ fn another_identity_encoder_is_said() {
     let dir = ingested("efficientnet-lite0");
     let report = run(dir.path(), &["-d", "data", "report"]);
     assert_eq!(report.status.code(), Some(0));
-    assert!(err(&report).starts_with("warning: the thresholds were chosen for DINOv2"), "{}", err(&report));
+    assert!(err(&report).starts_with("warning: the thresholds were chosen for DINOv2 and mean nothing for efficientnet-lite0"));
+    // No table has SCR by it; what needs no threshold leads. JSON keeps its keys.
+    let table = out(&report);
+    assert!(table.starts_with("model   subject_count  images  efficientnet-lite0    AUC  R-precision"), "{table}");
+    for format in ["table", "md", "latex", "csv"] {
+        let table = run(dir.path(), &["-d", "data", "report", "--format", format]);
+        let table = out(&table).to_ascii_lowercase();
+        assert!(!table.contains("scr") && !table.contains("kept") && !table.contains("uncollapsed"), "{table}");
+        assert!(table.contains("auc"), "{table}");
+    }
+    let json = run(dir.path(), &["-d", "data", "report", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
+    assert_eq!(json["rows"][0]["scr"], serde_json::json!({"0.4": 1.0, "0.5": 1.0, "0.6": 1.0}));
+    assert_eq!(json["rows"][0]["identification"]["auc"], 1.0);
+    // Thresholds that somebody chose mean what that one says.
+    let report = run(dir.path(), &["-d", "data", "report", "--thresholds", "0.4"]);
+    assert!(err(&report).starts_with("warning: the thresholds were chosen for DINOv2; this SCR is by efficientnet-lite0"));
+    assert!(out(&report).contains("SCR@0.4 %") && !out(&report).contains("AUC"), "{}", out(&report));
+    for kind in ["trend", "scene"] {
+        let drawn = run(dir.path(), &["-d", "data", "plot", kind]);
+        assert!(out(&drawn).contains("AUC") && !out(&drawn).contains("SCR@"), "{kind}: {}", &out(&drawn)[..400]);
+    }
     let report = run(dir.path(), &["-d", "data", "report", "--identity", "dinov2"]);
     assert_eq!(report.status.code(), Some(1));
     assert_eq!(err(&report), "error: the data set has no image encoder `dinov2`\nhint: it has efficientnet-lite0\n");
@@ -288,7 +320,7 @@ fn comparisons_in_every_format() {
             .starts_with(&columns.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(","))
     );
     let table = compare(&["MOSAIC", "PSR", "--measure", "scr@0.4", "--whole"]);
-    assert!(table.contains("scr@0.4 %  MOSAIC  PSR    225       75  100.0     0.0   100.0 [90.4, 100.0]*  5.3e-23"), "{table}");
+    assert!(table.contains("scr@0.4 % ↓  MOSAIC  PSR    225       75  100.0     0.0   100.0 [90.4, 100.0]*  5.3e-23"), "{table}");
     assert_eq!(compare(&["--all", "--whole", "--format", "jsonl"]).lines().count(), 3 * 4);
     let board = run(dir.path(), &["-d", "data", "compare", "--leaderboard", "--format", "csv"]);
     assert!(err(&board).contains("no image was searched for each subject"), "{}", err(&board));

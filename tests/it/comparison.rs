@@ -1,6 +1,7 @@
 //! Models against each other, on vectors whose cosines are prescribed; expected values by hand, or by numpy where
 //! it says so.
 
+use crate::support::lab::{err, msdata, ok, out, refused};
 use crate::support::prescribed::{self, Image, Prescribed, Prompt, ingest};
 use msdata::report::{CompareOptions, Comparison, Key, Thresholds};
 use msdata::{Dataset, Error};
@@ -330,4 +331,95 @@ fn no_interval_is_a_point_in_any_format() {
     let rows = data.compare(None, &CompareOptions::default()).unwrap().rows;
     assert!(rows.iter().all(|row| row.ci.is_none_or(|[low, high]| high - low > 0.1)), "{rows:?}");
     assert!(data.leaderboard(&scr()).unwrap().rows.iter().all(|row| row.ci.is_some_and(|[low, high]| high - low > 0.1)));
+}
+
+#[test]
+fn a_comparison_is_told_in_words_with_its_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = fifteen(dir.path());
+    let [one, other, third] = ["one", "other", "third"].map(|name| name.parse().unwrap());
+    let options = CompareOptions { thresholds: "0.4".parse().unwrap(), ..CompareOptions::default() };
+    let words = data.compare(Some([&one, &other]), &options).unwrap().words;
+    let [words] = &words[..] else { panic!("{words:?}") };
+    for part in [
+        "one is better than other by scr@0.4 (lower is better): 48.9 % against 63.3 %, a difference of -14.4 points [-",
+        "over 45 pairs of images of 15 prompts, which is more than chance (p = 0.0078, by Holm's method over 2 measures 0.0156).",
+        "By subject count: one is better at 2.",
+        // Five prompts cannot show it, whatever they are.
+        "By scene type: they are not told apart at neutral, occlusion and interaction.",
+        "By other measures: one is better by similarity/dinov2-small (0.456 against 0.383).",
+        "By scr@0.4 the worst subjects of one are ",
+        "; of other are ",
+    ] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    let words = data.compare(Some([&other, &one]), &options).unwrap().words;
+    assert!(words[0].starts_with("other is worse than one by scr@0.4 (lower is better): 63.3 % against 48.9 %"), "{words:?}");
+    let words = data.compare(Some([&one, &third]), &options).unwrap().words;
+    assert!(
+        words[0].starts_with("one and third cannot be told apart by scr@0.4") && words[0].contains("may be chance"),
+        "{words:?}"
+    );
+    assert!(data.compare(None, &options).unwrap().words.is_empty(), "every pair is a table");
+
+    // From the command line: the words, then the table with arrows; with a baseline, each of the others against it.
+    let told = ok(dir.path(), &["compare", "one", "--baseline", "other", "--whole"]);
+    assert!(told.starts_with("one is better than other by scr@0.4"), "{told}");
+    assert!(told.contains("\nscr@0.4 % ↓") && told.contains("\nsimilarity/dinov2-small ↑"), "{told}");
+    let told = ok(dir.path(), &["compare", "--baseline", "other", "--whole", "--format", "csv"]);
+    assert!(
+        !told.contains("better") && told.contains("\nscr@0.4,one,other,") && told.contains("\nscr@0.4,third,other,"),
+        "{told}"
+    );
+    let board = msdata(dir.path(), &["compare", "--leaderboard"]).output().unwrap();
+    assert!(out(&board).contains("scr@0.4 % ↓") && err(&board).contains("rank: 1 + the number of models that are better"));
+    for wrong in [&["compare", "one"][..], &["compare", "one", "other", "third"], &["compare"]] {
+        let refused = msdata(dir.path(), wrong).output().unwrap();
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(err(&refused).contains("--baseline"), "{}", err(&refused));
+    }
+}
+
+#[test]
+fn models_are_chosen_and_renamed_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = fifteen(dir.path());
+    let dir = dir.path();
+    let csv = |arguments: &[&str]| ok(dir, &[arguments, &["--format", "csv"]].concat());
+    let names = |csv: &str| csv.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let chosen = ["--models", "third,one", "--rename", "one=Our model,third=MOSAIC"];
+    let report = csv(&[&["report", "--by", "model"][..], &chosen].concat());
+    assert_eq!(names(&report), ["MOSAIC", "Our model"]);
+    let all = names(&csv(&["report", "--by", "model", "--rename", "other=zz", "--rename", "one=yy"]));
+    assert_eq!(all, ["yy", "zz", "third"], "the order is that of the data set");
+    let board = csv(&[&["compare", "--leaderboard", "--whole"][..], &chosen].concat());
+    assert!(board.contains("MOSAIC") && board.contains("Our model") && !board.contains("other"), "{board}");
+    let pairs = csv(&[&["compare", "--all", "--whole", "--measure", "scr@0.4"][..], &chosen].concat());
+    assert_eq!(pairs.lines().skip(1).map(|line| &line[..24]).collect::<Vec<_>>(), ["scr@0.4,MOSAIC,Our model"]);
+    // Either name will do for a renamed model.
+    for a in ["one", "Our model"] {
+        let told = ok(dir, &["compare", a, "other", "--whole", "--rename", "one=Our model"]);
+        assert!(told.starts_with("Our model is better than other"), "{told}");
+    }
+    let said = refused(dir, &["report", "--models", "ones"]);
+    assert!(
+        said.contains("there is no model `ones`; did you mean `one`?") && said.contains("there are one, other, third"),
+        "{said}"
+    );
+    assert!(refused(dir, &["report", "--rename", "one=other"]).contains("two models would be called `other`"));
+    // Figures: the models chosen, by their new names, as vectors that LaTeX takes, panels side by side.
+    let models = msdata::report::ModelSelection {
+        only: vec!["third".parse().unwrap(), "one".parse().unwrap()],
+        renamed: vec![("one".parse().unwrap(), "Ours".parse().unwrap())],
+    };
+    let options = msdata::ops::FigureOptions { models, ..Default::default() };
+    for kind in [msdata::plot::Kind::Trend, msdata::plot::Kind::Scene, msdata::plot::Kind::Curve, msdata::plot::Kind::Heatmap] {
+        let drawn = data.figure(kind, &options).unwrap().for_page(400.0);
+        assert!(drawn.contains("Ours") && drawn.contains("third") && !drawn.contains("other"), "{kind}: {drawn}");
+    }
+    let heat_map = data.figure(msdata::plot::Kind::Heatmap, &options).unwrap().for_page(400.0);
+    assert!(heat_map.contains(" worst</text>") && heat_map.contains(">best "), "{heat_map}");
+    ok(dir, &["plot", "trend", "--width", "page", "--models", "one,other", "--out", "trend.pdf"]);
+    let pdf = std::fs::read(dir.join("trend.pdf")).unwrap();
+    assert!(pdf.starts_with(b"%PDF-1.5") && String::from_utf8_lossy(&pdf).contains("/MediaBox [0 0 496.8 "));
 }

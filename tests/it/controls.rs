@@ -84,6 +84,15 @@ fn the_ceiling_of_every_cell() {
     let counts = lab.report_rows(&["--by", "subject_count"]);
     assert!(counts.iter().all(|row| row["images"] == 1 && row.get("control").is_none()), "{counts:?}");
     let table = lab.run(&["report"]);
+    // Where a model exceeds the composite, it is not called a ceiling.
+    let similarity = |model: &str, count: &Value| {
+        let row = rows.iter().find(|row| row["model"] == model && row["subject_count"] == *count).unwrap();
+        row["similarity"][TEXTURE].as_f64().unwrap()
+    };
+    let counts = rows.iter().filter(|row| row["model"] == "M").map(|row| &row["subject_count"]);
+    let above = counts.filter(|count| similarity("M", count) > similarity("control:composite", count)).count();
+    let said = String::from_utf8(table.stderr).unwrap();
+    assert_eq!(said.contains("the composite of the references is no ceiling here"), above > 0, "{above}: {said}");
     let text = String::from_utf8(table.stdout).unwrap();
     assert!(text.contains("\ncontrol:composite (control)  ") && text.contains("\ntext only (control)  "), "{text}");
     let csv = lab.run(&["report", "--format", "csv"]);

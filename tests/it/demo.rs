@@ -22,7 +22,7 @@ fn the_scores_tell_what_the_simulated_generators_did() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("demo");
     let mut warnings = Vec::new();
-    let Demo { report, page, by_image, by_windows, by_boxes } =
+    let Demo { report, page, by_image, by_windows, by_boxes, winners } =
         demo::make(&dir, &DemoOptions::default(), &mut Watch::silent().on_warning(|w| warnings.push(w.to_owned()))).unwrap();
     assert_eq!(warnings, Vec::<String>::new());
     assert!(fs::read_to_string(page).unwrap().contains("Simulated: drawn characters"));
@@ -49,6 +49,16 @@ fn the_scores_tell_what_the_simulated_generators_did() {
     assert_eq!(report.rows.len(), MODELS.len() * COUNTS.len());
     assert!(report.rows.iter().all(|row| (row.images, row.missing) == (45, 0)), "{report:?}");
 
+    // By every measure that leads, the faithful model is the best; SCR, which does not, is fooled where pictures are full.
+    let leading: Vec<_> = winners.iter().filter(|winner| winner.leads).collect();
+    assert!(leading.len() >= 7 && leading.iter().all(|winner| !winner.is_fooled()), "{winners:#?}");
+    let fooled: Vec<&str> = winners.iter().filter(|winner| winner.is_fooled()).map(|winner| winner.measure.as_str()).collect();
+    assert_eq!(fooled, ["SCR@0.6"]);
+
+    // At thresholds that were chosen for this encoder and these pictures.
+    let thresholds = "0.44,0.46,0.48".parse().unwrap();
+    let options = msdata::ReportOptions { thresholds, controls: true, ..msdata::ReportOptions::default() };
+    let report = Dataset::open_to_read(&dir).unwrap().report(&options).unwrap();
     let scr = |model, count| cell(&report, model, count).scr.iter().map(|(_, scr)| scr.unwrap()).collect::<Vec<f64>>();
     let auc = |model, count| cell(&report, model, count).controls.as_ref().unwrap().identification.as_ref().unwrap().auc;
     for count in COUNTS {

@@ -29,6 +29,7 @@ mod interop;
 mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
+mod messages;
 mod module_order;
 mod outside_text;
 mod page;

@@ -162,3 +162,70 @@ fn wrong_commands_are_refused_before_anything_is_done() {
     assert_eq!(done.status.code(), Some(3));
     assert!(err(&done).contains("cannot start no-such-generator: no such file"), "{}", err(&done));
 }
+
+#[test]
+fn a_run_stops_when_its_first_jobs_fail_alike_and_says_so_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    data_set(dir, 12);
+    let broken = ["--command", "sh -c 'echo no module named torch >&2; exit 1' {output}", "--seeds", "1"];
+    let done = run(dir, &broken);
+    let said = err(&done);
+    assert_eq!(done.status.code(), Some(3), "{said}");
+    let sentence = "the first 5 jobs failed in the same way: exit status 1: no module named torch; the other 7 were not tried";
+    assert_eq!(said.matches(sentence).count(), 1, "{said}");
+    assert_eq!(said.matches("no module named torch").count(), 1, "{said}");
+    assert!(said.contains("0 made now, 0 done in total, 5 failed, 7 open"), "{said}");
+    let tally = "SELECT state, CAST(count(*) AS TEXT), CAST(sum(attempts) AS TEXT) FROM jobs GROUP BY 1 ORDER BY 1";
+    assert_eq!(rows(dir, tally), ["failed|5|5", "pending|7|0"]);
+    // Asked to, it goes on; and all of a list that one command did not make have failed alike.
+    let done = run(dir, &[&broken[..], &["--stop-after", "0", "--retries", "0"]].concat());
+    assert!(err(&done).contains("12 failed, 0 open"), "{}", err(&done));
+    let done = run(dir, &["--batch-command", "sh -c 'exit 2' {jobs}", "--seeds", "1"]);
+    assert!(err(&done).contains("failed in the same way: exit status 2"), "{}", err(&done));
+    assert!(err(&done).contains("12 failed, 0 open"), "{}", err(&done));
+    // What fails in different ways, or after an image was made, is for the run to go through.
+    let mixed = "case {prompt_id} in p00) exit 1;; p01) exit 2;; *) exit 1;; esac; : {output}";
+    let done = run(dir, &["--shell", "--command", mixed, "--seeds", "1", "--retries", "0"]);
+    assert!(err(&done).contains("12 failed, 0 open") && !err(&done).contains("in the same way"), "{}", err(&done));
+    fs::write(dir.join("one.sh"), "case $1 in p00) cp cat.png \"$2\";; *) exit 1;; esac").unwrap();
+    let done = run(dir, &["--command", "sh one.sh {prompt_id} {output}", "--seeds", "1", "--retries", "0"]);
+    assert!(err(&done).contains("1 made now, 1 done in total, 11 failed, 0 open"), "{}", err(&done));
+}
+
+#[test]
+fn what_was_not_made_is_in_the_report_with_its_reason() {
+    let lab = crate::support::lab::Lab::empty();
+    crate::support::small::made(lab.dir(), &["init", "data"]);
+    let run = |more: &[&str]| {
+        let command =
+            ["run", "--no-embed", "--model", "N", "--command", "sh -c 'echo no weights; exit 7' {output}", "--seeds", "1,2"];
+        lab.run(&[&command[..], more].concat())
+    };
+    assert_eq!(run(&["--stop-after", "2"]).status.code(), Some(3));
+    let report = || {
+        let done = lab.run(&["report", "--by", "model", "--format", "json"]);
+        (serde_json::from_slice::<Value>(&done.stdout).unwrap(), err(&done))
+    };
+    let (json, said) = report();
+    assert!(
+        said.contains("model `N` is not finished: 2 of its 4 jobs failed, the first p1 1: exit status 7: no weights; 2 are open"),
+        "{said}"
+    );
+    assert!(said.contains("4 of 8 generations are missing because `msdata run` has not made them"), "{said}");
+    let row = json["rows"].as_array().unwrap().iter().find(|row| row["model"] == "N").unwrap();
+    assert_eq!((&row["images"], &row["missing"], &row["similarity"]["builtin-texture"]), (&json!(0), &json!(4), &Value::Null));
+    run(&["--stop-after", "0", "--retries", "0"]);
+    let (json, said) = report();
+    assert!(
+        said.contains("model `N` has no image: all 4 of its jobs failed, the first p1 1: exit status 7: no weights"),
+        "{said}"
+    );
+    let reason = json!({"model": "N", "done": 0, "failed": 4, "open": 0, "reason": "p1 1: exit status 7: no weights"});
+    assert_eq!(json["unfinished"], json!([reason]));
+    // Once the images are there, nothing is said of it.
+    lab.ok(&["run", "--model", "N", "--command", "cp images/cat.png {output}", "--seeds", "1,2", "--no-embed"]);
+    lab.ok(&["embed"]);
+    let (json, said) = report();
+    assert!(json.get("unfinished").is_none() && !said.contains("jobs"), "{said}");
+}

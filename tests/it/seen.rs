@@ -50,10 +50,12 @@ fn the_page_says_who_is_present_doubled_and_unasked() {
     assert_eq!(images.len(), 6 * SEEDS as usize);
     for image in images {
         let (prompt, seed) = (image[1].as_u64().unwrap(), image[2].as_str().unwrap());
-        let (subjects, extras) = (image[7][1].as_array().unwrap(), image[7][2].as_array().unwrap());
-        assert!(subjects.iter().all(|s| s[5] == json!(true)), "all are drawn and present: {image}");
-        let places: Vec<u64> = subjects.iter().map(|s| s[6].as_u64().unwrap()).collect();
-        let unasked: Vec<u64> = extras.iter().map(|e| e[0].as_u64().unwrap()).collect();
+        let (subjects, boxes) = (image[7].as_array().unwrap(), image[9][0].as_array().unwrap());
+        assert!(subjects.iter().all(|s| s[1] == json!(1)), "all are drawn and present: {image}");
+        let places: Vec<u64> = subjects.iter().map(|s| s[2].as_u64().unwrap()).collect();
+        let (extras, asked): (Vec<&Value>, Vec<&Value>) = boxes.iter().partition(|of| of[1] == json!(3));
+        let unasked: Vec<u64> = extras.iter().map(|of| of[0].as_u64().unwrap()).collect();
+        assert_eq!(asked.len(), 2, "a frame for each: {image}");
         match (prompt, seed) {
             (0, "1") => assert_eq!((places, unasked), (vec![1, 1], vec![3]), "{image}"),
             (1, "1") => assert_eq!((places, unasked), (vec![2, 1], vec![]), "{image}"),
@@ -61,7 +63,7 @@ fn the_page_says_who_is_present_doubled_and_unasked() {
         }
     }
     // Its place is the upper right quarter.
-    let extra = &images.iter().find(|image| image[1] == json!(0) && image[2] == json!("1")).unwrap()[7][2][0];
+    let extra = &images.iter().find(|image| image[1] == json!(0) && image[2] == json!("1")).unwrap()[9][0][2];
     assert_eq!((&extra[2], &extra[3], &extra[4]), (&json!(64), &json!(0), &json!(64)));
     // Each null has its size: 40 images did not ask for a subject, and they are too few to be the model's own.
     assert!(data["nulls"].as_array().unwrap().iter().all(|null| (&null[0], &null[1]) == (&json!(40), &json!(false))));
@@ -79,7 +81,7 @@ fn cscr_ranks_where_it_can_be_said_and_is_drawn() {
     lab.ingest(&["--windows", "none"]);
     let bare = lab.run(&["compare", "--leaderboard"]);
     let (table, said) = (String::from_utf8(bare.stdout).unwrap(), String::from_utf8(bare.stderr).unwrap());
-    assert!(table.contains("scr@0.4 %") && !table.contains("cscr"), "{table}");
+    assert!(table.contains("auc/") && !table.contains("scr@"), "{table}");
     assert!(said.contains("because no image was searched") && said.contains("msdata embed --windows full"), "{said}");
     let refused = lab.run(&["plot", "cscr", "--out", "cscr.svg"]);
     assert_eq!(refused.status.code(), Some(1));
@@ -96,7 +98,7 @@ fn cscr_ranks_where_it_can_be_said_and_is_drawn() {
     let heat_map = fs::read_to_string(lab.path("heatmap.svg")).unwrap();
     assert!(heat_map.contains("How often each subject is present"), "presence, not similarity");
 
-    // An α that so few values cannot reach leaves the order to SCR, and says why.
+    // An α that so few values cannot reach leaves the order to AUC, and says why.
     let strict = lab.run(&["compare", "--leaderboard", "--alpha", "0.01"]);
     let said = String::from_utf8(strict.stderr).unwrap();
     assert!(said.contains("no requested subject has a verdict: the null has 40 values"), "{said}");

@@ -69,6 +69,10 @@ fn help() {
         let line = format!("{command} --help");
         let help = told.run(&line);
         told.tell(&line);
+        let lines = help.lines().count();
+        assert!(lines <= 40, "`{line}` takes {lines} lines:\n{help}");
+        let headings = ["Arguments:", "Options:", "Global options:"].map(|heading| help.find(&format!("\n{heading}\n")));
+        assert!(headings.iter().flatten().is_sorted() && headings[2].is_some(), "its own options come first:\n{help}");
         let below = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
         // A name stands two columns in; a longer indentation goes on with what was said above.
         let names = below.filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty()));

@@ -1,13 +1,13 @@
 //! Lists: what prompt stands at a place, and, in PSR's, where each image lies.
 
-use super::{ExportManifest, Known, OutputReader};
+use super::{ExportManifest, Known, OutputReader, Way};
 use crate::error::{Error, Result, io_reason};
 use crate::generator::export_manifest::{FILE, ManifestEntry};
 use crate::generator::{System, mosaic, psr, xverse};
 use crate::input;
 use crate::manifest::{integer_of, is_integer};
 use crate::problem::{Origin, Position, Problem};
-use crate::text::quote;
+use crate::text::{plain, quote, shell_word};
 use crate::watch::Stop;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,7 +24,7 @@ impl OutputReader<'_> {
             let (path, list) = self.list::<mosaic::MosaicList>()?;
             (path, list.into_iter().map(|l| (l.index, l.prompt)).collect())
         };
-        let total = prompts.len();
+        let (total, first) = (prompts.len(), prompts.first().map(|(_, text)| text.clone()));
         let mut entries = BTreeMap::new();
         for (place, text) in prompts {
             let origin = Origin { file: path.as_path().into(), place: Position::Entry(place + 1) };
@@ -44,45 +44,87 @@ impl OutputReader<'_> {
             }
         }
         if entries.is_empty() && self.outputs.problems.is_empty() {
-            let message = format!("none of the {total} prompts of {} is in the data set", path.display());
+            let shown = plain(&path.display().to_string()).into_owned();
+            let message = match first {
+                None => format!("{shown} lists no prompt"),
+                Some(first) => {
+                    format!("none of the {total} prompts of {shown} is in the data set; the first is {}", quote(&first))
+                }
+            };
             return Err(Error::request(
                 message,
-                "ingest its prompts first, or give the list that the generator was given with `--list`",
+                "prompts are known by their texts: ingest these first, or give the list that the generator was given with `--list`",
             ));
         }
         Ok(entries)
     }
 
     /// The one list of the folder, or the one given.
-    fn list<T: DeserializeOwned>(&self) -> Result<(PathBuf, Vec<T>)> {
-        let hint = "say which list the generator was given with `--list FILE`";
+    fn list<T: DeserializeOwned>(&mut self) -> Result<(PathBuf, Vec<T>)> {
         if let Some(path) = self.source.list {
-            let list = parse(path).map_err(|reason| Error::request(format!("{}: {reason}", path.display()), hint))?;
+            let shown = plain(&path.display().to_string()).into_owned();
+            let list = parse(path).map_err(|reason| Error::request(format!("{shown}: {reason}"), self.wanted_list()))?;
             return Ok((path.to_path_buf(), list));
         }
-        let mut found = lists(self.source.folder, self.source.stop)?;
-        match found.len() {
-            1 => Ok(found.remove(0)),
-            0 => Err(Error::request(format!("{} holds no list of prompts", self.source.folder.display()), hint)),
-            n => Err(Error::request(format!("{} holds {n} lists of prompts", self.source.folder.display()), hint)),
+        let mut lists = Lists::read(self.source.folder, self.source.stop)?;
+        match lists.found.len() {
+            1 => Ok(lists.found.remove(0)),
+            0 => Err(self.no_list(&lists.refused)),
+            n => {
+                let names = lists.found.iter().map(|(path, _)| plain(&path.display().to_string()).into_owned());
+                let names = names.collect::<Vec<_>>().join(", ");
+                let message = format!("{} holds {n} lists of prompts: {names}", self.folder());
+                Err(Error::request(message, "say which of them the generator was given with `--list FILE`"))
+            }
         }
+    }
+
+    /// That there is no list: what lies there instead, and why each JSON file is not one.
+    fn no_list(&mut self, refused: &[(PathBuf, String)]) -> Error {
+        let images = match self.images(self.source.folder) {
+            Ok(images) => images.len(),
+            Err(e) => return e,
+        };
+        let mut message = match (images, refused.len()) {
+            (0, 0) => format!("{} holds neither an image nor a list of prompts", self.folder()),
+            (1, _) => format!("{} holds an image, but no list of prompts, by which it is tied to one", self.folder()),
+            (images, _) if images > 0 => {
+                format!("{} holds {images} images, but no list of prompts, by which they are tied to them", self.folder())
+            }
+            _ => format!("{} holds no list of prompts", self.folder()),
+        };
+        for (path, reason) in refused {
+            message += &format!("\n{}: {reason}", plain(&path.display().to_string()));
+        }
+        let other =
+            format!("images whose paths name their prompts are read with `--from layout {}`", shell_word(self.source.folder));
+        Error::request(message, format!("{}; {other}", self.wanted_list()))
+    }
+
+    /// What the list looks like that a system is given.
+    fn wanted_list(&self) -> String {
+        let form = match self.way {
+            Way::System(System::Psr) => r#"[{"instruction": "A cat…", "result_path": "outputs/0001.png"}, …]"#,
+            Way::System(System::Mosaic) => r#"[{"index": 0, "prompt": "A cat…"}, …]"#,
+            _ => r#"[{"prompt": "A cat…"}, …]"#,
+        };
+        format!("give the list that the generator was given with `--list FILE`: {form}")
     }
 
     /// PSR's lists, each entry with the place of its image.
     pub fn listed(&mut self, manifest: Option<ExportManifest>) -> Result<()> {
         let model = self.model(manifest.as_ref().and_then(|h| h.model.as_deref()), System::Psr);
-        let lists: Vec<(PathBuf, Vec<psr::PsrList>)> = match self.source.list {
-            Some(_) => vec![self.list()?],
-            None => lists(self.source.folder, self.source.stop)?,
+        let lists: Lists<psr::PsrList> = match self.source.list {
+            Some(_) => Lists { found: vec![self.list()?], refused: Vec::new() },
+            None => Lists::read(self.source.folder, self.source.stop)?,
         };
-        if lists.is_empty() {
-            let message = format!("{} holds no list with `instruction` and `result_path`", self.source.folder.display());
-            return Err(Error::request(message, "say which with `--list FILE`"));
+        if lists.found.is_empty() {
+            return Err(self.no_list(&lists.refused));
         }
         let known = self.known;
         let texts = Texts::new(known);
         let mut named = BTreeSet::new();
-        for (list, entries) in lists {
+        for (list, entries) in lists.found {
             for (place, entry) in (1..).zip(entries) {
                 let origin = Origin { file: list.as_path().into(), place: Position::Entry(place) };
                 match self.listed_entry(&entry, &texts) {
@@ -150,16 +192,26 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Every file of a folder that is such a list.
-fn lists<T: DeserializeOwned>(folder: &Path, stop: Stop<'_>) -> Result<Vec<(PathBuf, Vec<T>)>> {
-    let mut found = Vec::new();
-    for name in input::names(folder, stop)?.into_iter().filter(|n| n.ends_with(".json") && n != FILE) {
-        let path = folder.join(name);
-        if let Ok(list) = parse(&path) {
-            found.push((path, list));
+/// The JSON files of a folder.
+struct Lists<T> {
+    /// Those that are such a list.
+    found: Vec<(PathBuf, Vec<T>)>,
+    /// Those that are not, and why.
+    refused: Vec<(PathBuf, String)>,
+}
+
+impl<T: DeserializeOwned> Lists<T> {
+    fn read(folder: &Path, stop: Stop<'_>) -> Result<Lists<T>> {
+        let mut lists = Lists { found: Vec::new(), refused: Vec::new() };
+        for name in input::names(folder, stop)?.into_iter().filter(|n| n.ends_with(".json") && n != FILE) {
+            let path = folder.join(name);
+            match parse(&path) {
+                Ok(list) => lists.found.push((path, list)),
+                Err(reason) => lists.refused.push((path, reason)),
+            }
         }
+        Ok(lists)
     }
-    Ok(found)
 }
 
 fn parse<T: DeserializeOwned>(path: &Path) -> std::result::Result<Vec<T>, String> {

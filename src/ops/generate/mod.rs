@@ -51,6 +51,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// How often to retry a failed job.
     pub retries: u32,
+    /// Give up when this many jobs fail in the same way before any image is made; 0: never.
+    pub stop_after: usize,
     /// Notes to store with each image, such as versions of the generator and its weights.
     pub meta: Map<String, Value>,
     /// The directory for the images; `None`: in the data set's directory.
@@ -68,6 +70,8 @@ pub struct RunSummary {
     pub jobs: JobTally,
     /// The first jobs that failed, each as a sentence.
     pub failures: Vec<String>,
+    /// Why the run gave up, if it did.
+    pub gave_up: Option<String>,
     /// What happened to the images.
     pub ingest: IngestSummary,
 }
@@ -110,19 +114,24 @@ impl Dataset {
             made: 0,
             total: tasks.len() as u64,
             failures: vec![],
+            alike: Some(Vec::new()),
+            gave_up: None,
             strays: None,
         };
         let ran = match &options.command {
             GeneratorCommand::One(template) => run.one_by_one(template, tasks, watch),
             GeneratorCommand::Many(template) => run.all_at_once(template, tasks, watch),
         };
-        let (made, failures) = (run.made, run.failures);
+        let (made, failures, gave_up) = (run.made, run.failures, run.gave_up);
         if let Some(strays) = run.strays {
             watch.warn(&strays);
         }
         ran?;
         let ingest = self.ingest(&IngestOptions { embed: options.embed.clone(), ..IngestOptions::default() }, watch)?;
-        Ok(RunSummary { made, jobs: self.catalog.job_tally(&options.model)?, failures, ingest })
+        let jobs = self.catalog.job_tally(&options.model)?;
+        let not_tried = if jobs.open == 0 { String::new() } else { format!("; the other {} were not tried", jobs.open) };
+        let gave_up = gave_up.map(|why| why + &not_tried);
+        Ok(RunSummary { made, jobs, failures, gave_up, ingest })
     }
 }
 
@@ -195,8 +204,21 @@ struct GeneratorRun<'a> {
     made: u64,
     total: u64,
     failures: Vec<String>,
+    /// The jobs that the run began with, while all of them have failed in the same way; `None` once one has not.
+    alike: Option<Vec<FailedJob>>,
+    /// Why the run gives up.
+    gave_up: Option<String>,
     /// What the first generator wrote next to its image, as a sentence.
     strays: Option<String>,
+}
+
+/// How the first attempt at a job failed.
+struct FailedJob {
+    id: i64,
+    fault: String,
+    seconds: f64,
+    status: Option<i32>,
+    tail: String,
 }
 
 impl GeneratorRun<'_> {
@@ -247,7 +269,10 @@ impl GeneratorRun<'_> {
                     Err(RecvTimeoutError::Disconnected) => return ending.map_or(Ok(()), Err),
                 }
                 ending = ending.or(watch.check().err());
-                if ending.is_some() {
+                if self.gave_up.is_some() {
+                    queue.clear();
+                }
+                if ending.is_some() || self.gave_up.is_some() {
                     stop.ask();
                 }
                 if watch.is_urgent() {
@@ -276,7 +301,7 @@ impl GeneratorRun<'_> {
             }
         }
         for _ in 0..=self.options.retries {
-            if open.is_empty() {
+            if open.is_empty() || self.gave_up.is_some() {
                 break;
             }
             open = self.batch(template, open, watch)?;
@@ -350,10 +375,11 @@ impl GeneratorRun<'_> {
             return Ok(None);
         };
         draft.into_iter().for_each(Draft::remove); // half an image is useless
+        let kind = fault.clone();
         if let Some(strays) = strays {
             fault += &format!("; it wrote {strays} into the directory of {{output}} instead of {{output}}; that was removed");
         }
-        let again = !attempt.stopped && task.tries <= self.options.retries;
+        let again = !attempt.stopped && task.tries <= self.options.retries && self.gave_up.is_none();
         let state = if again || attempt.stopped { JobState::Pending } else { JobState::Failed };
         let last = tail(&task.log);
         let text = format!("{fault}\n{last}");
@@ -361,14 +387,50 @@ impl GeneratorRun<'_> {
         let changes = self.data.catalog.begin()?;
         changes.end_job(task.row.id, &end)?;
         changes.commit()?;
+        let said =
+            last.lines().last().filter(|line| !line.starts_with("$ ")).map_or_else(String::new, |line| format!(": {line}"));
+        if self.gave_up.is_none() && !attempt.stopped && task.tries == 1 {
+            let failed =
+                FailedJob { id: task.row.id, fault: kind, seconds: attempt.seconds, status: attempt.status, tail: text.clone() };
+            self.note_alike(failed, &format!("{fault}{said}"))?;
+        }
+        if self.gave_up.is_some() {
+            return Ok(None); // it is said once
+        }
         if state == JobState::Failed && self.failures.len() < NAMED {
-            let said =
-                last.lines().last().filter(|line| !line.starts_with("$ ")).map_or_else(String::new, |line| format!(": {line}"));
             self.failures.push(format!("{}: {fault}{said}", task.name()));
         }
         task.row.attempts += 1;
         task.aim(matches!(self.options.command, GeneratorCommand::One(_)));
         Ok(again.then_some(task))
+    }
+
+    /// Notes how the first attempt at a job failed. The run gives up once as many as the caller said have failed in the
+    /// same way and nothing was made: what is wrong is not with them.
+    fn note_alike(&mut self, job: FailedJob, said: &str) -> Result<()> {
+        let Some(alike) = self.alike.as_mut().filter(|_| self.made == 0) else { return Ok(()) };
+        if alike.first().is_some_and(|first| first.fault != job.fault) {
+            self.alike = None;
+            return Ok(());
+        }
+        alike.push(job);
+        if self.options.stop_after == 0 || alike.len() < self.options.stop_after {
+            return Ok(());
+        }
+        let changes = self.data.catalog.begin()?;
+        for FailedJob { id, seconds, status, tail, .. } in alike.iter() {
+            let end = JobEnd { state: JobState::Failed, seconds: *seconds, status: *status, tail: Some(tail) };
+            changes.end_job(*id, &end)?;
+        }
+        changes.commit()?;
+        let jobs = if alike.len() == 1 {
+            "the first job failed".to_owned()
+        } else {
+            format!("the first {} jobs failed in the same way", alike.len())
+        };
+        self.gave_up = Some(format!("{jobs}: {said}"));
+        self.failures.clear();
+        Ok(())
     }
 
     /// Gives an image its name and takes it in, with a record of how it was made.

@@ -6,12 +6,13 @@ pub(crate) mod rows;
 pub(crate) mod summary;
 mod vectors;
 
-use crate::catalog::{Duplicate, Gap};
+use crate::catalog::{Duplicate, EntryKind, Gap};
 use crate::dataset::{Dataset, commit};
 use crate::encoder::Described;
 use crate::error::{Error, Result};
 use crate::generator::{self, Grid, Known, Layout, OutputSource, Outputs, System};
 use crate::image::Door;
+use crate::input;
 use crate::layout::TILES;
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
@@ -20,6 +21,7 @@ use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::{Counts, IngestSummary};
 use crate::ops::ingest::vectors::VectorIntake;
 use crate::ops::scan;
+use crate::problem::{Origin, Problem};
 use crate::text::{plain, quote};
 use crate::vocabulary::{ModelName, closed_set};
 use crate::watch::{Stop, Watch};
@@ -56,6 +58,35 @@ pub struct OutputOptions {
     pub list: Option<PathBuf>,
     /// The pattern of their paths, for [`SourceFormat::Layout`].
     pub layout: Option<Layout>,
+}
+
+impl OutputOptions {
+    /// Refuses what none of the formats reads.
+    fn check(&self, from: &[(SourceFormat, PathBuf)]) -> Result<()> {
+        use SourceFormat::*;
+        let given: [(&str, bool, &[SourceFormat]); 5] = [
+            ("--model", self.model.is_some(), &[Xverse, Mosaic, Psr, Jobs, Layout]),
+            ("--seeds", self.seeds.is_some(), &[Xverse, Mosaic, Psr, Layout]),
+            ("--grid", self.grid.is_some(), &[Xverse, Mosaic]),
+            ("--list", self.list.is_some(), &[Xverse, Mosaic, Psr]),
+            ("--layout", self.layout.is_some(), &[Layout]),
+        ];
+        for (option, _, formats) in given.iter().filter(|(_, given, _)| *given) {
+            if from.iter().any(|(format, _)| formats.contains(format)) {
+                continue;
+            }
+            let Some((format, _)) = from.first() else { continue };
+            let takes = given.iter().filter(|(_, _, formats)| formats.contains(format)).map(|(option, ..)| format!("`{option}`"));
+            let takes: Vec<String> = takes.collect();
+            let hint = match (&takes[..], formats) {
+                (_, [only]) => format!("use it with `--from {only} DIR`, or leave it out"),
+                ([], _) => "leave it out: the files say it themselves".to_owned(),
+                _ => format!("leave it out; `--from {format}` takes {}", takes.join(", ")),
+            };
+            return Err(Error::request(format!("`{option}` says nothing about `--from {format}`"), hint));
+        }
+        Ok(())
+    }
 }
 
 /// What to ingest, and how.
@@ -147,6 +178,7 @@ impl Dataset {
             changes.put_root(root)?;
         }
         let mut intake = Intake::new(&changes, options.replace, door.clone(), watch)?;
+        options.outputs.check(&options.from)?;
         let mut repositories = Vec::new();
         for (_, path) in options.from.iter().filter(|(format, _)| *format == SourceFormat::StressTestRepo) {
             repositories.push(StressTestRepo::read(path, roots, intake.stop())?);
@@ -172,14 +204,29 @@ impl Dataset {
             intake.warnings(repository.problems, repository.warnings);
         }
         for (format, path) in options.from.iter().filter(|(format, _)| *format != SourceFormat::StressTestRepo) {
+            if intake.lacks(EntryKind::Prompt) {
+                input::check_directory(path, "give the directory that the generator wrote")?;
+                intake.not_looked_at(path, "its images were not looked at, because rows of prompts above are bad");
+                continue;
+            }
             let known = changes.prompt_texts()?;
-            let outputs = read_outputs(*format, path, options, &self.dir.join(TILES), &known, intake.stop())?;
-            intake.rows(outputs.generations, Intake::generation)?;
-            intake.warnings(outputs.problems, outputs.warnings);
+            match read_outputs(*format, path, options, &self.dir.join(TILES), &known, intake.stop()) {
+                Ok(outputs) => {
+                    intake.rows(outputs.generations, Intake::generation)?;
+                    intake.warnings(outputs.problems, outputs.warnings);
+                }
+                // What is wrong with the manifests is said first, and with this.
+                Err(Error::Request { message, hint }) if intake.has_problems() => {
+                    let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+                    intake.warnings(vec![Problem { origin: Origin::whole(path), reason: format!("{message}{hint}") }], vec![]);
+                }
+                Err(e) => return Err(e),
+            }
         }
         let (mut summary, mut problems, with_regions) = intake.finish();
 
-        for model in &options.controls {
+        // A model whose rows are bad is not there to be marked, which is no fault of its own.
+        for model in options.controls.iter().filter(|_| problems.is_empty()) {
             if !changes.set_control(model)? {
                 return Err(Error::request(
                     format!("there is no model {} to mark as a control", quote(model.as_str())),
@@ -190,6 +237,7 @@ impl Dataset {
                 changes.set_text_only(model)?;
             }
         }
+        let rows_are_bad = !problems.is_empty();
         if !options.regions.is_idle() || !with_regions.is_empty() {
             let mut regions = RegionIntake::new(&changes, &options.regions, &door, options.replace, watch)?;
             // With bad rows, rows that name an image may name one that was not taken in.
@@ -202,7 +250,7 @@ impl Dataset {
             summary.regions = regions.counts;
             problems.append(&mut regions.problems);
         }
-        let mut vectors = VectorIntake::new(&changes, &self.store, options.replace)?;
+        let mut vectors = VectorIntake::new(&changes, &self.store, options.replace, rows_are_bad)?;
         for path in &options.embeddings {
             vectors.file(path, watch)?;
         }

@@ -5,11 +5,11 @@ use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::manifest::{Generation, Located, Manifest, Prompt, RowKind, Subject};
 use crate::ops::ingest::summary::IngestSummary;
-use crate::problem::Problem;
+use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
 use crate::text::suggestion;
 use crate::watch::{Stop, Watch};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,10 +34,26 @@ pub struct Intake<'a, 'c, 'w> {
     known: HashMap<EntryKind, Vec<String>>,
     suggestions: usize,
     rows: u64,
+    /// Rows that were refused, by what they were to bring.
+    refused: HashMap<EntryKind, RefusedRows>,
     /// Rows of generations that have regions.
     with_regions: Vec<Located<Generation>>,
     /// Replaced prompts that have generations: number of prompts, number of generations, and the first prompt.
     outdated: Option<(u64, u64, String)>,
+}
+
+/// The rows of one kind that were refused. What names them is bad only because they are.
+#[derive(Default)]
+struct RefusedRows {
+    ids: HashSet<String>,
+    /// Whether a whole file of them could not be read.
+    unread: bool,
+}
+
+impl RefusedRows {
+    fn may_hold(&self, id: &str) -> bool {
+        self.unread || self.ids.contains(id)
+    }
 }
 
 /// Bad rows, file by file.
@@ -47,6 +63,8 @@ struct Problems {
     /// Bad rows of the file that is being read.
     listed: usize,
     further: Option<(Arc<Path>, u64)>,
+    /// Rows of the file that is being read which name what other bad rows were to bring.
+    following: Option<(Arc<Path>, u64)>,
 }
 
 impl Problems {
@@ -63,6 +81,7 @@ impl Problems {
     fn end_file(&mut self) {
         self.listed = 0;
         self.list.extend(self.further.take().map(|(file, rows)| Problem::further(file, rows)));
+        self.list.extend(self.following.take().map(|(file, rows)| Problem::following(file, rows)));
     }
 }
 
@@ -113,6 +132,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             known: HashMap::new(),
             suggestions: 0,
             rows: 0,
+            refused: HashMap::new(),
             with_regions: Vec::new(),
             outdated: None,
         })
@@ -137,6 +157,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         let mut manifest = match opened {
             Err(Error::Manifest(problems)) => {
                 self.problems.list.extend(problems);
+                self.refused.entry(kind.entry()).or_default().unread = true;
                 return Ok(());
             }
             opened => opened?,
@@ -149,6 +170,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 Err(problem) => {
                     self.watch.check()?; // an interrupted read is not a fault of the file
                     self.problems.push(problem);
+                    self.refused.entry(kind.entry()).or_default();
                 }
             }
         }
@@ -174,6 +196,23 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         }
         self.problems.end_file();
         Ok(())
+    }
+
+    /// Whether rows of a kind were refused, so that what names them cannot be judged.
+    pub fn lacks(&self, entry: EntryKind) -> bool {
+        self.refused.contains_key(&entry)
+    }
+
+    /// Whether anything was bad so far.
+    pub fn has_problems(&self) -> bool {
+        !self.problems.list.is_empty()
+    }
+
+    /// Notes a file or directory that was left alone because of other faults.
+    pub fn not_looked_at(&mut self, path: &Path, why: &str) {
+        self.problems
+            .list
+            .push(Problem { origin: Origin { file: path.into(), place: Position::Further(0) }, reason: why.into() });
     }
 
     /// Takes in what was wrong or odd about rows that were read elsewhere.
@@ -262,12 +301,18 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 let sides = conflict.with_sides("in the catalog", "here");
                 format!("{entry} {} is known with other content: {sides} (`--replace` takes the content given here)", quote(key))
             }
+            Put::Unknown(what, id) if self.refused.get(&what).is_some_and(|refused| refused.may_hold(&id)) => {
+                self.problems.following.get_or_insert_with(|| (row.origin.file.clone(), 0)).1 += 1;
+                self.refused.entry(entry).or_default().ids.insert(key.to_owned());
+                return Ok(());
+            }
             Put::Unknown(what, id) => {
                 let near = self.suggestion(what, &id)?;
                 format!("there is no {what} {}{near}", quote(&id))
             }
         };
         self.problems.push(row.problem(reason));
+        self.refused.entry(entry).or_default().ids.insert(key.to_owned());
         Ok(())
     }
 
@@ -289,6 +334,16 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             self.watch.check()?;
         }
         Ok(())
+    }
+}
+
+impl RowKind {
+    fn entry(self) -> EntryKind {
+        match self {
+            RowKind::Subjects => EntryKind::Subject,
+            RowKind::Prompts => EntryKind::Prompt,
+            RowKind::Generations => EntryKind::Generation,
+        }
     }
 }
 

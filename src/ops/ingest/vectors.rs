@@ -23,6 +23,8 @@ pub struct VectorIntake<'a, 'c> {
     changes: &'a Changes<'c>,
     store: &'a Store,
     replace: bool,
+    /// Whether rows were refused that vectors may name.
+    rows_are_bad: bool,
     next_part: i64,
     encoders: HashMap<EncoderName, EncoderIntake>,
     /// What happened to the rows.
@@ -43,13 +45,15 @@ struct EncoderIntake {
 }
 
 impl<'a, 'c> VectorIntake<'a, 'c> {
-    /// Begins to take vectors in. With `replace`, a different vector replaces what was there before the run.
-    pub fn new(changes: &'a Changes<'c>, store: &'a Store, replace: bool) -> Result<Self> {
+    /// Begins to take vectors in. With `replace`, a different vector replaces what was there before the run. With
+    /// `rows_are_bad`, a vector of what the catalog lacks is not a fault of its own.
+    pub fn new(changes: &'a Changes<'c>, store: &'a Store, replace: bool, rows_are_bad: bool) -> Result<Self> {
         let next_part = changes.next_part()?;
         Ok(VectorIntake {
             changes,
             store,
             replace,
+            rows_are_bad,
             next_part,
             encoders: HashMap::new(),
             counts: Counts::default(),
@@ -144,6 +148,9 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             )));
         }
         let Some((target, source)) = self.changes.target(key)? else {
+            if self.rows_are_bad {
+                return Ok(Placed::Done);
+            }
             return Ok(Placed::Refused(format!("there is no {key} in the catalog")));
         };
         let digest = digest(vector);

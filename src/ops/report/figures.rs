@@ -5,8 +5,9 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
 use crate::plot::{self, Figure, Kind, ModelStyles};
-use crate::report::{ALPHA, Key, Report, ReportOptions, Snapshot, Thresholds, cscr_by_alpha};
+use crate::report::{ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Thresholds, cscr_by_alpha};
 use crate::score::Confidence;
+use std::collections::HashMap;
 
 /// What a figure is drawn from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +16,8 @@ pub struct FigureOptions {
     pub thresholds: Thresholds,
     /// The encoder that decides collapse; `None`: see [`crate::report::identity_encoder`].
     pub identity: Option<String>,
+    /// The models shown, and their names.
+    pub models: ModelSelection,
 }
 
 /// Most subjects in a heat map: as many as a column of a page holds.
@@ -33,12 +36,12 @@ impl FigureOptions {
 
     /// Returns SCR by model at a hundred thresholds and those of the tables.
     pub(crate) fn curve(&self, snapshot: &Snapshot) -> Result<Report> {
-        FigureOptions { thresholds: self.fine()?, identity: self.identity.clone() }.report(snapshot, &[Key::Model])
+        FigureOptions { thresholds: self.fine()?, ..self.clone() }.report(snapshot, &[Key::Model])
     }
 
     /// Returns what to read for all figures at once.
     pub(crate) fn reading(&self) -> Result<Reading> {
-        let all = FigureOptions { thresholds: self.fine()?, identity: self.identity.clone() };
+        let all = FigureOptions { thresholds: self.fine()?, ..self.clone() };
         Ok(Reading::of(&all.options(&[Key::Model])))
     }
 
@@ -51,6 +54,7 @@ impl FigureOptions {
             controls: !by.contains(&Key::SubjectId),
             curve: false,
             alpha: ALPHA,
+            models: self.models.clone(),
             regions: Vec::new(),
             tau: None,
         }
@@ -68,8 +72,9 @@ impl Dataset {
     /// # Errors
     /// Same as [`Dataset::report`]; or the data set lacks what the figure shows.
     pub fn figure(&self, kind: Kind, options: &FigureOptions) -> Result<Figure> {
-        let snapshot = &self.snapshot(options.identity.as_deref(), &options.reading()?)?;
-        let styles = ModelStyles::new(&snapshot.models);
+        let mut snapshot = self.snapshot(options.identity.as_deref(), &options.reading()?)?;
+        snapshot.select(&options.models)?;
+        let (snapshot, styles) = (&snapshot, ModelStyles::of(&snapshot));
         let figure = match kind {
             Kind::Trend => plot::trend(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles, options.middle()),
             Kind::Scene => plot::scene(&options.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, options.middle()),
@@ -112,10 +117,13 @@ pub(crate) fn cscr_curve(snapshot: &Snapshot) -> Vec<(String, Vec<(f64, f64)>)> 
     cscr_by_alpha(snapshot, &alphas)
 }
 
-/// Returns each subject's id with its id and label as figures show them.
+/// Returns each subject's id with its label as figures show it: with the id before it where others have the same label.
 pub(crate) fn subject_labels(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    snapshot.subjects.iter().for_each(|s| *known.entry(&s.label).or_default() += 1);
     let named = |s: &SubjectRow| {
-        let label = if s.subject_id == *s.label { s.label.clone() } else { format!("{} {}", s.subject_id, s.label) };
+        let alone = known.get(s.label.as_str()) == Some(&1);
+        let label = if alone || s.subject_id == *s.label { s.label.clone() } else { format!("{} {}", s.subject_id, s.label) };
         (s.subject_id.to_string(), label)
     };
     snapshot.subjects.iter().map(named).collect()

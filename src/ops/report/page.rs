@@ -1,16 +1,17 @@
 //! Gathers what the page shows from the catalog and its reports.
 
-use crate::catalog::{EncoderRow, FileRow, SubjectScoreRow};
+use crate::catalog::{EncoderRow, FileRow, GenerationRow, SubjectScoreRow};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::image::{Door, Transparency};
 use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS, cscr_curve, subject_labels};
+use crate::ops::report::verdict::{VerdictReports, verdict};
 use crate::page::{
-    Figures, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePlaces, PagePrompt, PageSubject, PageWindows,
-    PageWritten, Picture,
+    BoxState, Figures, PageBox, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePrompt, PageSubject,
+    PageWindows, PageWritten, Picture,
 };
-use crate::plot::{self, ModelStyles};
-use crate::report::{ALPHA, Key, Report, Seen, Snapshot, auc_in_kind, confusions, seen};
+use crate::plot::{self, Figure, ModelStyles};
+use crate::report::{ALPHA, Extra, Key, Report, Seen, SeenSubject, Snapshot, auc_in_kind, confusions, seen};
 use crate::vocabulary::ImageStatus;
 use crate::watch::Watch;
 use serde::Serialize;
@@ -30,24 +31,35 @@ impl Dataset {
     }
 
     fn page_data(&self, options: &PageOptions) -> Result<PageData> {
-        let drawn = FigureOptions { thresholds: options.thresholds.clone(), identity: options.identity.clone() };
+        let drawn = FigureOptions {
+            thresholds: options.thresholds.clone(),
+            identity: options.identity.clone(),
+            ..FigureOptions::default()
+        };
         let snapshot = &self.snapshot(options.identity.as_deref(), &drawn.reading()?)?;
         let styles = ModelStyles::new(&snapshot.models);
         let by_model = drawn.report(snapshot, &[Key::Model])?;
         let by_count = drawn.report(snapshot, &[Key::Model, Key::SubjectCount])?;
         let by_scene = drawn.report(snapshot, &[Key::Model, Key::SceneType])?;
+        let by_cell = drawn.report(snapshot, &[Key::Model, Key::SubjectCount, Key::SceneType])?;
+        let by_subject = drawn.report(snapshot, &[Key::SubjectId, Key::Model])?;
+        let meant = by_model.thresholds_mean_something();
+        let marks: &[f64] = if meant { drawn.thresholds.values() } else { &[] };
         let labels: HashMap<String, String> = subject_labels(snapshot).into_iter().collect();
         let label = |id: &str| labels.get(id).cloned().unwrap_or_else(|| id.to_owned());
         let figures = Figures {
             trend: plot::trend(&by_count, &styles, drawn.middle()),
             scene: plot::scene(&by_scene, &styles, drawn.middle()),
-            curve: plot::curve(&drawn.curve(snapshot)?, &styles, &drawn.thresholds),
+            curve: if meant { plot::curve(&drawn.curve(snapshot)?, &styles, &drawn.thresholds) } else { None },
             tradeoff: plot::tradeoff(&by_count, &styles),
             radar: plot::radar(&by_model, &styles),
             profile: plot::profile(&by_model, &styles),
-            heat_map: plot::heat_map(&drawn.report(snapshot, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS),
-            ..figures_by_windows(&drawn, snapshot, &by_count, &by_scene, &styles)?
+            heat_map: plot::heat_map(&by_subject, &styles, label, HEAT_MAP_ROWS),
+            histograms: histograms(snapshot, &by_model, marks, &styles),
+            ..figures_by_windows(snapshot, &by_count, &by_scene, &by_cell, &styles)
         };
+        let reports = VerdictReports { by_model: &by_model, by_cell: &by_cell, by_subject: &by_subject };
+        let verdict = verdict(snapshot, &drawn, options.threshold(), &reports, label)?;
         let files = Files { references: self.catalog.reference_files()?, generations: self.catalog.generation_files()? };
         let encoders = self.catalog.encoders()?;
         let mut shown = self.shown(snapshot, &files, &by_model.identity, &styles)?;
@@ -66,6 +78,8 @@ impl Dataset {
             generations: shown.generations,
             generations_left_out: shown.left_out,
             pictures: shown.pictures.all,
+            verdict,
+            box_sets: vec![WINDOWS.to_owned()],
             windows: PageWindows { notes: by_model.notes.clone(), ..shown.windows },
             by_model,
             by_count,
@@ -105,7 +119,7 @@ impl Dataset {
                 clip_t.entry(score.generation).or_insert(value);
             }
         }
-        let (mut places, windows) = self.looked_through(snapshot)?;
+        let (mut looked, windows) = self.looked_through(snapshot)?;
         let model_places: HashMap<&str, usize> = styles.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
         let place_of = |model: u32| model_places.get(snapshot.models[model as usize].0.as_str()).copied();
         let known: Vec<_> = snapshot.generations.iter().filter(|g| place_of(g.model).is_some()).collect();
@@ -113,6 +127,7 @@ impl Dataset {
         let mut generations = Vec::new();
         for row in known.iter().filter(|g| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)))) {
             let (Some(model), Some(file)) = (place_of(row.model), files.generations.get(&row.id)) else { continue };
+            let seen = looked.remove(&row.id).filter(|_| row.size.is_some());
             generations.push(PageGeneration {
                 model,
                 prompt: row.prompt as usize,
@@ -120,10 +135,13 @@ impl Dataset {
                 picture: pictures.add(file),
                 similarities: similarities.remove(&row.id),
                 clip_t: clip_t.get(&row.id).copied(),
-                places: row.size.and_then(|size| Some(PagePlaces { size, seen: places.remove(&row.id)? })),
+                size: row.size,
+                boxes: seen.iter().flat_map(|seen| boxes(seen, &prompts[row.prompt as usize].subjects)).collect(),
+                seen,
             });
         }
-        let left_out = known.len() - generations.len();
+        let is_left_out = |g: &&&GenerationRow| kept.as_ref().is_some_and(|kept| !kept.contains(&(g.prompt as usize)));
+        let left_out = known.iter().filter(is_left_out).count();
         Ok(ShownRows { subjects, prompts, generations, pictures, windows, left_out })
     }
 
@@ -149,25 +167,68 @@ impl Dataset {
     }
 }
 
+/// The way of looking that the windows are.
+const WINDOWS: &str = "windows";
+
+/// The frames of an image that was searched: the place of each subject, then of those who are there unasked.
+fn boxes(seen: &Seen, requested: &[usize]) -> Vec<PageBox> {
+    let place = |(subject, of): (&usize, &SeenSubject)| {
+        let state = match of.present {
+            Some(true) => BoxState::Present,
+            Some(false) => BoxState::Missing,
+            None => BoxState::Unknown,
+        };
+        Some(PageBox { set: 0, place: of.place?, subject: Some(*subject), state, similarity: None, score: None })
+    };
+    let extra = |extra: &Extra| PageBox {
+        set: 0,
+        place: extra.place,
+        subject: Some(extra.subject),
+        state: BoxState::Extra,
+        similarity: Some(extra.local),
+        score: None,
+    };
+    requested.iter().zip(&seen.subjects).filter_map(place).chain(seen.extras.iter().map(extra)).collect()
+}
+
+/// How often which similarity, by model: of whole images with their subjects, and of the places where these were searched.
+fn histograms(snapshot: &Snapshot, by_model: &Report, marks: &[f64], styles: &ModelStyles) -> Vec<Figure> {
+    let model_of: HashMap<i64, u32> = snapshot.generations.iter().map(|g| (g.id, g.model)).collect();
+    let mut whole: Vec<(String, Vec<f64>)> = snapshot.models.iter().map(|(name, _)| (name.to_string(), Vec::new())).collect();
+    let mut local = whole.clone();
+    for score in scores_of(snapshot, &by_model.identity) {
+        if let Some(model) = model_of.get(&score.generation) {
+            whole[*model as usize].1.push(score.similarity);
+        }
+    }
+    let in_pool: HashMap<usize, usize> = snapshot.local.iter().flat_map(|local| local.pool.iter().copied().zip(0..)).collect();
+    for (generation, found) in snapshot.generations.iter().filter_map(|g| Some((g, snapshot.local.as_ref()?))) {
+        let Some(row) = found.rows.get(&generation.id) else { continue };
+        let requested = snapshot.prompts[generation.prompt as usize].subjects.iter().filter_map(|subject| in_pool.get(subject));
+        local[generation.model as usize].1.extend(requested.map(|at| f64::from(found.similarities[row + at])));
+    }
+    let whole = plot::histogram(&whole, styles, "similarity of the whole image", marks);
+    whole.into_iter().chain(plot::histogram(&local, styles, "local similarity ℓ", &[])).collect()
+}
+
 /// The figures that need windows; none of them where no image was searched.
 fn figures_by_windows(
-    drawn: &FigureOptions,
     snapshot: &Snapshot,
     by_count: &Report,
     by_scene: &Report,
+    by_cell: &Report,
     styles: &ModelStyles,
-) -> Result<Figures> {
+) -> Figures {
     if snapshot.local.is_none() {
-        return Ok(Figures::default());
+        return Figures::default();
     }
-    let cells = drawn.report(snapshot, &[Key::Model, Key::SubjectCount, Key::SceneType])?;
-    Ok(Figures {
+    Figures {
         cscr: plot::cscr(by_count, styles, ALPHA),
         cscr_scene: plot::cscr_scene(by_scene, styles, ALPHA),
         cscr_curve: plot::cscr_curve(&cscr_curve(snapshot), styles, ALPHA),
-        presence: plot::presence_by_cell(&cells, styles),
+        presence: plot::presence_by_cell(by_cell, styles),
         ..Figures::default()
-    })
+    }
 }
 
 /// The image files of references, with their subjects' rows, and of generations, by row.

@@ -3,7 +3,10 @@
 use super::baseline::baselines;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::report::{Baselines, Decider, Key, RegionChoice, ReportOptions, Snapshot, identity_encoder};
+use crate::report::{
+    Baselines, CompareOptions, Decider, Key, RegionChoice, ReportOptions, Snapshot, Thresholds, identity_encoder,
+    thresholds_mean_something,
+};
 use crate::vocabulary::EncoderName;
 use std::collections::HashMap;
 
@@ -14,9 +17,17 @@ pub(crate) struct Reading {
     all_subject_scores: bool,
     /// Baselines, with chance SCR at these thresholds.
     baselines: Option<Vec<f64>>,
+    /// Baselines too where these mean nothing for the encoder that decides collapse: identification leads then.
+    baselines_unless_meant: Option<Thresholds>,
+    /// Without any of those: baselines by the encoder that decides collapse, with chance SCR at these thresholds, unless
+    /// there are very many images.
+    baselines_of_identity: Option<Vec<f64>>,
     /// Region sets, τ if it is given, and whether they are compared with decoys.
     regions: (Vec<RegionChoice>, Option<f64>, bool),
 }
+
+/// Most pairs of an image and a subject of the pool that are compared for a report which did not ask for it: some seconds.
+const MOST_PAIRS: u64 = 50_000_000;
 
 impl Reading {
     /// Returns what a report needs.
@@ -24,6 +35,8 @@ impl Reading {
         Reading {
             all_subject_scores: options.controls || Reading::keys(&options.by).all_subject_scores,
             baselines: options.controls.then(|| options.thresholds.values().to_vec()),
+            baselines_unless_meant: None,
+            baselines_of_identity: Some(options.thresholds.values().to_vec()),
             regions: (options.regions.clone(), options.tau, options.controls),
         }
     }
@@ -31,6 +44,11 @@ impl Reading {
     /// Returns what cells by these keys need.
     pub(crate) fn keys(by: &[Key]) -> Reading {
         Reading { all_subject_scores: by.iter().any(|key| key.is_of_subjects()), ..Reading::default() }
+    }
+
+    /// Returns what a comparison needs.
+    pub(crate) fn comparison(options: &CompareOptions) -> Reading {
+        Reading { baselines_unless_meant: Some(options.thresholds.clone()), ..Reading::keys(&options.by) }
     }
 }
 
@@ -54,15 +72,22 @@ impl Dataset {
         for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *identity) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
         }
-        let baselines = match &reading.baselines {
-            Some(thresholds) => Some(self.baselines(&encoders, &identity, thresholds)?),
-            None => None,
+        let (generations, subjects) = (self.catalog.generations()?, self.catalog.subjects()?);
+        let unmeant = reading.baselines_unless_meant.as_ref().filter(|given| !thresholds_mean_something(&identity, given));
+        let baselines = match reading.baselines.as_deref().or(unmeant.map(Thresholds::values)) {
+            Some(thresholds) => Some(self.baselines(&encoders, &identity, thresholds, false)?),
+            None => match &reading.baselines_of_identity {
+                Some(thresholds) if generations.len() as u64 * subjects.len() as u64 <= MOST_PAIRS => {
+                    Some(self.baselines(&encoders, &identity, thresholds, true)?)
+                }
+                _ => None,
+            },
         };
         let mut snapshot = Snapshot {
             models: self.catalog.models()?,
-            subjects: self.catalog.subjects()?,
+            subjects,
             prompts: self.catalog.prompts()?,
-            generations: self.catalog.generations()?,
+            generations,
             image_scores: self.catalog.image_scores()?,
             subject_scores,
             encoders,
@@ -72,8 +97,13 @@ impl Dataset {
             blank: self.catalog.blank_generations()?,
             baselines,
             local: None,
+            unfinished: self.catalog.unfinished_runs()?,
+            shown: None,
+            composite: None,
+            crop: None,
             regions: Vec::new(),
         };
+        snapshot.find_composites();
         snapshot.local = match &deciders {
             Some(deciders) => self.local_by(deciders, &snapshot)?,
             None => self.local_by_identity(&snapshot)?,
@@ -85,12 +115,19 @@ impl Dataset {
         Ok(snapshot)
     }
 
-    fn baselines(&self, encoders: &[(i64, EncoderName)], identity: &str, thresholds: &[f64]) -> Result<Baselines> {
+    fn baselines(
+        &self,
+        encoders: &[(i64, EncoderName)],
+        identity: &str,
+        thresholds: &[f64],
+        of_identity_alone: bool,
+    ) -> Result<Baselines> {
         let rows = self.catalog.encoders()?;
         let mut of = Vec::with_capacity(encoders.len());
         for (id, name) in encoders {
             let thresholds = if *name == *identity { thresholds } else { &[] };
-            of.push(match rows.iter().find(|row| row.id == *id) {
+            let row = rows.iter().find(|row| row.id == *id && (*name == *identity || !of_identity_alone));
+            of.push(match row {
                 Some(row) => baselines(&self.catalog, &self.store, row, thresholds)?,
                 None => HashMap::new(),
             });
@@ -112,7 +149,18 @@ impl Dataset {
             ));
         }
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
-        let identity = identity_encoder(&names, wanted)?.to_owned();
+        let identity = identity_encoder(&names, wanted).map_err(|e| self.with_unfinished(e))?.to_owned();
         Ok((encoders, identity))
+    }
+
+    /// Says with an error what runs have left undone: where there is nothing to report, that is why.
+    fn with_unfinished(&self, e: Error) -> Error {
+        match (e, self.catalog.unfinished_runs()) {
+            (Error::Request { mut message, hint }, Ok(unfinished)) => {
+                unfinished.iter().for_each(|run| message += &format!("\n{}", run.in_words()));
+                Error::Request { message, hint }
+            }
+            (e, _) => e,
+        }
     }
 }

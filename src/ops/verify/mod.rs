@@ -466,7 +466,9 @@ fn verify_scores(
                     }
                 }
                 Err(e) if is_of_a_part(&e) => {
-                    found.unchecked.push(format!("scores of regions {set_name} by {name}: a vector that they need cannot be read"));
+                    found
+                        .unchecked
+                        .push(format!("scores of regions {set_name} by {name}: a vector that they need cannot be read"));
                 }
                 Err(e) => return Err(e),
             }

@@ -1,0 +1,64 @@
+//! How often which similarity: a line for each model over bins of equal width.
+
+use super::axis::Axis;
+use super::chart::{Chart, PlotPoint, Series, Upright};
+use super::figure::{Figure, Panel};
+use super::figures::{ModelStyles, at};
+use super::show::query;
+use super::style::Look;
+
+/// Bins over the range of all values.
+const BINS: usize = 24;
+
+/// How the similarities of each model's requested subjects are spread; `None` without any. `values` are by model. `marks`
+/// are thresholds, each drawn as an upright line.
+pub fn histogram(values: &[(String, Vec<f64>)], styles: &ModelStyles, label: &str, marks: &[f64]) -> Option<Figure> {
+    let all = || values.iter().filter(|(name, _)| styles.all().any(|(known, _)| known == name)).flat_map(|(_, of)| of).copied();
+    let x = Axis::over(label, Some(all()).filter(|_| all().next().is_some())?.chain(marks.iter().copied()), [-1.0, 1.0], 8);
+    let width = (x.range[1] - x.range[0]) / BINS as f64;
+    let mut series = Vec::new();
+    for (name, look) in styles.all() {
+        let Some((_, of)) = values.iter().find(|(model, of)| model == name && !of.is_empty()) else { continue };
+        let mut counts = [0_u32; BINS];
+        for value in of {
+            counts[(((value - x.range[0]) / width) as usize).min(BINS - 1)] += 1;
+        }
+        let point = |(bin, count): (usize, &u32)| PlotPoint {
+            marked: *count > 0,
+            show: Some(query(&[("model", name)])),
+            ..at(x.range[0] + (bin as f64 + 0.5) * width, f64::from(*count) / of.len() as f64)
+        };
+        series.push(Series { name: name.to_owned(), look, points: counts.iter().enumerate().map(point).collect() });
+    }
+    let highest = series.iter().flat_map(|s| &s.points).map(|point| point.y).fold(0.0, f64::max);
+    let top = (highest * 20.0).ceil().max(1.0) / 20.0;
+    for mark in marks {
+        let points = vec![at(*mark, 0.0), at(*mark, top)];
+        series.push(Series { name: format!("τ = {mark}"), look: Look::Chance, points });
+    }
+    let ticks = (0..=4).map(|quarter| top * f64::from(quarter) / 4.0).map(|y| (y, format!("{:.0}", y * 100.0))).collect();
+    let y = Axis { label: "share of requested subjects (%)".into(), range: [0.0, top], ticks };
+    Some(Figure {
+        title: format!("How often which {label}, by model"),
+        description: "One line per model: the share of its requested subjects in each of 24 bins of equal width.".into(),
+        panels: vec![Panel::Chart(Chart { x, y, series, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.5 })],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_sum_to_one_and_the_greatest_value_is_in_the_last_bin() {
+        let styles = ModelStyles { models: vec!["a".into(), "b".into()], controls: vec![] };
+        let values = [("a".to_owned(), vec![0.0, 0.5, 1.0, 1.0]), ("b".to_owned(), vec![])];
+        let figure = histogram(&values, &styles, "similarity", &[0.4]).unwrap();
+        let Panel::Chart(chart) = &figure.panels[0] else { panic!("a chart") };
+        let names: Vec<&str> = chart.series.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["a", "τ = 0.4"], "a model without values has no line");
+        let shares: Vec<f64> = chart.series[0].points.iter().map(|p| p.y).collect();
+        assert_eq!((shares.iter().sum::<f64>(), shares[BINS - 1]), (1.0, 0.5));
+        assert_eq!(histogram(&[], &styles, "similarity", &[]), None);
+    }
+}
