@@ -1,10 +1,10 @@
 use super::ingest::usage;
-use super::report::{alpha, confidence, deliver, warn_of_identity};
+use super::report::{alpha, confidence, cosine, deliver, warn_of_identity};
 use super::selection::Selection;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::check_target;
-use msdata::report::{CompareOptions, Compared, Key, Thresholds};
+use msdata::report::{CompareOptions, Compared, Key, RegionChoice, Thresholds};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::vocabulary::ModelName;
@@ -61,6 +61,12 @@ pub struct CompareArgs {
     /// The level at which a subject counts as present
     #[arg(long, value_name = "ALPHA", default_value = "0.05", value_parser = alpha)]
     alpha: f64,
+    /// Compare by what a region set says, first (repeatable)
+    #[arg(long, value_name = "SET[:ENCODER]", value_delimiter = ',')]
+    regions: Vec<RegionChoice>,
+    /// With --regions: the similarity from which a region counts as a subject's
+    #[arg(long, value_name = "TAU", requires = "regions", allow_hyphen_values = true, value_parser = cosine)]
+    tau: Option<f64>,
     #[command(flatten)]
     selection: Selection,
     /// table, json, jsonl, csv, md or latex
@@ -91,6 +97,8 @@ impl CompareArgs {
             measure: self.measure,
             alpha: self.alpha,
             models: self.selection.into(),
+            regions: self.regions,
+            tau: self.tau,
         };
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;

@@ -103,7 +103,7 @@ pub fn alpha(text: &str) -> Result<f64, String> {
 }
 
 /// Reads a cosine.
-fn cosine(text: &str) -> Result<f64, String> {
+pub fn cosine(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|tau| (-1.0..=1.0).contains(tau)).ok_or_else(|| format!("`{text}` is not a number from -1 to 1"))
 }
 
@@ -171,6 +171,8 @@ impl ReportArgs {
             title: self.title,
             note: self.note,
             command: Some(command),
+            regions: self.regions,
+            tau: self.tau,
         };
         let output = match self.single_file {
             true => PageOutput::SingleFile { path: place, max_bytes: self.max_size },

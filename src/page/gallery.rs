@@ -258,8 +258,8 @@ fn image_data(data: &PageData, g: &PageGeneration, nulls: &mut NullList) -> Valu
 
 /// One frame: subject, state, x, y, width, height; then, where there is one, similarity and how sure the detector was.
 fn frame(one: &PageBox) -> Vec<Value> {
-    let place = one.place;
     let mut row = vec![value!(one.subject), value!(one.state as u8)];
+    let Some(place) = one.place else { return row };
     row.extend([place.x, place.y, place.width, place.height].map(|pixels| value!(pixels)));
     if one.similarity.is_some() || one.score.is_some() {
         row.extend([one.similarity, one.score].map(|share| value!(share.map(ten_thousandths))));

@@ -39,7 +39,9 @@ use crate::catalog::InstrumentFigure;
 use crate::durable::{check_target, hold_directory, make_directory, write_whole};
 use crate::error::{Error, Result};
 use crate::plot::{Figure, ModelStyles};
-use crate::report::{Comparisons, Confusion, KindAuc, Leaderboard, Measure, MeasureColumn, Report, Seen, Thresholds};
+use crate::report::{
+    Comparisons, Confusion, KindAuc, Leaderboard, Measure, MeasureColumn, RegionChoice, Report, Seen, Thresholds,
+};
 use crate::vocabulary::{SceneType, SubjectKind};
 use crate::watch::Watch;
 use crate::windows::{Pattern, Rectangle};
@@ -61,6 +63,10 @@ pub struct PageOptions {
     pub note: Option<String>,
     /// The command that makes the page, as shown on it.
     pub command: Option<String>,
+    /// The region sets on it; empty: every set, each by the first encoder that has vectors of its regions.
+    pub regions: Vec<RegionChoice>,
+    /// τ of those sets; `None`: each has its own.
+    pub tau: Option<f64>,
 }
 
 impl PageOptions {
@@ -127,6 +133,8 @@ pub struct PagePrompt {
 /// A generated image, which may be missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageGeneration {
+    /// Its row.
+    pub id: i64,
     /// Index in [`ModelStyles::all`].
     pub model: usize,
     /// Index in [`PageData::prompts`].
@@ -153,8 +161,8 @@ pub struct PageGeneration {
 pub struct PageBox {
     /// Which way of looking: an index in [`PageData::box_sets`].
     pub set: usize,
-    /// Where it is, in pixels of the upright image.
-    pub place: Rectangle,
+    /// Where it is, in pixels of the upright image; `None`: the subject is nowhere.
+    pub place: Option<Rectangle>,
     /// Whose it is, as an index in [`PageData::subjects`]; `None`: nobody's.
     pub subject: Option<usize>,
     /// What it says of that subject.
@@ -272,6 +280,8 @@ pub struct PageData {
     pub windows: PageWindows,
     /// Ways of looking that [`PageBox::set`] names.
     pub box_sets: Vec<String>,
+    /// What region sets say, by model; with all their columns.
+    pub by_regions: Vec<Report>,
     /// Correlation of CLIP-T and identity similarity over cells, and the number of cells.
     pub correlation: Option<(f64, usize)>,
     /// Encoders, by name.

@@ -36,6 +36,9 @@ pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
         add("compared", "Comparisons", "Models against each other".into(), body);
     }
     add("results", "Tables", "Results".into(), tables::results(data));
+    if !data.by_regions.is_empty() {
+        add("regions", "Regions", "Who has a region of their own".into(), tables::regions(data));
+    }
     if let Some(figure) = &data.figures.heat_map {
         let body = html! { p { (figure.description) } div.figures { (heat_map(figure, None)) } };
         add("subjects", "Subjects", "Subject by subject".into(), body);

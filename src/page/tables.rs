@@ -102,6 +102,21 @@ pub fn results(data: &PageData) -> Markup {
     }
 }
 
+/// Returns what each region set says, by model.
+pub fn regions(data: &PageData) -> Markup {
+    html! {
+        p { "One subject, one place: regions and requested subjects are paired so that the sum of their similarities is as large as it \
+             can be, and a subject whose region is less similar than τ, or who has none, is missing (R-SCR)." }
+        @for (report, set) in data.by_regions.iter().zip(data.box_sets.iter().skip(1)) {
+            (table(data, report, &format!("Regions {}", shown(set)), &[]))
+            ul.notes {
+                @for note in report.notes.iter().filter(|note| note.starts_with("regions ")) { li { (shown(note)) } }
+                @for warning in report.warnings.iter().filter(|warning| warning.starts_with("regions ")) { li { (shown(warning)) } }
+            }
+        }
+    }
+}
+
 /// Returns the models that do better than a control by a measure that rises with identity, with the measure: what they
 /// exceed is no ceiling.
 pub fn exceeded(data: &PageData) -> Vec<(String, String)> {
@@ -122,7 +137,8 @@ fn table(data: &PageData, report: &Report, caption: &str, keys: &[Key]) -> Marku
     let meant = data.threshold().is_some();
     let is_shown = |m: &MeasureColumn| m.is_headline(report, data.options.threshold()) && (meant || !m.needs_threshold());
     let measures: Vec<MeasureColumn> = report.columns().into_iter().filter(is_shown).collect();
-    let any_missing = report.generations_missing > 0;
+    let of_regions = report.rows.first().is_some_and(|row| !row.regions.is_empty());
+    let any_missing = report.generations_missing > 0 && !of_regions;
     let columns = 2 + keys.len() + usize::from(any_missing) + measures.len();
     let names: Vec<&str> = data.styles.all().map(|(name, _)| name).collect();
     let rows_of = |name: &str| -> Vec<&Row> {
@@ -149,7 +165,7 @@ fn table(data: &PageData, report: &Report, caption: &str, keys: &[Key]) -> Marku
                                 @if keys.is_empty() { th scope="row" { (name(model, NAME)) } }
                                 @else if k == 0 { th scope="rowgroup" rowspan=(rows_of(model).len()) { (name(model, NAME)) } }
                                 @for key in keys { th.number scope="row" { (key_text(row, *key)) } }
-                                td.number { (row.images) }
+                                td.number { (row.regions.first().map_or(row.images, |cell| cell.images)) }
                                 @if any_missing { td.number { (row.missing) } }
                                 @for m in &measures { td.number { (cell(m, row)) } }
                             }

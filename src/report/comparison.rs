@@ -4,7 +4,7 @@ use super::contrast::Contrast;
 use super::in_words::in_words;
 use super::observations::Scores;
 use super::pairing::Pairing;
-use super::{Key, KeyValue, ModelSelection, Snapshot, Thresholds};
+use super::{Key, KeyValue, ModelSelection, RegionChoice, Snapshot, Thresholds};
 use crate::error::Result;
 use crate::score::Confidence;
 use crate::vocabulary::ModelName;
@@ -30,6 +30,10 @@ pub struct CompareOptions {
     pub alpha: f64,
     /// The models of leaderboards and of every pair, and the names of all.
     pub models: ModelSelection,
+    /// Compare by what these region sets say, too.
+    pub regions: Vec<RegionChoice>,
+    /// τ of region sets; `None`: each has its own.
+    pub tau: Option<f64>,
 }
 
 impl Default for CompareOptions {
@@ -42,6 +46,8 @@ impl Default for CompareOptions {
             measure: None,
             alpha: super::ALPHA,
             models: ModelSelection::default(),
+            regions: Vec::new(),
+            tau: None,
         }
     }
 }

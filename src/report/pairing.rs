@@ -6,7 +6,7 @@ use super::local::Locals;
 use super::measure::Measure;
 use super::observations::{Observations, Scores};
 use super::warnings::{listed, written};
-use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot, thresholds_mean_something};
+use super::{CompareOptions, Comparison, Key, KeyValue, RegionMeasure, Snapshot, thresholds_mean_something};
 use crate::error::{Error, Result};
 use crate::score::{Question, Unit, holm, least_p};
 use crate::text::{plain, quote};
@@ -67,6 +67,7 @@ impl ModelSide<'_> {
                 self.of_windows(pairing, |locals, unit| locals.collapse(unit, question, pairing.options.alpha))
             }
             Measure::Auc(encoder) => self.auc(encoder),
+            Measure::Region(set, measure) => self.snapshot.regions[set].of_units(&self.units, measure),
             // What else needs the pool or the composites is of cells, not of images.
             _ => vec![None; self.units.generation.len()],
         }
@@ -155,7 +156,7 @@ impl<'a> Pairing<'a> {
         let encoders = || {
             // The encoder that decides collapse comes first.
             let others = (0..self.snapshot.encoders.len()).filter(|at| *at != self.identity_at);
-            std::iter::once(self.identity_at).chain(others)
+            std::iter::once(self.identity_at).filter(|at| *at < self.snapshot.encoders.len()).chain(others)
         };
         all.extend(encoders().filter(|_| self.snapshot.baselines.is_some()).map(Measure::Auc));
         all.extend(encoders().map(Measure::Similarity));
@@ -167,6 +168,12 @@ impl<'a> Pairing<'a> {
             // What means the same for every encoder comes first, where it can be said.
             let at = if locals.no_verdict(self.options.alpha).is_none() { 0 } else { all.len() };
             all.splice(at..at, of_windows);
+        }
+        // What was asked for by name comes first.
+        for set in (0..self.snapshot.regions.len()).rev() {
+            let measures = [RegionMeasure::Collapse, RegionMeasure::PresenceF1, RegionMeasure::Identity, RegionMeasure::Matched];
+            let others = [RegionMeasure::Top1, RegionMeasure::Margin, RegionMeasure::Bleeding, RegionMeasure::Homogenisation];
+            all.splice(0..0, measures.into_iter().chain(others).map(|measure| Measure::Region(set, measure)));
         }
         let Some(wanted) = wanted else { return Ok(all) };
         all.extend(scr().filter(|_| !scr_is_meant));
@@ -184,6 +191,7 @@ impl<'a> Pairing<'a> {
     pub(super) fn name(&self, measure: Measure) -> String {
         let encoder = match measure {
             Measure::ClipT(at) | Measure::Similarity(at) | Measure::Auc(at) => self.snapshot.encoders[at].1.as_str(),
+            Measure::Region(set, _) => self.snapshot.regions[set].set.as_str(),
             _ => self.identity,
         };
         measure.name(encoder, self.options.alpha)

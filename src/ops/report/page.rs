@@ -5,17 +5,23 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::image::{Door, Transparency};
 use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS, cscr_curve, subject_labels};
+use crate::ops::report::local::whole_pixels;
 use crate::ops::report::verdict::{VerdictReports, verdict};
 use crate::page::{
     BoxState, Figures, PageBox, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePrompt, PageSubject,
     PageWindows, PageWritten, Picture,
 };
 use crate::plot::{self, Figure, ModelStyles};
-use crate::report::{ALPHA, Extra, Key, Report, Seen, SeenSubject, Snapshot, auc_in_kind, confusions, seen};
+use crate::report::{
+    ALPHA, Extra, Key, RegionChoice, RegionMeasure, Report, ReportOptions, Seen, SeenSubject, Snapshot, auc_in_kind, confusions,
+    seen,
+};
+use crate::score::Confidence;
 use crate::vocabulary::ImageStatus;
 use crate::watch::Watch;
+use crate::windows::Rectangle;
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Most generations in a gallery: with more, a browser's memory fills up with images that nobody looks at.
@@ -64,6 +70,24 @@ impl Dataset {
         let encoders = self.catalog.encoders()?;
         let mut shown = self.shown(snapshot, &files, &by_model.identity, &styles)?;
         shown.pictures.name();
+        let (mut box_sets, mut by_regions) = (vec![WINDOWS.to_owned()], Vec::new());
+        for choice in self.sets_on_page(options)? {
+            let report = ReportOptions {
+                by: vec![Key::Model],
+                regions: vec![choice.clone()],
+                tau: options.tau,
+                identity: options.identity.clone(),
+                confidence: Some(Confidence::default()),
+                controls: true,
+                ..ReportOptions::default()
+            };
+            by_regions.push(self.report(&report)?);
+            let mut boxes = self.boxes_of_regions(&choice, options.tau, box_sets.len(), snapshot)?;
+            for generation in shown.generations.iter_mut().filter(|generation| generation.size.is_some()) {
+                generation.boxes.extend(boxes.remove(&generation.id).unwrap_or_default());
+            }
+            box_sets.push(choice.set.to_string());
+        }
         Ok(PageData {
             options: options.clone(),
             correlation: plot::tradeoff_correlation(&by_count, &styles),
@@ -79,7 +103,8 @@ impl Dataset {
             generations_left_out: shown.left_out,
             pictures: shown.pictures.all,
             verdict,
-            box_sets: vec![WINDOWS.to_owned()],
+            box_sets,
+            by_regions,
             windows: PageWindows { notes: by_model.notes.clone(), ..shown.windows },
             by_model,
             by_count,
@@ -129,6 +154,7 @@ impl Dataset {
             let (Some(model), Some(file)) = (place_of(row.model), files.generations.get(&row.id)) else { continue };
             let seen = looked.remove(&row.id).filter(|_| row.size.is_some());
             generations.push(PageGeneration {
+                id: row.id,
                 model,
                 prompt: row.prompt as usize,
                 seed: row.seed,
@@ -167,6 +193,99 @@ impl Dataset {
     }
 }
 
+impl Dataset {
+    /// Returns the region sets of the page: those that were asked for, else every set of which an encoder has vectors.
+    fn sets_on_page(&self, options: &PageOptions) -> Result<Vec<RegionChoice>> {
+        if !options.regions.is_empty() {
+            return Ok(options.regions.clone());
+        }
+        let encoders = self.catalog.encoders()?;
+        let mut sets = Vec::new();
+        for set in self.catalog.region_sets()? {
+            let first = self.catalog.encoders_of_regions(set.id)?.into_iter().next();
+            let encoder = encoders.iter().find(|row| Some(row.id) == first).map(|row| row.name.clone());
+            let choice = RegionChoice { set: set.name, encoder };
+            // A set of which too little is known to choose τ is left to `report --regions`, which says why.
+            let is_known = choice.encoder.is_some() && (options.tau.is_some() || self.default_tau(&choice)?.is_some());
+            sets.extend(is_known.then_some(choice));
+        }
+        Ok(sets)
+    }
+
+    /// Returns the frames of a region set, by generation row: who has a region of their own, who has none, and whose regions are
+    /// nobody's.
+    fn boxes_of_regions(
+        &self,
+        choice: &RegionChoice,
+        tau: Option<f64>,
+        set: usize,
+        snapshot: &Snapshot,
+    ) -> Result<HashMap<i64, Vec<PageBox>>> {
+        let said = self.region_snapshot(choice, tau, false, snapshot)?;
+        let chosen = self.chosen(choice)?;
+        // Of each region: the generation, its place, how sure its origin was.
+        let mut regions: BTreeMap<(i64, i64), (Rectangle, Option<f64>)> = BTreeMap::new();
+        self.catalog.each_region(chosen.set.id, |generation, region, counts| {
+            if let (Some(generation), true) = (generation, counts) {
+                regions.insert((generation, region.id), (whole_pixels(region.bounds), region.score));
+            }
+            Ok(())
+        })?;
+        // Who has it, or whom it resembles most.
+        let mut owners: HashMap<i64, (u32, f64)> = HashMap::new();
+        let mut nearest: HashMap<i64, (u32, f64)> = HashMap::new();
+        self.catalog.each_region_pair(chosen.set.id, chosen.encoder.id, |_, pair| {
+            let Some(similarity) = pair.similarity else { return Ok(()) };
+            if pair.assigned {
+                owners.insert(pair.region, (pair.ordinal, similarity));
+            }
+            let best = nearest.entry(pair.region).or_insert((pair.ordinal, similarity));
+            if similarity > best.1 {
+                *best = (pair.ordinal, similarity);
+            }
+            Ok(())
+        })?;
+        let prompts: HashMap<i64, &Vec<usize>> =
+            snapshot.generations.iter().map(|g| (g.id, &snapshot.prompts[g.prompt as usize].subjects)).collect();
+        let mut boxes: HashMap<i64, Vec<PageBox>> = HashMap::new();
+        let mut with_region: HashMap<i64, Vec<u32>> = HashMap::new();
+        for ((generation, region), (place, score)) in regions {
+            let (Some(facts), Some(subjects)) = (said.of.get(&generation), prompts.get(&generation)) else { continue };
+            let subject = |ordinal: u32| subjects.get(ordinal as usize).copied();
+            let one = match owners.get(&region) {
+                Some((ordinal, similarity)) => {
+                    with_region.entry(generation).or_default().push(*ordinal);
+                    let at = facts.ordinals.iter().position(|known| known == ordinal);
+                    let missing = at.and_then(|at| facts.of_subjects[at][RegionMeasure::Collapse as usize]) != Some(0.0);
+                    let state = if missing { BoxState::Missing } else { BoxState::Present };
+                    PageBox { set, place: Some(place), subject: subject(*ordinal), state, similarity: Some(*similarity), score }
+                }
+                // One that is like a requested subject is a clone of it; else it is nobody's.
+                None => {
+                    let like = nearest.get(&region).filter(|(_, similarity)| *similarity >= said.tau);
+                    let (subject, similarity) = (like.and_then(|(ordinal, _)| subject(*ordinal)), like.map(|like| like.1));
+                    PageBox { set, place: Some(place), subject, state: BoxState::Extra, similarity, score }
+                }
+            };
+            boxes.entry(generation).or_default().push(one);
+        }
+        for (generation, facts) in &said.of {
+            let known = with_region.get(generation).map_or(&[][..], Vec::as_slice);
+            let nowhere = facts.ordinals.iter().filter(|ordinal| !known.contains(ordinal));
+            let subjects = prompts.get(generation).map_or(&[][..], |subjects| subjects.as_slice());
+            boxes.entry(*generation).or_default().extend(nowhere.map(|ordinal| PageBox {
+                set,
+                place: None,
+                subject: subjects.get(*ordinal as usize).copied(),
+                state: BoxState::Missing,
+                similarity: None,
+                score: None,
+            }));
+        }
+        Ok(boxes)
+    }
+}
+
 /// The way of looking that the windows are.
 const WINDOWS: &str = "windows";
 
@@ -178,11 +297,12 @@ fn boxes(seen: &Seen, requested: &[usize]) -> Vec<PageBox> {
             Some(false) => BoxState::Missing,
             None => BoxState::Unknown,
         };
-        Some(PageBox { set: 0, place: of.place?, subject: Some(*subject), state, similarity: None, score: None })
+        of.place?;
+        Some(PageBox { set: 0, place: of.place, subject: Some(*subject), state, similarity: None, score: None })
     };
     let extra = |extra: &Extra| PageBox {
         set: 0,
-        place: extra.place,
+        place: Some(extra.place),
         subject: Some(extra.subject),
         state: BoxState::Extra,
         similarity: Some(extra.local),

@@ -69,6 +69,13 @@ impl Dataset {
         Ok(Chosen { set, encoder: encoder.clone() })
     }
 
+    /// Returns τ of a set where none is given; `None`: too few subjects have vectors.
+    pub(super) fn default_tau(&self, choice: &RegionChoice) -> Result<Option<f64>> {
+        let Chosen { set, encoder } = self.chosen(choice)?;
+        let pool = RegionPool::read(&self.catalog, &self.store, set.id, &encoder)?;
+        Ok(default_threshold(&mut pool.between_references()))
+    }
+
     /// Returns what a region set says, with decoys or without.
     pub(crate) fn region_snapshot(
         &self,

@@ -48,7 +48,11 @@ impl Reading {
 
     /// Returns what a comparison needs.
     pub(crate) fn comparison(options: &CompareOptions) -> Reading {
-        Reading { baselines_unless_meant: Some(options.thresholds.clone()), ..Reading::keys(&options.by) }
+        Reading {
+            baselines_unless_meant: Some(options.thresholds.clone()),
+            regions: (options.regions.clone(), options.tau, false),
+            ..Reading::keys(&options.by)
+        }
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn verdict(
         measure: Some(measure.name(&reports.by_model.identity, ALPHA)),
         alpha: ALPHA,
         models: drawn.models.clone(),
+        ..CompareOptions::default()
     };
     let board = leaderboard(snapshot, &options)?;
     let pairs = compare(snapshot, None, &CompareOptions { measure: None, ..options })?;

@@ -8,7 +8,7 @@
     const shown = picture(image.picture, alt, true);
     if (!boxes(image).length || shown.tagName !== "IMG") return shown;
     const line = Math.max(...image.size) / 160;
-    const frames = boxes(image).map(([set, subject, is, x, y, width, height, , sure]) => {
+    const frames = boxes(image).filter((box) => box[3] !== undefined).map(([set, subject, is, x, y, width, height, , sure]) => {
       const i = is === EXTRA ? -1 : prompts[image.prompt].subjects.indexOf(subject);
       const box = { x: x + line / 2, y: y + line / 2, width: width - line, height: height - line };
       const dash = STATES[is] === "missing" || STATES[is] === "not known" ? { "stroke-dasharray": `${line * 3} ${line * 2}` } : {};
@@ -25,7 +25,7 @@
   // A part of the image beside the reference: is this the one?
   const crop = (image, box) => {
     const src = source(image.picture, true);
-    if (!box || src === null) return make("span", { class: "crop none" }, "no place");
+    if (!box || box[3] === undefined || src === null) return make("span", { class: "crop none" }, "no place");
     const [, , , x, y, width, height] = box;
     const [all, tall] = image.size;
     const percent = (at, side, length) => (length === side ? 0 : (100 * at) / (length - side)).toFixed(3);
@@ -70,7 +70,7 @@
     }))]);
   const places = (image) => [
     ...(image.seen ? [placeList(image)] : []),
-    ...boxList(image, "There unasked, as clearly as where it was asked for:", extras(image).filter((box) => box[0] === 0)),
+    ...boxList(image, "There unasked, as clearly as where it was asked for:", extras(image)),
     ...data.sets.slice(1).flatMap((name, at) => boxList(image, `${name}:`, boxes(image).filter((box) => box[0] === at + 1))),
   ];
 

@@ -13,17 +13,23 @@
       if (!some((of, i) => wanted(resembles(image, i)))) return false;
     }
     const scored = image.similarities !== null;
-    switch (state.show) {
+    const [shows, set] = state.show.split(" ");
+    switch (shows) {
       case "missing": return !scored;
       case "extra": return extras(image).length > 0;
       case "absent": return some((of) => of[1] === 0);
+      // What a region set says: its number, and what is asked of it.
+      case "set": return boxes(image).some(([of]) => of === Number(set));
+      case "lacks": return boxes(image).some(([of, , is]) => of === Number(set) && STATES[is] === "missing");
+      case "beyond": return boxes(image).some(([of, s, is]) => of === Number(set) && is === EXTRA && s === null);
+      case "clones": return boxes(image).some(([of, s, is]) => of === Number(set) && is === EXTRA && s !== null);
       case "doubled": return some((of) => of[2] > 1);
       case "collapsed":
       case "kept": {
         if (!scored || !meant) return !meant;
         const place = state.subject === "" ? -1 : prompt.subjects.findIndex((s) => subjects[s].id === state.subject);
         const gone = place >= 0 ? image.similarities[place] < threshold() : lost(image) > 0;
-        return gone === (state.show === "collapsed");
+        return gone === (shows === "collapsed");
       }
       default: return true;
     }

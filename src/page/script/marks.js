@@ -30,9 +30,9 @@
   const EXTRA = 3; // the state of a box
   const looked = images.some((image) => image.seen);
   const missing = (image) => image.seen.filter((of) => of[1] === 0).length;
-  const extras = (image) => boxes(image).filter((box) => box[2] === EXTRA);
-  // The box of a requested subject, of the windows if they have one.
-  const placeOf = (image, subject) => boxes(image).find((box) => box[1] === subject && box[2] !== EXTRA);
+  const extras = (image) => boxes(image).filter((box) => box[0] === 0 && box[2] === EXTRA);
+  // The window of a requested subject.
+  const placeOf = (image, subject) => boxes(image).find((box) => box[0] === 0 && box[1] === subject && box[2] !== EXTRA);
   // Whom the place of the i-th subject resembles most; null where it has no place.
   const resembles = (image, i) => {
     const subject = prompts[image.prompt].subjects[i];
