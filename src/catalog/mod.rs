@@ -70,7 +70,7 @@ pub use kept::KeptPlace;
 pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally, UnfinishedRun};
 pub use region_scores::{PlacedRegion, RegionLocal, RegionPair, RegionReference, RegionScore, RegionScoringTask};
-pub use regions::{RegionRow, RegionRules, RegionSetRow, RegionTarget, RegionTask};
+pub use regions::{DoubtfulReference, RegionRow, RegionRules, RegionSetRow, RegionTarget, RegionTask};
 pub use removal::Removed;
 pub use scores::{ReferenceVector, Score, ScoringTask, Which};
 pub use seal::Seal;

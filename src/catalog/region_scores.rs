@@ -151,15 +151,17 @@ impl Catalog {
         let mut rows = query.query(params![set, encoder, after, limit as i64, scored]).map_err(catalog(act))?;
         let mut tasks: Vec<RegionScoringTask> = Vec::new();
         while let Some(r) = rows.next().map_err(catalog(act))? {
-            let read = || -> rusqlite::Result<(i64, i64, Option<i64>, Option<SubjectKind>, Option<VectorPlace>)> {
-                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, place(r, 4)?))
+            let read = || -> rusqlite::Result<(i64, i64, Option<PlacedRegion>)> {
+                let kind = r.get(3)?;
+                let placed = r.get::<_, Option<i64>>(2)?.zip(place(r, 4)?);
+                Ok((r.get(0)?, r.get(1)?, placed.map(|(region, place)| PlacedRegion { region, kind, place })))
             };
-            let (generation, prompt, region, kind, place) = read().map_err(catalog(act))?;
+            let (generation, prompt, region) = read().map_err(catalog(act))?;
             if tasks.last().is_none_or(|task| task.generation != generation) {
                 tasks.push(RegionScoringTask { generation, prompt, regions: Vec::new() });
             }
-            if let (Some(region), Some(place), Some(task)) = (region, place, tasks.last_mut()) {
-                task.regions.push(PlacedRegion { region, kind, place });
+            if let Some(task) = tasks.last_mut() {
+                task.regions.extend(region);
             }
         }
         Ok(tasks)

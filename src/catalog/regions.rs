@@ -74,6 +74,21 @@ pub struct RegionTarget {
     pub is_reference: bool,
 }
 
+/// A reference whose regions are to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoubtfulReference {
+    /// The subject.
+    pub subject: SubjectId,
+    /// Which of its references.
+    pub index: i64,
+    /// The set.
+    pub set: RegionSetName,
+    /// How many regions the set has of it.
+    pub regions: i64,
+    /// Whether they are of other bytes than the file has now.
+    pub stale: bool,
+}
+
 /// An image whose regions are to be embedded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegionTask {
@@ -294,7 +309,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn doubtful_reference_regions(&self) -> Result<Vec<(SubjectId, i64, RegionSetName, i64, bool)>> {
+    pub fn doubtful_references(&self) -> Result<Vec<DoubtfulReference>> {
         self.db
             .prepare_cached(
                 "SELECT u.subject_id, c.reference_index, s.name, (SELECT count(*) FROM region r WHERE r.region_image = i.id) AS n,
@@ -304,7 +319,16 @@ impl Catalog {
                  WHERE i.file IS NOT NULL AND (n > 1 OR stale) ORDER BY s.name, u.subject_id, c.reference_index",
             )
             .and_then(|mut q| {
-                q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?.collect()
+                q.query_map([], |r| {
+                    Ok(DoubtfulReference {
+                        subject: r.get(0)?,
+                        index: r.get(1)?,
+                        set: r.get(2)?,
+                        regions: r.get(3)?,
+                        stale: r.get(4)?,
+                    })
+                })?
+                .collect()
             })
             .map_err(catalog("read the regions of references"))
     }

@@ -1,4 +1,4 @@
-//! Pixel rule 2: from the bytes of an image file to upright 8-bit RGB.
+//! Pixel rule 3: from the bytes of an image file to upright 8-bit RGB.
 //!
 //! References and generations go through the same rule, and its number is part of every embedding's
 //! fingerprint: a change that moves a pixel needs another number. So is what becomes of transparent pixels, the only
@@ -12,15 +12,17 @@
 //! - Palettes and greys are expanded. 16-bit samples become `(v + 128) / 257`, the nearest 8-bit value.
 //! - CMYK becomes `(1 - C)(1 - K)` and so on, without a profile. In a JPEG of four components the stored inks
 //!   are inverted (Adobe's way, with or without its marker, as Pillow takes them). YCCK is refused.
-//! - JPEG is decoded by zune-jpeg, whose samples differ from libjpeg-turbo's (Pillow's) by a few units at most.
+//! - JPEG is decoded by libjpeg-turbo, as by Pillow: accurate integers, smooth upsampling. JPEG data inside TIFF is not,
+//!   and may differ by a few units.
 //! - TIFF: greys of 1 to 16 bits, palettes, RGB, CMYK, YCbCr over the full range, greys and RGB with alpha, which is
 //!   taken out of colours that were multiplied with it. Other kinds are refused by name.
 //! - ICC profiles and gamma are ignored.
 //! - Of an animation or a file of several pages the first is taken: of a GIF on its full canvas, what it leaves
 //!   open in the colour of its transparent index, else of index 0.
-//! - A file that ends early is refused, never filled up.
+//! - A file that ends early is refused, never filled up; so is a JPEG file that Pillow reads in spite of damage, unless
+//!   its picture is whole.
 //!
-//! But for JPEG, these are the pixels of Pillow's `exif_transpose(image).convert("RGB")`, or of its `alpha_composite` on
+//! But for JPEG inside TIFF, these are the pixels of Pillow's `exif_transpose(image).convert("RGB")`, or of its `alpha_composite` on
 //! the ground, save that Pillow clips 16-bit greys at 255.
 
 use super::alpha::{Stored, swaps_sides};
@@ -33,7 +35,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// The number of the rule above.
-pub const PIXEL_RULE: u32 = 2;
+pub const PIXEL_RULE: u32 = 3;
 
 /// Decodes the bytes of an image file by [`PIXEL_RULE`], without alpha: [`Transparency::Drop`].
 ///

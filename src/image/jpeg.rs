@@ -1,20 +1,19 @@
-//! JPEG: decoded by zune-jpeg, after a walk over its segments for what that decoder does not check or tell.
+//! JPEG: decoded by libjpeg-turbo, after a walk over its segments for what that decoder does not check or tell.
 //!
-//! The decoder fills what is missing with grey, without an error; so a file must hold a picture's end
-//! after its last scan. It inverts the colours of YCCK files; so they are refused by name.
+//! The decoder fills what is missing with grey and goes on; here, what it only warns of is an error, unless the picture
+//! itself is not in doubt, and a file must hold a picture's end after its last scan. YCCK files are refused by name.
 
 use super::alpha::Stored;
+use super::libjpeg::{Failure, Inks, decompress};
 use super::orientation::orientation;
 use super::pixels::{ImageFault, Rgb, check_size};
 use crate::vocabulary::ImageFormat;
 use image::metadata::Orientation;
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::errors::DecodeErrors;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
 
 const TRUNCATED: &str = "its data ends early";
+
+/// Most scans of a picture; ten are usual. Each costs as much time as the picture is large, however short it is.
+const MOST_SCANS: usize = 100;
 
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
@@ -35,20 +34,39 @@ pub fn head(data: &[u8]) -> Result<(u32, u32, Option<Orientation>), ImageFault> 
 pub fn decode(data: &[u8]) -> Result<Stored, ImageFault> {
     let outline = JpegOutline::walk(data, false).map_err(broken)?;
     let JpegFrame { width, height, components, .. } = *outline.supported()?;
-    let notes = if components == 4 { vec!["its CMYK colours are converted without a profile"] } else { Vec::new() };
-    let options = DecoderOptions::default()
-        .jpeg_set_out_colorspace(ColorSpace::RGB)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX));
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
-    let pixels = decoder.decode().map_err(|e| match e {
-        DecodeErrors::Unsupported(kind) => ImageFault::unsupported(ImageFormat::Jpeg, &format!("{kind:?}")),
-        e => broken(&e.to_string()),
+    let inks = if components == 4 { Inks::Cmyk } else { Inks::Rgb };
+    let samples = decompress(data, width, height, inks).map_err(|failure| match failure {
+        Failure::Cut => broken(TRUNCATED),
+        Failure::Broken(why) => broken(&why),
+        Failure::Unsupported(kind) => ImageFault::unsupported(ImageFormat::Jpeg, &kind),
+        Failure::Memory => ImageFault::unreadable("there is not enough memory to decode it".into()),
     })?;
-    if pixels.len() != width as usize * height as usize * 3 {
-        return Err(broken("it has a different number of pixels than it says"));
+    let mut notes = Vec::new();
+    let pixels = match inks {
+        Inks::Rgb => samples.values,
+        Inks::Cmyk => {
+            notes.push("its CMYK colours are converted without a profile");
+            rgb_of_inks(&samples.values)
+        }
+    };
+    if samples.stray_bytes {
+        notes.push("it holds bytes that belong to nothing; it may be damaged");
+    }
+    if samples.guessed_colours {
+        notes.push("its Adobe marker has an unknown code for its colours; they are taken for YCbCr");
     }
     Ok(Stored { orientation: outline.orientation(), notes, ..Stored::opaque(Rgb { width, height, pixels }) })
+}
+
+/// RGB of inks that are stored inverted, as Pillow rounds it.
+fn rgb_of_inks(inks: &[u8]) -> Vec<u8> {
+    let rgb = |&[c, m, y, k]: &[u8; 4]| {
+        [c, m, y].map(|stored| {
+            let product = u32::from(255 - stored) * u32::from(k) + 128;
+            k - (((product >> 8) + product) >> 8) as u8
+        })
+    };
+    inks.as_chunks::<4>().0.iter().flat_map(rgb).collect()
 }
 
 fn broken(why: &str) -> ImageFault {
@@ -70,6 +88,7 @@ struct JpegFrame {
 struct JpegOutline {
     frame: Option<JpegFrame>,
     adobe_transform: Option<u8>,
+    scans: usize,
     exif: Option<Vec<u8>>,
     xmp: Option<Vec<u8>>,
 }
@@ -92,9 +111,13 @@ impl JpegOutline {
             return unsupported("with its height behind the picture");
         }
         check_size("JPEG", frame.width, frame.height)?;
+        if self.scans > MOST_SCANS {
+            return unsupported(&format!("with {} scans, which are over the limit of {MOST_SCANS}", self.scans));
+        }
         match frame.components {
             1 | 3 => Ok(frame),
-            4 if self.adobe_transform == Some(2) => {
+            // Of a code that it does not know the decoder says the same.
+            4 if self.adobe_transform.is_some_and(|code| code != 0) => {
                 Err(ImageFault::unreadable("JPEG images in YCCK colours are not supported".into()))
             }
             4 => Ok(frame),
@@ -110,12 +133,11 @@ impl JpegOutline {
     /// nothing about it.
     fn walk(data: &[u8], only_head: bool) -> Result<JpegOutline, &'static str> {
         let mut outline = JpegOutline::default();
-        let mut scans = 0;
         let mut at = 2; // behind the start of the image
         loop {
             let marker = next_marker(data, &mut at).ok_or(TRUNCATED)?;
             match marker {
-                0xd9 if scans == 0 => return Err("it has no picture"),
+                0xd9 if outline.scans == 0 => return Err("it has no picture"),
                 0xd9 => return Ok(outline),
                 0x01 | 0xd0..=0xd8 => continue, // alone, without a segment
                 _ => {}
@@ -132,12 +154,14 @@ impl JpegOutline {
                     outline.frame = Some(JpegFrame { coding: marker & 15, precision, width, height, components });
                 }
                 0xda if only_head => return Ok(outline),
-                0xda => scans += 1,
-                0xe1 if scans == 0 && body.starts_with(XMP) => outline.xmp = Some(body[XMP.len()..].to_vec()),
-                0xe1 if scans == 0 && outline.exif.is_none() => {
+                0xda => outline.scans += 1,
+                0xe1 if outline.scans == 0 && body.starts_with(XMP) => outline.xmp = Some(body[XMP.len()..].to_vec()),
+                0xe1 if outline.scans == 0 && outline.exif.is_none() => {
                     outline.exif = body.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec);
                 }
-                0xee => outline.adobe_transform = body.strip_prefix(b"Adobe").and_then(|b| b.get(6).copied()),
+                0xee if outline.scans == 0 => {
+                    outline.adobe_transform = body.strip_prefix(b"Adobe").and_then(|b| b.get(6).copied())
+                }
                 _ => {}
             }
         }

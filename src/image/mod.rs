@@ -9,6 +9,7 @@
 //! | `alpha` | pictures as files hold them, and what is seen of them |
 //! | `orientation` | how they are to be turned |
 //! | `jpeg` | JPEG files |
+//! | `libjpeg` | the C library that decodes them |
 //! | `containers` | PNG, WebP, GIF, BMP files, and plain TIFF |
 //! | `tiff` | the other kinds of TIFF |
 //! | `png` | PNG files of our own |
@@ -29,6 +30,7 @@ mod decode;
 mod door;
 mod filter;
 mod jpeg;
+mod libjpeg;
 mod orientation;
 mod pixels;
 mod png;

@@ -29,7 +29,7 @@ pub use file::{Manifest, RowKind};
 pub use folder::ImageFolder;
 pub use lines::{GenerationLine, PromptLine, json_lines};
 pub use paths::{ImagePath, Resolver};
-pub use regions::{Bounds, FoundRegion, ImageRegions, Mask, Outline, RegionFormat, RegionImage, read_regions};
+pub use regions::{Bounds, FoundRegion, ImageRegions, Mask, Outline, RegionFormat, RegionImage, read_region_rows, read_regions};
 pub use repository::StressTestRepo;
 pub use row::{Generation, Prompt, Region, Subject};
 

@@ -1,6 +1,6 @@
 //! Checks the pool's references: files, pixels, and vectors where there are any.
 
-use crate::catalog::SubjectRow;
+use crate::catalog::{DoubtfulReference, SubjectRow};
 use crate::dataset::Dataset;
 use crate::encoder::BUILTIN;
 use crate::error::{Error, Result, io_reason};
@@ -56,7 +56,7 @@ impl Dataset {
         }
         findings.extend(duplicates(&looked));
         findings.extend(licences(&subjects));
-        for (subject, index, set, regions, stale) in self.catalog.doubtful_reference_regions()? {
+        for DoubtfulReference { subject, index, set, regions, stale } in self.catalog.doubtful_references()? {
             let (set, about) = (plain(set.as_str()), format!("{subject} {index}"));
             let finding = match stale {
                 true => format!("the regions of {set} are of other bytes than the file has now; ingest them again"),

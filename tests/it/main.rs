@@ -41,6 +41,7 @@ mod real_data;
 mod region_faults;
 mod region_files;
 mod region_measures;
+mod regions;
 #[cfg(unix)]
 mod run;
 mod seen;

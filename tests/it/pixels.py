@@ -23,6 +23,8 @@ def put(name, data):
     path = out / name
     path.write_bytes(data)
     image = ImageOps.exif_transpose(Image.open(path))
+    if image.mode == "CMYK":
+        image = image.convert("RGB")
     for how in ("drop", "white", "black"):
         if how == "drop":
             seen = image.convert("RGB")
@@ -66,9 +68,7 @@ for n in range(1, 9):
     put(f"xmp{n}.webp", saved(rgb, "WEBP", lossless=True, xmp=packet))
     put(f"xmp{n}.tif", saved(rgb, "TIFF", tiffinfo={700: packet}))
     element = f"<tiff:Orientation>{n}</tiff:Orientation>".encode()
-    # One colour: decoders of JPEG differ by a unit or two elsewhere.
-    plain = Image.new("RGB", (24, 16), (200, 40, 90))
-    put(f"xmp{n}.jpg", saved(plain, "JPEG", xmp=element))
+    put(f"xmp{n}.jpg", saved(rgb, "JPEG", xmp=element))
     exif = Image.Exif()
     exif[0x0112] = n
     put(f"both{n}.webp", saved(rgb, "WEBP", lossless=True, exif=exif, xmp=XMP.encode() % 6))
@@ -77,6 +77,25 @@ for n in range(1, 9):
     info = PngImagePlugin.PngInfo()
     info.add_text("Raw profile type exif", text, zip=n % 2 == 0)
     put(f"profile{n}.png", saved(rgb, "PNG", pnginfo=info))
+
+for width, height in ((1, 1), (2, 3), (7, 5), (8, 8), (17, 33), (64, 48), (101, 67)):
+    y, x = np.mgrid[:height, :width]
+    slope = np.stack([x * 5 + y * 3, 255 - x * 2 + y, x * y // 3], -1) + rng.integers(0, 24, (height, width, 3))
+    smooth = Image.fromarray((slope % 256).astype(np.uint8))
+    rough = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+    for kind, picture in (("smooth", smooth), ("rough", rough)):
+        def jpeg(name, picture, **options):
+            put(f"{kind}{width}x{height}_{name}.jpg", saved(picture, "JPEG", **options))
+
+        for subsampling in range(3):
+            jpeg(f"base{subsampling}", picture, subsampling=subsampling, quality=95)
+            jpeg(f"progressive{subsampling}", picture, subsampling=subsampling, quality=60, progressive=True)
+            jpeg(f"restarts{subsampling}", picture, subsampling=subsampling, quality=30, restart_marker_blocks=2)
+        jpeg("optimised", picture, optimize=True, quality=10)
+        jpeg("tables16", picture, qtables=[[16 + 9 * n for n in range(64)], [300] * 64])
+        jpeg("rgb", picture, keep_rgb=True)
+        jpeg("grey", picture.convert("L"))
+        jpeg("cmyk", picture.convert("CMYK"), progressive=kind == "rough")
 
 
 def tiff(name, tags, strip, big=False):

@@ -145,8 +145,8 @@ impl<'a, 'w> Intake<'a, 'w> {
         Ok(())
     }
 
-    /// Returns the regions, or everything that is wrong.
-    pub fn finish(mut self, path: &Path) -> Result<Vec<ImageRegions>> {
+    /// Returns the regions that can be used, and everything that is wrong.
+    pub fn finish(mut self, path: &Path) -> Result<(Vec<ImageRegions>, Vec<Problem>)> {
         self.watch.check()?;
         for (key, (place, times)) in std::mem::take(&mut self.unread) {
             let more = if times > 1 { format!(" ({times} times)") } else { String::new() };
@@ -160,12 +160,10 @@ impl<'a, 'w> Intake<'a, 'w> {
         if !self.problems.is_empty() {
             let file: Arc<Path> = path.into();
             self.problems.extend((self.further > 0).then(|| Problem::further(file, self.further)));
-            return Err(Error::Manifest(self.problems));
-        }
-        if self.found.is_empty() {
+        } else if self.found.is_empty() {
             self.warn(&Origin::whole(path), "no rows");
         }
-        Ok(self.found)
+        Ok((self.found, self.problems))
     }
 }
 

@@ -131,6 +131,21 @@ impl ImageRegions {
 /// The file cannot be read, its format is not recognised, or the caller wants to stop. [`Error::Manifest`] lists
 /// everything that is wrong with its content.
 pub fn read_regions(path: &Path, format: Option<RegionFormat>, watch: &mut Watch<'_>) -> Result<Vec<ImageRegions>> {
+    match read_region_rows(path, format, watch)? {
+        (found, problems) if problems.is_empty() => Ok(found),
+        (_, problems) => Err(Error::Manifest(problems)),
+    }
+}
+
+/// Does the same as [`read_regions`], but returns what can be used beside what is wrong, so that more can be said about it.
+///
+/// # Errors
+/// The file cannot be read, its format is not recognised, or the caller wants to stop.
+pub fn read_region_rows(
+    path: &Path,
+    format: Option<RegionFormat>,
+    watch: &mut Watch<'_>,
+) -> Result<(Vec<ImageRegions>, Vec<Problem>)> {
     let mut intake = Intake::new(watch);
     match read(path, format, &mut intake) {
         // What is wrong with a file as a whole is listed with the rest.

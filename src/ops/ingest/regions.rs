@@ -4,7 +4,7 @@ use crate::catalog::{Change, Changes, RegionRow, RegionRules, RegionSetRow, Regi
 use crate::crop::CropRule;
 use crate::error::{Error, Result};
 use crate::image::Door;
-use crate::manifest::{Bounds, FoundRegion, Generation, ImageRegions, Located, Mask, RegionFormat, RegionImage, read_regions};
+use crate::manifest::{Bounds, FoundRegion, Generation, ImageRegions, Located, Mask, RegionFormat, RegionImage, read_region_rows};
 use crate::ops::ingest::rows::MOST_PROBLEMS;
 use crate::ops::ingest::summary::Counts;
 use crate::problem::Problem;
@@ -117,13 +117,8 @@ impl<'a, 'c> RegionIntake<'a, 'c> {
 
     /// Takes a file in.
     pub fn file(&mut self, path: &Path, watch: &mut Watch<'_>) -> Result<()> {
-        let rows = match read_regions(path, self.options.format, watch) {
-            Err(Error::Manifest(problems)) => {
-                self.problems.extend(problems);
-                return Ok(());
-            }
-            rows => rows?,
-        };
+        let (rows, problems) = read_region_rows(path, self.options.format, watch)?;
+        self.problems.extend(problems);
         let format = self.options.format.map_or("", |format| format.as_str());
         let file = self.record_file(path, format, digest_of(path, &rows)?)?;
         let base = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };

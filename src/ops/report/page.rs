@@ -44,6 +44,7 @@ impl Dataset {
         let by_cell = drawn.report(snapshot, &[Key::Model, Key::SubjectCount, Key::SceneType])?;
         let by_subject = drawn.report(snapshot, &[Key::SubjectId, Key::Model])?;
         let meant = by_model.thresholds_mean_something();
+        let marks: &[f64] = if meant { drawn.thresholds.values() } else { &[] };
         let labels: HashMap<String, String> = subject_labels(snapshot).into_iter().collect();
         let label = |id: &str| labels.get(id).cloned().unwrap_or_else(|| id.to_owned());
         let figures = Figures {
@@ -54,7 +55,7 @@ impl Dataset {
             radar: plot::radar(&by_model, &styles),
             profile: plot::profile(&by_model, &styles),
             heat_map: plot::heat_map(&by_subject, &styles, label, HEAT_MAP_ROWS),
-            histograms: histograms(snapshot, &by_model, meant.then_some(drawn.thresholds.values()).unwrap_or_default(), &styles),
+            histograms: histograms(snapshot, &by_model, marks, &styles),
             ..figures_by_windows(snapshot, &by_count, &by_scene, &by_cell, &styles)
         };
         let reports = VerdictReports { by_model: &by_model, by_cell: &by_cell, by_subject: &by_subject };
