@@ -78,10 +78,15 @@ fn each_subject_has_the_region_in_which_it_was_drawn() {
     let expected: String = (0..6).map(|p| format!("p{p},0,0\np{p},1,1\n")).collect();
     assert_eq!(pairs, format!("prompt_id,ordinal,region_index\n{expected}"));
     // What was cut out is the reference, pixel for pixel.
-    assert_eq!(lab.sql("SELECT count(*) FROM region_pairs WHERE model = 'right' AND assigned AND similarity > 0.999999"), "count(*)\n12\n");
+    assert_eq!(
+        lab.sql("SELECT count(*) FROM region_pairs WHERE model = 'right' AND assigned AND similarity > 0.999999"),
+        "count(*)\n12\n"
+    );
     let found = lab.by_model(&["--regions", "true", "--controls"]);
     let (right, wrong) = (&found["right"], &found["wrong"]);
-    for (name, value) in [("r_scr", 0.0), ("presence_f1", 1.0), ("top1", 1.0), ("count_accuracy", 1.0), ("bleeding", 0.0), ("auc", 1.0)] {
+    for (name, value) in
+        [("r_scr", 0.0), ("presence_f1", 1.0), ("top1", 1.0), ("count_accuracy", 1.0), ("bleeding", 0.0), ("auc", 1.0)]
+    {
         assert_eq!(right[name].as_f64(), Some(value), "{name}: {right}");
     }
     assert!((right["identity"].as_f64().unwrap() - 1.0).abs() < 1e-6, "{right}");
@@ -91,7 +96,10 @@ fn each_subject_has_the_region_in_which_it_was_drawn() {
     let counts = |cell: &Value| ["images", "not_run", "asking", "requested", "regions"].map(|name| cell[name].as_u64().unwrap());
     assert_eq!(counts(right), [6, 0, 6, 12, 12]);
     assert_eq!(counts(wrong), [5, 1, 5, 10, 4]);
-    assert_eq!(lab.sql("SELECT regions, identity FROM region_scores WHERE model = 'wrong' AND prompt_id = 'p4'"), "regions,identity\n0,0.0\n");
+    assert_eq!(
+        lab.sql("SELECT regions, identity FROM region_scores WHERE model = 'wrong' AND prompt_id = 'p4'"),
+        "regions,identity\n0,0.0\n"
+    );
     let said = lab.told_of(&["report", "--regions", "true"], 0);
     assert!(said.contains("1 of 12 generations are in no file of the set"), "{said}");
     assert!(said.contains("the 99th percentile of the cosines of references of different subjects"), "{said}");
@@ -122,7 +130,11 @@ fn what_changes_takes_with_it_what_was_made_of_it_and_nothing_else() {
     lab.ok(&["embed", "--windows", "none"]);
     assert_eq!(lab.ok(&["digest"]), digest, "the way back leads to the same");
     // A reference gets a box: its vector goes, and every score of the set, which holds each image against the whole pool.
-    fs::write(lab.path("r.jsonl"), json!({"subject_id": "s3", "reference_index": 0, "regions": [{"box": [0, 0, 40, 40]}]}).to_string()).unwrap();
+    fs::write(
+        lab.path("r.jsonl"),
+        json!({"subject_id": "s3", "reference_index": 0, "regions": [{"box": [0, 0, 40, 40]}]}).to_string(),
+    )
+    .unwrap();
     lab.ok(&["ingest", "--no-embed", "--regions", "r.jsonl", "--set", "true"]);
     assert_eq!((lab.vectors(), lab.scores()), (vectors - 1, 0));
     lab.ok(&["embed", "--windows", "none"]);
@@ -172,7 +184,11 @@ fn vectors_of_regions_go_out_and_come_back() {
     let files = ["--subjects", "subjects.jsonl", "--prompts", "prompts.jsonl", "--generations", "generations.jsonl"];
     let embeddings = "out/embeddings/builtin-texture/part-0001.parquet";
     // In one command: rows first, then regions, then the vectors that name them.
-    let all = [&["-d", "again", "ingest", "--no-embed", "--regions", "boxes.jsonl", "--set", "true", "--embeddings", embeddings], &files[..]].concat();
+    let all = [
+        &["-d", "again", "ingest", "--no-embed", "--regions", "boxes.jsonl", "--set", "true", "--embeddings", embeddings],
+        &files[..],
+    ]
+    .concat();
     lab.ok(&all);
     let pairs = "SELECT model, prompt_id, ordinal, region_index, similarity, assigned FROM region_pairs ORDER BY 1, 2, 3, 4";
     // References that are used whole have no region of the user's, so only a set with boxes of its own comes back whole.
@@ -208,7 +224,9 @@ fn who_decides_by_kind() {
     // One kind alone: the others are in no count.
     let (alone, _) = report("animal=true:builtin-texture");
     assert_eq!(local(&alone, "animal"), local(&by_kind, "animal"));
-    assert!(alone["rows"].as_array().unwrap().iter().filter(|row| row["kind"] == "object").all(|row| row["cscr"]["0.5"].is_null()));
+    assert!(
+        alone["rows"].as_array().unwrap().iter().filter(|row| row["kind"] == "object").all(|row| row["cscr"]["0.5"].is_null())
+    );
     for (spec, why) in [
         ("robot=true:builtin-texture", "human, animal, object"),
         ("animal=nobody:builtin-texture", "there is no region set `nobody`"),
@@ -245,7 +263,10 @@ fn what_is_wrong_with_a_set_is_said_and_how_to_help() {
     assert!(lab.told_of(&["embed", "--regions", "faces"], 1).contains("there is no region set `faces`"));
     fs::write(
         lab.path("bad.jsonl"),
-        row("right", 0, &[[200, 0, 5, 5]]) + &row("right", 1, &[quarter(0)]) + &row("nobody", 1, &[quarter(0)]) + &row("right", 1, &[]),
+        row("right", 0, &[[200, 0, 5, 5]])
+            + &row("right", 1, &[quarter(0)])
+            + &row("nobody", 1, &[quarter(0)])
+            + &row("right", 1, &[]),
     )
     .unwrap();
     let said = lab.told_of(&["ingest", "--no-embed", "--regions", "bad.jsonl", "--set", "faces"], 1);
@@ -264,13 +285,19 @@ fn what_is_wrong_with_a_set_is_said_and_how_to_help() {
     assert!(said.contains("two.jsonl:1: the regions of this image are in one.jsonl:1 already"), "{said}");
     lab.ok(&["ingest", "--no-embed", "--regions", "one.jsonl", "--set", "faces"]);
     let said = lab.told_of(&["report", "--regions", "faces"], 1);
-    assert!(said.contains("no encoder has vectors of the regions of `faces`") && said.contains("msdata embed --regions faces"), "{said}");
+    assert!(
+        said.contains("no encoder has vectors of the regions of `faces`") && said.contains("msdata embed --regions faces"),
+        "{said}"
+    );
 }
 
 /// The cosines, pairs and counts of an independent implementation, through the commands that a user gives.
 #[test]
 fn real_regions_give_what_an_independent_implementation_gives() {
-    let (Some(repository), Some(regions), Some(encoders)) = (shared("stress-test-repo"), shared("regions"), shared("encoders")) else { return };
+    let (Some(repository), Some(regions), Some(encoders)) = (shared("stress-test-repo"), shared("regions"), shared("encoders"))
+    else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str], status: i32| {
         let output = crate::support::lab::msdata(dir.path(), arguments).output().unwrap();

@@ -4,7 +4,9 @@ use crate::catalog::{Change, Changes, RegionRow, RegionRules, RegionSetRow, Regi
 use crate::crop::CropRule;
 use crate::error::{Error, Result};
 use crate::image::Door;
-use crate::manifest::{Bounds, FoundRegion, Generation, ImageRegions, Located, Mask, RegionFormat, RegionImage, read_region_rows};
+use crate::manifest::{
+    Bounds, FoundRegion, Generation, ImageRegions, Located, Mask, RegionFormat, RegionImage, read_region_rows,
+};
 use crate::ops::ingest::rows::MOST_PROBLEMS;
 use crate::ops::ingest::summary::Counts;
 use crate::problem::Problem;
