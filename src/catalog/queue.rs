@@ -172,7 +172,7 @@ impl Catalog {
 fn in_one_line(tail: &str) -> String {
     let mut lines = tail.lines().filter(|line| !line.trim().is_empty());
     let first = lines.next().unwrap_or_default();
-    match lines.last().filter(|line| !line.starts_with("$ ")) {
+    match lines.next_back().filter(|line| !line.starts_with("$ ")) {
         Some(last) => format!("{first}: {}", last.trim()),
         None => first.to_owned(),
     }

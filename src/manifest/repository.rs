@@ -241,9 +241,9 @@ impl RepositoryReader<'_> {
 /// A directory above or just below this one that does hold `results`.
 fn near(root: &Path) -> Option<PathBuf> {
     let holds = |dir: &PathBuf| dir.join("results").is_dir();
-    let above = root.ancestors().skip(1).take(3).map(|dir| if dir.as_os_str().is_empty() { ".".into() } else { dir.into() });
+    let mut above = root.ancestors().skip(1).take(3).map(|dir| if dir.as_os_str().is_empty() { ".".into() } else { dir.into() });
     let below = || directories(root).unwrap_or_default();
-    above.filter(holds).next().or_else(|| below().into_iter().find(holds))
+    above.find(holds).or_else(|| below().into_iter().find(holds))
 }
 
 fn parse(text: &str) -> std::result::Result<Vec<PromptEntry>, String> {

@@ -91,8 +91,8 @@ fn the_truth_is_there_to_query_and_every_run_gives_the_same_bytes() {
     for (name, bytes) in &first.1 {
         assert!(second.1[name] == *bytes, "{name} differs");
     }
-    // 24 references, 45 images of 3 generators, 4 manifests: of the generations also that of the first seed.
-    assert_eq!(first.1.len(), 24 + 45 + 4);
+    // 24 references, 45 images of 3 generators, 5 manifests: of the generations also that of the first seed; and the boxes.
+    assert_eq!(first.1.len(), 24 + 45 + 5);
 
     let fates =
         "SELECT g.model, t.value ->> 'fate', count(*) FROM generations g, json_each(g.meta, '$.subjects') t GROUP BY 1, 2";
