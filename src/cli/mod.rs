@@ -74,7 +74,7 @@ const EXAMPLES: &str = "Begin with `msdata demo DIR`, or with `msdata init DIR`,
 #[derive(Subcommand)]
 enum Command {
     Init(init::InitArgs),
-    Ingest(ingest::IngestArgs),
+    Ingest(Box<ingest::IngestArgs>),
     Embed(embed::EmbedArgs),
     Score(score::ScoreArgs),
     Report(report::ReportArgs),
