@@ -61,7 +61,7 @@ pub fn headline(data: &PageData, verdict: &PageVerdict) -> Markup {
 fn head(m: &MeasureColumn, name: &str) -> Markup {
     let (arrow, better) = if m.higher_is_better() { ("↑", "more is better") } else { ("↓", "less is better") };
     html! {
-        th.number scope="col" { (shown(name)) @if m.is_percent() { "\u{a0}%" } "\u{a0}" span aria-label=(better) role="img" { (arrow) } }
+        th.number scope="col" { (shown(name).replace('-', "\u{2011}")) @if m.is_percent() { "\u{a0}%" } "\u{a0}" span aria-label=(better) role="img" { (arrow) } }
     }
 }
 

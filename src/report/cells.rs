@@ -215,7 +215,8 @@ impl CellTable<'_> {
         };
         let thresholds = self.options.thresholds.values();
         // Where thresholds mean nothing, identification leads, asked for or not.
-        let leads = !thresholds_mean_something(self.names[self.identity], &self.options.thresholds);
+        let leads =
+            !thresholds_mean_something(self.names.get(self.identity).copied().unwrap_or_default(), &self.options.thresholds);
         let baselines = self.snapshot.baselines.as_ref().filter(|_| self.options.controls || leads);
         let model = distinct.first().map(|g| self.snapshot.generations[*g].model as usize);
         Row {
@@ -245,7 +246,7 @@ impl CellTable<'_> {
     fn curve(&self, members: &[usize]) -> Option<Curve> {
         match self.units.ordinal {
             Some(_) => {
-                let pairs: Vec<f64> = members.iter().filter_map(|m| self.similarity[self.identity][*m]).collect();
+                let pairs: Vec<f64> = members.iter().filter_map(|m| *self.similarity.get(self.identity)?.get(*m)?).collect();
                 Curve::of(pairs.chunks(1))
             }
             None => {

@@ -1,7 +1,7 @@
 //! Comparisons and leaderboards as tables.
 
 use super::present::key_cell;
-use super::{Comparison, Comparisons, Key, KeyValue, Leaderboard, Standing};
+use super::{Comparison, Comparisons, Key, KeyValue, Leaderboard, RegionMeasure, Standing};
 use crate::table::{Cell, Format, Head, TableWriter};
 use std::io::{self, Write};
 
@@ -124,12 +124,17 @@ fn ends(ci: Option<[f64; 2]>) -> [Option<f64>; 2] {
 }
 
 pub(super) fn is_percent(measure: &str) -> bool {
-    measure.starts_with("scr@") || measure.starts_with("cscr")
+    measure.starts_with("scr@") || measure.starts_with("cscr") || of_regions(measure) == Some(RegionMeasure::Collapse)
+}
+
+/// The measure of regions that a name such as `r_scr/faces` is of.
+fn of_regions(measure: &str) -> Option<RegionMeasure> {
+    measure.split_once('/')?.0.parse().ok()
 }
 
 /// Whether a higher value of a measure that can be compared is better.
 pub(super) fn higher_is_better(measure: &str) -> bool {
-    !is_percent(measure)
+    of_regions(measure).map_or(!is_percent(measure), |measure| !measure.lower_is_better())
 }
 
 /// The measure as people read it: with its unit, and an arrow that points where it is better.

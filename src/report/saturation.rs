@@ -65,8 +65,10 @@ impl CellTable<'_> {
                 ));
             }
         }
-        let similarity =
-            |members: &[usize]| mean_of(&members.iter().map(|m| self.similarity[self.identity][*m]).collect::<Vec<_>>());
+        let similarity = |members: &[usize]| {
+            let of_identity = self.similarity.get(self.identity)?;
+            mean_of(&members.iter().map(|m| of_identity[*m]).collect::<Vec<_>>())
+        };
         let mut above = CellWarning::default();
         for (keys, members) in &under_test {
             let of_composite = composites.get(&others(keys)).and_then(|members| similarity(members));

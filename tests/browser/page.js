@@ -386,13 +386,24 @@ const tests = {
     });
     const tab = await open(file);
     await tab.locator("#list .open").first().click();
-    const texts = await tab.locator("#lightbox .frame text").allTextContents();
-    assert.ok(texts.some((t) => t === "+ extra (faces)") && texts.some((t) => /\(windows\)$/.test(t)), `${texts}`);
+    // One way of looking at a time; the boxes in which characters were drawn are another.
+    const ways = tab.locator("#lightbox .frame-choice button");
+    assert.deepEqual(await ways.allTextContents(), ["windows", "drawn", "faces"]);
+    const texts = () => tab.locator("#lightbox .frame text").allTextContents();
+    const ofWindows = await texts();
+    assert.ok(ofWindows.length > 0 && !ofWindows.includes("+"), `${ofWindows}`);
+    await ways.nth(2).click();
+    assert.equal(await ways.nth(2).getAttribute("aria-pressed"), "true");
+    assert.ok((await texts()).includes("+") && (await texts()).length === 2, `${await texts()}`);
+    assert.match(await hash(tab), /frames=2/);
     assert.equal(await tab.locator("#lightbox .frame.pale").count(), 1);
     assert.ok(Number(await tab.locator("#lightbox .frame.pale").evaluate((g) => getComputedStyle(g).opacity)) < 0.6);
     const faces = tab.locator("#lightbox .places[aria-label='faces:'] li");
     assert.deepEqual(await faces.count(), 2);
     assert.match(await faces.first().innerText(), /extra 0\.43/);
+    await tab.keyboard.press("Escape");
+    await field(tab, "show").selectOption("beyond 2");
+    assert.match(await found(tab), /^\d+ prompts/);
     await tab.done();
   },
 

@@ -29,7 +29,7 @@
     else if (changed.includes("prompt")) compare(prompt);
     const image = state.image === "" ? undefined : byKey(state.image);
     if (!image) hide($("lightbox"));
-    else if (changed.includes("image")) lightbox(image);
+    else if (changed.includes("image") || changed.includes("frames")) lightbox(image);
   };
   const toGallery = () => {
     $("gallery").scrollIntoView({ behavior: "instant" });

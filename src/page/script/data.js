@@ -32,7 +32,7 @@
 
   // Whether "collapsed" and "kept" mean anything for the encoder.
   const meant = data.threshold !== null;
-  const DEFAULTS = { q: "", model: "", n: "", scene: "", subject: "", found: "", t: String(data.threshold ?? ""), show: "", control: "", sort: "", prompt: "", image: "" };
+  const DEFAULTS = { q: "", model: "", n: "", scene: "", subject: "", found: "", t: String(data.threshold ?? ""), show: "", control: "", sort: "", frames: "0", prompt: "", image: "" };
   let state = { ...DEFAULTS };
 
   // ---- small makers

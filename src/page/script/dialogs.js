@@ -16,6 +16,9 @@
   };
   const hide = (dialog) => { if (dialog.open) dialog.close(); };
 
+  // Which frames are drawn, where several ways of looking have some.
+  const frameChoice = (image) => (ways(image).length < 2 ? [] : [make("p", { class: "frame-choice", role: "group", "aria-label": "Frames" }, "Frames: ",
+    ...ways(image).map((set) => make("button", { type: "button", class: `frames-${set}`, "aria-pressed": String(set === way(image)), onclick: () => go({ frames: String(set) }) }, data.sets[set])))]);
   const lightbox = (image) => {
     const prompt = prompts[image.prompt];
     const clip = image.clipT === null ? [] : [make("p", {}, `CLIP-T ${(image.clipT / SCALE).toFixed(3)}`)];
@@ -24,7 +27,7 @@
       meant ? `: ${lost(image)} of ${image.similarities.length} below τ = ${state.t}` : " with each subject"), similarityList(image, true));
     show($("lightbox"), [
       top([named(models[image.model].name, LONG), ` · seed ${image.seed}`], () => step(-1), () => step(1), () => go({ image: "" })),
-      make("div", { class: "big" }, framed(image, prompt.text),
+      make("div", { class: "big" }, make("div", {}, ...frameChoice(image), framed(image, prompt.text)),
         make("div", {}, make("p", {}, isolated(prompt.text)), make("p", {}, score(image)), ...places(image),
           ...(!image.similarities ? [references(prompt)] : image.seen ? [wholeImage()] : [similarityList(image, true)]), ...clip,
           make("p", { class: "quiet" }, isolated(prompt.id), `, ${prompt.scene}, `, make("code", {}, isolated(image.path))),

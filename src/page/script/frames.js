@@ -4,15 +4,18 @@
   const UNSURE = SCALE / 2; // a detector that is less sure than this draws a pale frame
   const hue = (i) => (i < 0 ? "#b3261e" : `hsl(${(i * 47) % 360} 85% 42%)`);
   // The image with a frame for every box: solid if its subject is present or nobody's, dashed if it is missing.
+  // One way of looking at a time: that of the address, or the first that has any.
+  const ways = (image) => [...new Set(boxes(image).filter((box) => box[3] !== undefined).map(([set]) => set))];
+  const way = (image) => (ways(image).includes(Number(state.frames)) ? Number(state.frames) : ways(image)[0]);
   const framed = (image, alt) => {
     const shown = picture(image.picture, alt, true);
-    if (!boxes(image).length || shown.tagName !== "IMG") return shown;
+    if (way(image) === undefined || shown.tagName !== "IMG") return shown;
     const line = Math.max(...image.size) / 160;
-    const frames = boxes(image).filter((box) => box[3] !== undefined).map(([set, subject, is, x, y, width, height, , sure]) => {
+    const frames = boxes(image).filter((box) => box[0] === way(image) && box[3] !== undefined).map(([, subject, is, x, y, width, height, , sure]) => {
       const i = is === EXTRA ? -1 : prompts[image.prompt].subjects.indexOf(subject);
       const box = { x: x + line / 2, y: y + line / 2, width: width - line, height: height - line };
       const dash = STATES[is] === "missing" || STATES[is] === "not known" ? { "stroke-dasharray": `${line * 3} ${line * 2}` } : {};
-      const text = [i < 0 ? "+" : String(i + 1), ...(is === 0 ? [] : [STATES[is]]), ...(data.sets.length > 1 ? [`(${data.sets[set]})`] : [])].join(" ");
+      const text = [i < 0 ? "+" : String(i + 1), ...(is === 0 || i < 0 ? [] : [STATES[is]])].join(" ");
       const pale = (sure ?? SCALE) < UNSURE;
       return svg("g", { class: `frame ${STATES[is].replace(" ", "-")}${pale ? " pale" : ""}`, color: hue(i) },
         svg("rect", { ...box, fill: "none", stroke: "#fff", "stroke-width": line * 2 }),
