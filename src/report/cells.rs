@@ -58,6 +58,7 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     if snapshot.baselines.is_none() && !thresholds_mean_something(identity, &options.thresholds) {
         notes.push("identification was not computed, because there are very many images: `--controls` computes it".into());
     }
+    warnings.extend(snapshot.unfound.clone());
     for set in &snapshot.regions {
         let (said, warned) = set.notes(snapshot);
         notes.extend(said);

@@ -101,6 +101,8 @@ pub struct Snapshot {
     pub blank: HashSet<i64>,
     /// Every generation against the whole pool, where that was asked for.
     pub baselines: Option<Baselines>,
+    /// Why there are no baselines although they would lead.
+    pub unfound: Option<String>,
     /// Local similarities by the encoder that decides collapse, if it searched images.
     pub local: Option<LocalSnapshot>,
     /// What runs of generators have left undone.

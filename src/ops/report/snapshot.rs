@@ -78,13 +78,26 @@ impl Dataset {
         }
         let (generations, subjects) = (self.catalog.generations()?, self.catalog.subjects()?);
         let unmeant = reading.baselines_unless_meant.as_ref().filter(|given| !thresholds_mean_something(&identity, given));
+        let mut unfound = None;
         let baselines = match reading.baselines.as_deref().or(unmeant.map(Thresholds::values)) {
             Some(thresholds) => Some(self.baselines(&encoders, &identity, thresholds, false)?),
             None => match &reading.baselines_of_identity {
                 Some(thresholds) if generations.len() as u64 * subjects.len() as u64 <= MOST_PAIRS => {
-                    Some(self.baselines(&encoders, &identity, thresholds, true)?)
+                    match self.baselines(&encoders, &identity, thresholds, true) {
+                        // Nobody asked for it: what the scores say needs no vectors.
+                        Err(e @ (Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })) => {
+                            unfound = Some(format!("AUC is left out, because it needs vectors that cannot be read: {e}"));
+                            None
+                        }
+                        baselines => Some(baselines?),
+                    }
                 }
-                _ => None,
+                Some(_) => {
+                    unfound =
+                        Some("AUC is left out, because it takes long with so many images and subjects: `--controls`".into());
+                    None
+                }
+                None => None,
             },
         };
         let mut snapshot = Snapshot {
@@ -100,6 +113,7 @@ impl Dataset {
             composites: self.catalog.current_composites()?,
             blank: self.catalog.blank_generations()?,
             baselines,
+            unfound,
             local: None,
             unfinished: self.catalog.unfinished_runs()?,
             shown: None,
