@@ -32,7 +32,12 @@ pub fn headline(data: &PageData, verdict: &PageVerdict) -> Markup {
         div.scroll role="region" aria-label="Models by rank" tabindex="0" {
             table.headline {
                 caption {
-                    "Models by rank" span.quiet { ": 1 more than the models that are better and told apart; those that share a letter are not told apart" }
+                    "Models by rank" span.quiet {
+                        ": models that share a letter cannot be told apart. In brackets 95 % intervals."
+                        @if data.by_model.columns().iter().any(|m| m.measures(verdict.measure) && m.is_cscr(false)) {
+                            " cSCR: share of requested subjects that are missing, by windows; 95 % is chance."
+                        }
+                    }
                 }
                 thead { tr {
                     th.number scope="col" { "rank" } th scope="col" { "model" } th scope="col" { "group" } th.number scope="col" { "images" }

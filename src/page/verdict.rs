@@ -194,7 +194,7 @@ fn trust(data: &PageData, verdict: Option<&PageVerdict>) -> Markup {
     let by_windows = verdict.is_some_and(|verdict| verdict.measure == Measure::Calibrated(Question::Present));
     html! {
         @if missing == 0 { "All " (count(scored as usize, "image")) " are scored" }
-        @else { strong { (missing) " of " (count((scored + missing) as usize, "image")) " are missing" } " and in no mean" }
+        @else { strong { (missing) " of " (count((scored + missing) as usize, "image")) " are missing" } " and in no average" }
         @if by_windows && searched < scored { "; cSCR is over the " (searched) " that were searched window by window" }
         @if by_windows && undecided > 0 { "; " (count(undecided as usize, "requested subject")) " could not be judged" }
         ". "

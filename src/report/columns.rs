@@ -206,7 +206,12 @@ impl MeasureColumn {
             Measure::Auc(_) => self.is_auc(report),
             Measure::ChanceScr(at) => at == threshold,
             Measure::Local | Measure::Calibrated(_) | Measure::BeyondWords | Measure::LocalAuc => true,
-            Measure::Region(..) | Measure::RegionDecoy(..) | Measure::RegionAuc(_) => true,
+            Measure::Region(_, measure) => {
+                use RegionMeasure::*;
+                matches!(measure, Collapse | PresenceF1 | Matched | Top1 | Bleeding | Homogenisation | Extra)
+            }
+            Measure::RegionAuc(_) => true,
+            Measure::RegionDecoy(..) => false,
             Measure::Uncollapsed(_) | Measure::CurveArea | Measure::RPrecision | Measure::MeanRank => false,
         }
     }
