@@ -159,20 +159,24 @@ impl Dataset {
         Ok((home, encoders))
     }
 
-    /// Returns the region sets of these names.
     fn named_sets(&self, names: &[RegionSetName]) -> Result<Vec<RegionSetRow>> {
-        let known = self.catalog.region_sets()?;
-        let find = |name: &RegionSetName| {
-            known.iter().find(|set| set.name == *name).cloned().ok_or_else(|| {
+        names.iter().map(|name| self.region_set(name)).collect()
+    }
+
+    /// Returns the region set of this name.
+    pub(crate) fn region_set(&self, name: &RegionSetName) -> Result<RegionSetRow> {
+        let mut known = self.catalog.region_sets()?;
+        match known.iter().position(|set| set.name == *name) {
+            Some(at) => Ok(known.swap_remove(at)),
+            None => {
                 let there: Vec<String> = known.iter().map(|set| quote(set.name.as_str())).collect();
                 let hint = match there.is_empty() {
                     true => "`msdata ingest --regions FILE --set NAME` makes one (docs/regions.md)".to_owned(),
                     false => format!("there is {}", there.join(", ")),
                 };
-                Error::request(format!("there is no region set {}", quote(name.as_str())), hint)
-            })
-        };
-        names.iter().map(find).collect()
+                Err(Error::request(format!("there is no region set {}", quote(name.as_str())), hint))
+            }
+        }
     }
 
     fn fit_all(&self, encoders: &[Described], if_changed: IfChanged) -> Result<()> {

@@ -31,19 +31,11 @@ pub(super) struct Chosen {
 impl Dataset {
     /// Returns the set and the encoder that a choice names.
     pub(super) fn chosen(&self, choice: &RegionChoice) -> Result<Chosen> {
-        let sets = self.catalog.region_sets()?;
-        let list = |names: Vec<String>| names.join(", ");
-        let set = sets.iter().find(|set| set.name == choice.set).cloned().ok_or_else(|| {
-            let hint = match sets.is_empty() {
-                true => "`msdata ingest --regions FILE --set NAME` makes one (docs/regions.md)".to_owned(),
-                false => format!("there is {}", list(sets.iter().map(|set| quote(set.name.as_str())).collect())),
-            };
-            Error::request(format!("there is no region set {}", quote(choice.set.as_str())), hint)
-        })?;
+        let set = self.region_set(&choice.set)?;
         let encoders = self.catalog.encoders()?;
         let of_set = self.catalog.encoders_of_regions(set.id)?;
         let able: Vec<&EncoderRow> = encoders.iter().filter(|row| of_set.contains(&row.id)).collect();
-        let names = || list(able.iter().map(|row| quote(row.name.as_str())).collect());
+        let names = || able.iter().map(|row| quote(row.name.as_str())).collect::<Vec<_>>().join(", ");
         let encoder = match (&choice.encoder, &able[..]) {
             (Some(name), _) => able.iter().find(|row| row.name == *name).copied().ok_or_else(|| {
                 let hint = match able.is_empty() {
@@ -84,8 +76,9 @@ impl Dataset {
         with_decoys: bool,
         snapshot: &Snapshot,
     ) -> Result<RegionSnapshot> {
-        let Chosen { set, encoder } = self.chosen(choice)?;
-        let pool = RegionPool::read(&self.catalog, &self.store, set.id, &encoder)?;
+        let chosen = self.chosen(choice)?;
+        let Chosen { set, encoder } = &chosen;
+        let pool = RegionPool::read(&self.catalog, &self.store, set.id, encoder)?;
         let default = default_threshold(&mut pool.between_references());
         let at = tau.or(default).ok_or_else(|| {
             Error::request(
@@ -159,7 +152,7 @@ impl Dataset {
             Ok(())
         })?;
         if with_decoys {
-            self.add_decoys(&Chosen { set: set.clone(), encoder: encoder.clone() }, &pool, at, &mut of)?;
+            self.add_decoys(&chosen, &pool, at, &mut of)?;
         }
         let scope = match &set.rules.kinds {
             None => format!("it can show every subject ({} have vectors)", pool.ids().len()),
@@ -173,12 +166,12 @@ impl Dataset {
             }
         };
         Ok(RegionSnapshot {
-            set: set.name,
-            encoder: encoder.name,
+            set: chosen.set.name,
+            encoder: chosen.encoder.name,
             tau: at,
             tau_given: tau.is_some(),
             scope,
-            ran: self.catalog.generations_with_regions(set.id)?.into_iter().collect(),
+            ran: self.catalog.generations_with_regions(chosen.set.id)?.into_iter().collect(),
             of,
         })
     }
