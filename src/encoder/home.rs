@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(home.list().unwrap(), [added]);
 
         fs::create_dir_all(home.pulled("half")).unwrap();
-        assert_eq!(home.list().unwrap().len(), 1, "a pull without its lock file is no encoder");
+        assert_eq!(home.list().unwrap().len(), 1, "a pull without its lock file is not an encoder");
         fs::remove_dir(&mine).unwrap();
         assert!(home.path(&name).unwrap_err().to_string().contains("is gone"));
         assert_eq!(home.list().unwrap().len(), 1, "but it is still listed");

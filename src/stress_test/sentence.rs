@@ -80,7 +80,7 @@ impl Sentences {
         let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
         let mut counts = BTreeMap::new();
         for (count, scenes) in file.counts {
-            let count: usize = count.parse().map_err(|_| format!("`{count}` is no subject count"))?;
+            let count: usize = count.parse().map_err(|_| format!("`{count}` is not a subject count"))?;
             let mut templates = BTreeMap::new();
             let lists = [
                 (SceneType::Neutral, scenes.neutral),
