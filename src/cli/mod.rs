@@ -17,6 +17,7 @@ mod ingest;
 mod init;
 mod manual;
 mod plot;
+mod publish;
 mod relocate;
 mod remove;
 mod report;
@@ -84,6 +85,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Sql(sql::SqlArgs),
     Export(export::ExportArgs),
+    Publish(publish::PublishArgs),
     Bench(bench::BenchArgs),
     Run(run::RunArgs),
     Verify(verify::VerifyArgs),
@@ -162,6 +164,7 @@ fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
         Command::Controls(verb) => verb.run(dir, terminal),
         Command::Sql(verb) => verb.run(dir),
         Command::Export(verb) => verb.run(dir, terminal),
+        Command::Publish(verb) => verb.run(dir, terminal),
         Command::Bench(verb) => verb.run(dir, terminal),
         Command::Run(verb) => verb.run(dir, terminal),
         Command::Verify(verb) => verb.run(dir, terminal),

@@ -11,6 +11,7 @@
 //! | `paths` | an image path as written, and the file it names |
 //! | `folder` | a directory of images as subjects |
 //! | `lines` | rows as this program writes them |
+//! | `published` | what a published data set says besides its tables |
 //! | `regions` | region files: what a detector says is where |
 //! | `repository` | the repository of the paper's authors |
 
@@ -19,6 +20,7 @@ mod file;
 mod folder;
 mod lines;
 mod paths;
+mod published;
 mod records;
 mod regions;
 mod repository;
@@ -29,6 +31,7 @@ pub use file::{Manifest, RowKind};
 pub use folder::ImageFolder;
 pub use lines::{GenerationLine, PromptLine, json_lines};
 pub use paths::{ImagePath, Resolver};
+pub use published::{PublishedEncoder, PublishedFacts, PublishedRegionSet};
 pub use regions::{Bounds, FoundRegion, ImageRegions, Mask, Outline, RegionFormat, RegionImage, read_region_rows, read_regions};
 pub use repository::StressTestRepo;
 pub use row::{Generation, Prompt, Region, Subject};
