@@ -13,6 +13,7 @@ use crate::watch::Watch;
 use crate::windows::Rectangle;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringBuilder};
 use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::KeyValue;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_
     write_directory(dir, |partial| {
         tables(catalog, partial, watch)?;
         views::of_regions(catalog, partial, watch)?;
+        views::of_metrics(catalog, partial, watch)?;
         vectors(catalog, store, partial, watch)
     })
 }
@@ -49,12 +51,18 @@ pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_
 /// A table being written.
 struct ExportTable {
     path: PathBuf,
+    /// What the file says of itself, beside its columns.
+    metadata: Vec<KeyValue>,
     writer: Option<ArrowWriter<File>>,
 }
 
 impl ExportTable {
     fn new(dir: &Path, name: &str) -> ExportTable {
-        ExportTable { path: dir.join(format!("{name}.parquet")), writer: None }
+        ExportTable { path: dir.join(format!("{name}.parquet")), metadata: Vec::new(), writer: None }
+    }
+
+    fn with_metadata(self, metadata: Vec<KeyValue>) -> ExportTable {
+        ExportTable { metadata, ..self }
     }
 
     /// Writes columns of equal length; `true` means that the column may hold nulls.
@@ -65,7 +73,8 @@ impl ExportTable {
             Some(writer) => writer,
             none => {
                 let file = File::create(&self.path).map_err(Error::io("write", &self.path))?;
-                let properties = writer_properties().build();
+                let metadata = Some(std::mem::take(&mut self.metadata)).filter(|metadata| !metadata.is_empty());
+                let properties = writer_properties().set_key_value_metadata(metadata).build();
                 none.insert(ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(Error::parquet(&self.path))?)
             }
         };
