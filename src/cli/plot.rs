@@ -5,6 +5,7 @@ use msdata::durable::{check_target, write_whole};
 use msdata::ops::FigureOptions;
 use msdata::plot::{COLUMN, Kind, PAGE};
 use msdata::report::Thresholds;
+use msdata::vocabulary::MetricName;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,9 @@ pub struct PlotArgs {
     /// Decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
+    /// With trend and scene: draw this metric that was imported
+    #[arg(long, value_name = "NAME")]
+    metric: Option<MetricName>,
     #[command(flatten)]
     selection: Selection,
     /// Write to this file instead of standard output
@@ -60,6 +64,7 @@ impl PlotArgs {
             thresholds: self.thresholds.unwrap_or_default(),
             identity: self.identity,
             models: self.selection.into(),
+            metric: self.metric,
         };
         let figure = Dataset::open_to_read(dataset)?.figure(self.kind, &options)?;
         let extension = self.out.as_ref().and_then(|path| path.extension()?.to_str().map(str::to_ascii_lowercase));

@@ -3,7 +3,7 @@ use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput, size};
-use msdata::report::{Key, RegionChoice, Thresholds, is_dinov2, thresholds_mean_something};
+use msdata::report::{Key, Published, RegionChoice, Thresholds, is_dinov2, thresholds_mean_something};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::{Dataset, ReportOptions};
@@ -69,6 +69,11 @@ pub struct ReportArgs {
     /// Without it, the 99th percentile of the cosines of references of different subjects.
     #[arg(long, value_name = "TAU", requires = "regions", allow_hyphen_values = true, value_parser = cosine)]
     tau: Option<f64>,
+    /// Add the paper's numbers, as rows set off
+    ///
+    /// Where the data set is the paper's protocol, with its encoders; otherwise it says why not.
+    #[arg(long, conflicts_with = "regions")]
+    published: bool,
     #[command(flatten)]
     selection: Selection,
     /// table, json, jsonl, csv, md or latex
@@ -123,6 +128,7 @@ impl ReportArgs {
             models: self.selection.into(),
             regions: self.regions,
             tau: self.tau,
+            published: self.published,
         };
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
@@ -133,6 +139,12 @@ impl ReportArgs {
         }
         report.warnings.iter().for_each(|warning| terminal.warn(warning));
         report.notes.iter().for_each(|note| terminal.say(note));
+        if !of_regions {
+            report.metric_notes.iter().for_each(|note| terminal.say(note));
+        }
+        if let Some(reason) = report.published.as_ref().and_then(Published::reason) {
+            terminal.warn(reason);
+        }
         for (encoder, prompts) in &report.cut_prompts {
             terminal.warn(format!(
                 "{prompts} prompts are longer than {encoder} takes and were cut: their CLIP-T is for only part of the text"

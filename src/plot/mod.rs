@@ -34,7 +34,9 @@ mod style;
 pub use axis::Axis;
 pub use chart::{Chart, PlotPoint, Series, Upright};
 pub use figure::{DOTS_PER_INCH, Figure, Panel};
-pub use figures::{ModelStyles, curve, heat_map, profile, radar, scene, tradeoff, tradeoff_correlation, trend};
+pub use figures::{
+    ModelStyles, curve, heat_map, metric_scene, metric_trend, profile, radar, scene, tradeoff, tradeoff_correlation, trend,
+};
 pub use heat_map::{HeatMap, HeatQueries};
 pub use histogram::histogram;
 pub use presence::{cscr, cscr_curve, cscr_scene, presence_by_cell};

@@ -11,8 +11,8 @@ use super::observations::{Observations, Scores};
 use super::regions::CellWish;
 use super::warnings::warnings;
 use super::{
-    Baseline, Baselines, CellControls, CellRegions, Intervals, Key, KeyValue, Named, RegionMeasure, RegionSnapshot, Report,
-    ReportOptions, Row, Snapshot, Thresholds, thresholds_mean_something,
+    Baseline, Baselines, CellControls, CellMetric, CellRegions, Intervals, Key, KeyValue, Named, Published, RegionMeasure,
+    RegionSnapshot, Report, ReportOptions, Row, Snapshot, Thresholds, thresholds_mean_something,
 };
 use crate::error::{Error, Result};
 use crate::score::{Clustered, Confidence, Curve, Identification, intervals};
@@ -66,14 +66,22 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     }
     let expected = || snapshot.generations.iter().filter(|g| reported(g.model));
     let (generations, unmade) = (expected().count() as u64, expected().filter(|g| g.id < 0).count() as u64);
+    let metrics: Vec<Vec<Option<f64>>> = snapshot.metrics.iter().map(|metric| metric.of_units(&units, snapshot)).collect();
+    let of_metrics = |members: &[usize]| -> Vec<CellMetric> {
+        let all = snapshot.metrics.iter().zip(&metrics);
+        all.map(|(metric, values)| metric.cell(&units, members, values, options.confidence)).collect()
+    };
+    let metric_notes = snapshot.metrics.iter().filter_map(|metric| metric.note(snapshot, expected())).collect();
     let rows: Vec<Row> = cells
         .into_iter()
         .enumerate()
         .map(|(cell, (keys, members))| Row {
             local: of_cells.as_ref().map(|of_cells| of_cells.cell(cell, &members, identity)),
             regions: snapshot.regions.iter().map(|set| region_cell(set, &units, &members, options)).collect(),
+            metrics: of_metrics(&members),
             ..table.row(keys, &members)
         })
+        .map(Row::with_counts_of_metrics)
         .collect();
     let scored = snapshot
         .generations
@@ -86,6 +94,7 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
         identity: identity.to_owned(),
         by: options.by.clone(),
         rows,
+        published: options.published.then(|| Published::beside(snapshot, &options.by)),
         generations,
         generations_missing: generations - scored,
         generations_waiting: 0,
@@ -95,6 +104,7 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
         saturated,
         warnings,
         notes,
+        metric_notes,
     })
 }
 
@@ -236,6 +246,7 @@ impl CellTable<'_> {
             curve: self.options.curve.then(|| self.curve(members)),
             local: None,
             regions: Vec::new(),
+            metrics: Vec::new(),
         }
     }
 
