@@ -253,8 +253,9 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
     }
     for (metric, numbers, missing) in &summary.metrics.of_metrics {
         let missing = if *missing > 0 { format!(", {missing} missing") } else { String::new() };
-        terminal.say(format!("metric {metric}: {numbers} values{missing}"));
+        terminal.say(format!("metric {metric}: {numbers} value{}{missing}", if *numbers == 1 { "" } else { "s" }));
     }
+    summary.metrics.rules.iter().for_each(|rule| terminal.say(rule));
     if dry_run {
         terminal.say("nothing was changed (--dry-run)");
         return;

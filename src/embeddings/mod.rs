@@ -7,14 +7,12 @@
 //! | `kept` | [`WindowWriter`], [`WindowReader`]: the same, of the windows' vectors of images |
 //! | `store` | [`Store`]: the directory of the parts; [`Hold`]: the right to read them |
 //! | `import` | [`Import`]: rows of a file that a user gives |
-//! | `pages` | what the compressed pages of such a file hold, before they are read |
 //! | `export` | [`ExportWriter`]: the same format, outwards |
 
 mod columns;
 mod export;
 mod import;
 mod kept;
-mod pages;
 mod part;
 mod store;
 

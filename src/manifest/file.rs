@@ -75,11 +75,11 @@ impl<'w> Manifest<'w> {
         let mut declared = Vec::new();
         let rows = if stem.ends_with(".csv") {
             let mut records = Records::new(text, b',');
-            let columns = read_header(&mut records, kind, &mut declared).map_err(|f| {
+            let (line, columns) = read_header(&mut records, kind, &mut declared).map_err(|f| {
                 Error::Manifest(vec![Problem { origin: origin(&file, Position::Line(f.line)), reason: f.reason }])
             })?;
             let unknown = columns.iter().filter(|c| !is_known(kind, c, &columns));
-            warnings.extend(unknown.map(|c| unknown_column(&file, c, Position::Line(1))));
+            warnings.extend(unknown.map(|c| unknown_column(&file, c, Position::Line(line))));
             RowSource::Csv { records, columns }
         } else if [".jsonl", ".ndjson", ".json"].iter().any(|e| stem.ends_with(e)) {
             match text.first_byte() {
@@ -246,7 +246,10 @@ fn unknown_column(file: &Arc<Path>, column: &str, place: Position) -> Problem {
 }
 
 /// Opens a score file in Parquet; also returns what it says of its metrics, and warnings.
-fn open_parquet(file: &Arc<Path>) -> std::result::Result<(RowSource<'static>, Vec<MetricDeclaration>, Vec<Problem>), String> {
+fn open_parquet(
+    file: &Arc<Path>,
+    stop: Stop<'_>,
+) -> std::result::Result<(RowSource<'static>, Vec<MetricDeclaration>, Vec<Problem>), String> {
     let is_read = |column: &str, all: &[String]| match scores::is_long(all.iter().map(String::as_str)) {
         true => is_known(RowKind::Scores, column, all),
         false => scores::is_metric(column) || ScoreLine::FIELDS.contains(&column),
@@ -283,18 +286,19 @@ fn required(kind: RowKind) -> &'static [&'static str] {
     }
 }
 
-/// Reads the first record of a CSV. Its names must be exact: a data row eaten as a header, or `Seed ` for
-/// `seed`, must not go unseen. Where it is one cell that `;` or tabs part into all the names, those separate.
+/// Reads the first record of a CSV, and says in which line it begins. Its names must be exact: a data row eaten as a
+/// header, or `Seed ` for `seed`, must not go unseen. Where it is one cell that `;` or tabs part into all the names, those separate.
 /// Before it, a score file may say what its metrics are.
 fn read_header(
     records: &mut Records<'_>,
     kind: RowKind,
     declared: &mut Vec<MetricDeclaration>,
-) -> std::result::Result<Vec<String>, RecordFault> {
+) -> std::result::Result<(u64, Vec<String>), RecordFault> {
     let fault = |line, reason| RecordFault { line, reason, last: true };
     let (line, cells) = loop {
         let (line, cells) = match records.next() {
-            None => return Ok(required(kind).iter().map(|c| c.to_string()).collect()), // an empty file: no rows, nothing to misread
+            // An empty file: no rows, nothing to misread.
+            None => return Ok((1, required(kind).iter().map(|c| c.to_string()).collect())),
             Some(next) => next?,
         };
         let texts = if kind == RowKind::Scores { cells.texts().map_err(|e| fault(line, e))? } else { Vec::new() };
@@ -331,7 +335,7 @@ fn read_header(
         if kind == RowKind::Scores {
             scores::check_columns(columns.iter().map(String::as_str)).map_err(|e| fault(line, e))?;
         }
-        return Ok(columns);
+        return Ok((line, columns));
     }
     let parted = columns.len() == 1 && columns[0].contains([';', '\t']);
     let advice = if parted { " (columns are separated by `,`, or by `;` or tabs throughout)" } else { "" };

@@ -2,8 +2,9 @@
 
 use super::records::{Next, RecordFault};
 use crate::error::io_reason;
-use crate::input;
+use crate::input::{self, pages};
 use crate::text::quote;
+use crate::watch::Stop;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Float64Type};
@@ -38,8 +39,13 @@ impl ParquetRows {
     ///
     /// # Errors
     /// A sentence on what is wrong with the file.
-    pub fn open(path: &Path, wanted: impl Fn(&str, &[String]) -> bool) -> Result<(ParquetRows, Metadata), String> {
+    pub fn open(
+        path: &Path,
+        wanted: impl Fn(&str, &[String]) -> bool,
+        stop: Stop<'_>,
+    ) -> Result<(ParquetRows, Metadata), String> {
         let file = input::open(path).map_err(|e| io_reason(&e))?;
+        let again = file.try_clone().map_err(|e| io_reason(&e))?;
         guarded(|| {
             let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&e))?;
             let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
@@ -50,7 +56,8 @@ impl ParquetRows {
             }
             let read: Vec<usize> = (0..all.len()).filter(|at| wanted(&all[*at], &all)).collect();
             let skipped = all.iter().filter(|name| !wanted(name, &all)).cloned().collect();
-            let columns = read.iter().map(|at| all[*at].clone()).collect();
+            let columns: Vec<String> = read.iter().map(|at| all[*at].clone()).collect();
+            pages::check(&again, builder.metadata(), |name| columns.iter().any(|column| column == name), stop)?;
             let mask = ProjectionMask::roots(builder.parquet_schema(), read);
             let reader = builder.with_projection(mask).with_batch_size(BATCH).build().map_err(|e| damaged(&e))?;
             Ok((ParquetRows { reader, columns, skipped, batch: Vec::new(), at: 0, rows: 0 }, metadata))

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the numbers come from.
-const SOURCE: &str = "When Identities Collapse (arXiv:2603.26078), Table 1";
+const SOURCE: &str = "Table 1 of When Identities Collapse (arXiv:2603.26078)";
 
 /// The encoders that the numbers are by.
 const CLIP: &str = "clip-vit-large-patch14";
@@ -94,7 +94,7 @@ impl Published {
         let mut keys = by.to_vec();
         keys.sort_unstable();
         if keys != [Key::Model, Key::SubjectCount] {
-            why_not.push("it is by model and subject count, and this report is not: `--by model,subject_count`".to_owned());
+            why_not.push("it is by model and subject count, and this report is not (`--by model,subject_count`)".to_owned());
         }
         why_not.extend(other_prompts(snapshot));
         why_not.extend(other_images(snapshot));
@@ -129,8 +129,7 @@ impl Published {
     /// Returns why the table is not shown, in a sentence; `None`: it is.
     pub fn reason(&self) -> Option<String> {
         let why = self.why_not.join("; ");
-        (!why.is_empty())
-            .then(|| format!("the numbers of {SOURCE} are not shown beside these, which are of something else: {why}"))
+        (!why.is_empty()).then(|| format!("{SOURCE} is not shown beside these numbers, which are of something else: {why}"))
     }
 }
 
@@ -145,7 +144,7 @@ fn other_prompts(snapshot: &Snapshot) -> Option<String> {
     }
     let is_asked = |(count, _): &(usize, SceneType)| COUNTS.contains(count);
     let wrong = cells.iter().filter(|(cell, prompts)| **prompts != if is_asked(cell) { PROMPTS } else { 0 });
-    let wrong: Vec<String> = wrong.map(|((count, scene), prompts)| format!("{prompts} of {count}, {scene}")).collect();
+    let wrong: Vec<String> = wrong.map(|((count, scene), prompts)| format!("{prompts} of {count} subjects, {scene}")).collect();
     if wrong.is_empty() {
         return None;
     }

@@ -30,6 +30,7 @@ mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
 mod messages;
+mod metrics;
 mod module_order;
 mod outside_text;
 mod page;

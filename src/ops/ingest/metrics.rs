@@ -36,6 +36,8 @@ pub struct MetricCounts {
     pub values: Counts,
     /// By metric: values that are numbers, and values that are missing.
     pub of_metrics: Vec<(MetricName, u64, u64)>,
+    /// Rules of metrics that were changed, each as a sentence.
+    pub rules: Vec<String>,
 }
 
 /// Who says what the catalog has of a metric.
@@ -101,7 +103,7 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
         };
         for declared in &options.metrics {
             if let Err(reason) = intake.declare(declared, "`--metric`")? {
-                return Err(Error::request(reason, "give `--metric` as the data set has it, or say so with `--replace`"));
+                return Err(Error::request(reason, "leave `--metric` out to keep what the data set has"));
             }
         }
         Ok(intake)
@@ -131,10 +133,11 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
                 && let Some((values, worst)) = self.changes.values_outside(row, range)?
             {
                 return Ok(Err(format!(
-                    "of metric {name} {by} says that {after}, but the data set has {values} values outside that, such as {worst}"
+                    "of metric {name} {by} says that {after}, but the data set has {values} values outside that, such as {worst}: give a range that holds them"
                 )));
             }
             self.changes.set_metric_rule(row, &after)?;
+            self.counts.rules.push(format!("metric {name}: {after} from now on (before, {before})"));
         }
         known.rule = Some((after, if of_data_set { by.to_owned() } else { who.clone() }));
         Ok(Ok(()))

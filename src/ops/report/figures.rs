@@ -71,10 +71,10 @@ impl FigureOptions {
             Kind::Trend => plot::metric_trend(&self.report(snapshot, &[Key::Model, Key::SubjectCount])?, styles, metric.as_str()),
             Kind::Scene => plot::metric_scene(&self.report(snapshot, &[Key::Model, Key::SceneType])?, styles, metric.as_str()),
             other => {
-                let message = format!("the figure {other} does not show a metric of one's own");
+                let message = format!("the figure `{other}` cannot draw a metric that was imported");
                 return Err(Error::request(
                     message,
-                    format!("`msdata plot trend --metric {metric}` does, and `msdata plot scene`"),
+                    format!("`msdata plot trend --metric {metric}` can, and `msdata plot scene`"),
                 ));
             }
         };
