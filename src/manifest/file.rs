@@ -60,7 +60,7 @@ impl<'w> Manifest<'w> {
         let whole = |reason: String| Error::Manifest(vec![Problem { origin: origin(&file, Position::File), reason }]);
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
         if kind == RowKind::Scores && is_parquet(path) {
-            let (rows, declared, warnings) = open_parquet(&file).map_err(whole)?;
+            let (rows, declared, warnings) = open_parquet(&file, stop).map_err(whole)?;
             let (resolver, unread) = (Resolver::new(path, roots)?, Vec::new());
             return Ok(Manifest { file, rows, resolver, warnings, unread, declared, ended: false });
         }
@@ -254,7 +254,7 @@ fn open_parquet(
         true => is_known(RowKind::Scores, column, all),
         false => scores::is_metric(column) || ScoreLine::FIELDS.contains(&column),
     };
-    let (rows, metadata) = ParquetRows::open(file, is_read)?;
+    let (rows, metadata) = ParquetRows::open(file, is_read, stop)?;
     let missing: Vec<String> =
         ScoreLine::REQUIRED.iter().filter(|name| !rows.columns().iter().any(|c| c == *name)).map(|m| format!("`{m}`")).collect();
     if !missing.is_empty() {
