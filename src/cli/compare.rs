@@ -53,8 +53,8 @@ pub struct CompareArgs {
     /// Nominal coverage of the intervals
     #[arg(long, value_name = "PERCENT", default_value = "95", value_parser = confidence)]
     ci: Confidence,
-    /// Only this measure: cscr@ALPHA, cscr_kind@ALPHA, beyond_words, local/ENCODER, scr@T, similarity/ENCODER or
-    /// clip_t/ENCODER [default: all; for the leaderboard cSCR where images were searched, else SCR at the first
+    /// Only this measure: cscr@ALPHA, cscr_kind@ALPHA, beyond_words, local/ENCODER, scr@T, similarity/ENCODER,
+    /// clip_t/ENCODER or an imported metric [default: all; for the leaderboard cSCR where images were searched, else SCR at the first
     /// threshold]
     #[arg(long, value_name = "MEASURE")]
     measure: Option<String>,
