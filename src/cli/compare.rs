@@ -112,7 +112,9 @@ impl CompareArgs {
             deliver(self.out.as_deref(), |out| comparisons.write(out, self.format))?;
             (comparisons.identity, comparisons.warnings)
         };
-        warn_of_identity(&identity, &options.thresholds, terminal);
+        if !identity.is_empty() {
+            warn_of_identity(&identity, &options.thresholds, terminal);
+        }
         warnings.iter().for_each(|warning| terminal.warn(warning));
         Ok(Ended::Done)
     }

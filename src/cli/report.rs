@@ -134,7 +134,8 @@ impl ReportArgs {
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
         let of_regions = report.rows.first().is_some_and(|row| !row.regions.is_empty());
-        if !of_regions {
+        // Without an encoder metrics are all that there is.
+        if !of_regions && !report.identity.is_empty() {
             warn_of_identity(&report.identity, &report.thresholds, terminal);
         }
         report.warnings.iter().for_each(|warning| terminal.warn(warning));
@@ -161,7 +162,9 @@ impl ReportArgs {
         if missing > 0 && !of_regions {
             const LACKING: &str = "without a usable image, or without a vector of their own or of a reference";
             const WAITING: &str = "not scored yet: `msdata score`";
+            const UNMEASURED: &str = "without a value of any metric";
             let why = match (missing - report.generations_waiting, report.generations_waiting) {
+                _ if report.identity.is_empty() => UNMEASURED.to_owned(),
                 (_, 0) => LACKING.to_owned(),
                 (0, _) => WAITING.to_owned(),
                 (lacking, waiting) => format!("{lacking} {LACKING}; {waiting} {WAITING}"),

@@ -191,7 +191,7 @@ impl<'w> Manifest<'w> {
                 Ok((line, made))
             }),
             RowSource::Parquet(rows) => {
-                let columns = rows.columns().to_vec();
+                let columns = rows.columns().clone();
                 rows.next().map(|next| {
                     let (row, cells) = next?;
                     let fields = columns.iter().zip(cells).map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();

@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Rows in memory at a time.
 const BATCH: usize = 4096;
@@ -26,7 +27,7 @@ pub fn is_parquet(path: &Path) -> bool {
 /// The rows of a Parquet file, numbered from 1.
 pub struct ParquetRows {
     reader: ParquetRecordBatchReader,
-    columns: Vec<String>,
+    columns: Arc<[String]>,
     skipped: Vec<String>,
     batch: Vec<StringArray>,
     /// The next row of the batch.
@@ -56,7 +57,7 @@ impl ParquetRows {
             }
             let read: Vec<usize> = (0..all.len()).filter(|at| wanted(&all[*at], &all)).collect();
             let skipped = all.iter().filter(|name| !wanted(name, &all)).cloned().collect();
-            let columns: Vec<String> = read.iter().map(|at| all[*at].clone()).collect();
+            let columns: Arc<[String]> = read.iter().map(|at| all[*at].clone()).collect();
             pages::check(&again, builder.metadata(), |name| columns.iter().any(|column| column == name), stop)?;
             let mask = ProjectionMask::roots(builder.parquet_schema(), read);
             let reader = builder.with_projection(mask).with_batch_size(BATCH).build().map_err(|e| damaged(&e))?;
@@ -65,7 +66,7 @@ impl ParquetRows {
     }
 
     /// The columns that are read.
-    pub fn columns(&self) -> &[String] {
+    pub fn columns(&self) -> &Arc<[String]> {
         &self.columns
     }
 

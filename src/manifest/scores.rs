@@ -23,7 +23,7 @@ const METRIC: &str = "metric";
 const VALUE: &str = "value";
 const STALE: &str = "stale";
 
-/// Columns of an exported table that repeat what the data set knows.
+/// Columns of exported tables that repeat what the data set knows.
 const REPEATED: [&str; 6] = ["control", "scene_type", "subject_count", "better", "least", "most"];
 
 /// What metrics say of a generation, or of a subject in it.
@@ -103,7 +103,8 @@ pub(super) fn is_long<'c>(mut columns: impl Iterator<Item = &'c str>) -> bool {
 
 /// Returns whether a column of a wide file is a metric.
 pub(super) fn is_metric(column: &str) -> bool {
-    !KEYS.contains(&column) && !column.starts_with("__index_level_") // which pandas writes
+    // The last is what pandas writes.
+    !KEYS.contains(&column) && !REPEATED.contains(&column) && !column.starts_with("__index_level_")
 }
 
 /// Checks that the columns of a row say what it measures.
@@ -211,7 +212,7 @@ mod tests {
     fn a_header_says_the_rule_of_each_metric() {
         let json = r#"{"hpsv2": {"better": "higher", "min": 0, "max": 1}, "fid": {"better": "lower"}}"#;
         let declared = header_of(json).unwrap();
-        assert_eq!(declared, ["fid:lower", "hpsv2:higher:0:1"].map(|text| text.parse().unwrap()));
+        assert_eq!(declared, ["hpsv2:higher:0:1", "fid:lower"].map(|text| text.parse().unwrap()));
         assert_eq!(header_of(&header(declared.iter().map(|d| (&d.name, &d.rule)))).unwrap(), declared);
         for wrong in [
             r#"{"a": "higher"}"#,
@@ -234,9 +235,9 @@ mod tests {
         assert_eq!(check(&["model", "prompt_id", "seed", "metric", "value", "HPS v2"]), Ok(()));
         assert!(check(&["model", "prompt_id", "seed"]).unwrap_err().contains("no metric"));
         assert!(check(&["model", "value"]).unwrap_err().contains("`metric`"));
-        let said = check(&["model", "prompt_id", "seed", "HPS v2", "control"]).unwrap_err();
+        let said = check(&["model", "prompt_id", "seed", "HPS v2", "clip_t", "control"]).unwrap_err();
         assert!(
-            said.contains("`HPS v2` cannot name a metric") && said.contains("`control` is the name of something else"),
+            said.contains("`HPS v2` cannot name a metric") && said.contains("`clip_t` is the name of something else"),
             "{said}"
         );
     }

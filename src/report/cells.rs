@@ -55,7 +55,7 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     let locals = Locals::new(snapshot, options.alpha);
     let of_cells = locals.as_ref().map(|locals| LocalCells::new(locals, &units, &cells, options));
     let mut notes: Vec<String> = locals.iter().flat_map(|locals| locals.notes(options.alpha)).collect();
-    if snapshot.baselines.is_none() && !thresholds_mean_something(identity, &options.thresholds) {
+    if snapshot.baselines.is_none() && !identity.is_empty() && !thresholds_mean_something(identity, &options.thresholds) {
         notes.push("identification was not computed, because there are very many images: `--controls` computes it".into());
     }
     warnings.extend(snapshot.unfound.clone());
@@ -81,13 +81,13 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
             metrics: of_metrics(&members),
             ..table.row(keys, &members)
         })
-        .map(Row::with_counts_of_metrics)
+        .map(|row| if snapshot.is_of_metrics_alone() { row } else { row.with_counts_of_metrics() })
         .collect();
     let scored = snapshot
         .generations
         .iter()
         .enumerate()
-        .filter(|(at, g)| reported(g.model) && scores.similarity(identity_at, *at).is_some())
+        .filter(|(at, g)| reported(g.model) && is_scored(snapshot, &scores, identity_at, *at))
         .count() as u64;
     Ok(Report {
         thresholds: options.thresholds.clone(),
@@ -106,6 +106,16 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
         notes,
         metric_notes,
     })
+}
+
+/// Whether a generation counts as scored: by the identity encoder, or where there is no encoder by any metric.
+fn is_scored(snapshot: &Snapshot, scores: &Scores, identity: usize, generation: usize) -> bool {
+    if !snapshot.is_of_metrics_alone() {
+        return scores.similarity(identity, generation).is_some();
+    }
+    let facts = &snapshot.generations[generation];
+    let requested = &snapshot.prompts[facts.prompt as usize].subjects;
+    snapshot.metrics.iter().any(|metric| metric.of_image(facts.id, requested).is_some())
 }
 
 /// What a region set says of a cell.
@@ -196,8 +206,12 @@ impl CellTable<'_> {
             with.dedup();
             with.len() as u64
         };
-        // Without an encoder of whole images there is nothing to count.
-        let of_identity = similarities.get(self.identity).map_or(&[][..], Vec::as_slice);
+        // Without an encoder of whole images there is nothing to count, but for images with a metric.
+        let with_metric: Vec<Option<f64>> = match self.snapshot.is_of_metrics_alone() {
+            true => generations.iter().map(|g| is_scored(self.snapshot, self.scores, self.identity, *g).then_some(0.0)).collect(),
+            false => Vec::new(),
+        };
+        let of_identity = similarities.get(self.identity).unwrap_or(&with_metric).as_slice();
         let images = count(of_identity);
         let subjects_of = |unit: usize| match self.units.ordinal {
             Some(_) => 1,

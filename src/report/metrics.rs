@@ -44,6 +44,13 @@ pub struct CellMetric {
     pub ci: Option<Option<[f64; 2]>>,
 }
 
+impl Snapshot {
+    /// Whether metrics are all that is known of the images: no encoder has a vector of any.
+    pub(super) fn is_of_metrics_alone(&self) -> bool {
+        self.encoders.is_empty() && !self.metrics.is_empty()
+    }
+}
+
 impl MetricSnapshot {
     /// Returns the measure that it is, by its place among the snapshot's metrics.
     pub(super) fn measure(&self, at: usize) -> Measure {

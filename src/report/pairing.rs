@@ -204,6 +204,7 @@ impl<'a> Pairing<'a> {
     pub(super) fn why_not_by_cscr(&self, first: Measure) -> Option<String> {
         let instead = match first {
             Measure::Scr(_) => "the order is by SCR of whole images and not by cSCR",
+            Measure::Metric { .. } => return None, // there is nothing else to order by
             Measure::Auc(_) => "the order is by identification AUC of whole images and not by cSCR",
             _ => "the order is by similarity of whole images and not by cSCR",
         };

@@ -475,7 +475,7 @@ const tests = {
     assert.equal(await first(), "p6"); // a loss of 60 and more, and less is better
     await field(tab, "sort").selectOption("metric 1 best");
     assert.equal(await first(), "p1");
-    assert.equal(await tab.locator("#list h3 bdi").last().innerText(), "p4"); // without a value it comes last
+    assert.equal(await tab.locator("#list h3 bdi").last().textContent(), "p4"); // without a value it comes last
     await field(tab, "show").selectOption("valueless 1");
     assert.deepEqual(await counts(tab), [1, 6]);
     await field(tab, "show").selectOption("valued 1");

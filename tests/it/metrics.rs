@@ -388,6 +388,35 @@ fn a_value_is_of_the_image_that_was_there() {
 }
 
 #[test]
+fn metrics_alone_make_a_report() {
+    let lab = Lab::empty();
+    small::write(lab.dir());
+    lab.ok(&["init", "data"]);
+    let more = fs::read_to_string(lab.path("generations.jsonl")).unwrap().replace("\"model\":\"M\"", "\"model\":\"N\"");
+    lab.write("more.jsonl", more);
+    let args: Vec<&str> = small::INGEST[..7].iter().copied().chain(["--generations", "more.jsonl", "--no-embed"]).collect();
+    lab.told(&args);
+    assert!(refused(lab.dir(), &["report"]).contains("the data set has no image vectors yet"));
+    lab.write(
+        "hps.csv",
+        "# msdata: hps higher\nmodel,prompt_id,seed,hps\nM,p1,1,0.5\nM,p1,2,0.25\nM,p2,1,\nN,p1,1,1\nN,p2,1,1\n",
+    );
+    ingest(&lab, "hps.csv", &[]);
+    let csv = lab.ok(&["report", "--by", "model", "--format", "csv"]);
+    assert_eq!(
+        csv,
+        "model,images,subjects,missing,r_precision,mean_rank,auc_,metric_hps,metric_hps_images\nM,2,4,2,,,,0.375,2\nN,2,4,2,,,,1.0,2\n"
+    );
+    let said = lab.told(&["report", "--by", "model"]);
+    assert!(said.contains("4 of 8 generations are missing and not in the means: without a value of any metric"), "{said}");
+    assert!(lab.ok(&["compare", "M", "N", "--whole"]).contains("0.500"));
+    let board = lab.ok(&["compare", "--leaderboard", "--whole"]);
+    assert!(board.lines().next().unwrap().contains("hps ↑"), "{board}");
+    lab.ok(&["report", "--html", "page"]);
+    assert!(fs::read_to_string(lab.path("page/index.html")).unwrap().contains("Metrics from elsewhere"));
+}
+
+#[test]
 fn an_exported_metric_comes_back_as_it_was() {
     let (lab, other) = (small_lab(), small_lab());
     lab.write("hps.csv", "# msdata: hps higher 0 1\nmodel,prompt_id,seed,hps\nM,p1,1,0.1\nM,p1,2,\n");

@@ -72,7 +72,9 @@ impl Dataset {
             }),
             None => identity,
         };
-        let (encoders, identity) = self.encoders_and_identity(wanted, deciders.is_some() || !reading.regions.0.is_empty())?;
+        let metrics_alone = wanted.is_none() && !self.catalog.metrics()?.is_empty();
+        let without = metrics_alone || deciders.is_some() || !reading.regions.0.is_empty();
+        let (encoders, identity) = self.encoders_and_identity(wanted, without)?;
         let mut subject_scores = Vec::new();
         for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *identity) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
@@ -177,11 +179,11 @@ impl Dataset {
         Ok(Baselines { thresholds: thresholds.to_vec(), of })
     }
 
-    /// Returns the image encoders, row and name, and the name of the one that decides collapse; none is needed where regions
-    /// are what is asked about.
-    fn encoders_and_identity(&self, wanted: Option<&str>, of_regions: bool) -> Result<(Vec<(i64, EncoderName)>, String)> {
+    /// Returns the image encoders, row and name, and the name of the one that decides collapse; `without`: none is needed,
+    /// because there are metrics, or regions are what is asked about.
+    fn encoders_and_identity(&self, wanted: Option<&str>, without: bool) -> Result<(Vec<(i64, EncoderName)>, String)> {
         let encoders = self.catalog.image_encoders()?;
-        if encoders.is_empty() && of_regions {
+        if encoders.is_empty() && without {
             return Ok((encoders, String::new()));
         }
         if encoders.is_empty() && self.catalog.image_count()? == 0 {
