@@ -25,7 +25,7 @@ impl Report {
                 }
                 out.flush()
             }
-            Format::Csv => self.write_flat(out, format),
+            Format::Csv | Format::Arrow | Format::Parquet => self.write_flat(out, format),
             Format::Table => self.write_rows(out, format),
             Format::Md | Format::Latex => match self.by.len() > 1 && self.by.contains(&Key::Model) {
                 true => self.write_side_by_side(out, format),
@@ -80,7 +80,8 @@ impl Report {
         }
         columns.extend(curve.then(|| "area".to_owned()).into_iter().chain(any_control.then(|| "control".to_owned())));
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
-        let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Real);
+        // A mean that does not exist is a number all the same, so that a column of such means has the type of the others.
+        let number = |value: Option<f64>| Cell::Real(value.unwrap_or(f64::NAN));
         for row in &self.rows {
             let mut cells: Vec<Cell> = row.keys.iter().map(|(_, v)| key_cell(v)).collect();
             cells.extend([row.images, row.subjects, row.missing].map(|n| Cell::Integer(n as i64)));
@@ -108,7 +109,7 @@ impl Report {
                 cells.extend(cell.numbers().into_iter().map(|(_, value)| number(value)));
             }
             cells.extend(row.curve.iter().map(|curve| number(curve.as_ref().map(|curve| curve.area))));
-            cells.extend(any_control.then_some(Cell::Integer(i64::from(row.control))));
+            cells.extend(any_control.then_some(Cell::Flag(row.control)));
             table.row(&cells)?;
         }
         table.finish().map(drop)
