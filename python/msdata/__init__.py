@@ -49,7 +49,7 @@ def open(path: str | PathLike[str]) -> Dataset:
 def init(path: str | PathLike[str], **flags: Flag) -> Dataset:
     """Makes an empty data set in a directory and returns it; a directory that does not exist is made."""
     data = Dataset(path)
-    run(["init", data.path], flags)
+    run(["init"], flags, data.path)
     return data
 
 
@@ -57,5 +57,5 @@ def demo(path: str | PathLike[str]) -> Dataset:
     """Draws a stress test of 675 images into a new or empty directory, embeds, scores and reports it, and returns the
     data set. It takes a minute or two."""
     data = Dataset(path)
-    run(["demo", data.path], {})
+    run(["demo"], {}, data.path)
     return data

@@ -127,13 +127,15 @@ def _word(value: object) -> str:
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
-def run(command: Sequence[str | os.PathLike[str]], flags: Mapping[str, Flag], stacklevel: int = 3) -> Summary:
-    """Runs a command to its end.
+def run(
+    command: Sequence[str], flags: Mapping[str, Flag], *things: str | os.PathLike[str], stacklevel: int = 3
+) -> Summary:
+    """Runs a command with its flags, and the things that it is about, to its end.
 
     Raises Error where it fails. Warns of what it warns of, `stacklevel` calls up. KeyboardInterrupt ends it at a safe
     point: what was finished is kept.
     """
-    arguments = [find_program(), "--progress=json", *(os.fspath(word) for word in command), *words(flags)]
+    arguments = [find_program(), "--progress=json", *command, *words(flags), "--", *(os.fspath(thing) for thing in things)]
     pipe = subprocess.PIPE
     process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=environment())
     assert process.stdout is not None and process.stderr is not None
@@ -203,9 +205,13 @@ class _Said:
     def error(self, status: int, output: bytes) -> Error:
         if status < 0:
             return Error(f"the program was ended by {signal.Signals(-status).name}", status=status)
-        # Checks say what they found on standard output.
-        message = "\n".join(self.errors).strip() or output.decode("utf-8", "replace").strip() or "\n".join(self.lines)
-        return Error(message, "\n".join(self.hints) or None, status)
+        message, hint = "\n".join(self.errors).strip(), "\n".join(self.hints)
+        if status == 2:  # wrong usage: then follow a tip, perhaps, and the usage of the command
+            message, *rest = message.split("\n\n")
+            hint = "\n".join(part.strip().removeprefix("tip: ") for part in rest if part.strip().startswith("tip: "))
+        if not message:  # checks say what they found on standard output
+            message = output.decode("utf-8", "replace").strip() or "\n".join(self.lines)
+        return Error(message, hint or None, status)
 
 
 class _Progress:

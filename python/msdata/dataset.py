@@ -30,11 +30,11 @@ class Dataset:
     def __repr__(self) -> str:
         return f"msdata.open({str(self.path)!r})"
 
-    def _run(self, *command: str | PathLike[str], **flags: Flag) -> Summary:
-        return run([f"--dataset={self.path}", *command], flags, stacklevel=4)
+    def _run(self, command: str, *things: str | PathLike[str], **flags: Flag) -> Summary:
+        return run([f"--dataset={self.path}", command], flags, *things, stacklevel=4)
 
-    def _table(self, *command: str, **flags: Flag) -> Table:
-        output = run([f"--dataset={self.path}", *command, "--format=arrow"], flags, stacklevel=4).output
+    def _table(self, command: str, *things: str, **flags: Flag) -> Table:
+        output = run([f"--dataset={self.path}", command, "--format=arrow"], flags, *things, stacklevel=4).output
         return Table(pyarrow.ipc.open_stream(output).read_all())
 
     def report(
@@ -49,7 +49,7 @@ class Dataset:
 
     def leaderboard(self, **flags: Flag) -> Table:
         """Returns the models by rank; those that share a letter cannot be told apart."""
-        return self._table("compare", "--leaderboard", **flags)
+        return self._table("compare", leaderboard=True, **flags)
 
     def audit(self, **flags: Flag) -> Table:
         """Returns the images to look at before you believe the tables."""
@@ -57,7 +57,7 @@ class Dataset:
 
     def sql(self, query: str) -> Table:
         """Runs one read-only SELECT statement over the catalog and its views."""
-        return self._table("sql", "--", query)
+        return self._table("sql", query)
 
     def scores(self, of: str = "subject", *, encoder: str | None = None, model: str | None = None) -> Table:
         """Returns the scores of every (`of="subject"`) requested subject of every generation, or of every

@@ -36,6 +36,7 @@ mod page;
 mod paper;
 mod parity;
 mod pixels;
+mod python;
 mod readers;
 mod real_data;
 mod region_faults;
