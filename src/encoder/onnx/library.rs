@@ -73,7 +73,9 @@ fn packages_of(prefix: &Path) -> Vec<PathBuf> {
         let name = dir.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("python3") || name.starts_with("pypy3")
     };
-    let pythons = ["lib", "lib64"].iter().filter_map(|lib| std::fs::read_dir(prefix.join(lib)).ok()).flatten();
+    // Where `lib64` is a link to `lib`, once is enough.
+    let libs = ["lib", "lib64"].map(|lib| prefix.join(lib)).into_iter().filter(|lib| !lib.is_symlink());
+    let pythons = libs.filter_map(|lib| std::fs::read_dir(lib).ok()).flatten();
     let pythons = pythons.filter_map(|entry| Some(entry.ok()?.path())).filter(is_python);
     pythons.flat_map(|dir| ["site-packages", "dist-packages"].map(|name| dir.join(name))).filter(|dir| dir.is_dir()).collect()
 }
