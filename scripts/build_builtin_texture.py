@@ -144,11 +144,15 @@ def features(graph):
 
     small = graph.shrink("pixel_values", COLOUR_SHRINK)
     opponent, side = graph.add("Conv", small, graph.constant(axes[:, :, None, None])), SIDE // COLOUR_SHRINK
-    # Softmax over -|o - c|^2 / 2s^2; |o|^2 is the same for every colour c and drops out, what is left is linear in o.
-    colours = palette()
-    weights, biases = colours / COLOUR_SIGMA**2, -(colours**2).sum(1) / (2 * COLOUR_SIGMA**2)
-    logits = graph.add("Conv", opponent, graph.constant(weights[:, :, None, None], 4), graph.constant(biases, 4))
-    shares = graph.add("Softmax", logits, axis=1)
+    # Shares of exp(-|o - c|^2 / 2s^2), spelled out: the operator Softmax turns the tensor over and back, and takes four
+    # times as long. Every colour is so near to one of the palette that no sum is zero.
+    colours, twice_variance = palette(), 2 * COLOUR_SIGMA**2
+    weights, biases = 2 * colours / twice_variance, -(colours**2).sum(1) / twice_variance
+    products = graph.add("Conv", opponent, graph.constant(weights[:, :, None, None], 4), graph.constant(biases, 4))
+    own = graph.constant(np.full((1, 3, 1, 1), -1 / twice_variance), 4)
+    squares = graph.add("Conv", graph.add("Mul", opponent, opponent), own)
+    nearness = graph.add("Exp", graph.add("Add", products, squares))
+    shares = graph.add("Div", nearness, graph.add("Conv", nearness, graph.constant(np.ones((1, len(colours), 1, 1)))))
     for cells in GRIDS:
         pooled = graph.add("Flatten", graph.shrink(shares, side // cells), axis=1)
         blocks.append((graph.add("Sqrt", pooled), len(colours) * cells**2, False))

@@ -25,7 +25,7 @@ WHERE s.ordinal = t.key GROUP BY 1, 2";
 
 impl DemoArgs {
     pub fn run(self, terminal: &Terminal) -> anyhow::Result<Ended> {
-        terminal.say("drawing, embedding and scoring; one to two minutes");
+        terminal.say("drawing, embedding and scoring; about a minute");
         let made = terminal.watch(|watch| demo::make(&self.dir, &DemoOptions::default(), watch))?;
         let mut out = stdout().lock();
         writeln!(out, "Simulated: drawn characters, and three generators that are programs with known faults.\n")?;

@@ -27,7 +27,7 @@ pub struct Embedding {
     /// is laid on it). Kept in the data set; another choice embeds everything again. At first: drop.
     #[arg(long, value_name = "HOW")]
     transparency: Option<Transparency>,
-    /// Images per batch [default: 8 on the CPU, 32 on a GPU]
+    /// Images per run of the network [default: 1 on the CPU, 32 on a GPU]
     ///
     /// 1 or a multiple of 8.
     #[arg(long, value_name = "N")]

@@ -362,9 +362,9 @@ impl Encoder {
         self.transparency
     }
 
-    /// Images of one run; see [`Batch`].
-    pub fn batch(&self) -> usize {
-        self.images.batch()
+    /// Images to embed in one call: fewer leave some of the processor idle.
+    pub fn at_once(&self) -> usize {
+        self.images.at_once()
     }
 
     /// Whether texts can be embedded too.

@@ -174,7 +174,7 @@ impl Dataset {
             let tensors: Vec<Option<Vec<f32>>> = block.par_iter().map(|(_, path)| reader.tensors(path).ok()).collect();
             let flat: Vec<f32> = tensors.iter().flatten().flatten().copied().collect();
             let mut vectors = Vec::with_capacity(flat.len() / numbers);
-            for batch in flat.chunks(encoder.batch() * numbers) {
+            for batch in flat.chunks(encoder.at_once() * numbers) {
                 vectors.extend(encoder.embed_images(batch)?);
                 watch.check()?;
             }

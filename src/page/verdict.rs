@@ -82,7 +82,7 @@ fn sentence(data: &PageData, verdict: &PageVerdict, standing: &Standing) -> Mark
     let (apart, alike): (Vec<&Standing>, Vec<&Standing>) = others.iter().partition(|other| told(other));
     let names = |of: &[&Standing]| -> Vec<String> { of.iter().map(|s| s.model.clone()).collect() };
     let (apart_names, alike_names) = (names(&apart), names(&alike));
-    let p = format!("p ≤ {:.2}", 1.0 - verdict.pairs.level);
+    let p = format!("p\u{a0}≤\u{a0}{:.2}", 1.0 - verdict.pairs.level);
     let borrowed = |of: &[String]| -> Markup { listed(&of.iter().map(String::as_str).collect::<Vec<_>>()) };
     html! {
         span.rank { @match standing.rank { Some(rank) => { (rank) "." }, None => "–" } } " "

@@ -1,11 +1,10 @@
 //! A spatial output: a vector for each place of an image, tokens of a transformer or a feature map.
 
-use super::declared::FLOAT16;
-use super::session::ImageModel;
+use super::declared::Declared;
+use super::network::Network;
+use super::session::{ImageModel, batches, tensor};
 use crate::error::{Error, Result};
 use crate::windows::Rectangle;
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 
 /// What to do where a network cannot take another size than its own.
 pub const ANY_SIZE: &str = "export it so that it takes images of any size (a vision transformer with its position embeddings \
@@ -56,16 +55,13 @@ impl ImageModel {
     /// [`Error::Encoder`]: the network takes no images of this size, ONNX Runtime failed, or the output is neither tokens of
     /// an even grid nor a feature map.
     pub fn cells(&mut self, output: &str, prefix: Option<usize>, size: [usize; 2], pixels: &[f32]) -> Result<Vec<Cells>> {
-        let image = 3 * size[0] * size[1];
-        let mut cells = Vec::with_capacity(pixels.len() / image);
-        for some in pixels.chunks(self.batch * image) {
-            let given = some.len() / image;
-            let last = &some[some.len() - image..];
-            let filled = (given < self.batch).then(|| [some, &last.repeat(self.batch - given)].concat());
-            let run = self.cells_of_batch(output, prefix, size, filled.as_deref().unwrap_or(some))?;
-            cells.extend(run.into_iter().take(given));
-        }
-        Ok(cells)
+        let (batch, input, own_size) = (self.batch, &self.input, size == self.size);
+        let cells = self.crew.run(batches(pixels, 3 * size[0] * size[1], batch), |network, (given, pixels)| {
+            let mut cells = cells_of_batch(network, input, (output, prefix), (size, own_size), batch, &pixels)?;
+            cells.truncate(given);
+            Ok(cells)
+        })?;
+        Ok(cells.into_iter().flatten().collect())
     }
 
     /// Whether it gives cells of an image of `size`: tried on a black one.
@@ -73,33 +69,32 @@ impl ImageModel {
     /// # Errors
     /// As [`ImageModel::cells`].
     pub fn try_cells(&mut self, output: &str, prefix: Option<usize>, size: [usize; 2]) -> Result<()> {
-        let images = self.input.fixed(0).unwrap_or(1);
-        self.cells_of_batch(output, prefix, size, &vec![0.0; images * 3 * size[0] * size[1]]).map(drop)
+        self.cells(output, prefix, size, &vec![0.0; 3 * size[0] * size[1]]).map(drop)
     }
+}
 
-    fn cells_of_batch(&mut self, output: &str, prefix: Option<usize>, size: [usize; 2], pixels: &[f32]) -> Result<Vec<Cells>> {
-        let images = pixels.len() / (3 * size[0] * size[1]);
-        let shape = [images, 3, size[0], size[1]];
-        let value = if self.input.element == FLOAT16 {
-            let mut values = vec![f16::ZERO; pixels.len()];
-            values.convert_from_f32_slice(pixels);
-            self.network.owned(&shape, values)?
-        } else {
-            self.network.borrowed(&shape, pixels)?
-        };
-        let own_size = size == self.size;
-        let (shape, values) = self.network.run_for(output, vec![(&self.input.name, value)]).map_err(|error| match error {
-            Error::Encoder { path, source: Some(source), .. } if !own_size => Error::Encoder {
-                path,
-                reason: format!("ONNX Runtime failed on images of {} × {}", size[0], size[1]),
-                hint: Some(ANY_SIZE.into()),
-                source: Some(source),
-            },
-            other => other,
-        })?;
-        cells(&shape, &values, images, size, prefix)
-            .map_err(|(reason, hint)| Error::encoder(self.network.path(), format!("its output `{output}` {reason}"), hint))
-    }
+/// The cells of a batch of `images` of `size`, which is or is not the network's own, by an output and its tokens before the
+/// first patch.
+fn cells_of_batch(
+    network: &mut Network,
+    input: &Declared,
+    (output, prefix): (&str, Option<usize>),
+    (size, own_size): ([usize; 2], bool),
+    images: usize,
+    pixels: &[f32],
+) -> Result<Vec<Cells>> {
+    let value = tensor(network, input, [images, 3, size[0], size[1]], pixels)?;
+    let (shape, values) = network.run_for(output, vec![(&input.name, value)]).map_err(|error| match error {
+        Error::Encoder { path, source: Some(source), .. } if !own_size => Error::Encoder {
+            path,
+            reason: format!("ONNX Runtime failed on images of {} × {}", size[0], size[1]),
+            hint: Some(ANY_SIZE.into()),
+            source: Some(source),
+        },
+        other => other,
+    })?;
+    cells(&shape, &values, images, size, prefix)
+        .map_err(|(reason, hint)| Error::encoder(network.path(), format!("its output `{output}` {reason}"), hint))
 }
 
 /// The cells of each of `items` images of `size`, of an output of these sizes.

@@ -9,11 +9,13 @@
 //! | `declared` | an input or an output, as it is declared |
 //! | `fit` | whether a network can be used, and how |
 //! | `network` | an opened network and its tensors |
+//! | `crew` | sessions of one network that run side by side |
 //! | `outputs` | which output is the embedding, and how it becomes one vector |
 //! | `session` | pixels or token ids in, vectors out |
 //! | `cells` | pixels in, a vector for each place out |
 
 mod cells;
+mod crew;
 mod declared;
 mod device;
 mod fit;

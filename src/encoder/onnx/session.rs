@@ -6,10 +6,11 @@
 //!
 //! Every run has the same number of images; the last is filled up by repeating its last image. Runs of
 //! other sizes can give vectors that differ in their last digits: vector instructions end in another
-//! place. With one size, a multiple of [`Batch::WIDTH`], a vector did not depend on its neighbours, its
+//! place. With one size, 1 or a multiple of [`Batch::WIDTH`], a vector did not depend on its neighbours, its
 //! place, or the number of threads for any network tried (ONNX Runtime 1.31.1, AVX-512; ONNX Runtime
 //! promises nothing).
 
+use super::crew::Crew;
 use super::declared::{Declared, FLOAT16, INT64};
 use super::device::Device;
 use super::fit::{image_fit, text_fit};
@@ -19,13 +20,14 @@ use crate::encoder::directory::{EncoderDirectory, Pooling, one_error};
 use crate::error::Result;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use std::borrow::Cow;
 
 /// How networks are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// As [`Runtime::choose`] gave it.
     pub device: Device,
-    /// Threads of one run on the CPU.
+    /// Threads on the CPU, of all runs together.
     pub threads: usize,
     /// Images of one run, unless the network fixes another number.
     pub batch: Batch,
@@ -39,8 +41,8 @@ impl Batch {
     /// Numbers that the widest vector instructions of today's float32 loops leave no rest of.
     pub const WIDTH: usize = 8;
 
-    /// On the CPU: more gains nothing.
-    pub const CPU: Batch = Batch(8);
+    /// On the CPU: what lies in the caches is not pushed out by the next image, and no run is filled up.
+    pub const CPU: Batch = Batch(1);
 
     /// On a GPU.
     pub const CUDA: Batch = Batch(32);
@@ -106,7 +108,7 @@ fn sound(vector: Vec<f32>) -> Vector {
 /// An image network, ready to run.
 #[derive(Debug)]
 pub struct ImageModel {
-    pub(super) network: Network,
+    pub(super) crew: Crew,
     pub(super) input: Declared,
     /// Height and width, in pixels.
     pub(super) size: [usize; 2],
@@ -122,15 +124,15 @@ impl ImageModel {
     /// single output to take, or another image size.
     pub fn open(encoder: &EncoderDirectory, size: [usize; 2], runtime: &'static Runtime, options: Options) -> Result<ImageModel> {
         let path = &encoder.image_model;
-        let loaded = Loaded::of(path, runtime, options)?;
-        let fit = image_fit(path, &loaded.signature, encoder.wants(), Some(size));
-        let fit = fit.map_err(|faults| one_error(path, faults))?;
-        let batch = fit.input.fixed(0).unwrap_or(options.batch.images());
-        let network = Network::new(loaded, path, fit.output, runtime)?;
-        let mut model = ImageModel { batch, dimension: network.dimension.unwrap_or(0), network, input: fit.input, size };
+        let (crew, input) = Crew::open(path, runtime, options, |loaded| {
+            let fit = image_fit(path, &loaded.signature, encoder.wants(), Some(size));
+            fit.map(|fit| (fit.output, fit.input)).map_err(|faults| one_error(path, faults))
+        })?;
+        let batch = input.fixed(0).unwrap_or(options.batch.images());
+        let mut model = ImageModel { batch, dimension: crew.network().dimension.unwrap_or(0), crew, input, size };
         if model.dimension == 0 {
             // The file does not say how long a vector is: grey images tell.
-            model.dimension = model.run(&vec![0.0; batch * model.image()])?.first().map_or(0, Vec::len);
+            model.dimension = model.run(&vec![0.0; model.image()])?.first().map_or(0, Vec::len);
         }
         Ok(model)
     }
@@ -142,7 +144,7 @@ impl ImageModel {
 
     /// The name of the output that is taken, and the pooling.
     pub fn output(&self) -> (&str, Pooling) {
-        let output = self.network.output();
+        let output = self.crew.network().output();
         (&output.name, output.pooling)
     }
 
@@ -151,9 +153,9 @@ impl ImageModel {
         self.size
     }
 
-    /// Images of one run: any other number costs as much as the next multiple of it.
-    pub fn batch(&self) -> usize {
-        self.batch
+    /// Images to embed in one call: fewer leave some of the processor idle.
+    pub fn at_once(&self) -> usize {
+        self.batch * self.crew.batches()
     }
 
     /// Numbers in an image.
@@ -169,36 +171,51 @@ impl ImageModel {
         let image = self.image();
         if !pixels.len().is_multiple_of(image) {
             return Err(self
-                .network
+                .crew
+                .network()
                 .refused(format!("was given {} numbers, which is not a multiple of an image's {image}", pixels.len())));
         }
-        let images = pixels.len() / image;
-        let mut vectors = Vec::with_capacity(images);
-        for some in pixels.chunks(self.batch * image) {
-            let given = some.len() / image;
-            if given == self.batch {
-                vectors.extend(self.run(some)?);
-            } else {
-                let last = &some[some.len() - image..];
-                let filled = [some, &last.repeat(self.batch - given)].concat();
-                vectors.extend(self.run(&filled)?.into_iter().take(given));
-            }
-        }
-        Ok(vectors.into_iter().map(sound).collect())
+        Ok(self.run(pixels)?.into_iter().map(sound).collect())
     }
 
-    /// One run, of a whole batch.
+    /// The vectors of whole images, as the network gave them.
     fn run(&mut self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
-        let shape = [self.batch, 3, self.size[0], self.size[1]];
-        let value = if self.input.element == FLOAT16 {
-            let mut values = vec![f16::ZERO; pixels.len()];
-            values.convert_from_f32_slice(pixels);
-            self.network.owned(&shape, values)?
-        } else {
-            self.network.borrowed(&shape, pixels)?
-        };
-        self.network.run(vec![(&self.input.name, value)], self.batch)
+        let (batch, input, size) = (self.batch, &self.input, self.size);
+        let vectors = self.crew.run(batches(pixels, self.image(), batch), |network, (given, pixels)| {
+            let value = tensor(network, input, [batch, 3, size[0], size[1]], &pixels)?;
+            let mut vectors = network.run(vec![(&input.name, value)], batch)?;
+            vectors.truncate(given);
+            Ok(vectors)
+        })?;
+        Ok(vectors.into_iter().flatten().collect())
     }
+}
+
+/// Cuts images of `image` numbers each into batches: how many images each was given, and its numbers, the last filled up.
+pub(super) fn batches(pixels: &[f32], image: usize, batch: usize) -> impl Iterator<Item = (usize, Cow<'_, [f32]>)> + Send {
+    pixels.chunks(batch * image).map(move |some| {
+        let given = some.len() / image;
+        let filled = match given < batch {
+            true => Cow::Owned([some, &some[some.len() - image..].repeat(batch - given)].concat()),
+            false => Cow::Borrowed(some),
+        };
+        (given, filled)
+    })
+}
+
+/// Returns a network's input of these sizes over `pixels`, of the type that it takes.
+pub(super) fn tensor<'v>(
+    network: &Network,
+    input: &Declared,
+    shape: [usize; 4],
+    pixels: &'v [f32],
+) -> Result<ort::session::SessionInputValue<'v>> {
+    if input.element != FLOAT16 {
+        return network.borrowed(&shape, pixels);
+    }
+    let mut values = vec![f16::ZERO; pixels.len()];
+    values.convert_from_f32_slice(pixels);
+    network.owned(&shape, values)
 }
 
 /// A text network, ready to run.
@@ -348,7 +365,7 @@ mod tests {
     #[test]
     fn images_in_vectors_out() {
         let mut model = image(&Model::channel_means(), "").unwrap();
-        assert_eq!((model.dimension(), model.size(), model.batch()), (3, [1, 2], 8));
+        assert_eq!((model.dimension(), model.size(), model.at_once()), (3, [1, 2], 8));
         assert_eq!(model.embed(&PIXELS).unwrap(), [means(2.0), means(5.0), means(8.0)]);
         assert_eq!(model.embed(&[]).unwrap(), []);
         assert!(model.embed(&PIXELS[1..]).unwrap_err().to_string().contains("not a multiple of an image's 6"));
@@ -361,8 +378,19 @@ mod tests {
             .with_node(node("GlobalAveragePool", &["pixel_values"], "image_embeds", &[]))
             .with_output("image_embeds", FLOAT, &[2, 3, 1, 1]);
         let mut model = image(&fixed, "").unwrap();
-        assert_eq!(model.batch(), 2);
+        assert_eq!(model.at_once(), 2);
         assert_eq!(model.embed(&PIXELS).unwrap(), [means(2.0), means(5.0), means(8.0)]);
+    }
+
+    #[test]
+    fn sessions_side_by_side_keep_the_order() {
+        let (_dir, encoder) = saved(&Model::channel_means(), None, "");
+        let options = Options { threads: 3, batch: Batch(1), ..ONE_THREAD };
+        let mut model = ImageModel::open(&encoder, [1, 2], runtime(), options).unwrap();
+        assert_eq!(model.at_once(), 12);
+        let pixels: Vec<f32> = (0..50).flat_map(|i| PIXELS.map(|x| x + 10.0 * i as f32)).collect();
+        let expected: Vec<Vector> = (0..50).flat_map(|i| [2.0, 5.0, 8.0].map(|first| means(first + 10.0 * i as f32))).collect();
+        assert_eq!(model.embed(&pixels).unwrap(), expected);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct EmbedOptions {
     pub encoders: Vec<String>,
     /// Where networks run.
     pub device: Device,
-    /// Images per batch; `None`: 8 on the CPU, 32 on a GPU.
+    /// Images per run of the network; `None`: 1 on the CPU, 32 on a GPU.
     pub batch: Option<Batch>,
     /// Threads for decoding, and for computing on the CPU; `None`: all cores.
     pub threads: Option<NonZeroUsize>,

@@ -149,7 +149,7 @@ fn images(
     }
     let (preprocessing, transparency) = (encoder.preprocessing().clone(), encoder.transparency());
     // Sending never waits: at most this many tasks are under way, which also bounds memory.
-    let under_way = 2 * encoder.batch() + threads;
+    let under_way = 2 * encoder.at_once() + threads;
     let (give, take) = channel::<ImageTask>();
     let (deliver, delivered) = channel::<PreparedImage>();
     let take = Mutex::new(take);
@@ -236,7 +236,7 @@ impl EmbedRun<'_> {
         let (mut waiting, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
         let mut substitutes = HashSet::new();
         let mut staged_bytes = self.catalog.staged(self.row.id)? as usize * self.row.dimension * 4;
-        let batch = encoder.batch();
+        let batch = encoder.at_once();
         let (mut tasks, mut pixels) = (Vec::with_capacity(batch), Vec::new());
         loop {
             watch.check()?;

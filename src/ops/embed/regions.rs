@@ -129,7 +129,7 @@ fn run_block(
     watch: &mut Watch<'_>,
     total: u64,
 ) -> Result<()> {
-    let mut batches = regions.chunks(encoder.batch());
+    let mut batches = regions.chunks(encoder.at_once());
     let prepare = |batch: &[(&RegionTask, &Opened, &RegionRow)]| -> Vec<Prepared> {
         batch.par_iter().map(|(task, image, region)| prepare(task, image, region, reading)).collect()
     };

@@ -97,7 +97,7 @@ pub fn choose(
         (WindowChoice::Auto, None) if on_gpu => return Ok(Some(Pattern::Full)),
         (WindowChoice::Auto, None) => {}
     }
-    let batch = encoder.batch();
+    let batch = encoder.at_once();
     let blank = vec![0.0; batch * encoder.numbers()];
     encoder.embed_images(&blank)?; // the first run sets things up
     let began = Instant::now();
@@ -239,7 +239,7 @@ pub(crate) fn see(
     let Ok(Cut { parts, pixels }) = cut(task, reading) else { return Ok(None) };
     let numbers = reading.numbers();
     let mut vectors = Vec::new();
-    for some in pixels.chunks(numbers * encoder.batch()) {
+    for some in pixels.chunks(numbers * encoder.at_once()) {
         let mut tensor = vec![0.0; some.len()];
         some.chunks_exact(numbers).zip(tensor.chunks_exact_mut(numbers)).for_each(|(window, out)| {
             reading.preprocessing.normalise(window, out);
@@ -333,7 +333,7 @@ impl WindowRun<'_> {
         let (mut tasks, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
         let (mut changed, mut example) = (0_u64, String::new());
         let numbers = self.numbers;
-        let mut batch: Vec<f32> = Vec::with_capacity(encoder.batch() * numbers);
+        let mut batch: Vec<f32> = Vec::with_capacity(encoder.at_once() * numbers);
         loop {
             watch.check()?;
             while given - received < under_way {
@@ -366,7 +366,7 @@ impl WindowRun<'_> {
                         let start = batch.len();
                         batch.resize(start + numbers, 0.0);
                         preprocessing.normalise(window, &mut batch[start..]);
-                        if batch.len() == encoder.batch() * numbers {
+                        if batch.len() == encoder.at_once() * numbers {
                             self.run(encoder, &mut batch)?;
                             watch.check()?;
                         }

@@ -26,7 +26,7 @@ pub(super) fn references(
     changes.commit()?;
     let tasks = catalog.dense_references_to_make(row.id)?;
     let (mut failed, mut example) = (0, String::new());
-    for some in tasks.chunks(encoder.batch()) {
+    for some in tasks.chunks(encoder.at_once()) {
         watch.check()?;
         let (preprocessing, transparency) = (encoder.preprocessing().clone(), encoder.transparency());
         let tensor = |task| preprocessing.tensor(&decoded(task, door, transparency)?).map_err(WindowRefusal::Unfit);
