@@ -54,7 +54,8 @@ class Table:
         return self.arrow.__arrow_c_stream__(requested_schema)
 
     def _texts(self) -> tuple[list[list[str]], str]:
-        rows = [[_text(value) for value in row.values()] for row in self.arrow.slice(0, SHOWN).to_pylist()]
+        columns = [column.to_pylist() for column in self.arrow.slice(0, SHOWN).columns]
+        rows = [[_text(value) for value in row] for row in zip(*columns)]
         return rows, f"{len(self)} rows" + (f", {SHOWN} shown" if len(self) > SHOWN else "")
 
     def __repr__(self) -> str:
@@ -115,7 +116,8 @@ class Page:
 
     def _repr_html_(self) -> str:
         style = f"width: 100%; height: {self.height}px; border: 1px solid #ccc"
-        return f'<iframe title="Report" style="{style}" srcdoc="{html.escape(self.html)}"></iframe>'
+        # In a sandbox, so that nothing in the page can reach the notebook.
+        return f'<iframe title="Report" style="{style}" sandbox="allow-scripts allow-popups" srcdoc="{html.escape(self.html)}"></iframe>'
 
     def __repr__(self) -> str:
         return f"<msdata.Page: {len(self.html)} characters; `.save(FILE)` writes it, a notebook shows it>"

@@ -156,7 +156,7 @@ class Others(WithData):
         self.assertIn("&lt;Mine&gt;", page.html)
         shown = page._repr_html_()
         self.assertTrue(shown.startswith("<iframe") and shown.endswith("></iframe>") and "srcdoc=" in shown)
-        self.assertEqual(shown.count('"'), 6, "the page's own quotes are escaped")
+        self.assertEqual(shown.count('"'), 8, "the page's own quotes are escaped")
         figure = self.data.plot("cscr", width="page")
         self.assertTrue(figure._repr_svg_().startswith("<svg") and figure._repr_png_() is None)
         figure.save(self.dir / "cscr.svg")
