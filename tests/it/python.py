@@ -1,6 +1,6 @@
 """The package `msdata` on a small demonstration, held against the program that it runs.
 
-    python.py DEMO      with MSDATA_PROGRAM, and the package on PYTHONPATH
+    python.py DEMO [TEST…]      with MSDATA_PROGRAM, and the package on PYTHONPATH
 """
 
 import io
@@ -169,8 +169,9 @@ class Others(WithData):
         vectors = self.data.embeddings("builtin-texture").arrow
         vectors = vectors.filter(pyarrow.compute.not_equal(vectors["kind"], "region"))
         vectors = vectors.set_column(0, "encoder", pyarrow.array(["mine"] * len(vectors)))
+        vectors = vectors.select([name for name in vectors.column_names if not name.startswith("region_")])
         manifests = {name: DEMO / f"{name}.jsonl" for name in ("subjects", "prompts", "generations")}
-        done = data.ingest(no_embed=True, embeddings=vectors.drop_columns(["region_set", "region_index"]), **manifests)
+        done = data.ingest(no_embed=True, embeddings=vectors, **manifests)
         self.assertTrue(done.complete)
         self.assertIn("vectors: ", str(done))
         mine, theirs = data.scores().to_pandas(), self.data.scores().to_pandas()
@@ -308,7 +309,10 @@ class TheProgram(unittest.TestCase):
                 time.sleep(0.01)
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-        with self.stand_in(script), unittest.mock.patch.object(_program, "GRACE", 0.2):
+        # Where this runs in the background of a shell, interrupts are ignored, by the program as well.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+        with self.stand_in(script), unittest.mock.patch.object(_program, "GRACE", 2.0):
             threading.Thread(target=interrupt, daemon=True).start()
             self.assertRaises(KeyboardInterrupt, _program.run, ["embed"], {})
         self.assertEqual((self.dir / "stopped").read_text(), "stopped\n")
@@ -319,4 +323,4 @@ class TheProgram(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
