@@ -38,6 +38,7 @@ mod paper;
 mod parity;
 mod pixels;
 mod published;
+mod python;
 mod readers;
 mod real_data;
 mod region_faults;
