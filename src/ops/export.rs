@@ -6,8 +6,9 @@ mod views;
 use crate::catalog::{Catalog, EncoderRow, GenerationRow, KeyedVector, PromptRow, VectorPlace};
 use crate::dataset::Dataset;
 use crate::durable::{sync_dir, write_directory};
-use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
+use crate::embeddings::{ExportWriter, Store, text_column};
 use crate::error::{Error, Result};
+use crate::table::parquet::{Footer, writer_properties};
 use crate::vocabulary::{ModelName, Provenance};
 use crate::watch::Watch;
 use crate::windows::Rectangle;
@@ -49,7 +50,7 @@ pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_
 /// A table being written.
 struct ExportTable {
     path: PathBuf,
-    writer: Option<ArrowWriter<File>>,
+    writer: Option<ArrowWriter<Footer<File>>>,
 }
 
 impl ExportTable {
@@ -66,7 +67,10 @@ impl ExportTable {
             none => {
                 let file = File::create(&self.path).map_err(Error::io("write", &self.path))?;
                 let properties = writer_properties().build();
-                none.insert(ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(Error::parquet(&self.path))?)
+                none.insert(
+                    ArrowWriter::try_new(Footer::new(file), batch.schema(), Some(properties))
+                        .map_err(Error::parquet(&self.path))?,
+                )
             }
         };
         writer.write(&batch).map_err(Error::parquet(&self.path))
@@ -75,7 +79,7 @@ impl ExportTable {
     fn finish(self) -> Result<()> {
         let Some(writer) = self.writer else { return Ok(()) };
         let file = writer.into_inner().map_err(Error::parquet(&self.path))?;
-        file.sync_all().map_err(Error::io("write", &self.path))
+        file.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", &self.path))
     }
 }
 

@@ -6,10 +6,12 @@
 //! | `json` | JSON whose strings are safe on a terminal |
 //! | `layout` | columns aligned for a person to read |
 //! | `markup` | Markdown and LaTeX, escaped |
+//! | [`parquet`] | Parquet files that older readers open |
 
 pub mod json;
 mod layout;
 mod markup;
+pub mod parquet;
 
 use crate::text::plain_lines;
 
