@@ -6,8 +6,9 @@ mod views;
 use crate::catalog::{Catalog, EncoderRow, GenerationRow, KeyedVector, PartRow, PromptRow, VectorPlace};
 use crate::dataset::Dataset;
 use crate::durable::{sync_dir, write_directory};
-use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
+use crate::embeddings::{ExportWriter, Store, text_column};
 use crate::error::{Error, Result};
+use crate::table::parquet::{Footer, writer_properties};
 use crate::vocabulary::{EncoderName, ModelName, Provenance};
 use crate::watch::Watch;
 use crate::windows::Rectangle;
@@ -72,7 +73,7 @@ struct ExportTable {
     path: PathBuf,
     /// What the file says of itself, beside its columns.
     metadata: Vec<KeyValue>,
-    writer: Option<ArrowWriter<File>>,
+    writer: Option<ArrowWriter<Footer<File>>>,
 }
 
 impl ExportTable {
@@ -94,7 +95,10 @@ impl ExportTable {
                 let file = File::create(&self.path).map_err(Error::io("write", &self.path))?;
                 let metadata = Some(std::mem::take(&mut self.metadata)).filter(|metadata| !metadata.is_empty());
                 let properties = writer_properties().set_key_value_metadata(metadata).build();
-                none.insert(ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(Error::parquet(&self.path))?)
+                none.insert(
+                    ArrowWriter::try_new(Footer::new(file), batch.schema(), Some(properties))
+                        .map_err(Error::parquet(&self.path))?,
+                )
             }
         };
         writer.write(&batch).map_err(Error::parquet(&self.path))
@@ -103,7 +107,7 @@ impl ExportTable {
     fn finish(self) -> Result<()> {
         let Some(writer) = self.writer else { return Ok(()) };
         let file = writer.into_inner().map_err(Error::parquet(&self.path))?;
-        file.sync_all().map_err(Error::io("write", &self.path))
+        file.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", &self.path))
     }
 }
 
