@@ -54,8 +54,8 @@ pub struct CompareArgs {
     /// Nominal coverage of the intervals
     #[arg(long, value_name = "PERCENT", default_value = "95", value_parser = confidence)]
     ci: Confidence,
-    /// Only this measure: cscr@ALPHA, cscr_kind@ALPHA, beyond_words, local/ENCODER, scr@T, similarity/ENCODER or
-    /// clip_t/ENCODER [default: all; for the leaderboard cSCR where images were searched, else SCR at the first
+    /// Only this measure: cscr@ALPHA, cscr_kind@ALPHA, beyond_words, local/ENCODER, scr@T, similarity/ENCODER,
+    /// clip_t/ENCODER or an imported metric [default: all; for the leaderboard cSCR where images were searched, else SCR at the first
     /// threshold]
     #[arg(long, value_name = "MEASURE")]
     measure: Option<String>,
@@ -114,7 +114,9 @@ impl CompareArgs {
             deliver(self.out.as_deref(), |out| comparisons.write(out, self.format))?;
             (comparisons.identity, comparisons.warnings)
         };
-        warn_of_identity(&identity, &options.thresholds, terminal);
+        if !identity.is_empty() {
+            warn_of_identity(&identity, &options.thresholds, terminal);
+        }
         warnings.iter().for_each(|warning| terminal.warn(warning));
         Ok(Ended::Done)
     }

@@ -4,9 +4,9 @@ use msdata::catalog::Tally;
 use msdata::crop::CropRule;
 use msdata::generator::Grid;
 use msdata::manifest::RegionFormat;
-use msdata::ops::{Counts, OutputOptions, RegionCounts, RegionOptions, SourceFormat};
+use msdata::ops::{Counts, OutputOptions, RegionCounts, RegionOptions, ScoreOptions, SourceFormat};
 use msdata::text::plain;
-use msdata::vocabulary::{ModelName, RegionSetName, SubjectKind};
+use msdata::vocabulary::{MetricDeclaration, ModelName, RegionSetName, SubjectKind};
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,18 @@ pub struct IngestArgs {
     /// A Parquet file of vectors (repeatable)
     #[arg(long, value_name = "FILE")]
     embeddings: Vec<PathBuf>,
+    /// A file of scores by any metric (repeatable)
+    ///
+    /// Parquet, CSV or JSON Lines: `model`, `prompt_id`, `seed`, perhaps `subject_id`, and `metric` and `value` or a column
+    /// for each metric. A missing value is null, an empty cell or NaN.
+    #[arg(long, value_name = "FILE")]
+    scores: Vec<PathBuf>,
+    /// Which way a metric is better: NAME:higher or NAME:lower
+    ///
+    /// Where neither the file nor the data set says it (repeatable); `hpsv2:higher:0:1` also says its range, and a value
+    /// outside that is refused.
+    #[arg(long, value_name = "RULE")]
+    metric: Vec<MetricDeclaration>,
     /// stress-test-repo, xverse, mosaic, psr, jobs or layout
     ///
     /// A directory in a generator's own layout (repeatable): `stress-test-repo` holds subjects, prompts and images; the
@@ -193,6 +205,7 @@ impl IngestArgs {
             dry_run: self.dry_run,
             rehash: self.rehash,
             regions: self.regions.options(),
+            scores: ScoreOptions { files: self.scores, metrics: self.metric },
             embed: (!self.no_embed).then(|| self.embedding.options(false, Vec::new())),
         };
         let mut data = Dataset::open_to_write(dataset)?;
@@ -218,6 +231,7 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
         ("generations", summary.generations),
         ("images with regions", summary.regions.images),
         ("vectors", summary.vectors),
+        ("values of metrics", summary.metrics.values),
     ];
     let would = if dry_run { "would be " } else { "" };
     let mut idle = true;
@@ -237,6 +251,11 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
         let RegionCounts { regions, empty, .. } = summary.regions;
         terminal.say(format!("regions: {regions}; in {empty} images none was found"));
     }
+    for (metric, numbers, missing) in &summary.metrics.of_metrics {
+        let missing = if *missing > 0 { format!(", {missing} missing") } else { String::new() };
+        terminal.say(format!("metric {metric}: {numbers} value{}{missing}", if *numbers == 1 { "" } else { "s" }));
+    }
+    summary.metrics.rules.iter().for_each(|rule| terminal.say(rule));
     if dry_run {
         terminal.say("nothing was changed (--dry-run)");
         return;

@@ -101,13 +101,15 @@ enum Command {
 }
 
 /// Options of `ingest` that `--help` leaves to `msdata help ingest`, so that it fits on a screen.
-const RARE: [&str; 10] = [
+const RARE: [&str; 12] = [
     "batch",
     "crop",
+    "grid",
     "keep_windows",
     "label_kinds",
     "least_score",
     "least_side",
+    "list",
     "onnxruntime",
     "scope",
     "threads",

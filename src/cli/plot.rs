@@ -6,6 +6,7 @@ use msdata::durable::{check_target, write_whole};
 use msdata::ops::FigureOptions;
 use msdata::plot::{COLUMN, Kind, PAGE};
 use msdata::report::Thresholds;
+use msdata::vocabulary::MetricName;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,9 @@ pub struct PlotArgs {
     /// Decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
+    /// With trend and scene: draw this metric that was imported
+    #[arg(long, value_name = "NAME")]
+    metric: Option<MetricName>,
     #[command(flatten)]
     selection: Selection,
     /// Write to this file instead of standard output
@@ -72,6 +76,7 @@ impl PlotArgs {
             thresholds: self.thresholds.unwrap_or_default(),
             identity: self.identity,
             models: self.selection.into(),
+            metric: self.metric,
         };
         let figure = Dataset::open_to_read(dataset)?.figure(self.kind, &options)?;
         let bytes = match format {

@@ -4,10 +4,9 @@
 //! on damaged bytes (the Parquet reader has done so) becomes an error that names the file.
 
 use super::columns::*;
-use super::pages;
 use crate::catalog::VectorKey;
 use crate::error::{Error, Result};
-use crate::input;
+use crate::input::{self, pages};
 use crate::manifest::{MOST_EXACT, integer_of};
 use crate::text::quote;
 use crate::vocabulary::{EncoderName, ModelName, PromptId, RegionSetName, SubjectId, VectorKind};

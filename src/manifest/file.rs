@@ -1,12 +1,15 @@
 //! A manifest file: which form its rows have, and the header of a CSV.
 
 use super::fields::{Field, Fields};
+use super::parquet_rows::{ParquetRows, is_parquet};
 use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Records, Text};
 use super::row::{Generation, ManifestRow, Prompt, Subject};
+use super::scores::{self, ScoreLine, Scores};
 use super::{Located, Resolver};
 use crate::error::{Error, Result};
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
+use crate::vocabulary::MetricDeclaration;
 use crate::watch::Stop;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,6 +24,8 @@ pub enum RowKind {
     Prompts,
     /// Generated images.
     Generations,
+    /// What metrics say of generated images.
+    Scores,
 }
 
 /// An opened manifest. Its rows are read one at a time, so its size does not matter.
@@ -31,6 +36,8 @@ pub struct Manifest<'w> {
     warnings: Vec<Problem>,
     /// Keys within a column that are not read.
     unread: Vec<String>,
+    /// What a score file says of its metrics.
+    declared: Vec<MetricDeclaration>,
     ended: bool,
 }
 
@@ -38,6 +45,7 @@ enum RowSource<'w> {
     Lines { lines: Lines<'w>, unknown: Vec<String>, first: bool },
     Array { elements: Elements<'w>, unknown: Vec<String> },
     Csv { records: Records<'w>, columns: Vec<String> },
+    Parquet(Box<ParquetRows>),
 }
 
 impl<'w> Manifest<'w> {
@@ -51,6 +59,11 @@ impl<'w> Manifest<'w> {
         let file: Arc<Path> = path.into();
         let whole = |reason: String| Error::Manifest(vec![Problem { origin: origin(&file, Position::File), reason }]);
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+        if kind == RowKind::Scores && is_parquet(path) {
+            let (rows, declared, warnings) = open_parquet(&file, stop).map_err(whole)?;
+            let (resolver, unread) = (Resolver::new(path, roots)?, Vec::new());
+            return Ok(Manifest { file, rows, resolver, warnings, unread, declared, ended: false });
+        }
         let (stem, mut text) = Text::open(path, &name, stop).map_err(|e| match e {
             OpenRecords::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
                 whole("it is a directory; give the manifests in it one by one".into())
@@ -59,13 +72,14 @@ impl<'w> Manifest<'w> {
             OpenRecords::Not(what) => whole(what),
         })?;
         let mut warnings = Vec::new();
+        let mut declared = Vec::new();
         let rows = if stem.ends_with(".csv") {
             let mut records = Records::new(text, b',');
-            let columns = read_header(&mut records, kind).map_err(|f| {
+            let (line, columns) = read_header(&mut records, kind, &mut declared).map_err(|f| {
                 Error::Manifest(vec![Problem { origin: origin(&file, Position::Line(f.line)), reason: f.reason }])
             })?;
-            let unknown = columns.iter().filter(|c| !known(kind).contains(&c.as_str()));
-            warnings.extend(unknown.map(|c| unknown_column(&file, c, Position::Line(1))));
+            let unknown = columns.iter().filter(|c| !is_known(kind, c, &columns));
+            warnings.extend(unknown.map(|c| unknown_column(&file, c, Position::Line(line))));
             RowSource::Csv { records, columns }
         } else if [".jsonl", ".ndjson", ".json"].iter().any(|e| stem.ends_with(e)) {
             match text.first_byte() {
@@ -73,10 +87,11 @@ impl<'w> Manifest<'w> {
                 _ => RowSource::Lines { lines: Lines::new(text), unknown: Vec::new(), first: true },
             }
         } else {
-            return Err(whole("the name ends in neither .jsonl nor .csv (.gz and .zst may follow)".into()));
+            let parquet = if kind == RowKind::Scores { ", and it is not a Parquet file" } else { "" };
+            return Err(whole(format!("the name ends in neither .jsonl nor .csv (.gz and .zst may follow){parquet}")));
         };
         let resolver = Resolver::new(path, roots)?;
-        Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), ended: false })
+        Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), declared, ended: false })
     }
 
     /// Returns the next subject.
@@ -92,6 +107,26 @@ impl<'w> Manifest<'w> {
     /// Returns the next generation.
     pub fn next_generation(&mut self) -> Option<std::result::Result<Located<Generation>, Problem>> {
         self.next_row(Generation::from_fields)
+    }
+
+    /// Returns what metrics say of the next generation, or of a subject in it.
+    pub fn next_score(&mut self) -> Option<std::result::Result<Located<Scores>, Problem>> {
+        let mut is_first = matches!(self.rows, RowSource::Lines { first: true, .. })
+            || matches!(&self.rows, RowSource::Array { elements, .. } if elements.is_at_start());
+        loop {
+            match self.next_row(ScoreLine::from_fields)? {
+                Ok(Located { origin, row: ScoreLine::Row(row) }) => return Some(Ok(Located { origin, row })),
+                Ok(Located { row: ScoreLine::Header(declared), .. }) if is_first => self.declared = declared,
+                Ok(header) => return Some(Err(header.problem("a header; it is the first object of its file"))),
+                Err(problem) => return Some(Err(problem)),
+            }
+            is_first = false;
+        }
+    }
+
+    /// Returns what a score file says of its metrics; complete once its first row has been read.
+    pub fn declared(&self) -> &[MetricDeclaration] {
+        &self.declared
     }
 
     /// Returns a remark about the file as a whole.
@@ -119,8 +154,9 @@ impl<'w> Manifest<'w> {
         let mut from_json = |line: u64, text: &[u8], unknown: &mut Vec<String>, resolver: &mut Resolver| {
             let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8".to_owned())?;
             let fields = Fields::from_json(text)?;
+            let is_long = scores::is_long(fields.0.iter().map(|(name, _)| name.as_ref()));
             for (name, _) in &fields.0 {
-                if !T::FIELDS.contains(&name.as_ref()) && !unknown.iter().any(|u| u == name) {
+                if !T::is_known(name, is_long) && !unknown.iter().any(|u| u == name) {
                     unknown.push(name.to_string());
                     warnings.push(unknown_column(file, name, Position::Line(line)));
                 }
@@ -154,7 +190,16 @@ impl<'w> Manifest<'w> {
                 });
                 Ok((line, made))
             }),
+            RowSource::Parquet(rows) => {
+                let columns = rows.columns().clone();
+                rows.next().map(|next| {
+                    let (row, cells) = next?;
+                    let fields = columns.iter().zip(cells).map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();
+                    Ok((row, make(&Fields(fields), resolver, &mut unread)))
+                })
+            }
         };
+        let place = if matches!(self.rows, RowSource::Parquet(_)) { Position::Row } else { Position::Line };
         let Some(made) = made else {
             self.ended = true;
             return None;
@@ -165,11 +210,11 @@ impl<'w> Manifest<'w> {
                 self.unread.push(name);
             }
         }
-        let problem = |line, reason| Problem { origin: origin(&self.file, Position::Line(line)), reason };
+        let problem = |line, reason| Problem { origin: origin(&self.file, place(line)), reason };
         Some(match made {
             Ok((line, Ok(row))) => {
                 self.resolver.note_departures(line);
-                Ok(Located { origin: origin(&self.file, Position::Line(line)), row })
+                Ok(Located { origin: origin(&self.file, place(line)), row })
             }
             Ok((line, Err(reason))) => Err(problem(line, reason)),
             Err(fault) => {
@@ -200,11 +245,35 @@ fn unknown_column(file: &Arc<Path>, column: &str, place: Position) -> Problem {
     Problem { origin: origin(file, place), reason: format!("unknown column {}, not read", quote(column)) }
 }
 
-fn known(kind: RowKind) -> &'static [&'static str] {
+/// Opens a score file in Parquet; also returns what it says of its metrics, and warnings.
+fn open_parquet(
+    file: &Arc<Path>,
+    stop: Stop<'_>,
+) -> std::result::Result<(RowSource<'static>, Vec<MetricDeclaration>, Vec<Problem>), String> {
+    let is_read = |column: &str, all: &[String]| match scores::is_long(all.iter().map(String::as_str)) {
+        true => is_known(RowKind::Scores, column, all),
+        false => scores::is_metric(column) || ScoreLine::FIELDS.contains(&column),
+    };
+    let (rows, metadata) = ParquetRows::open(file, is_read, stop)?;
+    let missing: Vec<String> =
+        ScoreLine::REQUIRED.iter().filter(|name| !rows.columns().iter().any(|c| c == *name)).map(|m| format!("`{m}`")).collect();
+    if !missing.is_empty() {
+        return Err(format!("it has no column {}; it has {}", missing.join(", "), quote(&rows.columns().join(","))));
+    }
+    scores::check_columns(rows.columns().iter().map(String::as_str))?;
+    let header = metadata.iter().find(|(key, _)| key == scores::METADATA);
+    let declared = header.map(|(_, header)| scores::header_of(header)).transpose()?;
+    let unknown = rows.skipped().iter().filter(|column| !column.starts_with("__index_level_"));
+    let warnings = unknown.map(|column| unknown_column(file, column, Position::File)).collect();
+    Ok((RowSource::Parquet(Box::new(rows)), declared.unwrap_or_default(), warnings))
+}
+
+fn is_known(kind: RowKind, column: &str, all: &[String]) -> bool {
     match kind {
-        RowKind::Subjects => Subject::FIELDS,
-        RowKind::Prompts => Prompt::FIELDS,
-        RowKind::Generations => Generation::FIELDS,
+        RowKind::Subjects => Subject::is_known(column, false),
+        RowKind::Prompts => Prompt::is_known(column, false),
+        RowKind::Generations => Generation::is_known(column, false),
+        RowKind::Scores => ScoreLine::is_known(column, scores::is_long(all.iter().map(String::as_str))),
     }
 }
 
@@ -213,16 +282,30 @@ fn required(kind: RowKind) -> &'static [&'static str] {
         RowKind::Subjects => Subject::REQUIRED,
         RowKind::Prompts => Prompt::REQUIRED,
         RowKind::Generations => Generation::REQUIRED,
+        RowKind::Scores => ScoreLine::REQUIRED,
     }
 }
 
-/// Reads the first record of a CSV. Its names must be exact: a data row eaten as a header, or `Seed ` for
-/// `seed`, must not go unseen. Where it is one cell that `;` or tabs part into all the names, those separate.
-fn read_header(records: &mut Records<'_>, kind: RowKind) -> std::result::Result<Vec<String>, RecordFault> {
+/// Reads the first record of a CSV, and says in which line it begins. Its names must be exact: a data row eaten as a
+/// header, or `Seed ` for `seed`, must not go unseen. Where it is one cell that `;` or tabs part into all the names, those separate.
+/// Before it, a score file may say what its metrics are.
+fn read_header(
+    records: &mut Records<'_>,
+    kind: RowKind,
+    declared: &mut Vec<MetricDeclaration>,
+) -> std::result::Result<(u64, Vec<String>), RecordFault> {
     let fault = |line, reason| RecordFault { line, reason, last: true };
-    let (line, cells) = match records.next() {
-        None => return Ok(required(kind).iter().map(|c| c.to_string()).collect()), // an empty file: no rows, nothing to misread
-        Some(next) => next?,
+    let (line, cells) = loop {
+        let (line, cells) = match records.next() {
+            // An empty file: no rows, nothing to misread.
+            None => return Ok((1, required(kind).iter().map(|c| c.to_string()).collect())),
+            Some(next) => next?,
+        };
+        let texts = if kind == RowKind::Scores { cells.texts().map_err(|e| fault(line, e))? } else { Vec::new() };
+        match scores::comment(&texts) {
+            Some(rule) => declared.push(rule.map_err(|e| fault(line, e))?),
+            None => break (line, cells),
+        }
     };
     let mut columns: Vec<String> = cells.texts().map_err(|e| fault(line, e))?.into_iter().map(str::to_owned).collect();
     let lacks = |columns: &[String]| -> Vec<&str> {
@@ -249,7 +332,10 @@ fn read_header(records: &mut Records<'_>, kind: RowKind) -> std::result::Result<
     }
     let missing = lacks(&columns);
     if missing.is_empty() {
-        return Ok(columns);
+        if kind == RowKind::Scores {
+            scores::check_columns(columns.iter().map(String::as_str)).map_err(|e| fault(line, e))?;
+        }
+        return Ok((line, columns));
     }
     let parted = columns.len() == 1 && columns[0].contains([';', '\t']);
     let advice = if parted { " (columns are separated by `,`, or by `;` or tabs throughout)" } else { "" };

@@ -1,4 +1,4 @@
-//! Manifests: a user's lists of subjects, prompts and generations. Reads JSON Lines, JSON arrays and CSV
+//! Manifests: a user's lists of subjects, prompts and generations, and what metrics say of these. Reads JSON Lines, JSON arrays and CSV
 //! (plain, gzip, zstd) and the files of generators into rows, each with the place it
 //! came from, and knows nothing of the catalog.
 //!
@@ -8,6 +8,8 @@
 //! | `fields` | a row's named fields before they mean anything |
 //! | `records` | lines of JSON, elements of an array, records of CSV: decompression, limits |
 //! | `file` | a manifest file |
+//! | `scores` | [`Scores`]: what metrics say of a generation |
+//! | `parquet_rows` | rows of Parquet, as text |
 //! | `paths` | an image path as written, and the file it names |
 //! | `folder` | a directory of images as subjects |
 //! | `lines` | rows as this program writes them |
@@ -18,11 +20,13 @@ mod fields;
 mod file;
 mod folder;
 mod lines;
+mod parquet_rows;
 mod paths;
 mod records;
 mod regions;
 mod repository;
 pub mod row;
+mod scores;
 
 pub(crate) use fields::{MOST_EXACT, integer_of, is_integer};
 pub use file::{Manifest, RowKind};
@@ -32,6 +36,7 @@ pub use paths::{ImagePath, Resolver};
 pub use regions::{Bounds, FoundRegion, ImageRegions, Mask, Outline, RegionFormat, RegionImage, read_region_rows, read_regions};
 pub use repository::StressTestRepo;
 pub use row::{Generation, Prompt, Region, Subject};
+pub use scores::{METADATA as METRICS_METADATA, Scores, header as metrics_header};
 
 use crate::problem::{Origin, Problem};
 

@@ -216,6 +216,11 @@ impl<'w> Elements<'w> {
         Elements { text, state: Array::Before }
     }
 
+    /// Whether none has been read.
+    pub fn is_at_start(&self) -> bool {
+        matches!(self.state, Array::Before)
+    }
+
     pub fn next(&mut self) -> Next<Vec<u8>> {
         self.text.begin();
         let mut line = self.text.lines + 1;

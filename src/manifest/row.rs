@@ -13,6 +13,11 @@ pub trait ManifestRow {
     const REQUIRED: &'static [&'static str];
     /// Every column that is read.
     const FIELDS: &'static [&'static str];
+
+    /// Returns whether a column is read; in a score file that depends on whether its rows name their metric.
+    fn is_known(column: &str, _is_long: bool) -> bool {
+        Self::FIELDS.contains(&column)
+    }
 }
 
 /// A line of a subjects manifest.

@@ -190,6 +190,19 @@ impl Dataset {
             }
         }
 
+        // And of metrics.
+        if !self.catalog.metrics()?.is_empty() {
+            watch.check()?;
+            let mut rows = DigestRows::of("metrics");
+            const COLUMNS: &str = "metric, better, least, most, model, prompt_id, seed, subject_id, value, stale";
+            const ORDER: &str = "metric, model, prompt_id, seed, subject_id";
+            self.catalog.each_view_row(COLUMNS, "metrics", ORDER, &mut |cells| {
+                rows.row(&cells.iter().map(as_json).collect::<Vec<_>>());
+                Ok(())
+            })?;
+            tables.push(rows.done());
+        }
+
         let mut whole = DigestRows::of("data set");
         tables.iter().for_each(|t| whole.row(&(t.table, t.rows, &t.blake3)));
         Ok(Digest { blake3: whole.done().blake3, tables })

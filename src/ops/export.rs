@@ -6,13 +6,15 @@ mod views;
 use crate::catalog::{Catalog, EncoderRow, GenerationRow, KeyedVector, PartRow, PromptRow, VectorPlace};
 use crate::dataset::Dataset;
 use crate::durable::{sync_dir, write_directory};
-use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
+use crate::embeddings::{ExportWriter, Store, text_column};
 use crate::error::{Error, Result};
+use crate::table::parquet::{Footer, writer_properties};
 use crate::vocabulary::{EncoderName, ModelName, Provenance};
 use crate::watch::Watch;
 use crate::windows::Rectangle;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringBuilder};
 use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::KeyValue;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -61,6 +63,7 @@ pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_
     write_directory(dir, |partial| {
         tables(catalog, partial, watch)?;
         views::of_regions(catalog, partial, watch)?;
+        views::of_metrics(catalog, partial, watch)?;
         vectors(catalog, store, partial, watch)
     })
 }
@@ -68,12 +71,18 @@ pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_
 /// A table being written.
 struct ExportTable {
     path: PathBuf,
-    writer: Option<ArrowWriter<File>>,
+    /// What the file says of itself, beside its columns.
+    metadata: Vec<KeyValue>,
+    writer: Option<ArrowWriter<Footer<File>>>,
 }
 
 impl ExportTable {
     fn new(dir: &Path, name: &str) -> ExportTable {
-        ExportTable { path: dir.join(format!("{name}.parquet")), writer: None }
+        ExportTable { path: dir.join(format!("{name}.parquet")), metadata: Vec::new(), writer: None }
+    }
+
+    fn with_metadata(self, metadata: Vec<KeyValue>) -> ExportTable {
+        ExportTable { metadata, ..self }
     }
 
     /// Writes columns of equal length; `true` means that the column may hold nulls.
@@ -84,8 +93,12 @@ impl ExportTable {
             Some(writer) => writer,
             none => {
                 let file = File::create(&self.path).map_err(Error::io("write", &self.path))?;
-                let properties = writer_properties().build();
-                none.insert(ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(Error::parquet(&self.path))?)
+                let metadata = Some(std::mem::take(&mut self.metadata)).filter(|metadata| !metadata.is_empty());
+                let properties = writer_properties().set_key_value_metadata(metadata).build();
+                none.insert(
+                    ArrowWriter::try_new(Footer::new(file), batch.schema(), Some(properties))
+                        .map_err(Error::parquet(&self.path))?,
+                )
             }
         };
         writer.write(&batch).map_err(Error::parquet(&self.path))
@@ -94,7 +107,7 @@ impl ExportTable {
     fn finish(self) -> Result<()> {
         let Some(writer) = self.writer else { return Ok(()) };
         let file = writer.into_inner().map_err(Error::parquet(&self.path))?;
-        file.sync_all().map_err(Error::io("write", &self.path))
+        file.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", &self.path))
     }
 }
 

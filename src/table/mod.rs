@@ -6,11 +6,13 @@
 //! | `json` | JSON whose strings are safe on a terminal |
 //! | `layout` | columns aligned for a person to read |
 //! | `markup` | Markdown and LaTeX, escaped |
+//! | [`parquet`] | Parquet files that older readers open |
 //! | `typed` | Arrow and Parquet, where every column has a type |
 
 pub mod json;
 mod layout;
 mod markup;
+pub mod parquet;
 mod typed;
 
 use crate::text::plain_lines;

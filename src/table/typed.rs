@@ -1,13 +1,12 @@
 //! Writes tables for programs that know types: an Arrow IPC stream, or Parquet. A column has one type, which only all of
 //! its values tell, so the rows are gathered first, column by column.
 
+use super::parquet::{Footer, writer_properties};
 use super::{Cell, Format, exact_text};
 use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, NullArray, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::ipc::writer::StreamWriter;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -69,13 +68,11 @@ impl TypedTable {
             let mut stream = StreamWriter::try_new(out, &schema).map_err(io::Error::other)?;
             batches.try_for_each(|batch| stream.write(&batch?)).and_then(|()| stream.finish()).map_err(io::Error::other)
         } else {
-            let properties = WriterProperties::builder()
-                .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()))
-                .set_created_by(concat!("msdata ", env!("CARGO_PKG_VERSION")).to_owned())
-                .build();
-            let mut file = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(io::Error::other)?;
+            let properties = writer_properties().build();
+            let whole = Footer::new(Vec::new());
+            let mut file = ArrowWriter::try_new(whole, schema.clone(), Some(properties)).map_err(io::Error::other)?;
             batches.try_for_each(|batch| file.write(&batch?)).map_err(io::Error::other)?;
-            out.write_all(&file.into_inner().map_err(io::Error::other)?)
+            out.write_all(&file.into_inner().map_err(io::Error::other)?.finish()?)
         }
     }
 }

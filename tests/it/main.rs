@@ -30,12 +30,14 @@ mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
 mod messages;
+mod metrics;
 mod module_order;
 mod outside_text;
 mod page;
 mod paper;
 mod parity;
 mod pixels;
+mod published;
 mod python;
 mod readers;
 mod real_data;

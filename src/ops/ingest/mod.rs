@@ -1,6 +1,7 @@
 //! Ingests in this order: rows and vectors, all or nothing; then the state of the image files; then vectors and
 //! scores.
 
+pub(crate) mod metrics;
 pub(crate) mod regions;
 pub(crate) mod rows;
 pub(crate) mod summary;
@@ -16,6 +17,7 @@ use crate::input;
 use crate::layout::TILES;
 use crate::manifest::{Manifest, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
+use crate::ops::ingest::metrics::{MetricIntake, ScoreOptions};
 use crate::ops::ingest::regions::{RegionIntake, RegionOptions};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::{Counts, IngestSummary};
@@ -114,6 +116,8 @@ pub struct IngestOptions {
     pub replace: bool,
     /// Region files.
     pub regions: RegionOptions,
+    /// Score files, and what their metrics are.
+    pub scores: ScoreOptions,
     /// Change nothing; only say what would change.
     pub dry_run: bool,
     /// Read every image file again, so that a change that kept size and time is found too.
@@ -255,6 +259,15 @@ impl Dataset {
             vectors.file(path, watch)?;
         }
         problems.append(&mut vectors.problems);
+        if !options.scores.is_idle() {
+            let mut metrics = MetricIntake::new(&changes, &options.scores, options.replace, rows_are_bad)?;
+            for path in &options.scores.files {
+                metrics.file(path, watch)?;
+            }
+            metrics.finish(&options.scores)?;
+            summary.metrics = metrics.counts;
+            problems.append(&mut metrics.problems);
+        }
         if !problems.is_empty() {
             return Err(Error::Manifest(problems));
         }

@@ -40,6 +40,8 @@ pub struct Intake<'a, 'c, 'w> {
     with_regions: Vec<Located<Generation>>,
     /// Replaced prompts that have generations: number of prompts, number of generations, and the first prompt.
     outdated: Option<(u64, u64, String)>,
+    /// Values of metrics that were about subjects which their prompts no longer have.
+    lost_values: u64,
 }
 
 /// The rows of one kind that were refused. What names them is bad only because they are.
@@ -135,6 +137,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             refused: HashMap::new(),
             with_regions: Vec::new(),
             outdated: None,
+            lost_values: 0,
         })
     }
 
@@ -230,6 +233,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     pub fn prompt(&mut self, row: Located<Prompt>) -> Result<()> {
         let put = self.changes.put_prompt(&row.row, self.replace)?;
         if let Put::Done(id, Change::Replaced) = put {
+            self.lost_values += self.changes.drop_values_of_lost_subjects(id)?;
             let generations = self.changes.generations_of(id)?;
             if generations > 0 {
                 let (prompts, images, _) = self.outdated.get_or_insert_with(|| (0, 0, row.row.prompt_id.to_string()));
@@ -257,6 +261,12 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 "{images} images were made from {prompts} prompts before those were replaced (the first is {}); where they \
                 no longer fit, make them again, or remove them with `msdata remove --generation`",
                 quote(&first)
+            ));
+        }
+        if self.lost_values > 0 && self.problems.list.is_empty() {
+            self.watch.warn(&format!(
+                "{} values of metrics were about subjects that their prompts no longer have, and are removed",
+                self.lost_values
             ));
         }
         (self.summary, self.problems.list, self.with_regions)
@@ -342,7 +352,8 @@ impl RowKind {
         match self {
             RowKind::Subjects => EntryKind::Subject,
             RowKind::Prompts => EntryKind::Prompt,
-            RowKind::Generations => EntryKind::Generation,
+            // What is said of generations names them.
+            RowKind::Generations | RowKind::Scores => EntryKind::Generation,
         }
     }
 }

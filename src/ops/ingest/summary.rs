@@ -2,6 +2,7 @@
 
 use crate::catalog::{Change, Tally};
 use crate::ops::embed::EmbedSummary;
+use crate::ops::ingest::metrics::MetricCounts;
 use crate::ops::ingest::regions::RegionCounts;
 
 /// What happened to the rows of one kind.
@@ -41,6 +42,8 @@ pub struct IngestSummary {
     pub regions: RegionCounts,
     /// Rows of embeddings files.
     pub vectors: Counts,
+    /// Rows of score files.
+    pub metrics: MetricCounts,
     /// Image files read (new, changed, moved, failed before), and those found to be gone.
     pub images_read: u64,
     /// All image files of the data set by state.
