@@ -51,16 +51,18 @@ impl<'a> Fields<'a> {
 
     /// Returns the field, or an error naming a similar field that is present instead.
     fn required(&self, name: &str) -> Result<Field<'a>, String> {
-        if let Some(field) = self.get(name) {
-            return Ok(field);
-        }
-        Err(match self.0.iter().any(|(n, _)| n == name) {
+        self.get(name).ok_or_else(|| self.absent(name))
+    }
+
+    /// Says that a field is not there or empty.
+    pub fn absent(&self, name: &str) -> String {
+        match self.0.iter().any(|(n, _)| n == name) {
             true => format!("`{name}` is empty"),
             false => match nearest(name, self.0.iter().map(|(n, _)| n.as_ref())) {
                 Some(near) => format!("`{name}` is missing (did you mean {}?)", quote(near)),
                 None => format!("`{name}` is missing"),
             },
-        })
+        }
     }
 
     pub fn text(&self, name: &str) -> Result<String, String> {
@@ -73,13 +75,7 @@ impl<'a> Fields<'a> {
 
     /// Returns text, or the decimal text of a JSON integer.
     pub fn id(&self, name: &str) -> Result<String, String> {
-        let field = self.required(name)?;
-        if let Field::Json(raw) = field
-            && is_integer(raw.get())
-        {
-            return Ok(raw.get().to_owned());
-        }
-        field.text().map_err(|e| format!("`{name}` {e}"))
+        self.required(name)?.id().map_err(|e| format!("`{name}` {e}"))
     }
 
     pub fn integer(&self, name: &str) -> Result<i64, String> {
@@ -88,6 +84,19 @@ impl<'a> Fields<'a> {
 
     pub fn list(&self, name: &str) -> Result<Vec<String>, String> {
         self.required(name)?.list().map_err(|e| format!("`{name}` {e}"))
+    }
+
+    /// Returns a list of texts or integers, as text.
+    pub fn ids(&self, name: &str) -> Result<Vec<String>, String> {
+        let field = self.required(name)?;
+        let Field::Json(raw) = field else { return self.list(name) };
+        match serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
+            Ok(items) if items.iter().any(|item| !item.get().starts_with('"')) => {
+                items.into_iter().map(|item| Field::Json(item).id()).collect::<Result<_, _>>()
+            }
+            _ => field.list(),
+        }
+        .map_err(|e| format!("`{name}` {e}"))
     }
 
     /// Returns a field as it was written.
@@ -172,6 +181,15 @@ impl<'a> Field<'a> {
             return Err("holds a NUL character".into());
         }
         Ok(text)
+    }
+
+    /// Returns text, or the decimal text of a JSON integer, which may have been a float for a while.
+    fn id(&self) -> Result<String, String> {
+        match self {
+            Field::Json(raw) if is_integer(raw.get()) => Ok(raw.get().to_owned()),
+            Field::Json(raw) if raw.get().ends_with(".0") => self.integer().map(|integer| integer.to_string()),
+            field => field.text(),
+        }
     }
 
     fn integer(&self) -> Result<i64, String> {

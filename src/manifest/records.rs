@@ -139,17 +139,24 @@ impl<'w> Text<'w> {
     }
 }
 
+/// What a repository holds in place of a file that it keeps elsewhere.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+const LFS_HINT: &str = "a pointer of Git LFS in place of the file; `git lfs pull` fetches it";
+
 /// What bytes that begin a file are, if they are known not to be a manifest's.
 fn foreign(head: &[u8]) -> Option<&'static str> {
-    const KNOWN: [(&[u8], &str); 9] = [
+    const KNOWN: [(&[u8], &str); 12] = [
         (&[0x1f, 0x8b], "gz data, but the name does not end in .gz; rename it"),
         (&[0x28, 0xb5, 0x2f, 0xfd], "zst data, but the name does not end in .zst; rename it"),
         (b"PK\x03\x04", "a zip archive or an Excel workbook; save its table as CSV (UTF-8)"),
         (b"\xd0\xcf\x11\xe0", "an Excel workbook; save its table as CSV (UTF-8)"),
         (b"PAR1", "a Parquet file; write it as JSON Lines or CSV"),
-        (b"ARROW1", "an Arrow file; write it as JSON Lines or CSV"),
+        (b"ARROW1", "an Arrow (Feather) file; write it as Parquet, JSON Lines or CSV"),
         (b"BZh", "bzip2 data; a manifest is plain, .gz or .zst"),
         (b"\xfd7zXZ", "xz data; a manifest is plain, .gz or .zst"),
+        (b"Obj\x01", "an Avro file; write it as Parquet, JSON Lines or CSV"),
+        (b"\x93NUMPY", "an array of numpy; a manifest is Parquet, JSON Lines or CSV"),
+        (LFS_POINTER, LFS_HINT),
         (b"SQLite format 3\0", "an SQLite database; write its table as JSON Lines or CSV"),
     ];
     KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| *what)
@@ -296,6 +303,8 @@ impl<'w> Elements<'w> {
 pub struct Records<'w> {
     text: Text<'w>,
     separator: u8,
+    /// Whether blanks around cells are not part of them.
+    trims: bool,
 }
 
 /// The cells of one record.
@@ -323,7 +332,11 @@ impl Cells {
         self.ends.iter().map(cell).collect()
     }
 
-    fn end_cell(&mut self) {
+    fn end_cell(&mut self, trims: bool) {
+        let start = self.ends.last().copied().unwrap_or(0);
+        while trims && self.bytes.len() > start && self.bytes.last() == Some(&b' ') {
+            self.bytes.pop();
+        }
         self.ends.push(self.bytes.len());
     }
 }
@@ -340,7 +353,7 @@ enum At {
 
 impl<'w> Records<'w> {
     pub fn new(text: Text<'w>, separator: u8) -> Records<'w> {
-        Records { text, separator }
+        Records { text, separator, trims: false }
     }
 
     /// Returns the cell separator.
@@ -351,6 +364,11 @@ impl<'w> Records<'w> {
     /// Uses another separator for the records that follow.
     pub fn separate_by(&mut self, separator: u8) {
         self.separator = separator;
+    }
+
+    /// Takes blanks from around the cells of the records that follow.
+    pub fn trim(&mut self) {
+        self.trims = true;
     }
 
     pub fn next(&mut self) -> Next<Cells> {
@@ -397,9 +415,10 @@ impl<'w> Records<'w> {
                     break;
                 }
                 _ if byte == self.separator => {
-                    cells.end_cell();
+                    cells.end_cell(self.trims && at == At::Plain);
                     At::Start
                 }
+                At::Start | At::Quote if self.trims && byte == b' ' => at,
                 At::Start if byte == b'"' => At::Quoted,
                 At::Quote if byte == b'"' => {
                     cells.bytes.push(byte);
@@ -414,7 +433,7 @@ impl<'w> Records<'w> {
                 }
             };
         }
-        cells.end_cell();
+        cells.end_cell(self.trims && at == At::Plain);
         cells.last_line = cells.last_line.max(*line);
         let line = *line;
         Ok(Some(match fault {
