@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 
 /// Read manifests into the data set; embed and score what is new
 ///
-/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv), plain, .gz or .zst. Either all rows
-/// come in or none: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
+/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv, .tsv), plain, .gz or .zst, or Parquet; a
+/// directory of parts, as Spark and Dask write it, is read as one file. Either all rows come in or none: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
 /// read again when its size or time has changed, or when it was missing or unusable. Exit status 3 means that some
 /// images are missing or unusable, or changed while they were read.
 #[derive(clap::Args)]
 #[command(after_help = "\
-More options, such as --batch and --crop: `msdata help ingest`
+More options, such as --columns, --scene-type and --crop: `msdata help ingest`
 
 Examples:
   msdata ingest --subjects subjects.jsonl --prompts prompts.jsonl --generations generations.csv

@@ -73,6 +73,12 @@ pub(crate) fn first_part(dir: &Path, stop: Stop<'_>) -> Result<Option<String>> {
     Ok(super::names(dir, stop)?.into_iter().find(is_part))
 }
 
+/// Returns whether a directory is a table of Parquet files, perhaps in partitions.
+pub(crate) fn holds_parquet(dir: &Path, stop: Stop<'_>) -> Result<bool> {
+    let names = super::names(dir, stop)?;
+    Ok(names.iter().map(|name| dir.join(name)).any(|path| is_partition(&path) || !path.is_dir() && is_parquet(&path)))
+}
+
 /// Whether a directory is one of a table that is partitioned in Hive's way, `key=value`.
 fn is_partition(dir: &Path) -> bool {
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

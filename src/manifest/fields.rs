@@ -162,7 +162,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    fn is_absent(&self) -> bool {
+    pub fn is_absent(&self) -> bool {
         match self {
             Field::Json(raw) => raw.get() == "null",
             Field::Csv(cell) => cell.is_empty(),

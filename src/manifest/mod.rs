@@ -13,6 +13,7 @@
 //! | `scores` | [`Scores`]: what metrics say of a generation |
 //! | `parquet_rows` | rows of Parquet, as fields |
 //! | `paths` | an image path as written, and the file it names |
+//! | `near_path` | a file that a missing path may mean |
 //! | `folder` | a directory of images as subjects |
 //! | `lines` | rows as this program writes them |
 //! | `regions` | region files: what a detector says is where |
@@ -24,6 +25,7 @@ mod file;
 mod folder;
 mod header;
 mod lines;
+mod near_path;
 mod parquet_rows;
 mod paths;
 mod records;
