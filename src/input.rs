@@ -4,7 +4,7 @@
 pub(crate) mod pages;
 mod parts;
 
-pub(crate) use parts::{first_part, holds_parquet, is_parquet, parts};
+pub(crate) use parts::{first_part, holds_parquet, is_parquet, parts, unfinished_parquet};
 
 use crate::error::{Error, Result, io_reason};
 use crate::text::plain;

@@ -56,6 +56,7 @@ impl Import {
             b"PAR1" => {}
             b"PARE" => return Err(wrong("an encrypted Parquet file; write it without encryption")),
             b"ARRO" => return Err(wrong("an Arrow IPC (Feather) file; write it as Parquet")),
+            [] => return Err(wrong("an empty file; was it written to the end?")),
             b"vers" => return Err(wrong("a pointer of Git LFS in place of the file; `git lfs pull` fetches it")),
             _ => return Err(wrong("not a Parquet file (it does not begin with PAR1)")),
         }

@@ -40,14 +40,12 @@ impl PartForm {
         if is_parquet(path) {
             return Ok(Some(PartForm::Parquet));
         }
+        if let Some(reason) = unfinished_parquet(path) {
+            return Err(reason);
+        }
         let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
         let name = [".gz", ".zst"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
         Ok(match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-            "parquet" | "pq" => {
-                let is_empty = path.metadata().is_ok_and(|meta| meta.len() == 0);
-                let what = if is_empty { "an empty file" } else { "it does not begin as a Parquet file does (PAR1)" };
-                return Err(format!("{what}; was it written to the end?"));
-            }
             "csv" | "tsv" => Some(PartForm::Csv),
             "json" | "jsonl" | "ndjson" => Some(PartForm::Json),
             _ => None,
@@ -59,6 +57,17 @@ impl PartForm {
 pub(crate) fn is_parquet(path: &Path) -> bool {
     let mut magic = [0; 4];
     super::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok_and(|()| &magic == b"PAR1")
+}
+
+/// Says what is wrong with a file that is named as Parquet and is not.
+pub(crate) fn unfinished_parquet(path: &Path) -> Option<String> {
+    let extension = path.extension()?.to_str()?.to_lowercase();
+    if !matches!(&*extension, "parquet" | "pq") {
+        return None;
+    }
+    let is_empty = path.metadata().is_ok_and(|meta| meta.len() == 0);
+    let what = if is_empty { "an empty file" } else { "it does not begin as a Parquet file does (PAR1)" };
+    Some(format!("{what}; was it written to the end?"))
 }
 
 /// Returns whether a directory holds what [`parts`] would take for a part or for the sign of a table.
@@ -129,7 +138,7 @@ pub(crate) fn parts(dir: &Path, only_parquet: bool, stop: Stop<'_>) -> Result<Ve
                         continue;
                     }
                 },
-                Ok(None) => "not a part of a table; move it away, or give the parts one by one".to_owned(),
+                Ok(None) => "not a part of a table by its name or content; rename it if it is one (.csv, .json), or else move it away".to_owned(),
             }
         };
         if problems.len() < MOST_LISTED { problems.push(wrong(&path, reason)) } else { further += 1 }
@@ -172,7 +181,7 @@ mod tests {
             said(false),
             [
                 "model=A: a partition",
-                "notes.txt: not a part of a table",
+                "notes.txt: not a part of a table by its name or content",
                 "part-2.parquet: an empty file",
                 "x.csv: CSV, but `part-0` beside it is Parquet",
             ]

@@ -35,7 +35,12 @@ impl<'a> Fields<'a> {
             });
         }
         let JsonObject(fields) = serde_json::from_str(line).map_err(|e| {
-            let hint = if at_non_number(line, &e) { " (JSON has no NaN or Infinity: write null)" } else { "" };
+            let hint = match line.trim() {
+                _ if at_non_number(line, &e) => " (JSON has no NaN or Infinity: write null)",
+                text if text.starts_with("{'") => " (it is the text of a Python dict; `json.dumps` writes JSON)",
+                text if text.ends_with("},") => " (a comma after the object: one object per line, with nothing between them)",
+                _ => "",
+            };
             format!("not valid JSON: {}{hint}", json_reason(&e))
         })?;
         let mut seen = HashSet::with_capacity(fields.len());
@@ -90,13 +95,12 @@ impl<'a> Fields<'a> {
     pub fn ids(&self, name: &str) -> Result<Vec<String>, String> {
         let field = self.required(name)?;
         let Field::Json(raw) = field else { return self.list(name) };
-        match serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
-            Ok(items) if items.iter().any(|item| !item.get().starts_with('"')) => {
-                items.into_iter().map(|item| Field::Json(item).id()).collect::<Result<_, _>>()
-            }
-            _ => field.list(),
-        }
-        .map_err(|e| format!("`{name}` {e}"))
+        // Texts are read by the rules of lists; only integers have to be written as text first.
+        let ids = serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok().filter(|items| !items.is_empty()).and_then(|items| {
+            let id = |item| Field::Json(item).integer().ok().and_then(|_| Field::Json(item).id().ok());
+            items.into_iter().map(id).collect::<Option<Vec<String>>>()
+        });
+        ids.map_or_else(|| self.list(name), Ok)
     }
 
     /// Returns a field as it was written.

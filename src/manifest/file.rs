@@ -9,7 +9,7 @@ use super::row::{Generation, ManifestRow, Prompt, Subject};
 use super::scores::{self, ScoreLine, Scores};
 use super::{Located, Resolver};
 use crate::error::{Error, Result};
-use crate::input::is_parquet;
+use crate::input::{is_parquet, unfinished_parquet};
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
 use crate::vocabulary::{MetricDeclaration, SceneType};
@@ -43,6 +43,8 @@ pub struct Reading {
     pub renaming: Rc<Renaming>,
     /// The only trees that image paths may name; `None`: any.
     pub roots: Option<Vec<PathBuf>>,
+    /// The directory that image paths are relative to; `None`: that of the manifest.
+    pub home: Option<PathBuf>,
 }
 
 /// An opened manifest. Its rows are read one at a time, so its size does not matter.
@@ -109,11 +111,18 @@ impl<'w> Manifest<'w> {
                     _ => RowSource::Lines { lines: Lines::new(text), unknown: Vec::new(), first: true },
                 }
             } else {
+                if let Some(reason) = unfinished_parquet(path) {
+                    return Err(whole(reason));
+                }
                 let known = "it is not a Parquet file, and its name ends in neither .jsonl, .json, .csv nor .tsv";
                 return Err(whole(format!("{known} (.gz and .zst may follow)")));
             }
         };
-        let (resolver, reading) = (Resolver::new(path, reading.roots.as_deref())?, reading.clone());
+        let resolver = match &reading.home {
+            Some(home) => Resolver::for_directory(home, reading.roots.as_deref())?,
+            None => Resolver::new(path, reading.roots.as_deref())?,
+        };
+        let reading = reading.clone();
         Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), declared, reading, scenes_given: 0, ended: false })
     }
 
@@ -187,8 +196,11 @@ impl<'w> Manifest<'w> {
         let renaming = &self.reading.renaming;
         let mut unread = Vec::new();
         let mut from_json = |line: u64, text: &[u8], unknown: &mut Vec<String>, resolver: &mut Resolver| {
-            let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8".to_owned())?;
+            let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8; save the file as UTF-8".to_owned())?;
             let mut fields = Fields::from_json(text)?;
+            if let Some(reason) = of_columns(&fields) {
+                return Err(reason.to_owned());
+            }
             if !renaming.is_idle() {
                 let mut names: Vec<String> = fields.0.iter().map(|(name, _)| name.to_string()).collect();
                 renaming.rename(T::KIND, &mut names)?;
@@ -263,6 +275,18 @@ impl<'w> Manifest<'w> {
                 Err(problem(fault.line, fault.reason))
             }
         })
+    }
+}
+
+/// What is wrong with an object that holds a whole table, as pandas' `to_json` writes it by default, or a list of the rows.
+fn of_columns(fields: &Fields<'_>) -> Option<&'static str> {
+    let begin = |first| move |(_, field): &(Cow<'_, str>, Field<'_>)| matches!(field, Field::Json(raw) if raw.get().starts_with(first));
+    match &fields.0[..] {
+        [only] if begin('[')(only) => Some("an object with a list in it; write that list alone, as one JSON array"),
+        all if all.len() > 1 && (all.iter().all(begin('{')) || all.iter().any(|(name, _)| name == "data") && all.iter().all(begin('['))) => {
+            Some("a table by its columns; one object per row is read: with pandas `to_json(path, orient=\"records\", lines=True)`")
+        }
+        _ => None,
     }
 }
 

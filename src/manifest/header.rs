@@ -1,7 +1,7 @@
 //! The header of a CSV: what separates its cells, and which columns are read.
 
 use super::file::{Reading, RowKind, is_field, required};
-use super::records::{Cells, RecordFault, Records};
+use super::records::{Cells, RecordFault, Records, SEPARATORS};
 use super::row::SCENE_HINT;
 use super::scores;
 use crate::text::{nearest, quote, shell_word};
@@ -31,7 +31,7 @@ impl Header {
         let fault = |line, reason| RecordFault { line, reason, last: true };
         let (mut declared, mut remarks) = (Vec::new(), Vec::new());
         let (line, cells) = loop {
-            let (line, cells) = match records.next() {
+            let (line, cells) = match records.next_guessing() {
                 // An empty file: no rows, nothing to misread.
                 None => {
                     let columns = required(kind, reading).map(str::to_owned).collect();
@@ -52,7 +52,7 @@ impl Header {
                 reading.renaming.rename(kind, &mut names).is_ok()
                     && names.iter().filter(|name| required(kind, reading).any(|column| column == name.as_str())).count() > 1
             };
-            for separator in [';', '\t', '|', ','] {
+            for separator in SEPARATORS {
                 // A spreadsheet puts quotes around the names or leaves them out.
                 let parted: Vec<String> = only.split(separator).map(|name| name.trim_matches('"').to_owned()).collect();
                 if parted.len() > 1 && known(&parted) {
@@ -117,15 +117,18 @@ pub fn missing(kind: RowKind, reading: &Reading, columns: &[String]) -> Result<(
     let names = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     // What could be meant by a missing name, if it is not read otherwise.
     let unread = || columns.iter().map(String::as_str).filter(|column| !is_field(kind, column) || kind == RowKind::Scores);
-    let mut hints: Vec<String> = Vec::new();
-    if missing == ["scene_type"] {
-        hints.push(SCENE_HINT.to_owned());
-    } else if let Some((name, near)) = missing.iter().find_map(|name| Some((name, nearest(name, unread())?))) {
-        let word = shell_word(format!("{name}={near}").as_ref());
-        hints.push(format!("did you mean {}? `ingest --columns {word}` reads it so", quote(near)));
+    let near: Vec<(&str, &str)> = missing.iter().filter_map(|name| Some((*name, nearest(name, unread())?))).collect();
+    let hint = if missing == ["scene_type"] && near.is_empty() {
+        format!(" ({SCENE_HINT})")
+    } else if !near.is_empty() {
+        let names: Vec<String> = near.iter().map(|(_, near)| quote(near)).collect();
+        let pairs: Vec<String> = near.iter().map(|(name, near)| format!("{name}={near}")).collect();
+        let word = shell_word(pairs.join(",").as_ref());
+        format!(" (did you mean {}? `ingest --columns {word}` reads it so)", names.join(", "))
     } else if missing.len() < required(kind, reading).count() {
-        hints.push(format!("`ingest --columns {}=NAME` if it has another name", missing[0]));
-    }
-    let hint = if hints.is_empty() { String::new() } else { format!(" ({})", hints.join("; ")) };
+        format!(" (`ingest --columns {}=NAME` if it has another name)", missing[0])
+    } else {
+        String::new()
+    };
     Err(format!("no column {names}; it has {}{hint}", quote(&columns.join(","))))
 }

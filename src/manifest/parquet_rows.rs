@@ -120,13 +120,13 @@ impl TextColumn {
             return Ok(TextColumn { cells, is_json: true });
         }
         if kind.is_nested() {
-            let json = |at| value(column, at).map(|value| Some(value?.to_string())).map_err(|e| format!("column {}: {e}", quote(name)));
+            let json = |at| value(column, at).map(|value| Some(value?.to_string())).map_err(|e| format!("column {} {e}", quote(name)));
             return Ok(TextColumn { cells: (0..column.len()).map(json).collect::<Result<_, _>>()?, is_json: true });
         }
         // A cell that cannot be text must not become a missing one.
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let text = cast_with_options(column, &DataType::Utf8, &strict);
-        let text = text.map_err(|e| if is_binary(kind) { bytes(name) } else { wrong(e) })?;
+        let text = text.map_err(|e| if is_binary(kind) { format!("column {} {BYTES}", quote(name)) } else { wrong(e) })?;
         Ok(TextColumn { cells: text.as_string::<i32>().clone(), is_json: kind.is_numeric() || kind == &DataType::Boolean })
     }
 
@@ -143,9 +143,7 @@ fn is_binary(kind: &DataType) -> bool {
     matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
 }
 
-fn bytes(name: &str) -> String {
-    format!("column {} holds bytes that are not text; write images as files, and their paths as text", quote(name))
-}
+const BYTES: &str = "holds bytes that are not text; write images as files, and their paths as text";
 
 /// A number as text that says that it was a float: such integers are exact only up to 2^53.
 fn float(number: f64) -> String {
@@ -181,13 +179,11 @@ fn value(column: &ArrayRef, at: usize) -> Result<Option<Value>, String> {
             Value::Object((0..entries.len()).map(entry).collect::<Result<Map<_, _>, _>>()?)
         }
         kind => {
-            let one = TextColumn::new("value", &column.slice(at, 1))?;
-            if is_binary(kind) && !one.cells.value(0).is_ascii() {
-                return Err(bytes("value"));
-            }
+            let one = TextColumn::new("value", &column.slice(at, 1));
+            let one = one.map_err(|e| if is_binary(kind) { BYTES.to_owned() } else { e })?;
             match one.field(0) {
                 Field::Json(raw) => serde_json::from_str(raw.get()).map_err(|e| e.to_string())?,
-                Field::Csv(text) if one.is_json => return Err(format!("it holds {text}, which JSON cannot say")),
+                Field::Csv(text) if one.is_json => return Err(format!("holds {text}, which JSON cannot say")),
                 Field::Csv(text) => Value::String(text.to_owned()),
             }
         }

@@ -51,6 +51,12 @@ impl<'w> Text<'w> {
         let mut raw = BufReader::with_capacity(1 << 16, Stoppable { inner: file, stop });
         let head = raw.fill_buf().map_err(OpenRecords::Io)?;
         let foreign = foreign(head);
+        let packed = [(".gz", &[0x1f, 0x8b][..]), (".zst", &[0x28, 0xb5, 0x2f, 0xfd])];
+        if let Some((extension, _)) = packed.iter().find(|(extension, magic)| name.ends_with(extension) && !head.starts_with(magic))
+            && !head.is_empty()
+        {
+            return Err(OpenRecords::Not(format!("not {extension} data, although its name ends so; rename it")));
+        }
         let (stem, text): (&str, Box<dyn Read + 'w>) = if let Some(stem) = name.strip_suffix(".gz") {
             (stem, Box::new(flate2::bufread::MultiGzDecoder::new(raw)))
         } else if let Some(stem) = name.strip_suffix(".zst") {
@@ -63,7 +69,9 @@ impl<'w> Text<'w> {
         let bounded = BoundedReader { inner: Stoppable { inner: text, stop }, since: 0 };
         let mut input = BufReader::with_capacity(1 << 16, bounded);
         let head = input.fill_buf().map_err(OpenRecords::Io)?;
-        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        // Without its mark it is known by the zeros beside ASCII.
+        let is_wide = matches!(head, [0, 1.., 0, 1.., ..] | [1.., 0, 1.., 0, ..]);
+        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || is_wide {
             return Err(OpenRecords::Not("UTF-16 text; save it as UTF-8".into()));
         }
         if head.starts_with(b"\xef\xbb\xbf") {
@@ -299,12 +307,17 @@ impl<'w> Elements<'w> {
     }
 }
 
+/// What separates the cells of CSV files.
+pub const SEPARATORS: [char; 4] = [';', '\t', '|', ','];
+
 /// The records of a CSV that are not blank.
 pub struct Records<'w> {
     text: Text<'w>,
     separator: u8,
     /// Whether blanks around cells are not part of them.
     trims: bool,
+    /// Whether another separator may follow the first cell, if that is quoted.
+    guesses: bool,
 }
 
 /// The cells of one record.
@@ -327,7 +340,7 @@ impl Cells {
         let cell = |end: &usize| {
             let bytes = &self.bytes[start..*end];
             start = *end;
-            std::str::from_utf8(bytes).map_err(|_| "not valid UTF-8".to_owned())
+            std::str::from_utf8(bytes).map_err(|_| "not valid UTF-8; save the file as UTF-8".to_owned())
         };
         self.ends.iter().map(cell).collect()
     }
@@ -353,7 +366,16 @@ enum At {
 
 impl<'w> Records<'w> {
     pub fn new(text: Text<'w>, separator: u8) -> Records<'w> {
-        Records { text, separator, trims: false }
+        Records { text, separator, trims: false, guesses: false }
+    }
+
+    /// Returns the next record; where something else that separates cells in some file follows a first cell in quotes,
+    /// that is the separator from here on.
+    pub fn next_guessing(&mut self) -> Next<Cells> {
+        self.guesses = true;
+        let next = self.next();
+        self.guesses = false;
+        next
     }
 
     /// Returns the cell separator.
@@ -364,6 +386,10 @@ impl<'w> Records<'w> {
     /// Uses another separator for the records that follow.
     pub fn separate_by(&mut self, separator: u8) {
         self.separator = separator;
+    }
+
+    fn may_separate(&self, byte: u8) -> bool {
+        self.guesses && SEPARATORS.contains(&char::from(byte))
     }
 
     /// Takes blanks from around the cells of the records that follow.
@@ -414,7 +440,8 @@ impl<'w> Records<'w> {
                     cells.last_line = before + 1;
                     break;
                 }
-                _ if byte == self.separator => {
+                _ if byte == self.separator || self.may_separate(byte) && at == At::Quote && cells.ends.is_empty() => {
+                    self.separator = byte;
                     cells.end_cell(self.trims && at == At::Plain);
                     At::Start
                 }
@@ -475,6 +502,9 @@ mod tests {
         let said = csv(b"a,b\r\n\"x\"y,1\r\nz,2\r\n");
         assert_eq!(said[1].as_ref().unwrap_err().0, 2);
         assert_eq!(said[2], Ok((3, "z|2".into())));
+        let mut records = Records::new(text(b"\"a\";\"b\"\n1;\"x;y\"\n"), b',');
+        assert_eq!(records.next_guessing().unwrap().unwrap().1.texts().unwrap(), ["a", "b"]);
+        assert_eq!(records.next().unwrap().unwrap().1.texts().unwrap(), ["1", "x;y"]);
         let said = csv(b"a,b\n1,\"open\n2,3\n");
         assert_eq!(said[1], Err((2, "the record that begins here has a quote that is never closed".into())));
     }

@@ -134,7 +134,7 @@ pub(super) fn check_columns<'c>(columns: impl Iterator<Item = &'c str> + Clone) 
         return Ok(());
     }
     Err(format!(
-        "every column but {} is a metric: {}; rename the column, or leave it out",
+        "every column but {} is a metric: {}; rename the column (`--columns` does), or leave it out",
         KEYS.map(|key| format!("`{key}`")).join(", "),
         faults.join("; ")
     ))

@@ -194,7 +194,7 @@ fn subjects_as_folders_of_images() {
     refused(place.ingest(&["--subjects", "bare"]), &["bare: a directory with neither images nor the parts of a table"]);
     table(
         &place.at("parts/part-0.parquet"),
-        vec![("subject_id", text(&[Some("t")])), ("label", text(&[Some("tea")])), ("references", lists(&[&["../o.png"]]))],
+        vec![("subject_id", text(&[Some("t")])), ("label", text(&[Some("tea")])), ("references", lists(&[&["o.png"]]))],
     );
     place.image("o.png", 8);
     assert!(taken(place.ingest(&["--subjects", "parts"])).contains("subjects: 1 added"));
@@ -267,12 +267,42 @@ fn csv_as_other_programs_write_it() {
     // Line numbers after line breaks in quotes.
     place.file("p.csv", "\u{feff}prompt_id,text,scene_type,subjects\r\nq1,\"A\r\ndog\",neutral,s1\r\nq2,B,neutral,s9\r\n");
     refused(place.ingest(&["--prompts", "p.csv"]), &["1 bad row", "p.csv:4: there is no subject `s9`"]);
+    // Everything in quotes, with the row names of R.
+    place.file("g.csv", "\"\";\"model\";\"prompt_id\";\"seed\";\"path\"\n\"1\";\"M\";\"p1\";1;\"o.png\"\n");
+    assert!(taken(place.ingest(&["--generations", "g.csv"])).contains("1 unchanged"));
+    place.file("g.csv", "Model,Prompt_ID,Seed,Path\nM,p1,1,o.png\n");
+    let names = "model=Model,prompt_id=Prompt_ID,seed=Seed,path=Path";
+    refused(place.ingest(&["--generations", "g.csv"]), &[&format!("`ingest --columns {names}` reads it so")]);
+    assert!(taken(place.ingest(&["--generations", "g.csv", "--columns", names])).contains("1 unchanged"));
     place.file("p.csv", "# made by a script\nprompt_id,text,scene_type,subjects\n");
     refused(place.ingest(&["--prompts", "p.csv"]), &["p.csv:1: ", "lines before the header are not read: take them out"]);
     place.file("p.jsonl", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
     refused(place.ingest(&["--prompts", "p.jsonl"]), &["`git lfs pull` fetches it"]);
     fs::copy(place.at("p.jsonl"), place.at("e.parquet")).unwrap();
     refused(place.ingest(&["--embeddings", "e.parquet"]), &["`git lfs pull` fetches it"]);
+}
+
+#[test]
+fn what_is_no_manifest_is_called_by_its_name() {
+    let place = Place::new(&["p1"]);
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let cases: [(&str, Vec<u8>, &str); 9] = [
+        ("g.csv", utf16("model,prompt_id"), "UTF-16 text; save it as UTF-8"),
+        ("g.csv", b"model,prompt_id,seed,path\nM\xf6,p1,1,o.png\n".to_vec(), "g.csv:2: not valid UTF-8; save the file as UTF-8"),
+        ("g.jsonl.gz", b"{}".to_vec(), "not .gz data, although its name ends so; rename it"),
+        ("g.parquet", Vec::new(), "an empty file; was it written to the end?"),
+        ("g.json", br#"{"model": {"0": "M"}, "seed": {"0": 1}}"#.to_vec(), "a table by its columns"),
+        ("g.json", br#"{"columns": ["model"], "index": [0], "data": [["M"]]}"#.to_vec(), "a table by its columns"),
+        ("g.json", br#"{"generations": [{"model": "M"}]}"#.to_vec(), "write that list alone, as one JSON array"),
+        ("g.jsonl", b"{'model': 'M'}\n".to_vec(), "the text of a Python dict"),
+        ("g.jsonl", b"{\"model\": \"M\"},\n".to_vec(), "a comma after the object"),
+    ];
+    for (name, bytes, what) in cases {
+        place.file(name, bytes);
+        refused(place.ingest(&["--generations", name]), &["1 bad row", what]);
+    }
+    place.file("p.jsonl", r#"{"prompt_id": "q", "text": "A", "scene_type": "neutral", "subjects": [["s1"]]}"#);
+    refused(place.ingest(&["--prompts", "p.jsonl"]), &["`subjects` must be a list of texts"]);
 }
 
 #[test]

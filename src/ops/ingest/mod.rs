@@ -194,6 +194,7 @@ impl Dataset {
             scene_type: options.scene_type,
             renaming: renaming.clone(),
             roots: roots.map(<[PathBuf]>::to_vec),
+            home: None,
         };
         let mut repositories = Vec::new();
         for (_, path) in options.from.iter().filter(|(format, _)| *format == SourceFormat::StressTestRepo) {

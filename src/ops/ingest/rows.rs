@@ -165,9 +165,16 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             }
             Err(e) => return Err(e),
         };
+        // A directory of parts lies where the file would lie whose rows they are.
+        let home = path.is_dir().then(|| match (path.file_name(), path.parent()) {
+            (Some(_), Some(above)) if above.as_os_str().is_empty() => PathBuf::from("."),
+            (Some(_), Some(above)) => above.to_owned(),
+            _ => path.join(".."),
+        });
+        let reading = Reading { home, ..reading.clone() };
         let (rows_before, problems_before) = (self.rows, self.problems.list.len());
         for file in &files {
-            self.file(file, kind, reading, read, &put)?;
+            self.file(file, kind, &reading, read, &put)?;
         }
         if self.rows == rows_before && self.problems.list.len() == problems_before {
             self.watch.warn(&Problem { origin: Origin::whole(path), reason: "no rows".into() }.to_string());
