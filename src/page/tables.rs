@@ -35,13 +35,14 @@ pub fn headline(data: &PageData, verdict: &PageVerdict) -> Markup {
                     "Models by rank" span.quiet {
                         ": models that share a letter cannot be told apart. In brackets 95 % intervals."
                         @if data.by_model.columns().iter().any(|m| m.measures(verdict.measure) && m.is_cscr(false)) {
-                            " cSCR: share of requested subjects that are missing, by windows; 95 % is chance."
+                            " cSCR: share of requested subjects not found in any part of their image (in kind: not told from others of their kind \
+                             either); a picture that has nothing of the request would have 95 %."
                         }
                     }
                 }
                 thead { tr {
                     th.number scope="col" { "rank" } th scope="col" { "model" } th scope="col" { "group" } th.number scope="col" { "images" }
-                    @if any_missing { th.number scope="col" { "missing" } }
+                    @if any_missing { th.number scope="col" { "no image" } }
                     @for m in &measures { (head(m, if m.is_identity(report) { "similarity" } else { m.name() })) }
                 } }
                 tbody {

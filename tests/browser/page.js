@@ -267,8 +267,8 @@ const tests = {
 
   async "the first screen holds the verdict, the table and a figure"() {
     for (const [file, best, said] of [
-      [windows, "simulated-faithful", /^1\. simulated-faithful misses \d+\.\d.% \[[\d., ]+\] of the requested subjects, [\d.]+.points \[[\d., ]+\] fewer than simulated-\w+\. Told apart from every other model \(p ≤ 0\.05\)\.$/],
-      [page, "alpha", /^1\. alpha loses 50\.0.% \[.+\] of the requested subjects at τ = 0\.5, 50\.0.points \[.+\] fewer than beta & co\. Told apart from every other model \(p ≤ 0\.05\)\.$/],
+      [windows, "simulated-faithful", /^1\. simulated-faithful misses \d+\.\d.% \[[\d., ]+\] of the requested subjects, [\d.]+.points \[[\d., ]+\] fewer than simulated-\w+\. Told apart from every other model \(paired test, p.≤.0\.05\)\.$/],
+      [page, "alpha", /^1\. alpha loses 50\.0.% \[.+\] of the requested subjects at τ = 0\.5, 50\.0.points \[.+\] fewer than beta & co\. Told apart from every other model \(paired test, p.≤.0\.05\)\.$/],
     ]) {
       const tab = await open(file);
       assert.match((await tab.locator("#verdict .standings li").first().innerText()).replace(/\s+/g, " "), said);

@@ -38,6 +38,7 @@ mod page;
 mod paper;
 mod parity;
 mod pixels;
+mod published;
 mod readers;
 mod real_data;
 mod region_faults;

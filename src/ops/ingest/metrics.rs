@@ -127,7 +127,8 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
             return Ok(Ok(()));
         }
         let of_data_set = who == DATA_SET;
-        if !adds && !(of_data_set && self.replace) {
+        let may_change = adds || of_data_set && self.replace;
+        if !may_change {
             let hint = if of_data_set { " (`--replace` takes what is given here)" } else { "" };
             return Ok(Err(format!("of metric {name} {who} says that {before}, and {by} that {after}{hint}")));
         }
