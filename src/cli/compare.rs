@@ -1,6 +1,7 @@
 use super::ingest::usage;
 use super::report::{alpha, confidence, cosine, deliver, warn_of_identity};
 use super::selection::Selection;
+use super::terminal::refuse_binary_on_terminal;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::check_target;
@@ -69,7 +70,7 @@ pub struct CompareArgs {
     tau: Option<f64>,
     #[command(flatten)]
     selection: Selection,
-    /// table, json, jsonl, csv, md or latex
+    /// table, json, jsonl, csv, md, latex, arrow or parquet
     #[arg(long, default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
@@ -100,6 +101,7 @@ impl CompareArgs {
             regions: self.regions,
             tau: self.tau,
         };
+        refuse_binary_on_terminal(self.format, self.out.as_deref());
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
         let (identity, warnings) = if self.leaderboard {

@@ -1,4 +1,5 @@
 use super::selection::Selection;
+use super::terminal::refuse_bytes_on_terminal;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::{check_target, write_whole};
@@ -60,6 +61,17 @@ enum Format {
 impl PlotArgs {
     pub fn run(self, dataset: &Path, _terminal: &Terminal) -> anyhow::Result<Ended> {
         self.out.as_deref().map_or(Ok(()), check_target)?;
+        let extension = self.out.as_ref().and_then(|path| path.extension()?.to_str().map(str::to_ascii_lowercase));
+        let format = self.format.unwrap_or(match extension.as_deref() {
+            Some("png") => Format::Png,
+            Some("pdf") => Format::Pdf,
+            _ => Format::Svg,
+        });
+        match format {
+            Format::Png => refuse_bytes_on_terminal("png", self.out.as_deref()),
+            Format::Pdf => refuse_bytes_on_terminal("pdf", self.out.as_deref()),
+            Format::Svg => {}
+        }
         let options = FigureOptions {
             thresholds: self.thresholds.unwrap_or_default(),
             identity: self.identity,
@@ -67,12 +79,6 @@ impl PlotArgs {
             metric: self.metric,
         };
         let figure = Dataset::open_to_read(dataset)?.figure(self.kind, &options)?;
-        let extension = self.out.as_ref().and_then(|path| path.extension()?.to_str().map(str::to_ascii_lowercase));
-        let format = self.format.unwrap_or(match extension.as_deref() {
-            Some("png") => Format::Png,
-            Some("pdf") => Format::Pdf,
-            _ => Format::Svg,
-        });
         let bytes = match format {
             Format::Svg => figure.svg(self.width)?,
             Format::Pdf => figure.pdf(self.width)?,

@@ -1,5 +1,5 @@
 use super::selection::Selection;
-use super::terminal::path_to_standard_output;
+use super::terminal::{path_to_standard_output, refuse_binary_on_terminal};
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput, size};
@@ -76,7 +76,7 @@ pub struct ReportArgs {
     published: bool,
     #[command(flatten)]
     selection: Selection,
-    /// table, json, jsonl, csv, md or latex
+    /// table, json, jsonl, csv, md, latex, arrow or parquet
     #[arg(long, default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
@@ -130,6 +130,7 @@ impl ReportArgs {
             tau: self.tau,
             published: self.published,
         };
+        refuse_binary_on_terminal(self.format, self.out.as_deref());
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;

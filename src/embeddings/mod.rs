@@ -18,7 +18,7 @@ mod store;
 
 pub use columns::{EMBEDDING, MAX_DIMENSION};
 pub use export::ExportWriter;
-pub(crate) use export::{text_column, writer_properties};
+pub(crate) use export::text_column;
 pub use import::{Import, ImportRow};
 pub use kept::{KeptWindows, Layout, WindowReader, WindowWriter};
 pub use part::{FinishedPart, PartReader, PartWriter};

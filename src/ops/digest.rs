@@ -63,6 +63,7 @@ const REGION_VIEWS: [(&str, &str, &str); 4] = [
 fn as_json(cell: &Cell) -> serde_json::Value {
     match cell {
         Cell::Null => serde_json::Value::Null,
+        Cell::Flag(flag) => (*flag).into(),
         Cell::Integer(n) => (*n).into(),
         Cell::Real(x) => (*x).into(),
         Cell::Text(text) | Cell::Number(text) | Cell::Best(text) => text.as_str().into(),

@@ -29,7 +29,7 @@ impl Report {
                 }
                 out.flush()
             }
-            Format::Csv => self.write_flat(out, format),
+            Format::Csv | Format::Arrow | Format::Parquet => self.write_flat(out, format),
             Format::Table => {
                 self.write_rows(&mut out, format)?;
                 self.write_published(out, format)
@@ -124,7 +124,8 @@ impl Report {
         let of_published: Vec<Vec<Cell>> =
             published.iter().map(|cell| columns.iter().map(|column| cell.cell(column)).collect()).collect();
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
-        let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Real);
+        // A mean that does not exist is a number all the same, so that a column of such means has the type of the others.
+        let number = |value: Option<f64>| Cell::Real(value.unwrap_or(f64::NAN));
         for row in &self.rows {
             let mut cells: Vec<Cell> = row.keys.iter().map(|(_, v)| key_cell(v)).collect();
             cells.extend([row.images, row.subjects, row.missing].map(|n| Cell::Integer(n as i64)));
@@ -157,7 +158,7 @@ impl Report {
                 cells.extend(ends.into_iter().flatten());
             }
             cells.extend(row.curve.iter().map(|curve| number(curve.as_ref().map(|curve| curve.area))));
-            cells.extend(any_control.then_some(Cell::Integer(i64::from(row.control))));
+            cells.extend(any_control.then_some(Cell::Flag(row.control)));
             cells.extend((!of_published.is_empty()).then_some(Cell::Null));
             table.row(&cells)?;
         }

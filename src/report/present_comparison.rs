@@ -13,7 +13,7 @@ impl Comparisons {
     /// # Errors
     /// Writing to `out` fails.
     pub fn write(&self, mut out: impl Write, format: Format) -> io::Result<()> {
-        let exact = for_machines(format);
+        let exact = format.is_for_programs();
         if matches!(format, Format::Table | Format::Md) {
             for words in &self.words {
                 writeln!(out, "{words}\n")?;
@@ -81,7 +81,7 @@ impl Leaderboard {
     /// # Errors
     /// Writing to `out` fails.
     pub fn write(&self, out: impl Write, format: Format) -> io::Result<()> {
-        let exact = for_machines(format);
+        let exact = format.is_for_programs();
         let mut columns: Vec<String> = self.by.iter().map(|key| key.to_string()).collect();
         columns.extend(["rank", "model", "groups"].map(str::to_owned));
         if exact {
@@ -124,12 +124,9 @@ impl Leaderboard {
     }
 }
 
-fn for_machines(format: Format) -> bool {
-    matches!(format, Format::Json | Format::Jsonl | Format::Csv)
-}
-
+/// A number that does not exist is one all the same, so that a column of such has the type of the others.
 fn number(value: Option<f64>) -> Cell {
-    value.map_or(Cell::Null, Cell::Real)
+    Cell::Real(value.unwrap_or(f64::NAN))
 }
 
 fn ends(ci: Option<[f64; 2]>) -> [Option<f64>; 2] {

@@ -74,6 +74,21 @@ const tests = {
     await tab.done();
   },
 
+  async "works in the frame of a notebook, where it has no address of its own"() {
+    // As the Python package shows it: from an attribute, in a sandbox.
+    const text = fs.readFileSync(single, "utf8").replace(/&/g, "&amp;").replace(/"/g, "&quot;");
+    const notebook = path.join(path.dirname(single), "notebook.html");
+    fs.writeFileSync(notebook, `<!doctype html><title>Notebook</title><iframe width="1300" height="800" sandbox="allow-scripts allow-popups" srcdoc="${text}"></iframe>`);
+    const tab = await open(notebook);
+    const frame = tab.frameLocator("iframe");
+    const before = await frame.locator("#found").innerText();
+    await frame.locator("#controls [name=model]").selectOption({ index: 1 });
+    assert.notEqual(await frame.locator("#found").innerText(), before);
+    await frame.locator("#list .open").first().click();
+    assert.ok(await frame.locator("#lightbox").evaluate((box) => box.open));
+    await tab.done();
+  },
+
   async "the policy lets nothing else run"() {
     const tab = await open(page);
     const ran = await tab.evaluate(async () => {

@@ -39,6 +39,7 @@ mod paper;
 mod parity;
 mod pixels;
 mod published;
+mod python;
 mod readers;
 mod real_data;
 mod region_faults;

@@ -6,7 +6,11 @@
     const parameters = new URLSearchParams();
     for (const [name, value] of Object.entries(state)) if (value !== DEFAULTS[name]) parameters.set(name, value);
     const hash = parameters.toString();
-    history.replaceState(null, "", hash ? `#${hash}` : "#gallery");
+    try {
+      history.replaceState(null, "", hash ? `#${hash}` : "#gallery");
+    } catch {
+      // In the frame of a notebook the page has no address to keep the view in.
+    }
     apply(Object.keys(change));
   };
   const read = () => {
