@@ -138,7 +138,10 @@ pub(crate) fn parts(dir: &Path, only_parquet: bool, stop: Stop<'_>) -> Result<Ve
                         continue;
                     }
                 },
-                Ok(None) => "not a part of a table by its name or content; rename it if it is one (.csv, .json), or else move it away".to_owned(),
+                Ok(None) => {
+                    "not a part of a table by its name or content; rename it if it is one (.csv, .json), or else move it away"
+                        .to_owned()
+                }
             }
         };
         if problems.len() < MOST_LISTED { problems.push(wrong(&path, reason)) } else { further += 1 }

@@ -88,8 +88,7 @@ impl Renaming {
             if seen.len() < MOST_NAMES && !seen.contains(name) {
                 seen.insert(name.clone());
             }
-            let mut here =
-                self.columns.iter().filter(|(column, _)| column.written == *name && is_field(kind, &column.name));
+            let mut here = self.columns.iter().filter(|(column, _)| column.written == *name && is_field(kind, &column.name));
             let Some((column, met)) = here.next() else { continue };
             if let Some((other, _)) = here.next() {
                 return Err(format!("`--columns` makes {} both `{}` and `{}`", quote(name), column.name, other.name));

@@ -1,10 +1,11 @@
 //! A manifest file: which form its rows have, and its rows one by one.
 
 use super::columns::Renaming;
+use super::csv_records::Records;
 use super::fields::{Field, Fields};
 use super::header::{self, Header};
 use super::parquet_rows::ParquetRows;
-use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Records, Text};
+use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Text};
 use super::row::{Generation, ManifestRow, Prompt, Subject};
 use super::scores::{self, ScoreLine, Scores};
 use super::{Located, Resolver};
@@ -280,11 +281,16 @@ impl<'w> Manifest<'w> {
 
 /// What is wrong with an object that holds a whole table, as pandas' `to_json` writes it by default, or a list of the rows.
 fn of_columns(fields: &Fields<'_>) -> Option<&'static str> {
-    let begin = |first| move |(_, field): &(Cow<'_, str>, Field<'_>)| matches!(field, Field::Json(raw) if raw.get().starts_with(first));
+    let begin =
+        |first| move |(_, field): &(Cow<'_, str>, Field<'_>)| matches!(field, Field::Json(raw) if raw.get().starts_with(first));
     match &fields.0[..] {
         [only] if begin('[')(only) => Some("an object with a list in it; write that list alone, as one JSON array"),
-        all if all.len() > 1 && (all.iter().all(begin('{')) || all.iter().any(|(name, _)| name == "data") && all.iter().all(begin('['))) => {
-            Some("a table by its columns; one object per row is read: with pandas `to_json(path, orient=\"records\", lines=True)`")
+        all if all.len() > 1
+            && (all.iter().all(begin('{')) || all.iter().any(|(name, _)| name == "data") && all.iter().all(begin('['))) =>
+        {
+            Some(
+                "a table by its columns; one object per row is read: with pandas `to_json(path, orient=\"records\", lines=True)`",
+            )
         }
         _ => None,
     }

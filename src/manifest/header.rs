@@ -1,7 +1,8 @@
 //! The header of a CSV: what separates its cells, and which columns are read.
 
+use super::csv_records::{Cells, Records, SEPARATORS};
 use super::file::{Reading, RowKind, is_field, required};
-use super::records::{Cells, RecordFault, Records, SEPARATORS};
+use super::records::RecordFault;
 use super::row::SCENE_HINT;
 use super::scores;
 use crate::text::{nearest, quote, shell_word};
@@ -67,7 +68,8 @@ impl Header {
                 *name = name.trim().trim_matches('"').to_owned();
             }
             records.trim();
-            remarks.push("names in the header have blanks around them; blanks around the names and the cells are not read".into());
+            remarks
+                .push("names in the header have blanks around them; blanks around the names and the cells are not read".into());
         }
         for (at, name) in columns.iter_mut().enumerate() {
             if name.is_empty() || scores::is_index(name) {
@@ -88,15 +90,19 @@ fn texts(cells: &Cells, line: u64) -> Result<Vec<String>, RecordFault> {
 
 /// Says that a column is not read because it has no name of its own.
 fn nameless(at: usize, name: &str) -> String {
-    let what = if name.is_empty() { format!("column {} of the header has no name", at + 1) } else { format!("column {}", quote(name)) };
-    let index = if at == 0 || !name.is_empty() { ": an index that pandas wrote (`to_csv(index=False)` leaves it out)" } else { "" };
+    let what =
+        if name.is_empty() { format!("column {} of the header has no name", at + 1) } else { format!("column {}", quote(name)) };
+    let index =
+        if at == 0 || !name.is_empty() { ": an index that pandas wrote (`to_csv(index=False)` leaves it out)" } else { "" };
     format!("{what}, not read{index}")
 }
 
 /// Checks that no name appears twice and none is missing.
 fn check(kind: RowKind, reading: &Reading, columns: &[String]) -> Result<(), String> {
     let named = || columns.iter().map(String::as_str).filter(|name| !name.is_empty());
-    if let Some(twice) = columns.iter().enumerate().find_map(|(i, name)| (!name.is_empty() && columns[..i].contains(name)).then_some(name)) {
+    if let Some(twice) =
+        columns.iter().enumerate().find_map(|(i, name)| (!name.is_empty() && columns[..i].contains(name)).then_some(name))
+    {
         return Err(format!("column {} appears twice in the header", quote(twice)));
     }
     missing(kind, reading, columns).map_err(|reason| {

@@ -6,7 +6,8 @@
 //! |---|---|
 //! | [`row`] | [`Subject`], [`Prompt`], [`Generation`]: one row of each manifest |
 //! | `fields` | a row's named fields before they mean anything |
-//! | `records` | lines of JSON, elements of an array, records of CSV: decompression, limits |
+//! | `records` | lines of JSON, elements of an array: decompression, limits |
+//! | `csv_records` | records of CSV |
 //! | `file` | a manifest file |
 //! | `header` | the header of a CSV |
 //! | `columns` | the names that columns have in files, where these are not ours |
@@ -20,6 +21,7 @@
 //! | `repository` | the repository of the paper's authors |
 
 mod columns;
+mod csv_records;
 mod fields;
 mod file;
 mod folder;
@@ -34,8 +36,8 @@ mod repository;
 pub mod row;
 mod scores;
 
-pub(crate) use fields::{MOST_EXACT, integer_of, is_integer};
 pub use columns::{ColumnName, Renaming};
+pub(crate) use fields::{MOST_EXACT, integer_of, is_integer};
 pub use file::{Manifest, Reading, RowKind};
 pub use folder::ImageFolder;
 pub use lines::{GenerationLine, PromptLine, json_lines};

@@ -71,7 +71,8 @@ impl NearPaths {
             (Difference::Percents, unescaped(written)),
         ];
         for (difference, other) in others {
-            if let Some(file) = other.filter(|other| other != written).map(|other| home.join(other)).filter(|file| file.is_file()) {
+            if let Some(file) = other.filter(|other| other != written).map(|other| home.join(other)).filter(|file| file.is_file())
+            {
                 return Some((difference, file));
             }
         }

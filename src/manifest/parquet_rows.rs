@@ -9,9 +9,9 @@ use crate::watch::Stop;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Float64Type};
-use serde_json::{Map, Value};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use serde_json::{Map, Value};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -120,7 +120,8 @@ impl TextColumn {
             return Ok(TextColumn { cells, is_json: true });
         }
         if kind.is_nested() {
-            let json = |at| value(column, at).map(|value| Some(value?.to_string())).map_err(|e| format!("column {} {e}", quote(name)));
+            let json =
+                |at| value(column, at).map(|value| Some(value?.to_string())).map_err(|e| format!("column {} {e}", quote(name)));
             return Ok(TextColumn { cells: (0..column.len()).map(json).collect::<Result<_, _>>()?, is_json: true });
         }
         // A cell that cannot be text must not become a missing one.
@@ -175,7 +176,8 @@ fn value(column: &ArrayRef, at: usize) -> Result<Option<Value>, String> {
         DataType::Map(..) => {
             let entries = column.as_map().value(at);
             let keys = TextColumn::new("key", entries.column(0))?;
-            let entry = |i| Ok::<_, String>((keys.cells.value(i).to_owned(), value(entries.column(1), i)?.unwrap_or(Value::Null)));
+            let entry =
+                |i| Ok::<_, String>((keys.cells.value(i).to_owned(), value(entries.column(1), i)?.unwrap_or(Value::Null)));
             Value::Object((0..entries.len()).map(entry).collect::<Result<Map<_, _>, _>>()?)
         }
         kind => {

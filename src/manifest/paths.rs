@@ -169,7 +169,9 @@ fn unexpanded(written: &str) -> Option<&'static str> {
         Some("a path from `~`, which is not expanded or fetched; write a file path")
     } else if variable(written) {
         Some("a path with a variable, which is not expanded or fetched; write a file path")
-    } else if matches!(written.as_bytes(), [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic()) || written.starts_with("\\\\") {
+    } else if matches!(written.as_bytes(), [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
+        || written.starts_with("\\\\")
+    {
         Some("a path of Windows, which leads nowhere here; write the path that the file has on this machine, with `/`")
     } else {
         None

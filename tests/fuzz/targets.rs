@@ -30,7 +30,7 @@ pub fn manifest(dir: &Path, data: &[u8]) {
         128.. => (RowKind::Scores, ["m.jsonl", "m.csv", "m.json.gz", "m.csv.zst", "m.parquet"][usize::from(first % 5)]),
         _ => (
             [RowKind::Subjects, RowKind::Prompts, RowKind::Generations][usize::from(first % 3)],
-            ["m.jsonl", "m.csv", "m.json.gz", "m.csv.zst"][usize::from(first / 3 % 4)],
+            ["m.jsonl", "m.csv", "m.json.gz", "m.csv.zst", "m.parquet"][usize::from(first / 3 % 5)],
         ),
     };
     let path = dir.join(name);

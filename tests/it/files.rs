@@ -3,8 +3,8 @@
 
 use crate::readers::{Place, prompt, refused, taken, vectors};
 use arrow::array::{
-    Array, ArrayRef, DictionaryArray, FixedSizeListArray, Float64Array, Int64Array, ListArray, MapArray, RecordBatch, StringArray,
-    StringViewArray, StructArray,
+    Array, ArrayRef, DictionaryArray, FixedSizeListArray, Float64Array, Int64Array, ListArray, MapArray, RecordBatch,
+    StringArray, StringViewArray, StructArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Int32Type};
@@ -122,7 +122,10 @@ fn manifests_in_parquet() {
     generations(seeds(Some(43.0)), Arc::new(meta));
     let said = taken(place.ingest(&["--generations", "g.parquet"]));
     assert!(said.contains("g.parquet: unknown column `extra`, not read"), "{said}");
-    let kept = sql(&place, "SELECT seed, json_extract(meta, '$.steps') AS s, json_extract(meta, '$.tags') AS t FROM generations ORDER BY 1");
+    let kept = sql(
+        &place,
+        "SELECT seed, json_extract(meta, '$.steps') AS s, json_extract(meta, '$.tags') AS t FROM generations ORDER BY 1",
+    );
     assert_eq!(kept, "seed,s,t\n42,30,\n43,,\"a\"\"b\"\n");
     // A map is an object too.
     let entries = StructArray::from(vec![
@@ -180,7 +183,10 @@ fn subjects_as_folders_of_images() {
     let said = taken(place.ingest(&["--subjects", "pool"]));
     assert!(said.contains("subjects of pool: 1 folder and 1 loose image, a subject each, with 3 images in all"), "{said}");
     assert!(said.contains("licence.txt: does not have the name of an image, and was left out"), "{said}");
-    let kept = sql(&place, "SELECT subject_id, label, json_array_length(\"references\") AS n FROM subjects WHERE subject_id > '0' ORDER BY 1 LIMIT 2");
+    let kept = sql(
+        &place,
+        "SELECT subject_id, label, json_array_length(\"references\") AS n FROM subjects WHERE subject_id > '0' ORDER BY 1 LIMIT 2",
+    );
     assert_eq!(kept, "subject_id,label,n\n01_red_teapot,red teapot,2\nloose cat,loose cat,1\n");
     fs::create_dir_all(place.at("pool/nothing")).unwrap();
     place.image("pool/train/dog/1.png", 6);
@@ -198,7 +204,10 @@ fn subjects_as_folders_of_images() {
     );
     place.image("o.png", 8);
     assert!(taken(place.ingest(&["--subjects", "parts"])).contains("subjects: 1 added"));
-    refused(place.ingest(&["--subjects", "pool/01_red_teapot", "--root", "refs"]), &["outside the directories given with --root"]);
+    refused(
+        place.ingest(&["--subjects", "pool/01_red_teapot", "--root", "refs"]),
+        &["outside the directories given with --root"],
+    );
 }
 
 #[test]
@@ -260,7 +269,9 @@ fn csv_as_other_programs_write_it() {
     place.file("g.csv", "model, prompt_id, seed, path\r\nM, p1 , 1, \"o.png\"\r\n");
     let said = taken(place.ingest(&["--generations", "g.csv"]));
     assert!(said.contains("blanks around the names and the cells are not read") && said.contains("1 unchanged"), "{said}");
-    for (name, text) in [("g.tsv", "model\tprompt_id\tseed\tpath\nM\tp1\t1\to.png\n"), ("g.csv", "model|prompt_id|seed|path\nM|p1|1|o.png\n")] {
+    for (name, text) in
+        [("g.tsv", "model\tprompt_id\tseed\tpath\nM\tp1\t1\to.png\n"), ("g.csv", "model|prompt_id|seed|path\nM|p1|1|o.png\n")]
+    {
         place.file(name, text);
         assert!(taken(place.ingest(&["--generations", name])).contains("1 unchanged"), "{name}");
     }

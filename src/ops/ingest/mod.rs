@@ -283,7 +283,8 @@ impl Dataset {
         }
         // A file that could not be read may have them.
         if problems.iter().all(|problem| problem.origin.place != Position::File) {
-            let unmet = renaming.unmet().into_iter().map(|reason| Problem { origin: Origin::whole(Path::new("--columns")), reason });
+            let unmet =
+                renaming.unmet().into_iter().map(|reason| Problem { origin: Origin::whole(Path::new("--columns")), reason });
             problems.splice(0..0, unmet.collect::<Vec<_>>());
         }
         if !problems.is_empty() {
