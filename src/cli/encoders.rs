@@ -1,4 +1,4 @@
-use super::terminal::path_to_standard_output;
+use super::terminal::{path_to_standard_output, refuse_binary_on_terminal};
 use super::{Ended, Terminal};
 use msdata::encoder::registry::{self, NamedEncoder};
 use msdata::encoder::{BUILTIN, Described, EncoderDirectory, EncoderOrigin, Home, Patience, pull};
@@ -23,7 +23,7 @@ pub struct EncodersArgs {
 enum EncodersCommand {
     /// List what is here and what can be fetched
     List {
-        /// table, json, jsonl, csv, md or latex
+        /// table, json, jsonl, csv, md, latex, arrow or parquet
         #[arg(long, default_value = "table")]
         format: Format,
     },
@@ -85,6 +85,7 @@ impl EncodersArgs {
 }
 
 fn list(home: &Home, format: Format) -> anyhow::Result<()> {
+    refuse_binary_on_terminal(format, None);
     let out = BufWriter::new(std::io::stdout().lock());
     let columns = ["encoder", "here", "path"].map(str::to_owned).to_vec();
     let mut table = TableWriter::new(out, format, Head::new(columns))?;

@@ -2,7 +2,7 @@ use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::dataset::{Removal, Removed};
 use msdata::text::shell_word;
-use msdata::vocabulary::{ModelName, PromptId, RegionSetName, SubjectId};
+use msdata::vocabulary::{MetricName, ModelName, PromptId, RegionSetName, SubjectId};
 use std::path::Path;
 
 /// Remove rows, with their scores and vectors, and nothing else
@@ -33,6 +33,9 @@ struct What {
     /// A region set: its regions, their vectors and scores
     #[arg(long, value_name = "NAME")]
     set: Option<RegionSetName>,
+    /// A metric that was imported: all its values
+    #[arg(long, value_name = "NAME")]
+    metric: Option<MetricName>,
 }
 
 impl What {
@@ -45,16 +48,21 @@ impl What {
             .or(generation)
             .or(self.subject.map(Removal::Subject))
             .or(self.set.map(Removal::RegionSet))
+            .or(self.metric.map(Removal::Metric))
     }
 }
 
 impl RemoveArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let Some(what) = self.what.removal() else { return Ok(Ended::Done) };
-        let Removed { subjects, prompts, generations, jobs, control, regions } =
+        let Removed { subjects, prompts, generations, jobs, control, regions, values } =
             Dataset::open_to_write(dataset)?.remove(&what)?;
         if let Some(regions) = regions {
             terminal.say(format!("removed a region set with {regions} regions"));
+            return Ok(Ended::Done);
+        }
+        if let Some(values) = values {
+            terminal.say(format!("removed a metric with {values} values"));
             return Ok(Ended::Done);
         }
         let queue = if jobs > 0 { format!(", {jobs} jobs of its queue") } else { String::new() };

@@ -2,7 +2,7 @@
 
 use super::{Dataset, Removed, commit};
 use crate::error::Result;
-use crate::vocabulary::{ModelName, PromptId, RegionSetName, SubjectId};
+use crate::vocabulary::{MetricName, ModelName, PromptId, RegionSetName, SubjectId};
 
 /// What to remove with [`Dataset::remove`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Removal {
     Subject(SubjectId),
     /// A region set.
     RegionSet(RegionSetName),
+    /// A metric with all its values.
+    Metric(MetricName),
 }
 
 impl Dataset {
@@ -32,6 +34,7 @@ impl Dataset {
             Removal::Generation(model, prompt, seed) => changes.remove_generation(model, prompt, *seed)?,
             Removal::Subject(subject) => changes.remove_subject(subject)?,
             Removal::RegionSet(name) => changes.remove_region_set(name)?,
+            Removal::Metric(name) => changes.remove_metric(name)?,
         };
         commit(changes, &self.store)?;
         Ok(removed)

@@ -18,6 +18,7 @@ mod durability;
 mod embedding;
 mod encoder_directories;
 #[cfg(target_os = "linux")]
+mod files;
 mod full_disk;
 mod fuzz;
 mod generators;
@@ -30,6 +31,7 @@ mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
 mod messages;
+mod metrics;
 mod module_order;
 mod outside_text;
 mod page;
@@ -37,6 +39,8 @@ mod paper;
 mod parity;
 mod pixels;
 mod publish;
+mod published;
+mod python;
 mod readers;
 mod real_data;
 mod region_faults;

@@ -59,13 +59,14 @@ pub enum ColumnKind {
 }
 
 /// The tables that come first, and what their rows are; others come after them, by name.
-const KNOWN: [(&str, &str); 14] = [
+const KNOWN: [(&str, &str); 15] = [
     ("generations", "generated images, with their model, prompt and seed"),
     ("references", "reference images, with their subject"),
     ("subjects", "subjects, with their kind, licence and references"),
     ("prompts", "prompts, with their scene type and the subjects that they ask for"),
     ("subject_scores", "similarity of each requested subject with its image, by encoder"),
     ("image_scores", "similarity of each image with its subjects and its prompt, by encoder"),
+    ("metrics", "values of metrics from elsewhere, of images and of subjects in them"),
     ("local_scores", "similarity of each subject with its best window of each image"),
     ("subject_places", "the window that each requested subject has to itself"),
     ("found_places", "windows that resemble a subject more than any other, best first"),

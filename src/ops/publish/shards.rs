@@ -1,7 +1,7 @@
 //! Parquet files of limited size that together are one table.
 
-use crate::embeddings::writer_properties;
 use crate::error::{Error, Result};
+use crate::table::parquet::{Footer, writer_properties};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
@@ -24,7 +24,7 @@ pub struct Shards {
     numbered: bool,
     files: u32,
     bytes: usize,
-    writer: Option<(ArrowWriter<File>, PathBuf)>,
+    writer: Option<(ArrowWriter<Footer<File>>, PathBuf)>,
 }
 
 impl Shards {
@@ -78,17 +78,17 @@ impl Shards {
     fn close(&mut self) -> Result<()> {
         let Some((writer, path)) = self.writer.take() else { return Ok(()) };
         let file = writer.into_inner().map_err(Error::parquet(&path))?;
-        file.sync_all().map_err(Error::io("write", &path))
+        file.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", &path))
     }
 }
 
 /// Images are compressed already: their bytes are written as they are, without a dictionary or statistics.
-fn begin(path: &Path, schema: SchemaRef) -> Result<ArrowWriter<File>> {
+fn begin(path: &Path, schema: SchemaRef) -> Result<ArrowWriter<Footer<File>>> {
     let file = File::create(path).map_err(Error::io("write", path))?;
     let bytes = ColumnPath::new(vec![IMAGE.to_owned(), "bytes".to_owned()]);
     let properties = writer_properties()
         .set_column_compression(bytes.clone(), Compression::UNCOMPRESSED)
         .set_column_dictionary_enabled(bytes.clone(), false)
         .set_column_statistics_enabled(bytes, EnabledStatistics::None);
-    ArrowWriter::try_new(file, schema, Some(properties.build())).map_err(Error::parquet(path))
+    ArrowWriter::try_new(Footer::new(file), schema, Some(properties.build())).map_err(Error::parquet(path))
 }

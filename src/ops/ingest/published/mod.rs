@@ -104,6 +104,19 @@ impl Published {
         Ok(files)
     }
 
+    /// Returns the files of metrics, if there are any.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn metrics(&self, stop: Stop<'_>) -> Result<Vec<PathBuf>> {
+        self.files("metrics", stop)
+    }
+
+    /// Returns whether a file is one of its own.
+    pub fn holds(&self, file: &Path) -> bool {
+        file.starts_with(&self.dir)
+    }
+
     /// Unpacks the images that are inside the tables into files. A file that is there with the same bytes stays.
     ///
     /// # Errors
