@@ -2,6 +2,9 @@
 //! no walk goes round in circles, and everything stops when the user asks.
 
 pub(crate) mod pages;
+mod parts;
+
+pub(crate) use parts::{first_part, holds_parquet, is_parquet, parts, unfinished_parquet};
 
 use crate::error::{Error, Result, io_reason};
 use crate::text::plain;

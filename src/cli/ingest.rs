@@ -3,29 +3,32 @@ use super::{Ended, Terminal};
 use msdata::catalog::Tally;
 use msdata::crop::CropRule;
 use msdata::generator::Grid;
-use msdata::manifest::RegionFormat;
+use msdata::manifest::{ColumnName, RegionFormat};
 use msdata::ops::{Counts, OutputOptions, RegionCounts, RegionOptions, ScoreOptions, SourceFormat};
 use msdata::text::plain;
-use msdata::vocabulary::{MetricDeclaration, ModelName, RegionSetName, SubjectKind};
+use msdata::vocabulary::{MetricDeclaration, ModelName, RegionSetName, SceneType, SubjectKind};
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 
 /// Read manifests into the data set; embed and score what is new
 ///
-/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv), plain, .gz or .zst. Either all rows
-/// come in or none: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
+/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv, .tsv), plain, .gz or .zst, or Parquet; a
+/// directory of parts, as Spark and Dask write it, is read as one file. Either all rows come in or none: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
 /// read again when its size or time has changed, or when it was missing or unusable. Exit status 3 means that some
 /// images are missing or unusable, or changed while they were read.
 #[derive(clap::Args)]
 #[command(after_help = "\
-More options, such as --batch and --crop: `msdata help ingest`
+More options, such as --columns, --scene-type and --crop: `msdata help ingest`
 
 Examples:
   msdata ingest --subjects subjects.jsonl --prompts prompts.jsonl --generations generations.csv
   msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'")]
 pub struct IngestArgs {
-    /// A subjects manifest (repeatable)
-    #[arg(long, value_name = "FILE")]
+    /// A subjects manifest, or a folder of images for each subject
+    ///
+    /// Repeatable, as are the following. A directory with a folder of images for each subject: the folder's name is the id
+    /// and gives the label, its images in order of their names are the references.
+    #[arg(long, value_name = "FILE|DIR")]
     subjects: Vec<PathBuf>,
     /// A prompts manifest (repeatable)
     #[arg(long, value_name = "FILE")]
@@ -36,6 +39,17 @@ pub struct IngestArgs {
     /// A Parquet file of vectors (repeatable)
     #[arg(long, value_name = "FILE")]
     embeddings: Vec<PathBuf>,
+    /// The scene type of prompts that have none
+    ///
+    /// neutral, occlusion or interaction. A prompt that has one keeps it.
+    #[arg(long, value_name = "SCENE", requires = "prompts", value_parser = scene)]
+    scene_type: Option<SceneType>,
+    /// Columns that have other names in the manifests and score files
+    ///
+    /// `prompt_id=id,text=caption` reads the column `id` as `prompt_id` and `caption` as `text`, in every manifest of
+    /// --subjects, --prompts and --generations that has such a column, and in files of --scores.
+    #[arg(long, value_name = "NAME=THEIRS,…", value_delimiter = ',')]
+    columns: Vec<ColumnName>,
     /// A file of scores by any metric (repeatable)
     ///
     /// Parquet, CSV or JSON Lines: `model`, `prompt_id`, `seed`, perhaps `subject_id`, and `metric` and `value` or a column
@@ -90,6 +104,10 @@ pub struct IngestArgs {
     /// Change nothing; only say what would change
     #[arg(long)]
     dry_run: bool,
+}
+
+fn scene(word: &str) -> Result<SceneType, String> {
+    SceneType::from_manifest(word).map_err(|e| e.to_string())
 }
 
 /// Regions of the images, and what counts of them.
@@ -196,6 +214,8 @@ impl IngestArgs {
             prompts: self.prompts,
             generations: self.generations,
             embeddings: self.embeddings,
+            scene_type: self.scene_type,
+            columns: self.columns,
             from,
             outputs: OutputOptions { model, seeds, grid, list, layout },
             controls: self.control,
@@ -233,6 +253,7 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
         ("vectors", summary.vectors),
         ("values of metrics", summary.metrics.values),
     ];
+    summary.taken.iter().for_each(|line| terminal.say(line));
     let would = if dry_run { "would be " } else { "" };
     let mut idle = true;
     for (name, counts) in rows {

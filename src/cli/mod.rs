@@ -101,8 +101,9 @@ enum Command {
 }
 
 /// Options of `ingest` that `--help` leaves to `msdata help ingest`, so that it fits on a screen.
-const RARE: [&str; 12] = [
+const RARE: [&str; 14] = [
     "batch",
+    "columns",
     "crop",
     "grid",
     "keep_windows",
@@ -111,6 +112,7 @@ const RARE: [&str; 12] = [
     "least_side",
     "list",
     "onnxruntime",
+    "scene_type",
     "scope",
     "threads",
     "transparency",

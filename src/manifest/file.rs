@@ -1,18 +1,25 @@
-//! A manifest file: which form its rows have, and the header of a CSV.
+//! A manifest file: which form its rows have, and its rows one by one.
 
+use super::columns::Renaming;
+use super::csv_records::Records;
 use super::fields::{Field, Fields};
-use super::parquet_rows::{ParquetRows, is_parquet};
-use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Records, Text};
+use super::header::{self, Header};
+use super::parquet_rows::ParquetRows;
+use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Text};
 use super::row::{Generation, ManifestRow, Prompt, Subject};
 use super::scores::{self, ScoreLine, Scores};
 use super::{Located, Resolver};
 use crate::error::{Error, Result};
+use crate::input::{is_parquet, unfinished_parquet};
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
-use crate::vocabulary::MetricDeclaration;
+use crate::vocabulary::{MetricDeclaration, SceneType};
 use crate::watch::Stop;
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The kind of row that a manifest lists.
@@ -28,6 +35,19 @@ pub enum RowKind {
     Scores,
 }
 
+/// What a run says about its manifests that they do not say themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The scene type of prompts that have none; `None`: such a prompt is refused.
+    pub scene_type: Option<SceneType>,
+    /// The names of columns in the files.
+    pub renaming: Rc<Renaming>,
+    /// The only trees that image paths may name; `None`: any.
+    pub roots: Option<Vec<PathBuf>>,
+    /// The directory that image paths are relative to; `None`: that of the manifest.
+    pub home: Option<PathBuf>,
+}
+
 /// An opened manifest. Its rows are read one at a time, so its size does not matter.
 pub struct Manifest<'w> {
     file: Arc<Path>,
@@ -38,6 +58,9 @@ pub struct Manifest<'w> {
     unread: Vec<String>,
     /// What a score file says of its metrics.
     declared: Vec<MetricDeclaration>,
+    reading: Reading,
+    /// Prompts that were given a scene type.
+    scenes_given: u64,
     ended: bool,
 }
 
@@ -49,49 +72,59 @@ enum RowSource<'w> {
 }
 
 impl<'w> Manifest<'w> {
-    /// Opens `path`; its name says what it is: `.jsonl` / `.ndjson` / `.json` (JSON Lines, or one JSON array) or
-    /// `.csv`, then perhaps `.gz` or `.zst`. `roots`, if given, are the only trees that image paths may name. Reading
-    /// ends early, with a problem, once `stop` is wanted.
+    /// Opens `path`. A Parquet file is told by its content; else the name says what it is: `.jsonl` / `.ndjson` / `.json`
+    /// (JSON Lines, or one JSON array), `.csv` or `.tsv`, then perhaps `.gz` or `.zst`. Reading ends early, with a problem,
+    /// once `stop` is wanted.
     ///
     /// # Errors
     /// The file cannot be read, or its name, header or first bytes say that it is not a manifest.
-    pub fn open(path: &Path, kind: RowKind, roots: Option<&[std::path::PathBuf]>, stop: Stop<'w>) -> Result<Manifest<'w>> {
+    pub fn open(path: &Path, kind: RowKind, reading: &Reading, stop: Stop<'w>) -> Result<Manifest<'w>> {
         let file: Arc<Path> = path.into();
         let whole = |reason: String| Error::Manifest(vec![Problem { origin: origin(&file, Position::File), reason }]);
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if kind == RowKind::Scores && is_parquet(path) {
-            let (rows, declared, warnings) = open_parquet(&file, stop).map_err(whole)?;
-            let (resolver, unread) = (Resolver::new(path, roots)?, Vec::new());
-            return Ok(Manifest { file, rows, resolver, warnings, unread, declared, ended: false });
-        }
-        let (stem, mut text) = Text::open(path, &name, stop).map_err(|e| match e {
-            OpenRecords::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
-                whole("it is a directory; give the manifests in it one by one".into())
-            }
-            OpenRecords::Io(e) => Error::io("read", path)(e),
-            OpenRecords::Not(what) => whole(what),
-        })?;
-        let mut warnings = Vec::new();
-        let mut declared = Vec::new();
-        let rows = if stem.ends_with(".csv") {
-            let mut records = Records::new(text, b',');
-            let (line, columns) = read_header(&mut records, kind, &mut declared).map_err(|f| {
-                Error::Manifest(vec![Problem { origin: origin(&file, Position::Line(f.line)), reason: f.reason }])
-            })?;
-            let unknown = columns.iter().filter(|c| !is_known(kind, c, &columns));
-            warnings.extend(unknown.map(|c| unknown_column(&file, c, Position::Line(line))));
-            RowSource::Csv { records, columns }
-        } else if [".jsonl", ".ndjson", ".json"].iter().any(|e| stem.ends_with(e)) {
-            match text.first_byte() {
-                Some(b'[') => RowSource::Array { elements: Elements::new(text), unknown: Vec::new() },
-                _ => RowSource::Lines { lines: Lines::new(text), unknown: Vec::new(), first: true },
-            }
+        let (mut warnings, mut declared) = (Vec::new(), Vec::new());
+        let rows = if is_parquet(path) {
+            let (rows, of_metrics, unread) = open_parquet(&file, kind, reading, stop).map_err(whole)?;
+            (declared, warnings) = (of_metrics, unread);
+            rows
         } else {
-            let parquet = if kind == RowKind::Scores { ", and it is not a Parquet file" } else { "" };
-            return Err(whole(format!("the name ends in neither .jsonl nor .csv (.gz and .zst may follow){parquet}")));
+            let (stem, mut text) = Text::open(path, &name, stop).map_err(|e| match e {
+                OpenRecords::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
+                    whole("it is a directory; give the manifests in it one by one".into())
+                }
+                OpenRecords::Io(e) => Error::io("read", path)(e),
+                OpenRecords::Not(what) => whole(what),
+            })?;
+            if stem.ends_with(".csv") || stem.ends_with(".tsv") {
+                let mut records = Records::new(text, if stem.ends_with(".tsv") { b'\t' } else { b',' });
+                let header = Header::read(&mut records, kind, reading).map_err(|f| {
+                    Error::Manifest(vec![Problem { origin: origin(&file, Position::Line(f.line)), reason: f.reason }])
+                })?;
+                let at = |reason| Problem { origin: origin(&file, Position::Line(header.line)), reason };
+                warnings.extend(header.remarks.into_iter().map(at));
+                let unknown = header.columns.iter().filter(|c| !c.is_empty() && !is_known(kind, c, &header.columns));
+                warnings.extend(unknown.map(|c| unknown_column(&file, c, Position::Line(header.line))));
+                declared = header.declared;
+                RowSource::Csv { records, columns: header.columns }
+            } else if [".jsonl", ".ndjson", ".json"].iter().any(|e| stem.ends_with(e)) {
+                match text.first_byte() {
+                    Some(b'[') => RowSource::Array { elements: Elements::new(text), unknown: Vec::new() },
+                    _ => RowSource::Lines { lines: Lines::new(text), unknown: Vec::new(), first: true },
+                }
+            } else {
+                if let Some(reason) = unfinished_parquet(path) {
+                    return Err(whole(reason));
+                }
+                let known = "it is not a Parquet file, and its name ends in neither .jsonl, .json, .csv nor .tsv";
+                return Err(whole(format!("{known} (.gz and .zst may follow)")));
+            }
         };
-        let resolver = Resolver::new(path, roots)?;
-        Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), declared, ended: false })
+        let resolver = match &reading.home {
+            Some(home) => Resolver::for_directory(home, reading.roots.as_deref())?,
+            None => Resolver::new(path, reading.roots.as_deref())?,
+        };
+        let reading = reading.clone();
+        Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), declared, reading, scenes_given: 0, ended: false })
     }
 
     /// Returns the next subject.
@@ -101,7 +134,18 @@ impl<'w> Manifest<'w> {
 
     /// Returns the next prompt.
     pub fn next_prompt(&mut self) -> Option<std::result::Result<Located<Prompt>, Problem>> {
-        self.next_row(Prompt::from_fields)
+        let (scene, without) = (self.reading.scene_type, Cell::new(0));
+        let next = self.next_row(|fields, _, _| {
+            without.set(u64::from(fields.optional_raw("scene_type").is_none()));
+            Prompt::from_fields(fields, scene)
+        });
+        self.scenes_given += if matches!(next, Some(Ok(_))) { without.get() } else { 0 };
+        next
+    }
+
+    /// Returns how many of the prompts read so far had no scene type and were given one.
+    pub fn scenes_given(&self) -> u64 {
+        self.scenes_given
     }
 
     /// Returns the next generation.
@@ -150,10 +194,19 @@ impl<'w> Manifest<'w> {
             return None;
         }
         let (resolver, file, warnings) = (&mut self.resolver, &self.file, &mut self.warnings);
+        let renaming = &self.reading.renaming;
         let mut unread = Vec::new();
         let mut from_json = |line: u64, text: &[u8], unknown: &mut Vec<String>, resolver: &mut Resolver| {
-            let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8".to_owned())?;
-            let fields = Fields::from_json(text)?;
+            let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8; save the file as UTF-8".to_owned())?;
+            let mut fields = Fields::from_json(text)?;
+            if let Some(reason) = of_columns(&fields) {
+                return Err(reason.to_owned());
+            }
+            if !renaming.is_idle() {
+                let mut names: Vec<String> = fields.0.iter().map(|(name, _)| name.to_string()).collect();
+                renaming.rename(T::KIND, &mut names)?;
+                fields.0.iter_mut().zip(names).for_each(|(field, name)| field.0 = Cow::Owned(name));
+            }
             let is_long = scores::is_long(fields.0.iter().map(|(name, _)| name.as_ref()));
             for (name, _) in &fields.0 {
                 if !T::is_known(name, is_long) && !unknown.iter().any(|u| u == name) {
@@ -185,7 +238,8 @@ impl<'w> Manifest<'w> {
                     if texts.len() != columns.len() {
                         return Err(uneven(texts.len(), columns.len(), line, cells.last_line, records.separator()));
                     }
-                    let fields = columns.iter().zip(texts).map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();
+                    let named = columns.iter().zip(texts).filter(|(name, _)| !name.is_empty());
+                    let fields = named.map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();
                     make(&Fields(fields), resolver, &mut unread)
                 });
                 Ok((line, made))
@@ -194,7 +248,7 @@ impl<'w> Manifest<'w> {
                 let columns = rows.columns().clone();
                 rows.next().map(|next| {
                     let (row, cells) = next?;
-                    let fields = columns.iter().zip(cells).map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();
+                    let fields = columns.iter().zip(cells).map(|(n, cell)| (n.as_str().into(), cell)).collect();
                     Ok((row, make(&Fields(fields), resolver, &mut unread)))
                 })
             }
@@ -225,6 +279,23 @@ impl<'w> Manifest<'w> {
     }
 }
 
+/// What is wrong with an object that holds a whole table, as pandas' `to_json` writes it by default, or a list of the rows.
+fn of_columns(fields: &Fields<'_>) -> Option<&'static str> {
+    let begin =
+        |first| move |(_, field): &(Cow<'_, str>, Field<'_>)| matches!(field, Field::Json(raw) if raw.get().starts_with(first));
+    match &fields.0[..] {
+        [only] if begin('[')(only) => Some("an object with a list in it; write that list alone, as one JSON array"),
+        all if all.len() > 1
+            && (all.iter().all(begin('{')) || all.iter().any(|(name, _)| name == "data") && all.iter().all(begin('['))) =>
+        {
+            Some(
+                "a table by its columns; one object per row is read: with pandas `to_json(path, orient=\"records\", lines=True)`",
+            )
+        }
+        _ => None,
+    }
+}
+
 /// Describes a record whose number of cells differs from the header's.
 fn uneven(cells: usize, columns: usize, line: u64, last_line: u64, separator: char) -> String {
     let mut reason = format!("{cells} fields, but the header has {columns}");
@@ -245,27 +316,33 @@ fn unknown_column(file: &Arc<Path>, column: &str, place: Position) -> Problem {
     Problem { origin: origin(file, place), reason: format!("unknown column {}, not read", quote(column)) }
 }
 
-/// Opens a score file in Parquet; also returns what it says of its metrics, and warnings.
+/// Opens a manifest in Parquet; also returns what a score file says of its metrics, and warnings.
 fn open_parquet(
     file: &Arc<Path>,
+    kind: RowKind,
+    reading: &Reading,
     stop: Stop<'_>,
 ) -> std::result::Result<(RowSource<'static>, Vec<MetricDeclaration>, Vec<Problem>), String> {
-    let is_read = |column: &str, all: &[String]| match scores::is_long(all.iter().map(String::as_str)) {
-        true => is_known(RowKind::Scores, column, all),
-        false => scores::is_metric(column) || ScoreLine::FIELDS.contains(&column),
+    let of_scores = kind == RowKind::Scores;
+    let is_read = |column: &str, all: &[String]| match of_scores && !scores::is_long(all.iter().map(String::as_str)) {
+        true => scores::is_metric(column) || ScoreLine::FIELDS.contains(&column),
+        false => is_known(kind, column, all),
     };
-    let (rows, metadata) = ParquetRows::open(file, is_read, stop)?;
-    let missing: Vec<String> =
-        ScoreLine::REQUIRED.iter().filter(|name| !rows.columns().iter().any(|c| c == *name)).map(|m| format!("`{m}`")).collect();
-    if !missing.is_empty() {
-        return Err(format!("it has no column {}; it has {}", missing.join(", "), quote(&rows.columns().join(","))));
+    let rename = |names: &mut [String]| {
+        reading.renaming.rename(kind, names)?;
+        header::missing(kind, reading, names).map_err(|reason| format!("it has {reason}"))
+    };
+    let (rows, metadata) = ParquetRows::open(file, rename, is_read, stop)?;
+    let mut declared = Vec::new();
+    if of_scores {
+        scores::check_columns(rows.columns().iter().map(String::as_str))?;
+        let header = metadata.iter().find(|(key, _)| key == scores::METADATA);
+        declared = header.map(|(_, header)| scores::header_of(header)).transpose()?.unwrap_or_default();
     }
-    scores::check_columns(rows.columns().iter().map(String::as_str))?;
-    let header = metadata.iter().find(|(key, _)| key == scores::METADATA);
-    let declared = header.map(|(_, header)| scores::header_of(header)).transpose()?;
+    // pandas keeps its index there.
     let unknown = rows.skipped().iter().filter(|column| !column.starts_with("__index_level_"));
     let warnings = unknown.map(|column| unknown_column(file, column, Position::File)).collect();
-    Ok((RowSource::Parquet(Box::new(rows)), declared.unwrap_or_default(), warnings))
+    Ok((RowSource::Parquet(Box::new(rows)), declared, warnings))
 }
 
 fn is_known(kind: RowKind, column: &str, all: &[String]) -> bool {
@@ -277,68 +354,19 @@ fn is_known(kind: RowKind, column: &str, all: &[String]) -> bool {
     }
 }
 
-fn required(kind: RowKind) -> &'static [&'static str] {
-    match kind {
+/// Returns whether rows of a kind have a field of this name; rows of scores have a field for any metric.
+pub(super) fn is_field(kind: RowKind, name: &str) -> bool {
+    kind == RowKind::Scores || is_known(kind, name, &[])
+}
+
+/// The columns that a row of a kind cannot do without.
+pub(super) fn required(kind: RowKind, reading: &Reading) -> impl Iterator<Item = &'static str> {
+    let columns = match kind {
         RowKind::Subjects => Subject::REQUIRED,
         RowKind::Prompts => Prompt::REQUIRED,
         RowKind::Generations => Generation::REQUIRED,
         RowKind::Scores => ScoreLine::REQUIRED,
-    }
-}
-
-/// Reads the first record of a CSV, and says in which line it begins. Its names must be exact: a data row eaten as a
-/// header, or `Seed ` for `seed`, must not go unseen. Where it is one cell that `;` or tabs part into all the names, those separate.
-/// Before it, a score file may say what its metrics are.
-fn read_header(
-    records: &mut Records<'_>,
-    kind: RowKind,
-    declared: &mut Vec<MetricDeclaration>,
-) -> std::result::Result<(u64, Vec<String>), RecordFault> {
-    let fault = |line, reason| RecordFault { line, reason, last: true };
-    let (line, cells) = loop {
-        let (line, cells) = match records.next() {
-            // An empty file: no rows, nothing to misread.
-            None => return Ok((1, required(kind).iter().map(|c| c.to_string()).collect())),
-            Some(next) => next?,
-        };
-        let texts = if kind == RowKind::Scores { cells.texts().map_err(|e| fault(line, e))? } else { Vec::new() };
-        match scores::comment(&texts) {
-            Some(rule) => declared.push(rule.map_err(|e| fault(line, e))?),
-            None => break (line, cells),
-        }
     };
-    let mut columns: Vec<String> = cells.texts().map_err(|e| fault(line, e))?.into_iter().map(str::to_owned).collect();
-    let lacks = |columns: &[String]| -> Vec<&str> {
-        required(kind).iter().copied().filter(|r| !columns.iter().any(|c| c == r)).collect()
-    };
-    if let [only] = &columns[..] {
-        for separator in [';', '\t'] {
-            // A spreadsheet puts quotes around the names or leaves them out.
-            let parted: Vec<String> = only.split(separator).map(|name| name.trim_matches('"').to_owned()).collect();
-            if parted.len() > 1 && lacks(&parted).is_empty() {
-                records.separate_by(separator as u8);
-                columns = parted;
-                break;
-            }
-        }
-    }
-    for (i, column) in columns.iter().enumerate() {
-        if column.is_empty() {
-            return Err(fault(line, format!("column {} of the header has no name", i + 1)));
-        }
-        if columns[..i].contains(column) {
-            return Err(fault(line, format!("column {} appears twice in the header", quote(column))));
-        }
-    }
-    let missing = lacks(&columns);
-    if missing.is_empty() {
-        if kind == RowKind::Scores {
-            scores::check_columns(columns.iter().map(String::as_str)).map_err(|e| fault(line, e))?;
-        }
-        return Ok((line, columns));
-    }
-    let parted = columns.len() == 1 && columns[0].contains([';', '\t']);
-    let advice = if parted { " (columns are separated by `,`, or by `;` or tabs throughout)" } else { "" };
-    let names = missing.iter().map(|m| format!("`{m}`")).collect::<Vec<_>>().join(", ");
-    Err(fault(line, format!("the header has no column {names}; it has {}{advice}", quote(&columns.join(",")))))
+    let given = reading.scene_type.is_some();
+    columns.iter().copied().filter(move |column| !(given && *column == "scene_type"))
 }

@@ -6,6 +6,7 @@
 //! "higher", "min": 0, "max": 1}}}`; in Parquet the inner object, as the metadata [`METADATA`].
 
 use super::fields::{Field, Fields, number_of};
+use super::file::RowKind;
 use super::paths::Resolver;
 use super::row::ManifestRow;
 use crate::text::quote;
@@ -52,6 +53,7 @@ pub enum ScoreLine {
 }
 
 impl ManifestRow for ScoreLine {
+    const KIND: RowKind = RowKind::Scores;
     const REQUIRED: &'static [&'static str] = &["model", "prompt_id", "seed"];
     const FIELDS: &'static [&'static str] = &["model", "prompt_id", "seed", "subject_id", METRIC, VALUE];
 
@@ -103,8 +105,12 @@ pub(super) fn is_long<'c>(mut columns: impl Iterator<Item = &'c str>) -> bool {
 
 /// Returns whether a column of a wide file is a metric.
 pub(super) fn is_metric(column: &str) -> bool {
-    // The last is what pandas writes.
-    !KEYS.contains(&column) && !REPEATED.contains(&column) && !column.starts_with("__index_level_")
+    !KEYS.contains(&column) && !REPEATED.contains(&column) && !is_index(column)
+}
+
+/// Returns whether a column is an index that pandas wrote.
+pub(super) fn is_index(column: &str) -> bool {
+    column.starts_with("__index_level_") || column.starts_with("Unnamed: ")
 }
 
 /// Checks that the columns of a row say what it measures.
@@ -128,7 +134,7 @@ pub(super) fn check_columns<'c>(columns: impl Iterator<Item = &'c str> + Clone) 
         return Ok(());
     }
     Err(format!(
-        "every column but {} is a metric: {}; rename the column, or leave it out",
+        "every column but {} is a metric: {}; rename the column (`--columns` does), or leave it out",
         KEYS.map(|key| format!("`{key}`")).join(", "),
         faults.join("; ")
     ))

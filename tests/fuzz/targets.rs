@@ -4,7 +4,7 @@
 use msdata::embeddings::Import;
 use msdata::generator::{Grid, Layout, OutputSource, Reading, System, read};
 use msdata::image::{decode, probe};
-use msdata::manifest::{ImageFolder, Manifest, RegionFormat, RowKind, StressTestRepo, read_regions};
+use msdata::manifest::{ImageFolder, Manifest, Reading, RegionFormat, RowKind, StressTestRepo, read_regions};
 use msdata::problem::{Position, Problem};
 use msdata::{Error, Stop, Watch};
 use std::fs;
@@ -30,12 +30,12 @@ pub fn manifest(dir: &Path, data: &[u8]) {
         128.. => (RowKind::Scores, ["m.jsonl", "m.csv", "m.json.gz", "m.csv.zst", "m.parquet"][usize::from(first % 5)]),
         _ => (
             [RowKind::Subjects, RowKind::Prompts, RowKind::Generations][usize::from(first % 3)],
-            ["m.jsonl", "m.csv", "m.json.gz", "m.csv.zst"][usize::from(first / 3 % 4)],
+            ["m.jsonl", "m.csv", "m.json.gz", "m.csv.zst", "m.parquet"][usize::from(first / 3 % 5)],
         ),
     };
     let path = dir.join(name);
     fs::write(&path, text).unwrap();
-    let Ok(mut manifest) = Manifest::open(&path, kind, None, Stop::default()) else { return };
+    let Ok(mut manifest) = Manifest::open(&path, kind, &Reading::default(), Stop::default()) else { return };
     let mut last = 0;
     loop {
         let next: Option<Result<Position, Problem>> = match kind {

@@ -18,6 +18,7 @@ mod durability;
 mod embedding;
 mod encoder_directories;
 #[cfg(target_os = "linux")]
+mod files;
 mod full_disk;
 mod fuzz;
 mod generators;

@@ -2,8 +2,8 @@
 
 use crate::catalog::{Change, Changes, EntryKind, MetricRow, MetricTarget, MetricTargetFound};
 use crate::error::{Error, Result};
-use crate::manifest::{Located, Manifest, RowKind, Scores};
-use crate::ops::ingest::rows::MOST_PROBLEMS;
+use crate::manifest::{Located, Manifest, Reading, RowKind, Scores};
+use crate::ops::ingest::rows::{MOST_PROBLEMS, parts_of};
 use crate::ops::ingest::summary::Counts;
 use crate::problem::{Origin, Position, Problem};
 use crate::text::{plain, quote, suggestion};
@@ -72,6 +72,8 @@ pub struct MetricIntake<'a, 'c> {
     undirected: Vec<MetricName>,
     models: Option<Vec<String>>,
     prompts: Option<Vec<String>>,
+    /// Rows read.
+    rows: u64,
     listed: usize,
     further: u64,
     pub counts: MetricCounts,
@@ -96,6 +98,7 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
             undirected: Vec::new(),
             models: None,
             prompts: None,
+            rows: 0,
             listed: 0,
             further: 0,
             counts: MetricCounts::default(),
@@ -124,7 +127,8 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
             return Ok(Ok(()));
         }
         let of_data_set = who == DATA_SET;
-        if !adds && !(of_data_set && self.replace) {
+        let may_change = adds || of_data_set && self.replace;
+        if !may_change {
             let hint = if of_data_set { " (`--replace` takes what is given here)" } else { "" };
             return Ok(Err(format!("of metric {name} {who} says that {before}, and {by} that {after}{hint}")));
         }
@@ -143,9 +147,34 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
         Ok(Ok(()))
     }
 
-    /// Takes in every row of a score file.
-    pub fn file(&mut self, path: &Path, watch: &mut Watch<'_>) -> Result<()> {
-        let opened = Manifest::open(path, RowKind::Scores, None, watch.stop());
+    /// Takes in every row of a score file, or of a directory of its parts.
+    pub fn file(&mut self, path: &Path, reading: &Reading, watch: &mut Watch<'_>) -> Result<()> {
+        let files = match parts_of(path, false, watch) {
+            Ok(files) => files,
+            Err(Error::Manifest(problems)) => {
+                self.problems.extend(problems);
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
+        let whole = |reason: String| Problem { origin: Origin::whole(path), reason };
+        let (rows_before, problems_before) = (self.rows, self.problems.len());
+        for file in &files {
+            self.part(file, reading, watch)?;
+        }
+        for name in std::mem::take(&mut self.undirected) {
+            self.problems.push(whole(format!(
+                "nothing says which way metric {name} is better: add `--metric {name}:higher` or `--metric {name}:lower`"
+            )));
+        }
+        if self.rows == rows_before && self.problems.len() == problems_before {
+            watch.warn(&whole("no rows".into()).to_string());
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, path: &Path, reading: &Reading, watch: &mut Watch<'_>) -> Result<()> {
+        let opened = Manifest::open(path, RowKind::Scores, reading, watch.stop());
         watch.check()?;
         let mut manifest = match opened {
             Err(Error::Manifest(problems)) => {
@@ -182,17 +211,10 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
                 }
             }
         }
-        for name in std::mem::take(&mut self.undirected) {
-            self.problems.push(manifest.problem(format!(
-                "nothing says which way metric {name} is better: add `--metric {name}:higher` or `--metric {name}:lower`"
-            )));
-        }
         let further = std::mem::take(&mut self.further);
         self.problems.extend((further > 0).then(|| Problem::further(path.into(), further)));
         self.listed = 0;
-        if rows == 0 {
-            watch.warn(&manifest.problem("no rows").to_string());
-        }
+        self.rows += rows;
         if stale > 0 {
             watch.warn(&manifest.problem(format!("{stale} rows are marked as stale and were not read")).to_string());
         }

@@ -34,6 +34,10 @@ impl Counts {
 pub struct IngestSummary {
     /// Rows of subjects manifests.
     pub subjects: Counts,
+    /// What was taken in that its files do not say by their rows, each as a sentence.
+    pub taken: Vec<String>,
+    /// Prompts without a scene type that were given one.
+    pub scenes_given: u64,
     /// Rows of prompts manifests.
     pub prompts: Counts,
     /// Rows of generations manifests.
