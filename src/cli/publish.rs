@@ -19,7 +19,7 @@ pub struct PublishArgs {
     /// An existing file is left as it is.
     #[arg(long)]
     init: bool,
-    /// What you say about the data set [default: card.toml in it]
+    /// What you say about the data set [default: card.toml in the data set]
     #[arg(long, value_name = "FILE")]
     card: Option<PathBuf>,
     /// Where the images go: inside the tables, or beside them

@@ -60,7 +60,7 @@ pub fn unpack(files: &[PathBuf], into: &Path, watch: &mut Watch<'_>) -> Result<(
                 let Some((at, bytes)) = bytes else { continue };
                 let written = match (checked(name), content) {
                     (Err(e), _) => Err(e),
-                    (_, Some(content)) if blake3::hash(&bytes.value(*at)[..]).to_hex().as_str() != content => {
+                    (_, Some(content)) if blake3::hash(bytes.value(*at)).to_hex().as_str() != content => {
                         Err(format!("the image {} is not the one that `blake3` says: the table is damaged", quote(name)))
                     }
                     (Ok(name), _) => write(&into.join(name), bytes.value(*at), &mut dirs)?,
