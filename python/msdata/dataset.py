@@ -86,9 +86,10 @@ class Dataset:
         """
         with tempfile.TemporaryDirectory() as directory:
             for name in TABLES:
-                if hasattr(flags.get(name), "__arrow_c_stream__"):
+                table = _in_memory(flags.get(name))
+                if table is not None:
                     path = Path(directory, f"{name}.parquet")
-                    pyarrow.parquet.write_table(pyarrow.table(flags[name]), path)
+                    pyarrow.parquet.write_table(table, path)
                     flags[name] = path
             return self._run("ingest", **flags)
 
@@ -128,6 +129,18 @@ class Dataset:
             file = Path(directory, "page.html")
             self._run("report", html=file, single_file=True, max_size=max_size, **flags)
             return Page(file.read_text(encoding="utf-8"), height)
+
+
+def _in_memory(value: object) -> pyarrow.Table | None:
+    """A table of pandas, Polars or pyarrow as Arrow's; None where the value is no table."""
+    if type(value).__module__.split(".")[0] == "pandas":
+        table = pyarrow.Table.from_pandas(value)
+    elif hasattr(value, "__arrow_c_stream__"):
+        table = pyarrow.table(value)
+    else:
+        return None
+    # The numbers that pandas gives to rows say nothing; an index that has a name is a column.
+    return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
 
 
 def _with_fixed_size(table: pyarrow.Table) -> pyarrow.Table:

@@ -184,6 +184,26 @@ class Others(WithData):
             msdata.init(self.dir / "own")
         self.assertIn("already holds a data set", caught.exception.message)
 
+    def test_a_metric_of_ones_own_from_pandas(self):
+        directory = self.dir / "copy"
+        shutil.copytree(DEMO, directory, ignore=shutil.ignore_patterns("page", "generated", "subjects"))
+        data = msdata.open(directory)
+        rows = data.sql("SELECT model, prompt_id, seed FROM generations").to_pandas()
+        rows["hpsv2"] = [None if at < 12 else at / 100 for at in range(len(rows))]
+        rows = rows.sample(frac=1, random_state=1)  # the index of pandas is no metric
+        unknown = pandas.concat([rows, rows[:1].assign(prompt_id="nowhere")])
+        with self.assertRaises(msdata.Error) as caught:
+            data.ingest(scores=unknown, metric="hpsv2:higher")
+        self.assertRegex(caught.exception.message, rf"scores.parquet:{len(unknown)}: .*nowhere")
+        done = data.ingest(scores=rows, metric="hpsv2:higher")
+        self.assertIn(f"metric hpsv2: {len(rows) - 12} values, 12 missing", done.lines)
+        found = data.report(by="model").to_pandas().set_index("model")
+        expected = rows.groupby("model").hpsv2.mean()
+        pandas.testing.assert_series_equal(found.metric_hpsv2, expected, check_names=False)
+        pairs = data.compare(MODELS[0], MODELS[1], whole=True, measure="hpsv2").to_pylist()
+        self.assertEqual([pair["measure"] for pair in pairs], ["hpsv2"])
+        data.ingest(scores=polars.DataFrame(rows), metric="hpsv2:higher")
+
     def test_faults_of_a_data_set_are_an_error_that_lists_them(self):
         data = msdata.init(self.dir / "data")
         next((self.dir / "data").glob("catalog.sqlite")).write_bytes(b"no catalog")

@@ -286,6 +286,10 @@ mod tests {
         let error = refused(&text, std::io::Error::other("invalid ELF header"));
         assert!(error.to_string().ends_with("invalid ELF header"), "{error}");
         assert!(error.hint().unwrap().contains("pip download"));
+        // That of a Python package is pip's to exchange.
+        let package = dir.path().join("onnxruntime/capi/libonnxruntime.so.1.20.1");
+        let error = refused(&package, std::io::Error::other("1.20"));
+        assert!(error.hint().unwrap().starts_with("`pip install --upgrade 'onnxruntime>=1.24'`"));
     }
 
     #[test]
