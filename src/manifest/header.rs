@@ -1,7 +1,7 @@
 //! The header of a CSV: what separates its cells, and which columns are read.
 
 use super::csv_records::{Cells, Records, SEPARATORS};
-use super::file::{Reading, RowKind, is_field, required};
+use super::file::{ManifestSettings, RowKind, is_field, required};
 use super::records::RecordFault;
 use super::row::SCENE_HINT;
 use super::scores;
@@ -28,7 +28,7 @@ impl Header {
     ///
     /// # Errors
     /// It is not the header of a manifest of this kind.
-    pub fn read(records: &mut Records<'_>, kind: RowKind, reading: &Reading) -> Result<Header, RecordFault> {
+    pub fn read(records: &mut Records<'_>, kind: RowKind, reading: &ManifestSettings) -> Result<Header, RecordFault> {
         let fault = |line, reason| RecordFault { line, reason, last: true };
         let (mut declared, mut remarks) = (Vec::new(), Vec::new());
         let (line, cells) = loop {
@@ -98,7 +98,7 @@ fn nameless(at: usize, name: &str) -> String {
 }
 
 /// Checks that no name appears twice and none is missing.
-fn check(kind: RowKind, reading: &Reading, columns: &[String]) -> Result<(), String> {
+fn check(kind: RowKind, reading: &ManifestSettings, columns: &[String]) -> Result<(), String> {
     let named = || columns.iter().map(String::as_str).filter(|name| !name.is_empty());
     if let Some(twice) =
         columns.iter().enumerate().find_map(|(i, name)| (!name.is_empty() && columns[..i].contains(name)).then_some(name))
@@ -115,7 +115,7 @@ fn check(kind: RowKind, reading: &Reading, columns: &[String]) -> Result<(), Str
 }
 
 /// Checks that the columns that a row cannot do without are there.
-pub fn missing(kind: RowKind, reading: &Reading, columns: &[String]) -> Result<(), String> {
+pub fn missing(kind: RowKind, reading: &ManifestSettings, columns: &[String]) -> Result<(), String> {
     let missing: Vec<&str> = required(kind, reading).filter(|name| !columns.iter().any(|column| column == name)).collect();
     if missing.is_empty() {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Change, Changes, EntryKind, MetricRow, MetricTarget, MetricTargetFound};
 use crate::error::{Error, Result};
-use crate::manifest::{Located, Manifest, Reading, RowKind, Scores};
+use crate::manifest::{Located, Manifest, ManifestSettings, RowKind, Scores};
 use crate::ops::ingest::rows::{MOST_PROBLEMS, parts_of};
 use crate::ops::ingest::summary::Counts;
 use crate::problem::{Origin, Position, Problem};
@@ -148,7 +148,7 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
     }
 
     /// Takes in every row of a score file, or of a directory of its parts.
-    pub fn file(&mut self, path: &Path, reading: &Reading, watch: &mut Watch<'_>) -> Result<()> {
+    pub fn file(&mut self, path: &Path, reading: &ManifestSettings, watch: &mut Watch<'_>) -> Result<()> {
         let files = match parts_of(path, false, watch) {
             Ok(files) => files,
             Err(Error::Manifest(problems)) => {
@@ -173,7 +173,7 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
         Ok(())
     }
 
-    fn part(&mut self, path: &Path, reading: &Reading, watch: &mut Watch<'_>) -> Result<()> {
+    fn part(&mut self, path: &Path, reading: &ManifestSettings, watch: &mut Watch<'_>) -> Result<()> {
         let opened = Manifest::open(path, RowKind::Scores, reading, watch.stop());
         watch.check()?;
         let mut manifest = match opened {

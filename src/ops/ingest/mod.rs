@@ -16,7 +16,7 @@ use crate::generator::{self, Grid, Known, Layout, OutputSource, Outputs, System}
 use crate::image::Door;
 use crate::input;
 use crate::layout::TILES;
-use crate::manifest::{ColumnName, Manifest, Reading, Renaming, RowKind, StressTestRepo};
+use crate::manifest::{ColumnName, Manifest, ManifestSettings, Renaming, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
 use crate::ops::ingest::metrics::{MetricIntake, ScoreOptions};
 use crate::ops::ingest::regions::{RegionIntake, RegionOptions};
@@ -190,7 +190,7 @@ impl Dataset {
         let mut intake = Intake::new(&changes, options.replace, door.clone(), watch)?;
         options.outputs.check(&options.from)?;
         let renaming = Rc::new(Renaming::new(&options.columns, !options.scores.files.is_empty())?);
-        let reading = Reading {
+        let reading = ManifestSettings {
             scene_type: options.scene_type,
             renaming: renaming.clone(),
             roots: roots.map(<[PathBuf]>::to_vec),

@@ -4,7 +4,7 @@ use crate::catalog::{Change, Changes, EntryKind, Put};
 use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::input;
-use crate::manifest::{Generation, Located, Manifest, Prompt, Reading, RowKind, Subject};
+use crate::manifest::{Generation, Located, Manifest, ManifestSettings, Prompt, RowKind, Subject};
 use crate::ops::ingest::summary::IngestSummary;
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
@@ -153,7 +153,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         &mut self,
         path: &Path,
         kind: RowKind,
-        reading: &Reading,
+        reading: &ManifestSettings,
         read: Read<'w, T>,
         put: impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
@@ -171,7 +171,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             (Some(_), Some(above)) => above.to_owned(),
             _ => path.join(".."),
         });
-        let reading = Reading { home, ..reading.clone() };
+        let reading = ManifestSettings { home, ..reading.clone() };
         let (rows_before, problems_before) = (self.rows, self.problems.list.len());
         for file in &files {
             self.file(file, kind, &reading, read, &put)?;
@@ -187,7 +187,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         &mut self,
         path: &Path,
         kind: RowKind,
-        reading: &Reading,
+        reading: &ManifestSettings,
         read: Read<'w, T>,
         put: &impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
