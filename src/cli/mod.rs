@@ -25,17 +25,20 @@ mod score;
 mod selection;
 mod signals;
 mod sql;
+mod standing;
 mod subjects;
 mod terminal;
 mod verify;
 
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use msdata::Error;
 use msdata::text::plain_lines;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use terminal::{Style, Terminal, line_to_standard_error as say};
+use terminal::{STANDARD_OUTPUT, Style, Terminal, line_to_standard_error as say};
 
 /// Did each requested identity survive? Data sets for multi-subject text-to-image evaluation
 ///
@@ -63,13 +66,18 @@ struct Cli {
     #[arg(id = "version", short = 'V', long = "version", action = ArgAction::Version, help_heading = GLOBAL)]
     _version: Option<bool>,
     #[command(subcommand)]
-    verb: Command,
+    verb: Option<Command>,
 }
+
+/// The file that makes a directory a data set.
+const CATALOG: &str = "catalog.sqlite";
 
 /// The heading of the options that every command has: its own come first.
 const GLOBAL: &str = "Global options";
 
-const EXAMPLES: &str = "Begin with `msdata demo DIR`, or with `msdata init DIR`, `msdata ingest …` and `msdata report`.";
+const EXAMPLES: &str = "\
+Begin with `msdata demo DIR`, or with `msdata init DIR`, `msdata ingest …` and `msdata report`. In a data set, `msdata` alone
+says what is there, what is missing and what to type next.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -137,10 +145,21 @@ enum Ended {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     signals::end_well_on_a_full_disk();
-    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = parsed.unwrap_or_else(|e| refused(&e));
+    let parsed = command().try_get_matches().and_then(|matches| {
+        let named = matches.value_source("dataset") == Some(ValueSource::CommandLine);
+        Ok((Cli::from_arg_matches(&matches)?, named))
+    });
+    let (cli, named) = parsed.unwrap_or_else(|e| refused(&e));
     let terminal = Terminal::new(cli.quiet, cli.progress);
-    match run(cli, &terminal) {
+    let outcome = match cli.verb {
+        Some(verb) => run(verb, &cli.dataset, &terminal),
+        None if named || cli.dataset.join(CATALOG).is_file() => standing::print(&cli.dataset, named),
+        None => {
+            let mut command = command();
+            refused(&clap::Error::raw(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, command.render_help()));
+        }
+    };
+    match outcome {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Unsound) => ExitCode::from(1),
         Ok(Ended::Incomplete) => ExitCode::from(3),
@@ -148,9 +167,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
-    let dir = cli.dataset.as_path();
-    match cli.verb {
+fn run(verb: Command, dir: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+    match verb {
         Command::Init(verb) => verb.run(dir, terminal),
         Command::Ingest(verb) => verb.run(dir, terminal),
         Command::Embed(verb) => verb.run(dir, terminal),
@@ -214,10 +232,10 @@ fn failed(e: &anyhow::Error) -> ExitCode {
     ExitCode::from(if matches!(error, Some(Error::Interrupted)) { 130 } else { 1 })
 }
 
+/// Returns whether the reader of standard output has closed it. A connection or a process that broke off is another matter,
+/// and an error.
 fn is_broken_pipe(e: &anyhow::Error) -> bool {
     let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
-    e.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(broken)
-            || matches!(cause.downcast_ref::<Error>(), Some(Error::Io { source, .. }) if broken(source))
-    })
+    let ours = |e: &Error| matches!(e, Error::Io { path, source, .. } if path == Path::new(STANDARD_OUTPUT) && broken(source));
+    e.downcast_ref::<Error>().is_some_and(ours) || e.downcast_ref::<io::Error>().is_some_and(broken)
 }

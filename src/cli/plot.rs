@@ -1,4 +1,5 @@
 use super::selection::Selection;
+use super::terminal::results;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::{check_target, write_whole};
@@ -75,7 +76,7 @@ impl PlotArgs {
         };
         match &self.out {
             Some(path) => write_whole(path, &bytes)?,
-            None => std::io::stdout().lock().write_all(&bytes)?,
+            None => results().write_all(&bytes)?,
         }
         Ok(Ended::Done)
     }

@@ -1,34 +1,106 @@
 use super::Ended;
+use super::terminal::STANDARD_OUTPUT;
 use msdata::catalog::QueryRows;
 use msdata::table::{Format, Head, TableWriter};
+use msdata::text::plain;
 use msdata::{Dataset, Error};
 use std::cell::RefCell;
-use std::io::{self, BufWriter};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufWriter, Read};
+use std::path::{Path, PathBuf};
+
+/// Longest query that is read, in bytes.
+const MAX_QUERY: u64 = 16 << 20;
+
+/// What standard input is called in messages.
+const STANDARD_INPUT: &str = "standard input";
 
 /// Run a read-only SQL query on the catalog and its views
 ///
 /// Views: subjects, prompts, generations, subject_scores, image_scores, embeddings, image_scr,
-/// cells_by_subject_count, cells_by_scene_type, worst_subjects.
+/// cells_by_subject_count, cells_by_scene_type, worst_subjects. Comments and a semicolon at the end are fine.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   msdata sql 'SELECT status, count(*) FROM generations GROUP BY status'
-  msdata sql \"SELECT * FROM worst_subjects LIMIT 10\" --format csv")]
+  msdata sql \"SELECT * FROM worst_subjects LIMIT 10\" --format csv
+  msdata sql --file query.sql
+  msdata sql - < query.sql")]
 pub struct SqlArgs {
-    /// One SELECT statement
-    query: String,
+    /// One SELECT statement; `-` reads it from standard input
+    #[arg(required_unless_present = "file", allow_hyphen_values = true, value_parser = query)]
+    query: Option<String>,
+    /// A file with the statement
+    #[arg(long, value_name = "FILE", conflicts_with = "query")]
+    file: Option<PathBuf>,
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
 }
 
+/// Takes a query, which may begin with a comment; but a single word that begins with a hyphen is an option that is not
+/// known.
+fn query(text: &str) -> Result<String, String> {
+    let is_option = text.starts_with('-') && text != "-" && !text.contains(char::is_whitespace);
+    if is_option { Err("there is no such option, and a query has several words".into()) } else { Ok(text.to_owned()) }
+}
+
+/// A query, and the file that it is from.
+struct Query {
+    text: String,
+    file: Option<String>,
+}
+
+impl Query {
+    fn of(text: Option<String>, file: Option<PathBuf>) -> anyhow::Result<Query> {
+        let dash = Path::new("-");
+        let (name, bytes) = match (file, text) {
+            (Some(path), _) if path != dash => {
+                let failed = |source| Error::Io { action: "read", path: path.clone(), source };
+                // A pipe, such as that of `<(…)`, is as good as a file here.
+                let bytes = File::open(&path).and_then(read).map_err(failed)?;
+                (plain(&path.display().to_string()).into_owned(), bytes)
+            }
+            (None, Some(text)) if text != "-" => return Ok(Query { text, file: None }),
+            _ => {
+                let failed = |source| Error::Io { action: "read", path: STANDARD_INPUT.into(), source };
+                (STANDARD_INPUT.to_owned(), read(io::stdin().lock()).map_err(failed)?)
+            }
+        };
+        let text = String::from_utf8(bytes).map_err(|_| {
+            anyhow::anyhow!("{name}: a query must be UTF-8 text (`iconv -f UTF-16 -t UTF-8` converts what PowerShell writes)")
+        })?;
+        Ok(Query { text, file: Some(name) })
+    }
+
+    /// Names the file and the line of what was refused.
+    fn placed(&self, e: Error) -> anyhow::Error {
+        match (e, &self.file) {
+            (Error::Query { reason, place: Some(place) }, Some(file)) => {
+                anyhow::anyhow!("{file}:{}:{}: query refused: {reason}", place.line, place.character)
+            }
+            (Error::Query { reason, place: None }, Some(file)) => anyhow::anyhow!("{file}: query refused: {reason}"),
+            (e, _) => e.into(),
+        }
+    }
+}
+
+/// Reads a query to its end.
+fn read(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match from.take(MAX_QUERY + 1).read_to_end(&mut bytes)? as u64 {
+        0..=MAX_QUERY => Ok(bytes),
+        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", MAX_QUERY >> 20))),
+    }
+}
+
 impl SqlArgs {
     pub fn run(self, dataset: &Path) -> anyhow::Result<Ended> {
         let mut data = Dataset::open_to_read(dataset)?;
+        let query = Query::of(self.query, self.file)?;
         // Both callbacks write to one table, which begins when the columns are known.
         let table = RefCell::new(None);
-        let failed = |source: io::Error| Error::Io { action: "write", path: "standard output".into(), source };
+        let failed = |source: io::Error| Error::Io { action: "write", path: STANDARD_OUTPUT.into(), source };
         let rows = QueryRows {
             columns: &mut |names| {
                 let out = BufWriter::new(io::stdout().lock());
@@ -37,7 +109,7 @@ impl SqlArgs {
             },
             row: &mut |cells| table.borrow_mut().as_mut().map_or(Ok(()), |t| t.row(cells).map_err(failed)),
         };
-        data.query(&self.query, rows)?;
+        data.query(&query.text, rows).map_err(|e| query.placed(e))?;
         if let Some(table) = table.into_inner() {
             table.finish()?;
         }

@@ -255,6 +255,7 @@ impl Dataset {
             vectors.file(path, watch)?;
         }
         problems.append(&mut vectors.problems);
+        watch.say_remarks();
         if !problems.is_empty() {
             return Err(Error::Manifest(problems));
         }

@@ -176,10 +176,10 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         }
         self.problems.end_file();
         if self.rows == rows_before {
-            self.watch.warn(&manifest.problem("no rows").to_string());
+            self.watch.remark(Origin::whole(path), "no rows");
         }
         for warning in manifest.into_warnings() {
-            self.watch.warn(&warning.to_string());
+            self.watch.remark(&warning.origin, &warning.reason);
         }
         Ok(())
     }
@@ -219,7 +219,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     pub fn warnings(&mut self, problems: Vec<Problem>, warnings: Vec<Problem>) {
         problems.into_iter().for_each(|problem| self.problems.push(problem));
         self.problems.end_file();
-        warnings.iter().for_each(|w| self.watch.warn(&w.to_string()));
+        warnings.iter().for_each(|w| self.watch.remark(&w.origin, &w.reason));
     }
 
     pub fn subject(&mut self, row: Located<Subject>) -> Result<()> {

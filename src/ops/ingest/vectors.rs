@@ -74,7 +74,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             opened => opened?,
         };
         if import.is_narrowed() {
-            watch.warn(&whole("vectors are float64; they are kept as float32".into()).to_string());
+            watch.remark(Origin::whole(path), "vectors are float64; they are kept as float32");
         }
         let fingerprint = import.fingerprint().unwrap_or(UNKNOWN_FINGERPRINT).to_owned();
         let most = self.problems.len() + MOST_PROBLEMS;
@@ -99,7 +99,7 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             return Ok(());
         }
         if import.rows() == 0 {
-            watch.warn(&whole("no rows".into()).to_string());
+            watch.remark(Origin::whole(path), "no rows");
         }
         Ok(())
     }
