@@ -128,16 +128,17 @@ fn only_statement(sql: &str) -> Result<Range<usize>> {
 
 /// Returns where in a text what SQLite refuses is, if that is known.
 fn place(e: &rusqlite::Error, sql: &str, statement: &Range<usize>) -> Option<TextPlace> {
-    let rusqlite::Error::SqlInputError { msg, offset, .. } = e else { return None };
-    let at = match usize::try_from(*offset) {
-        Ok(offset) => offset,
-        // Of names that it does not know SQLite does not always say where they are.
-        Err(_) => {
-            let (what, name) = msg.split_once(": ")?;
-            let name = name.rsplit('.').next()?;
-            what.starts_with("no such").then(|| find_name(&sql[statement.clone()], name))??
-        }
+    let (message, offset) = match e {
+        rusqlite::Error::SqlInputError { msg, offset, .. } => (msg, usize::try_from(*offset).ok()),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => (message, None),
+        _ => return None,
     };
+    // Of names that it does not know SQLite does not always say where they are.
+    let named = || {
+        let name = message.strip_prefix("no such table: ").or(message.strip_prefix("no such column: "))?;
+        find_name(&sql[statement.clone()], name.rsplit('.').next()?)
+    };
+    let at = offset.or_else(named)?;
     Some(TextPlace::of(sql, statement.start + at))
 }
 

@@ -30,11 +30,11 @@ mod subjects;
 mod terminal;
 mod verify;
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use msdata::Error;
 use msdata::text::plain_lines;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -131,6 +131,13 @@ fn command() -> clap::Command {
     Cli::command().mut_subcommand("ingest", |ingest| ingest.mut_args(rare))
 }
 
+/// Returns the command line for these arguments: a query may begin with a comment, which no option looks like.
+fn command_for(mut arguments: impl Iterator<Item = OsString>) -> clap::Command {
+    let is_comment = |text: &str| text.starts_with('-') && text.contains(char::is_whitespace);
+    let has_comment = arguments.any(|argument| argument.to_str().is_some_and(is_comment));
+    command().mut_subcommand("sql", |sql| sql.mut_arg("query", |query| query.allow_hyphen_values(has_comment)))
+}
+
 /// How a command that did not fail ended.
 #[derive(PartialEq)]
 enum Ended {
@@ -145,7 +152,7 @@ enum Ended {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     signals::end_well_on_a_full_disk();
-    let parsed = command().try_get_matches().and_then(|matches| {
+    let parsed = command_for(std::env::args_os().skip(1)).try_get_matches().and_then(|matches| {
         let named = matches.value_source("dataset") == Some(ValueSource::CommandLine);
         Ok((Cli::from_arg_matches(&matches)?, named))
     });
@@ -155,8 +162,8 @@ pub fn main() -> ExitCode {
         Some(verb) => run(verb, &cli.dataset, &terminal),
         None if named || cli.dataset.join(CATALOG).is_file() => standing::print(&cli.dataset, named),
         None => {
-            let mut command = command();
-            refused(&clap::Error::raw(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, command.render_help()));
+            let help = command().arg_required_else_help(true).try_get_matches_from(["msdata"]);
+            help.map_or_else(|e| refused(&e), |_| Ok(Ended::Done))
         }
     };
     match outcome {

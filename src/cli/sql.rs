@@ -28,7 +28,7 @@ Examples:
   msdata sql - < query.sql")]
 pub struct SqlArgs {
     /// One SELECT statement; `-` reads it from standard input
-    #[arg(required_unless_present = "file", allow_hyphen_values = true, value_parser = query)]
+    #[arg(required_unless_present = "file")]
     query: Option<String>,
     /// A file with the statement
     #[arg(long, value_name = "FILE", conflicts_with = "query")]
@@ -36,13 +36,6 @@ pub struct SqlArgs {
     /// table, json, jsonl, csv, md or latex
     #[arg(long, default_value = "table")]
     format: Format,
-}
-
-/// Takes a query, which may begin with a comment; but a single word that begins with a hyphen is an option that is not
-/// known.
-fn query(text: &str) -> Result<String, String> {
-    let is_option = text.starts_with('-') && text != "-" && !text.contains(char::is_whitespace);
-    if is_option { Err("there is no such option, and a query has several words".into()) } else { Ok(text.to_owned()) }
 }
 
 /// A query, and the file that it is from.
