@@ -3,9 +3,12 @@
 PYTHON ?= python3
 VENV := target/venv
 # What the tests open exported tables with, and hold numbers to. Pinned, so that a test that passed yesterday passes today.
-PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 pillow==13.0.0 numpy==2.4.6 scipy==1.17.1 onnxruntime==1.31.1 onnx==1.23.2
+PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 fastparquet==2026.9.0 pillow==13.0.0 numpy==2.4.6 scipy==1.17.1 onnxruntime==1.31.1 onnx==1.23.2 \
+	mypy==2.4.1 nbformat==5.11.1 nbclient==0.11.0 ipykernel==7.4.0
+# What builds the wheel; zig links it for an old glibc.
+WHEEL := maturin==1.16.0 ziglang==0.17.1
 
-.PHONY: help demo test fuzz test-browser browser check setup onnxruntime format lint docs audit bench install clean
+.PHONY: help demo test fuzz test-browser browser check setup onnxruntime format lint docs audit bench install wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +61,12 @@ bench: setup ## the measurements of docs/performance.md; takes some minutes
 
 install: ## msdata, optimised, into cargo's bin directory
 	cargo install --locked --path .
+
+wheel: ## a wheel for pip, with the program inside (in target/wheels); a first build takes some 20 minutes
+	$(PYTHON) -m venv target/maturin
+	target/maturin/bin/pip install --quiet --disable-pip-version-check $(WHEEL)
+	PATH="$(CURDIR)/target/maturin/bin:$$PATH" maturin build --release --locked --out target/wheels \
+		$(if $(filter Linux,$(shell uname -s)),--zig --compatibility manylinux_2_28)
 
 clean: ## remove everything that was built
 	cargo clean

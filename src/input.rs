@@ -1,6 +1,11 @@
 //! Reads files and directories from outside: only regular files are opened, nothing is read without a bound,
 //! no walk goes round in circles, and everything stops when the user asks.
 
+pub(crate) mod pages;
+mod parts;
+
+pub(crate) use parts::{first_part, holds_parquet, is_parquet, parts, unfinished_parquet};
+
 use crate::error::{Error, Result, io_reason};
 use crate::text::plain;
 use crate::watch::Stop;

@@ -13,7 +13,7 @@
 //! | [`input`] | files from outside | reads them within bounds |
 //! | [`durable`] | files, directories | writes them completely or not at all |
 //! | `layout` | names | names the files and folders of a data set |
-//! | [`table`] | rows | writes rows as text, in six formats |
+//! | [`table`] | rows | writes rows, as text, Arrow or Parquet |
 //! | [`windows`](mod@windows) | [`windows::Rectangle`] | lays windows over an image, to look for subjects in |
 //! | [`crop`] | [`crop::CropRule`] | says how regions are cut out of images |
 //! | [`score`] | similarities | computes scores, intervals and tests; pure functions of vectors and numbers |

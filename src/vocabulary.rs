@@ -3,6 +3,10 @@
 //! Each closed set has its names in one place: [`std::fmt::Display`], [`std::str::FromStr`] and
 //! serde all use the same list, and a test compares the CHECKs of `schema/` with it.
 
+mod metric;
+
+pub use metric::{MetricDeclaration, MetricRule};
+
 use crate::text::{nearest, quote};
 use serde::Serialize;
 use std::fmt;
@@ -191,6 +195,11 @@ pub enum Outcome {
     Unusable(ImageStatus, String),
 }
 
+closed_set! {
+    /// Which way a metric is better.
+    Better, "direction" { Higher = "higher", Lower = "lower" }
+}
+
 /// Longest encoder name, in bytes: it names a directory in an export.
 const MAX_ENCODER_NAME: usize = 200;
 
@@ -233,7 +242,7 @@ fn set_fault(text: &str) -> Option<String> {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $fault:ident) => {
+    ($(#[$doc:meta])* $name:ident, $fault:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
@@ -305,6 +314,11 @@ id! {
 id! {
     /// A set of regions of one origin: one detector, one annotator.
     RegionSetName, set_fault
+}
+
+id! {
+    /// A metric: a number about generations, or about the subjects in them, that was computed elsewhere.
+    MetricName, metric::fault
 }
 
 /// The control model whose images show all of a prompt's references.

@@ -1,4 +1,4 @@
-"""Opens exported tables with DuckDB, pandas, pyarrow, Polars and SQLite, and asks each for the same table.
+"""Opens exported tables with DuckDB, pandas, pyarrow, fastparquet, Polars and SQLite, and asks each for the same table.
 
 usage: interop.py EXPORT CATALOG EXPECTED.json
 
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import fastparquet
 import pandas
 import polars
 import pyarrow.compute
@@ -29,8 +30,8 @@ def with_duckdb(tables):
         SELECT model, subject_count, count(*), avg(similarity), avg(scr) FROM per_image GROUP BY ALL""").fetchall()
 
 
-def with_pandas(tables):
-    scores = pandas.read_parquet(tables / "subject_scores.parquet")
+def with_pandas(tables, engine="pyarrow"):
+    scores = pandas.read_parquet(tables / "subject_scores.parquet", engine=engine)
     scores = scores[scores.encoder == ENCODER].assign(scr=lambda s: s.similarity < 0.4)
     images = scores.groupby(["model", "prompt_id", "seed", "subject_count"], observed=True)[["similarity", "scr"]].mean().reset_index()
     cells = images.groupby(["model", "subject_count"], observed=True).agg(n=("scr", "size"), s=("similarity", "mean"), c=("scr", "mean"))
@@ -72,6 +73,7 @@ def check_vectors(tables):
     assert b"msdata.fingerprint" in metadata and b"msdata.provenance" in metadata, metadata
     frame = pandas.read_parquet(files[0])
     assert frame.embedding.map(len).nunique() == 1
+    assert len(fastparquet.ParquetFile(files[0]).to_pandas(["embedding"])) == len(frame)
     first = polars.read_parquet(files[0])["embedding"]
     assert first.null_count() == 0
     (n,), = duckdb.sql(f"SELECT count(*) FROM '{files[0]}' WHERE len(embedding) = {kind.list_size}").fetchall()
@@ -83,7 +85,7 @@ def main(export, catalog, expected):
     expected = {(row["model"], row["subject_count"]): row for row in json.loads(Path(expected).read_text())}
     readers = {
         "duckdb": with_duckdb(tables), "pandas": with_pandas(tables), "polars": with_polars(tables),
-        "pyarrow": with_pyarrow(tables), "sqlite": with_sqlite(catalog),
+        "pyarrow": with_pyarrow(tables), "fastparquet": with_pandas(tables, "fastparquet"), "sqlite": with_sqlite(catalog),
     }
     for reader, cells in readers.items():
         assert len(cells) == len(expected), f"{reader}: {len(cells)} cells, not {len(expected)}"

@@ -1,7 +1,7 @@
 //! Reads ids and closed sets from SQLite columns: any other text is damage, and an error.
 
 use crate::crop::{Fit, Outside};
-use crate::vocabulary::{EncoderName, ModelName, PromptId, RegionSetName, SceneType, SubjectId, SubjectKind};
+use crate::vocabulary::{Better, EncoderName, MetricName, ModelName, PromptId, RegionSetName, SceneType, SubjectId, SubjectKind};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 macro_rules! from_text {
@@ -14,7 +14,7 @@ macro_rules! from_text {
     )+};
 }
 
-from_text!(SubjectId, PromptId, ModelName, EncoderName, RegionSetName, SubjectKind, SceneType, Fit, Outside);
+from_text!(SubjectId, PromptId, ModelName, EncoderName, RegionSetName, MetricName, Better, SubjectKind, SceneType, Fit, Outside);
 
 #[cfg(test)]
 mod tests {

@@ -20,6 +20,7 @@
 //! | `dense` | the references of dense windows |
 //! | `regions` | region sets, and which regions are to be embedded |
 //! | `region_scores` | what regions are compared with, and what that gave |
+//! | `metrics` | numbers about generations that were computed elsewhere |
 //! | `instrument` | whether an encoder tells the pool's subjects apart |
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds for every prompt |
@@ -44,6 +45,7 @@ mod images;
 mod instrument;
 mod kept;
 mod known_images;
+mod metrics;
 mod paths;
 mod queue;
 mod region_scores;
@@ -71,6 +73,7 @@ pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
+pub use metrics::{MetricRow, MetricTarget, MetricTargetFound, MetricValueRow};
 pub use paths::{PathRule, PlacedImage};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally, UnfinishedRun};
 pub use region_scores::{PlacedRegion, RegionLocal, RegionPair, RegionReference, RegionScore, RegionScoringTask};

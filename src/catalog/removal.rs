@@ -20,6 +20,8 @@ pub struct Removed {
     pub control: bool,
     /// Number of regions of a set that was removed.
     pub regions: Option<u64>,
+    /// Number of values of a metric that was removed.
+    pub values: Option<u64>,
 }
 
 impl Changes<'_> {
@@ -112,6 +114,7 @@ impl Changes<'_> {
 pub(super) fn absent(what: &str, key: &str) -> Error {
     let view = match what {
         "region set" => "region_sets",
+        "metric" => "metrics",
         "subject" => "subjects",
         "prompt" => "prompts",
         _ => "generations",

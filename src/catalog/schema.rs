@@ -24,6 +24,7 @@ const STEPS: &[&str] = &[
     include_str!("../../schema/paths.sql"),
     include_str!("../../schema/windows.sql"),
     include_str!("../../schema/regions.sql"),
+    include_str!("../../schema/metrics.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;
@@ -230,7 +231,7 @@ pub fn rebuild(path: &Path) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vocabulary::{ImageFormat, ImageStatus, Provenance, SceneType, SubjectKind};
+    use crate::vocabulary::{Better, ImageFormat, ImageStatus, Provenance, SceneType, SubjectKind};
     use crate::windows::Pattern;
 
     fn words<T: Copy + ToString>(all: &[T]) -> String {
@@ -249,6 +250,7 @@ mod tests {
             format!("state IN ({})", words(crate::catalog::JobState::ALL)),
             format!("pattern IN ({})", words(Pattern::ALL)),
             format!("transparency IN ({})", words(crate::image::Transparency::ALL)),
+            format!("better IN ({})", words(Better::ALL)),
         ] {
             assert!(schema.contains(&set), "schema/catalog.sql lacks: {set}");
         }

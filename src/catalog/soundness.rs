@@ -179,7 +179,30 @@ macro_rules! astray_regions {
     };
 }
 
+/// What to do about values of metrics that cannot be: only their file has the right ones.
+const AGAIN: &str = "remove the metric with `msdata remove --metric NAME`, and give its file again with `msdata ingest --scores FILE` \
+                     (`msdata sql 'SELECT * FROM metrics'` shows the values)";
+
 pub(super) const CONTRADICTIONS: &[Contradiction] = &[
+    Contradiction {
+        what: "values of metrics are outside the range of their metric",
+        count: "SELECT count(*) FROM metric_value v JOIN metric k ON k.id = v.metric WHERE v.value < k.least OR v.value > k.most",
+        remedy: Err(AGAIN),
+        deep: false,
+    },
+    Contradiction {
+        what: "values of metrics are about a subject where the metric is about images, or about an image where it is about subjects",
+        count: "SELECT count(*) FROM metric_value v JOIN metric k ON k.id = v.metric WHERE k.of_subjects <> (v.subject IS NOT NULL)",
+        remedy: Err(AGAIN),
+        deep: false,
+    },
+    Contradiction {
+        what: "values of metrics are about a subject that the prompt does not have",
+        count: "SELECT count(*) FROM metric_value v JOIN generation g ON g.id = v.generation WHERE v.subject IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM prompt_subject ps WHERE ps.prompt = g.prompt AND ps.subject = v.subject)",
+        remedy: Err(AGAIN),
+        deep: false,
+    },
     Contradiction {
         what: "vectors of regions are at rows that their part does not have",
         count: concat!("SELECT count(*)", astray_regions!()),

@@ -1,4 +1,5 @@
 use super::report::deliver;
+use super::terminal::refuse_binary_on_terminal;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::check_target;
@@ -37,7 +38,7 @@ pub struct AuditArgs {
     /// From this cosine on two images are near-duplicates
     #[arg(long, value_name = "BOUND", default_value = "0.98", value_parser = cosine, allow_hyphen_values = true)]
     near: f64,
-    /// table, json, jsonl, csv, md or latex
+    /// table, json, jsonl, csv, md, latex, arrow or parquet
     #[arg(long, default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
@@ -54,6 +55,7 @@ impl AuditArgs {
             copy: self.copy,
             near: self.near,
         };
+        refuse_binary_on_terminal(self.format, self.out.as_deref());
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
         let audit = terminal.watch(|watch| data.audit(&options, watch))?;

@@ -1,4 +1,4 @@
-use super::terminal::results;
+use super::terminal::{refuse_binary_on_terminal, results};
 use super::{Ended, Terminal, findings};
 use msdata::Dataset;
 use msdata::generator::System;
@@ -84,13 +84,16 @@ struct BuildArgs {
     /// Change nothing; print the prompts
     #[arg(long)]
     dry_run: bool,
-    /// How --dry-run prints: table, json, jsonl, csv, md or latex
+    /// How --dry-run prints: table, json, jsonl, csv, md, latex, arrow or parquet
     #[arg(long, default_value = "table")]
     format: Format,
 }
 
 impl BuildArgs {
     fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        if self.dry_run {
+            refuse_binary_on_terminal(self.format, None);
+        }
         let options = StressTestOptions {
             images: self.images,
             shape: Design {
@@ -129,13 +132,14 @@ Examples:
 struct CheckArgs {
     /// A prompts manifest; its subjects must be in the data set [default: the data set's prompts]
     prompts: Option<PathBuf>,
-    /// table, json, jsonl, csv, md or latex
+    /// table, json, jsonl, csv, md, latex, arrow or parquet
     #[arg(long, default_value = "table")]
     format: Format,
 }
 
 impl CheckArgs {
     fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        refuse_binary_on_terminal(self.format, None);
         let data = Dataset::open_to_read(dataset)?;
         let found = terminal.watch(|watch| data.check_stress_test(self.prompts.as_deref(), watch))?;
         let ended = findings::write(&found.findings, self.format)?;

@@ -1,6 +1,7 @@
 use super::ingest::usage;
 use super::report::{alpha, confidence, cosine, deliver, warn_of_identity};
 use super::selection::Selection;
+use super::terminal::refuse_binary_on_terminal;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::check_target;
@@ -53,8 +54,8 @@ pub struct CompareArgs {
     /// Nominal coverage of the intervals
     #[arg(long, value_name = "PERCENT", default_value = "95", value_parser = confidence)]
     ci: Confidence,
-    /// Only this measure: cscr@ALPHA, cscr_kind@ALPHA, beyond_words, local/ENCODER, scr@T, similarity/ENCODER or
-    /// clip_t/ENCODER [default: all; for the leaderboard cSCR where images were searched, else SCR at the first
+    /// Only this measure: cscr@ALPHA, cscr_kind@ALPHA, beyond_words, local/ENCODER, scr@T, similarity/ENCODER,
+    /// clip_t/ENCODER or an imported metric [default: all; for the leaderboard cSCR where images were searched, else SCR at the first
     /// threshold]
     #[arg(long, value_name = "MEASURE")]
     measure: Option<String>,
@@ -69,7 +70,7 @@ pub struct CompareArgs {
     tau: Option<f64>,
     #[command(flatten)]
     selection: Selection,
-    /// table, json, jsonl, csv, md or latex
+    /// table, json, jsonl, csv, md, latex, arrow or parquet
     #[arg(long, default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
@@ -100,6 +101,7 @@ impl CompareArgs {
             regions: self.regions,
             tau: self.tau,
         };
+        refuse_binary_on_terminal(self.format, self.out.as_deref());
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
         let (identity, warnings) = if self.leaderboard {
@@ -112,7 +114,9 @@ impl CompareArgs {
             deliver(self.out.as_deref(), |out| comparisons.write(out, self.format))?;
             (comparisons.identity, comparisons.warnings)
         };
-        warn_of_identity(&identity, &options.thresholds, terminal);
+        if !identity.is_empty() {
+            warn_of_identity(&identity, &options.thresholds, terminal);
+        }
         warnings.iter().for_each(|warning| terminal.warn(warning));
         Ok(Ended::Done)
     }

@@ -1,4 +1,4 @@
-use super::terminal::{path_to_standard_output, results};
+use super::terminal::{path_to_standard_output, refuse_binary_on_terminal, results};
 use super::{Ended, Terminal};
 use msdata::encoder::registry::{self, NamedEncoder};
 use msdata::encoder::{BUILTIN, Described, EncoderDirectory, EncoderOrigin, Home, Patience, RemovedEncoder, pull};
@@ -24,7 +24,7 @@ pub struct EncodersArgs {
 enum EncodersCommand {
     /// List what is here and what can be fetched
     List {
-        /// table, json, jsonl, csv, md or latex
+        /// table, json, jsonl, csv, md, latex, arrow or parquet
         #[arg(long, default_value = "table")]
         format: Format,
     },
@@ -102,9 +102,9 @@ fn remove(word: &str, home: &Home, terminal: &Terminal) -> anyhow::Result<()> {
     let RemovedEncoder { installed, freed, shared, left } = home.remove(&name)?;
     let again = match installed.origin {
         EncoderOrigin::Pulled => {
-            terminal.say(format!("removed {name}: {:.1} MB freed", freed as f64 / 1e6));
+            terminal.say(format!("removed {name}: {freed} bytes freed"));
             if shared > 0 {
-                terminal.say(format!("  {:.1} MB are in the hub's cache too, and stay there", shared as f64 / 1e6));
+                terminal.say(format!("  {shared} bytes are in the hub's cache too, and stay there"));
             }
             format!("pull {name}")
         }
@@ -124,6 +124,7 @@ fn remove(word: &str, home: &Home, terminal: &Terminal) -> anyhow::Result<()> {
 }
 
 fn list(home: &Home, format: Format) -> anyhow::Result<()> {
+    refuse_binary_on_terminal(format, None);
     let out = BufWriter::new(results());
     let columns = ["encoder", "here", "path"].map(str::to_owned).to_vec();
     let mut table = TableWriter::new(out, format, Head::new(columns))?;

@@ -3,29 +3,32 @@ use super::{Ended, Terminal};
 use msdata::catalog::Tally;
 use msdata::crop::CropRule;
 use msdata::generator::Grid;
-use msdata::manifest::RegionFormat;
-use msdata::ops::{Counts, OutputOptions, RegionCounts, RegionOptions, SourceFormat};
+use msdata::manifest::{ColumnName, RegionFormat};
+use msdata::ops::{Counts, OutputOptions, RegionCounts, RegionOptions, ScoreOptions, SourceFormat};
 use msdata::text::plain;
-use msdata::vocabulary::{ModelName, RegionSetName, SubjectKind};
+use msdata::vocabulary::{MetricDeclaration, ModelName, RegionSetName, SceneType, SubjectKind};
 use msdata::{Dataset, IngestOptions, IngestSummary};
 use std::path::{Path, PathBuf};
 
 /// Read manifests into the data set; embed and score what is new
 ///
-/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv), plain, .gz or .zst. Either all rows
-/// come in or none: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
+/// Manifests are JSON Lines (.jsonl), one JSON array (.json) or CSV (.csv, .tsv), plain, .gz or .zst, or Parquet; a
+/// directory of parts, as Spark and Dask write it, is read as one file. Either all rows come in or none: every bad row is listed as FILE:LINE. Running it again changes nothing. An image file is
 /// read again when its size or time has changed, or when it was missing or unusable. Exit status 3 means that some
 /// images are missing or unusable, or changed while they were read.
 #[derive(clap::Args)]
 #[command(after_help = "\
-More options, such as --batch and --crop: `msdata help ingest`
+More options, such as --columns, --scene-type and --crop: `msdata help ingest`
 
 Examples:
   msdata ingest --subjects subjects.jsonl --prompts prompts.jsonl --generations generations.csv
   msdata ingest --from layout ../out --layout '{model}/{prompt_id}/{seed}.png'")]
 pub struct IngestArgs {
-    /// A subjects manifest (repeatable)
-    #[arg(long, value_name = "FILE")]
+    /// A subjects manifest, or a folder of images for each subject
+    ///
+    /// Repeatable, as are the following. A directory with a folder of images for each subject: the folder's name is the id
+    /// and gives the label, its images in order of their names are the references.
+    #[arg(long, value_name = "FILE|DIR")]
     subjects: Vec<PathBuf>,
     /// A prompts manifest (repeatable)
     #[arg(long, value_name = "FILE")]
@@ -36,6 +39,29 @@ pub struct IngestArgs {
     /// A Parquet file of vectors (repeatable)
     #[arg(long, value_name = "FILE")]
     embeddings: Vec<PathBuf>,
+    /// The scene type of prompts that have none
+    ///
+    /// neutral, occlusion or interaction. A prompt that has one keeps it.
+    #[arg(long, value_name = "SCENE", requires = "prompts", value_parser = scene)]
+    scene_type: Option<SceneType>,
+    /// Columns that have other names in the manifests and score files
+    ///
+    /// `prompt_id=id,text=caption` reads the column `id` as `prompt_id` and `caption` as `text`, in every manifest of
+    /// --subjects, --prompts and --generations that has such a column, and in files of --scores.
+    #[arg(long, value_name = "NAME=THEIRS,…", value_delimiter = ',')]
+    columns: Vec<ColumnName>,
+    /// A file of scores by any metric (repeatable)
+    ///
+    /// Parquet, CSV or JSON Lines: `model`, `prompt_id`, `seed`, perhaps `subject_id`, and `metric` and `value` or a column
+    /// for each metric. A missing value is null, an empty cell or NaN.
+    #[arg(long, value_name = "FILE")]
+    scores: Vec<PathBuf>,
+    /// Which way a metric is better: NAME:higher or NAME:lower
+    ///
+    /// Where neither the file nor the data set says it (repeatable); `hpsv2:higher:0:1` also says its range, and a value
+    /// outside that is refused.
+    #[arg(long, value_name = "RULE")]
+    metric: Vec<MetricDeclaration>,
     /// stress-test-repo, xverse, mosaic, psr, jobs or layout
     ///
     /// A directory in a generator's own layout (repeatable): `stress-test-repo` holds subjects, prompts and images; the
@@ -78,6 +104,10 @@ pub struct IngestArgs {
     /// Change nothing; only say what would change
     #[arg(long)]
     dry_run: bool,
+}
+
+fn scene(word: &str) -> Result<SceneType, String> {
+    SceneType::from_manifest(word).map_err(|e| e.to_string())
 }
 
 /// Regions of the images, and what counts of them.
@@ -184,6 +214,8 @@ impl IngestArgs {
             prompts: self.prompts,
             generations: self.generations,
             embeddings: self.embeddings,
+            scene_type: self.scene_type,
+            columns: self.columns,
             from,
             outputs: OutputOptions { model, seeds, grid, list, layout },
             controls: self.control,
@@ -193,6 +225,7 @@ impl IngestArgs {
             dry_run: self.dry_run,
             rehash: self.rehash,
             regions: self.regions.options(),
+            scores: ScoreOptions { files: self.scores, metrics: self.metric },
             embed: (!self.no_embed).then(|| self.embedding.options(false, Vec::new())),
         };
         let mut data = Dataset::open_to_write(dataset)?;
@@ -218,7 +251,9 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
         ("generations", summary.generations),
         ("images with regions", summary.regions.images),
         ("vectors", summary.vectors),
+        ("values of metrics", summary.metrics.values),
     ];
+    summary.taken.iter().for_each(|line| terminal.say(line));
     let would = if dry_run { "would be " } else { "" };
     let mut idle = true;
     for (name, counts) in rows {
@@ -237,6 +272,11 @@ fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
         let RegionCounts { regions, empty, .. } = summary.regions;
         terminal.say(format!("regions: {regions}; in {empty} images none was found"));
     }
+    for (metric, numbers, missing) in &summary.metrics.of_metrics {
+        let missing = if *missing > 0 { format!(", {missing} missing") } else { String::new() };
+        terminal.say(format!("metric {metric}: {numbers} value{}{missing}", if *numbers == 1 { "" } else { "s" }));
+    }
+    summary.metrics.rules.iter().for_each(|rule| terminal.say(rule));
     if dry_run {
         terminal.say("nothing was changed (--dry-run)");
         return;

@@ -109,14 +109,18 @@ enum Command {
 }
 
 /// Options of `ingest` that `--help` leaves to `msdata help ingest`, so that it fits on a screen.
-const RARE: [&str; 10] = [
+const RARE: [&str; 14] = [
     "batch",
+    "columns",
     "crop",
+    "grid",
     "keep_windows",
     "label_kinds",
     "least_score",
     "least_side",
+    "list",
     "onnxruntime",
+    "scene_type",
     "scope",
     "threads",
     "transparency",

@@ -1,11 +1,12 @@
 use super::selection::Selection;
-use super::terminal::results;
+use super::terminal::{refuse_bytes_on_terminal, results};
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::{check_target, write_whole};
 use msdata::ops::FigureOptions;
 use msdata::plot::{COLUMN, Kind, PAGE};
 use msdata::report::Thresholds;
+use msdata::vocabulary::MetricName;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,9 @@ pub struct PlotArgs {
     /// Decides collapse [default: the DINOv2 encoder, else the only one]
     #[arg(long, value_name = "ENCODER")]
     identity: Option<String>,
+    /// With trend and scene: draw this metric that was imported
+    #[arg(long, value_name = "NAME")]
+    metric: Option<MetricName>,
     #[command(flatten)]
     selection: Selection,
     /// Write to this file instead of standard output
@@ -57,18 +61,24 @@ enum Format {
 impl PlotArgs {
     pub fn run(self, dataset: &Path, _terminal: &Terminal) -> anyhow::Result<Ended> {
         self.out.as_deref().map_or(Ok(()), check_target)?;
-        let options = FigureOptions {
-            thresholds: self.thresholds.unwrap_or_default(),
-            identity: self.identity,
-            models: self.selection.into(),
-        };
-        let figure = Dataset::open_to_read(dataset)?.figure(self.kind, &options)?;
         let extension = self.out.as_ref().and_then(|path| path.extension()?.to_str().map(str::to_ascii_lowercase));
         let format = self.format.unwrap_or(match extension.as_deref() {
             Some("png") => Format::Png,
             Some("pdf") => Format::Pdf,
             _ => Format::Svg,
         });
+        match format {
+            Format::Png => refuse_bytes_on_terminal("png", self.out.as_deref()),
+            Format::Pdf => refuse_bytes_on_terminal("pdf", self.out.as_deref()),
+            Format::Svg => {}
+        }
+        let options = FigureOptions {
+            thresholds: self.thresholds.unwrap_or_default(),
+            identity: self.identity,
+            models: self.selection.into(),
+            metric: self.metric,
+        };
+        let figure = Dataset::open_to_read(dataset)?.figure(self.kind, &options)?;
         let bytes = match format {
             Format::Svg => figure.svg(self.width)?,
             Format::Pdf => figure.pdf(self.width)?,

@@ -4,7 +4,7 @@ use msdata::Dataset;
 use msdata::dataset::{PartFile, Removal, RemovalPreview, Removed};
 use msdata::table::{Cell, Format, Head, TableWriter};
 use msdata::text::shell_word;
-use msdata::vocabulary::{ModelName, PromptId, RegionSetName, SubjectId};
+use msdata::vocabulary::{MetricName, ModelName, PromptId, RegionSetName, SubjectId};
 use std::io;
 use std::path::Path;
 
@@ -39,6 +39,9 @@ struct What {
     /// A region set: its regions, their vectors and scores
     #[arg(long, value_name = "NAME")]
     set: Option<RegionSetName>,
+    /// A metric that was imported: all its values
+    #[arg(long, value_name = "NAME")]
+    metric: Option<MetricName>,
 }
 
 impl What {
@@ -51,6 +54,7 @@ impl What {
             .or(generation)
             .or(self.subject.map(Removal::Subject))
             .or(self.set.map(Removal::RegionSet))
+            .or(self.metric.map(Removal::Metric))
     }
 }
 
@@ -76,9 +80,12 @@ impl RemoveArgs {
 }
 
 fn say(removed: &Removed, verb: &str, terminal: &Terminal) {
-    let Removed { subjects, prompts, generations, jobs, regions, .. } = removed;
+    let Removed { subjects, prompts, generations, jobs, regions, values, .. } = removed;
     if let Some(regions) = regions {
         return terminal.say(format!("{verb} a region set with {regions} regions"));
+    }
+    if let Some(values) = values {
+        return terminal.say(format!("{verb} a metric with {values} values"));
     }
     let queue = if *jobs > 0 { format!(", {jobs} jobs of its queue") } else { String::new() };
     terminal.say(format!("{verb} {subjects} subjects, {prompts} prompts, {generations} generations{queue}"));

@@ -1,9 +1,9 @@
 use super::selection::Selection;
-use super::terminal::{path_to_standard_output, results};
+use super::terminal::{path_to_standard_output, refuse_binary_on_terminal, results};
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput, size};
-use msdata::report::{Key, RegionChoice, Thresholds, is_dinov2, thresholds_mean_something};
+use msdata::report::{Key, Published, RegionChoice, Thresholds, is_dinov2, thresholds_mean_something};
 use msdata::score::Confidence;
 use msdata::table::Format;
 use msdata::{Dataset, ReportOptions};
@@ -69,9 +69,14 @@ pub struct ReportArgs {
     /// Without it, the 99th percentile of the cosines of references of different subjects.
     #[arg(long, value_name = "TAU", requires = "regions", allow_hyphen_values = true, value_parser = cosine)]
     tau: Option<f64>,
+    /// Add the paper's numbers, as rows set off
+    ///
+    /// Where the data set is the paper's protocol, with its encoders; otherwise it says why not.
+    #[arg(long, conflicts_with = "regions")]
+    published: bool,
     #[command(flatten)]
     selection: Selection,
-    /// table, json, jsonl, csv, md or latex
+    /// table, json, jsonl, csv, md, latex, arrow or parquet
     #[arg(long, default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
@@ -123,16 +128,25 @@ impl ReportArgs {
             models: self.selection.into(),
             regions: self.regions,
             tau: self.tau,
+            published: self.published,
         };
+        refuse_binary_on_terminal(self.format, self.out.as_deref());
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let report = Dataset::open_to_read(dataset)?.report(&options)?;
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
         let of_regions = report.rows.first().is_some_and(|row| !row.regions.is_empty());
-        if !of_regions {
+        // Without an encoder metrics are all that there is.
+        if !of_regions && !report.identity.is_empty() {
             warn_of_identity(&report.identity, &report.thresholds, terminal);
         }
         report.warnings.iter().for_each(|warning| terminal.warn(warning));
         report.notes.iter().for_each(|note| terminal.say(note));
+        if !of_regions {
+            report.metric_notes.iter().for_each(|note| terminal.say(note));
+        }
+        if let Some(reason) = report.published.as_ref().and_then(Published::reason) {
+            terminal.warn(reason);
+        }
         for (encoder, prompts) in &report.cut_prompts {
             terminal.warn(format!(
                 "{prompts} prompts are longer than {encoder} takes and were cut: their CLIP-T is for only part of the text"
@@ -149,7 +163,9 @@ impl ReportArgs {
         if missing > 0 && !of_regions {
             const LACKING: &str = "without a usable image, or without a vector of their own or of a reference";
             const WAITING: &str = "not scored yet: `msdata score`";
+            const UNMEASURED: &str = "without a value of any metric";
             let why = match (missing - report.generations_waiting, report.generations_waiting) {
+                _ if report.identity.is_empty() => UNMEASURED.to_owned(),
                 (_, 0) => LACKING.to_owned(),
                 (0, _) => WAITING.to_owned(),
                 (lacking, waiting) => format!("{lacking} {LACKING}; {waiting} {WAITING}"),

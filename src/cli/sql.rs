@@ -1,12 +1,13 @@
 use super::Ended;
-use super::terminal::STANDARD_OUTPUT;
+use super::terminal::{STANDARD_OUTPUT, refuse_binary_on_terminal};
 use msdata::catalog::QueryRows;
+use msdata::durable::{check_target, write_through};
 use msdata::table::{Format, Head, TableWriter};
 use msdata::text::plain;
 use msdata::{Dataset, Error};
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufWriter, Read};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Longest query that is read, in bytes.
@@ -33,9 +34,12 @@ pub struct SqlArgs {
     /// A file with the statement
     #[arg(long, value_name = "FILE", conflicts_with = "query")]
     file: Option<PathBuf>,
-    /// table, json, jsonl, csv, md or latex
+    /// table, json, jsonl, csv, md, latex, arrow or parquet
     #[arg(long, default_value = "table")]
     format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 /// A query, and the file that it is from.
@@ -89,23 +93,38 @@ fn read(from: impl Read) -> io::Result<Vec<u8>> {
 
 impl SqlArgs {
     pub fn run(self, dataset: &Path) -> anyhow::Result<Ended> {
-        let mut data = Dataset::open_to_read(dataset)?;
+        refuse_binary_on_terminal(self.format, self.out.as_deref());
+        self.out.as_deref().map_or(Ok(()), check_target)?;
+        let data = Dataset::open_to_read(dataset)?;
         let query = Query::of(self.query, self.file)?;
-        // Both callbacks write to one table, which begins when the columns are known.
-        let table = RefCell::new(None);
-        let failed = |source: io::Error| Error::Io { action: "write", path: STANDARD_OUTPUT.into(), source };
-        let rows = QueryRows {
-            columns: &mut |names| {
-                let out = BufWriter::new(io::stdout().lock());
-                *table.borrow_mut() = Some(TableWriter::new(out, self.format, Head::new(names.to_vec())).map_err(failed)?);
-                Ok(())
-            },
-            row: &mut |cells| table.borrow_mut().as_mut().map_or(Ok(()), |t| t.row(cells).map_err(failed)),
+        let answered = match &self.out {
+            Some(path) => write_through(path, |out| answer(data, &query.text, self.format, path, out)),
+            None => answer(data, &query.text, self.format, Path::new(STANDARD_OUTPUT), &mut io::stdout().lock()),
         };
-        data.query(&query.text, rows).map_err(|e| query.placed(e))?;
-        if let Some(table) = table.into_inner() {
-            table.finish()?;
-        }
+        answered.map_err(|e| query.placed(e))?;
         Ok(Ended::Done)
     }
+}
+
+/// Writes the rows of a query to `out`, which is called `place`.
+fn answer(mut data: Dataset, query: &str, format: Format, place: &Path, out: &mut dyn Write) -> msdata::Result<()> {
+    let failed = |source: io::Error| match source.kind() {
+        // Arrow and Parquet take one type for a column.
+        io::ErrorKind::InvalidData => Error::Query { reason: source.to_string(), place: None },
+        _ => Error::Io { action: "write", path: place.into(), source },
+    };
+    // Both callbacks write to one table, which begins when the columns are known.
+    let out = RefCell::new(Some(BufWriter::new(out)));
+    let table = RefCell::new(None);
+    let rows = QueryRows {
+        columns: &mut |names| {
+            if let Some(out) = out.take() {
+                *table.borrow_mut() = Some(TableWriter::new(out, format, Head::new(names.to_vec())).map_err(failed)?);
+            }
+            Ok(())
+        },
+        row: &mut |cells| table.borrow_mut().as_mut().map_or(Ok(()), |t| t.row(cells).map_err(failed)),
+    };
+    data.query(query, rows)?;
+    table.into_inner().map_or(Ok(()), |table| table.finish().map(drop).map_err(failed))
 }

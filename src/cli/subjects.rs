@@ -1,4 +1,4 @@
-use super::terminal::results;
+use super::terminal::{refuse_binary_on_terminal, results};
 use super::{Ended, Terminal, findings};
 use clap::ValueEnum;
 use msdata::ops::{InstrumentCheck, SidesFrom, TOLD_APART};
@@ -47,7 +47,7 @@ Examples:
   msdata subjects check --only instrument --format csv
   msdata subjects check --encoder dinov2-small --keep")]
 struct CheckSubjectsArgs {
-    /// table, json, jsonl, csv, md or latex
+    /// table, json, jsonl, csv, md, latex, arrow or parquet
     ///
     /// What programs read holds the findings, unless --only says otherwise.
     #[arg(long, default_value = "table")]
@@ -75,6 +75,7 @@ enum Half {
 
 impl CheckSubjectsArgs {
     fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+        refuse_binary_on_terminal(self.format, None);
         let data = Dataset::open_to_read(dataset)?;
         let pool = match self.only {
             Some(Half::Instrument) => None,
@@ -87,7 +88,7 @@ impl CheckSubjectsArgs {
         let mut found: Vec<Finding> = pool.as_ref().map(|pool| pool.findings.clone()).unwrap_or_default();
         found.extend(instrument.iter().flat_map(indistinct));
         found.sort_by_key(|finding| finding.check);
-        let for_people = matches!(self.format, Format::Table | Format::Md | Format::Latex);
+        let for_people = !self.format.is_for_programs();
         let mut ended = if found.is_empty() { Ended::Done } else { Ended::Unsound };
         if pool.is_some() {
             ended = findings::write(&found, self.format)?;
@@ -169,10 +170,11 @@ fn indistinct(check: &InstrumentCheck) -> Vec<Finding> {
 fn write_instrument(check: &InstrumentCheck, format: Format) -> io::Result<()> {
     let head = ["encoder", "references", "kind", "subjects", "pictures", "top1", "auc"];
     let mut table = TableWriter::new(BufWriter::new(results()), format, Head::new(head.map(str::to_owned).to_vec()))?;
-    let exact = matches!(format, Format::Json | Format::Jsonl | Format::Csv);
+    let exact = format.is_for_programs();
     let number = |value: Option<f64>| match value {
         Some(value) if exact => Cell::Real(value),
         Some(value) => Cell::Number(format!("{value:.3}")),
+        None if exact => Cell::Real(f64::NAN),
         None => Cell::Null,
     };
     for figure in &check.figures {

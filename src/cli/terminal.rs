@@ -1,7 +1,9 @@
 //! Standard error: progress, warnings, summaries.
 
+use super::ingest::usage;
 use super::signals;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use msdata::table::Format;
 use msdata::text::{plain, plain_lines};
 use msdata::{Progress, Result, Watch};
 use std::io::{self, IsTerminal, StdoutLock, Write};
@@ -135,6 +137,23 @@ pub fn path_to_standard_output(path: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     write!(out, "{}", path.display())?;
     out.write_all(b"\n")
+}
+
+/// Ends the process, before any work, where a table that is no text would go to a terminal.
+pub fn refuse_binary_on_terminal(format: Format, out: Option<&Path>) {
+    if format.is_binary() {
+        refuse_bytes_on_terminal(format.as_str(), out);
+    }
+}
+
+/// Does so where bytes in a format of any other name would.
+pub fn refuse_bytes_on_terminal(format: &str, out: Option<&Path>) {
+    if out.is_none() && io::stdout().is_terminal() {
+        usage(format!(
+            "`--format {format}` writes bytes, which a terminal cannot show: redirect them to a file, `> FILE.{format}`, or to a \
+             program"
+        ));
+    }
 }
 
 fn show(bar: &ProgressBar, p: Progress) {

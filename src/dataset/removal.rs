@@ -3,7 +3,7 @@
 use super::{Dataset, Lock, Removed, catalog_of, commit};
 use crate::catalog::{Catalog, Changes};
 use crate::error::Result;
-use crate::vocabulary::{ModelName, PromptId, RegionSetName, SubjectId};
+use crate::vocabulary::{MetricName, ModelName, PromptId, RegionSetName, SubjectId};
 use std::path::{Path, PathBuf};
 
 /// What to remove with [`Dataset::remove`].
@@ -19,6 +19,8 @@ pub enum Removal {
     Subject(SubjectId),
     /// A region set.
     RegionSet(RegionSetName),
+    /// A metric with all its values.
+    Metric(MetricName),
 }
 
 /// What a removal would take away.
@@ -51,6 +53,7 @@ impl Removal {
             Removal::Generation(model, prompt, seed) => changes.remove_generation(model, prompt, *seed),
             Removal::Subject(subject) => changes.remove_subject(subject),
             Removal::RegionSet(name) => changes.remove_region_set(name),
+            Removal::Metric(name) => changes.remove_metric(name),
         }
     }
 }

@@ -129,14 +129,13 @@ fn note(winners: &[Winner]) -> String {
         .iter()
         .filter(|winner| winner.is_fooled())
         .map(|Winner { measure, best, values: [value, faithful], .. }| {
-            format!("{measure} prefers {best} ({value}, faithful {faithful})")
+            format!("{measure} puts {best} ({value}) before the faithful one ({faithful})")
         })
         .collect();
     match fooled.is_empty() {
         true => NOTE.to_owned(),
         false => format!(
-            "{NOTE} Measures of the whole image that are fooled: {}; a subject fills little of it, so they tell how full and how \
-             colourful a picture is.",
+            "{NOTE} Whole-image measures can be fooled, since a subject fills little of its image: {}.",
             fooled.join("; ")
         ),
     }

@@ -1,18 +1,17 @@
-//! Exported tables: the embeddings format outwards, and how every exported Parquet file is written.
+//! Exported tables: the embeddings format outwards.
 
 use super::columns::*;
 use super::part::row_group_rows;
 use crate::catalog::{EncoderRow, VectorKey};
 use crate::error::{Error, Result};
+use crate::table::parquet::{Footer, writer_properties};
 use crate::vocabulary::{RegionSetName, VectorKind};
 use arrow::array::{
     ArrayRef, FixedSizeListArray, Float32Array, Int32Array, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
 };
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,15 +19,6 @@ use std::sync::Arc;
 
 /// Bytes of vectors held before they are written.
 const BUFFERED_BYTES: usize = 8 << 20;
-
-/// How exported Parquet files are written: zstd, strings in dictionaries, nothing that varies from
-/// run to run.
-pub fn writer_properties() -> WriterPropertiesBuilder {
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()))
-        .set_created_by(concat!("msdata ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_write_page_header_statistics(false)
-}
 
 /// A column of texts, some perhaps null.
 pub fn text_column<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
@@ -39,7 +29,7 @@ pub fn text_column<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRe
 
 /// One exported file of vectors.
 pub struct ExportWriter {
-    writer: ArrowWriter<File>,
+    writer: ArrowWriter<Footer<File>>,
     path: PathBuf,
     schema: SchemaRef,
     encoder: String,
@@ -77,8 +67,7 @@ impl ExportWriter {
         let file = File::create(path).map_err(Error::io("write", path))?;
         let embedding = ColumnPath::new(vec![EMBEDDING.into(), "list".into(), "element".into()]);
         let properties = writer_properties()
-            .set_column_dictionary_enabled(embedding.clone(), false)
-            .set_column_encoding(embedding, Encoding::BYTE_STREAM_SPLIT)
+            .set_column_dictionary_enabled(embedding, false)
             .set_max_row_group_row_count(Some(row_group_rows(dimension)))
             .set_key_value_metadata(Some(vec![
                 KeyValue::new(FINGERPRINT.to_owned(), fingerprint.to_owned()),
@@ -86,7 +75,7 @@ impl ExportWriter {
             ]))
             .build();
         let schema = export_schema(dimension, regions);
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(Error::parquet(path))?;
+        let writer = ArrowWriter::try_new(Footer::new(file), schema.clone(), Some(properties)).map_err(Error::parquet(path))?;
         Ok(ExportWriter {
             writer,
             path: path.to_owned(),
@@ -116,7 +105,7 @@ impl ExportWriter {
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
         let file = self.writer.into_inner().map_err(Error::parquet(&self.path))?;
-        file.sync_all().map_err(Error::io("write", &self.path))
+        file.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", &self.path))
     }
 
     fn flush(&mut self) -> Result<()> {

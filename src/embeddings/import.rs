@@ -4,10 +4,9 @@
 //! on damaged bytes (the Parquet reader has done so) becomes an error that names the file.
 
 use super::columns::*;
-use super::pages;
 use crate::catalog::VectorKey;
 use crate::error::{Error, Result};
-use crate::input;
+use crate::input::{self, pages};
 use crate::manifest::{MOST_EXACT, integer_of};
 use crate::text::quote;
 use crate::vocabulary::{EncoderName, ModelName, PromptId, RegionSetName, SubjectId, VectorKind};
@@ -49,13 +48,7 @@ impl Import {
     /// # Errors
     /// It is not a Parquet file, the caller wants to stop, or its columns are not those of the embeddings format.
     pub fn open(path: &Path, stop: Stop<'_>) -> Result<Import> {
-        let mut file = match input::open(path) {
-            Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
-                let reason = "it is a directory; give the Parquet files in it one by one";
-                return Err(Error::Parquet { path: path.to_owned(), reason: reason.to_owned() });
-            }
-            opened => opened.map_err(Error::io("read", path))?,
-        };
+        let mut file = input::open(path).map_err(Error::io("read", path))?;
         let mut magic = [0; 4];
         let n = file.read(&mut magic).map_err(Error::io("read", path))?;
         let wrong = |reason: &str| Error::Parquet { path: path.to_owned(), reason: reason.to_owned() };
@@ -63,6 +56,8 @@ impl Import {
             b"PAR1" => {}
             b"PARE" => return Err(wrong("an encrypted Parquet file; write it without encryption")),
             b"ARRO" => return Err(wrong("an Arrow IPC (Feather) file; write it as Parquet")),
+            [] => return Err(wrong("an empty file; was it written to the end?")),
+            b"vers" => return Err(wrong("a pointer of Git LFS in place of the file; `git lfs pull` fetches it")),
             _ => return Err(wrong("not a Parquet file (it does not begin with PAR1)")),
         }
         let pages = file.try_clone().map_err(Error::io("read", path))?;

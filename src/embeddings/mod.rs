@@ -7,20 +7,18 @@
 //! | `kept` | [`WindowWriter`], [`WindowReader`]: the same, of the windows' vectors of images |
 //! | `store` | [`Store`]: the directory of the parts; [`Hold`]: the right to read them |
 //! | `import` | [`Import`]: rows of a file that a user gives |
-//! | `pages` | what the compressed pages of such a file hold, before they are read |
 //! | `export` | [`ExportWriter`]: the same format, outwards |
 
 mod columns;
 mod export;
 mod import;
 mod kept;
-mod pages;
 mod part;
 mod store;
 
 pub use columns::{EMBEDDING, MAX_DIMENSION};
 pub use export::ExportWriter;
-pub(crate) use export::{text_column, writer_properties};
+pub(crate) use export::text_column;
 pub use import::{Import, ImportRow};
 pub use kept::{KeptWindows, Layout, WindowReader, WindowWriter};
 pub use part::{FinishedPart, PartReader, PartWriter};

@@ -3,6 +3,7 @@
 
 use super::columns::{EMBEDDING, SOURCE, element, part_schema};
 use crate::error::{Error, Result};
+use crate::table::parquet::Footer;
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, RecordBatch};
 use arrow::datatypes::Float32Type;
 use parquet::arrow::ArrowWriter;
@@ -32,7 +33,7 @@ const HASHED_BYTES: usize = 8 << 20;
 
 /// A part being written, under a temporary name.
 pub struct PartWriter {
-    writer: ArrowWriter<HashedWriter>,
+    writer: ArrowWriter<Footer<HashedWriter>>,
     temporary: PathBuf,
     dimension: usize,
     vectors: Vec<f32>,
@@ -68,7 +69,7 @@ impl PartWriter {
             .set_data_page_size_limit(PAGE_BYTES)
             .set_write_batch_size((PAGE_BYTES / (4 * dimension)).max(1))
             .build();
-        let writer = ArrowWriter::try_new(HashedWriter::new(file), part_schema(dimension), Some(properties))
+        let writer = ArrowWriter::try_new(Footer::new(HashedWriter::new(file)), part_schema(dimension), Some(properties))
             .map_err(Error::parquet(&temporary))?;
         Ok(PartWriter { writer, temporary, dimension, vectors: Vec::new(), sources: Vec::new(), rows: 0 })
     }
@@ -100,8 +101,8 @@ impl PartWriter {
     pub fn finish(mut self) -> Result<FinishedPart> {
         self.flush()?;
         let temporary = self.temporary;
-        let hashed = self.writer.into_inner().map_err(Error::parquet(&temporary))?;
-        hashed.finish(temporary, self.rows)
+        let footer = self.writer.into_inner().map_err(Error::parquet(&temporary))?;
+        footer.finish().map_err(Error::io("write", &temporary))?.finish(temporary, self.rows)
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -35,7 +35,12 @@ impl<'a> Fields<'a> {
             });
         }
         let JsonObject(fields) = serde_json::from_str(line).map_err(|e| {
-            let hint = if at_non_number(line, &e) { " (JSON has no NaN or Infinity: write null)" } else { "" };
+            let hint = match line.trim() {
+                _ if at_non_number(line, &e) => " (JSON has no NaN or Infinity: write null)",
+                text if text.starts_with("{'") => " (it is the text of a Python dict; `json.dumps` writes JSON)",
+                text if text.ends_with("},") => " (a comma after the object: one object per line, with nothing between them)",
+                _ => "",
+            };
             format!("not valid JSON: {}{hint}", json_reason(&e))
         })?;
         let mut seen = HashSet::with_capacity(fields.len());
@@ -51,16 +56,18 @@ impl<'a> Fields<'a> {
 
     /// Returns the field, or an error naming a similar field that is present instead.
     fn required(&self, name: &str) -> Result<Field<'a>, String> {
-        if let Some(field) = self.get(name) {
-            return Ok(field);
-        }
-        Err(match self.0.iter().any(|(n, _)| n == name) {
+        self.get(name).ok_or_else(|| self.absent(name))
+    }
+
+    /// Says that a field is not there or empty.
+    pub fn absent(&self, name: &str) -> String {
+        match self.0.iter().any(|(n, _)| n == name) {
             true => format!("`{name}` is empty"),
             false => match nearest(name, self.0.iter().map(|(n, _)| n.as_ref())) {
                 Some(near) => format!("`{name}` is missing (did you mean {}?)", quote(near)),
                 None => format!("`{name}` is missing"),
             },
-        })
+        }
     }
 
     pub fn text(&self, name: &str) -> Result<String, String> {
@@ -73,13 +80,7 @@ impl<'a> Fields<'a> {
 
     /// Returns text, or the decimal text of a JSON integer.
     pub fn id(&self, name: &str) -> Result<String, String> {
-        let field = self.required(name)?;
-        if let Field::Json(raw) = field
-            && is_integer(raw.get())
-        {
-            return Ok(raw.get().to_owned());
-        }
-        field.text().map_err(|e| format!("`{name}` {e}"))
+        self.required(name)?.id().map_err(|e| format!("`{name}` {e}"))
     }
 
     pub fn integer(&self, name: &str) -> Result<i64, String> {
@@ -88,6 +89,18 @@ impl<'a> Fields<'a> {
 
     pub fn list(&self, name: &str) -> Result<Vec<String>, String> {
         self.required(name)?.list().map_err(|e| format!("`{name}` {e}"))
+    }
+
+    /// Returns a list of texts or integers, as text.
+    pub fn ids(&self, name: &str) -> Result<Vec<String>, String> {
+        let field = self.required(name)?;
+        let Field::Json(raw) = field else { return self.list(name) };
+        // Texts are read by the rules of lists; only integers have to be written as text first.
+        let ids = serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok().filter(|items| !items.is_empty()).and_then(|items| {
+            let id = |item| Field::Json(item).integer().ok().and_then(|_| Field::Json(item).id().ok());
+            items.into_iter().map(id).collect::<Option<Vec<String>>>()
+        });
+        ids.map_or_else(|| self.list(name), Ok)
     }
 
     /// Returns a field as it was written.
@@ -153,7 +166,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    fn is_absent(&self) -> bool {
+    pub fn is_absent(&self) -> bool {
         match self {
             Field::Json(raw) => raw.get() == "null",
             Field::Csv(cell) => cell.is_empty(),
@@ -172,6 +185,15 @@ impl<'a> Field<'a> {
             return Err("holds a NUL character".into());
         }
         Ok(text)
+    }
+
+    /// Returns text, or the decimal text of a JSON integer, which may have been a float for a while.
+    fn id(&self) -> Result<String, String> {
+        match self {
+            Field::Json(raw) if is_integer(raw.get()) => Ok(raw.get().to_owned()),
+            Field::Json(raw) if raw.get().ends_with(".0") => self.integer().map(|integer| integer.to_string()),
+            field => field.text(),
+        }
     }
 
     fn integer(&self) -> Result<i64, String> {

@@ -1,15 +1,25 @@
-//! A manifest file: which form its rows have, and the header of a CSV.
+//! A manifest file: which form its rows have, and its rows one by one.
 
+use super::columns::Renaming;
+use super::csv_records::Records;
 use super::fields::{Field, Fields};
-use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Records, Text};
+use super::header::{self, Header};
+use super::parquet_rows::ParquetRows;
+use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Text};
 use super::row::{Generation, ManifestRow, Prompt, Subject};
+use super::scores::{self, ScoreLine, Scores};
 use super::{Located, Resolver};
 use crate::error::{Error, Result};
+use crate::input::{is_parquet, unfinished_parquet};
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
+use crate::vocabulary::{MetricDeclaration, SceneType};
 use crate::watch::Stop;
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The kind of row that a manifest lists.
@@ -21,6 +31,21 @@ pub enum RowKind {
     Prompts,
     /// Generated images.
     Generations,
+    /// What metrics say of generated images.
+    Scores,
+}
+
+/// What a run says about its manifests that they do not say themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The scene type of prompts that have none; `None`: such a prompt is refused.
+    pub scene_type: Option<SceneType>,
+    /// The names of columns in the files.
+    pub renaming: Rc<Renaming>,
+    /// The only trees that image paths may name; `None`: any.
+    pub roots: Option<Vec<PathBuf>>,
+    /// The directory that image paths are relative to; `None`: that of the manifest.
+    pub home: Option<PathBuf>,
 }
 
 /// An opened manifest. Its rows are read one at a time, so its size does not matter.
@@ -31,6 +56,11 @@ pub struct Manifest<'w> {
     warnings: Vec<Problem>,
     /// Keys within a column that are not read.
     unread: Vec<String>,
+    /// What a score file says of its metrics.
+    declared: Vec<MetricDeclaration>,
+    reading: Reading,
+    /// Prompts that were given a scene type.
+    scenes_given: u64,
     ended: bool,
 }
 
@@ -38,45 +68,63 @@ enum RowSource<'w> {
     Lines { lines: Lines<'w>, unknown: Vec<String>, first: bool },
     Array { elements: Elements<'w>, unknown: Vec<String> },
     Csv { records: Records<'w>, columns: Vec<String> },
+    Parquet(Box<ParquetRows>),
 }
 
 impl<'w> Manifest<'w> {
-    /// Opens `path`; its name says what it is: `.jsonl` / `.ndjson` / `.json` (JSON Lines, or one JSON array) or
-    /// `.csv`, then perhaps `.gz` or `.zst`. `roots`, if given, are the only trees that image paths may name. Reading
-    /// ends early, with a problem, once `stop` is wanted.
+    /// Opens `path`. A Parquet file is told by its content; else the name says what it is: `.jsonl` / `.ndjson` / `.json`
+    /// (JSON Lines, or one JSON array), `.csv` or `.tsv`, then perhaps `.gz` or `.zst`. Reading ends early, with a problem,
+    /// once `stop` is wanted.
     ///
     /// # Errors
     /// The file cannot be read, or its name, header or first bytes say that it is not a manifest.
-    pub fn open(path: &Path, kind: RowKind, roots: Option<&[std::path::PathBuf]>, stop: Stop<'w>) -> Result<Manifest<'w>> {
+    pub fn open(path: &Path, kind: RowKind, reading: &Reading, stop: Stop<'w>) -> Result<Manifest<'w>> {
         let file: Arc<Path> = path.into();
         let whole = |reason: String| Error::Manifest(vec![Problem { origin: origin(&file, Position::File), reason }]);
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let (stem, mut text) = Text::open(path, &name, stop).map_err(|e| match e {
-            OpenRecords::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
-                whole("it is a directory; give the manifests in it one by one".into())
-            }
-            OpenRecords::Io(e) => Error::io("read", path)(e),
-            OpenRecords::Not(what) => whole(what),
-        })?;
-        let mut warnings = Vec::new();
-        let rows = if stem.ends_with(".csv") {
-            let mut records = Records::new(text, b',');
-            let columns = read_header(&mut records, kind).map_err(|f| {
-                Error::Manifest(vec![Problem { origin: origin(&file, Position::Line(f.line)), reason: f.reason }])
-            })?;
-            let unknown = columns.iter().filter(|c| !known(kind).contains(&c.as_str()));
-            warnings.extend(unknown.map(|c| unknown_column(&file, c, Position::Line(1))));
-            RowSource::Csv { records, columns }
-        } else if [".jsonl", ".ndjson", ".json"].iter().any(|e| stem.ends_with(e)) {
-            match text.first_byte() {
-                Some(b'[') => RowSource::Array { elements: Elements::new(text), unknown: Vec::new() },
-                _ => RowSource::Lines { lines: Lines::new(text), unknown: Vec::new(), first: true },
-            }
+        let (mut warnings, mut declared) = (Vec::new(), Vec::new());
+        let rows = if is_parquet(path) {
+            let (rows, of_metrics, unread) = open_parquet(&file, kind, reading, stop).map_err(whole)?;
+            (declared, warnings) = (of_metrics, unread);
+            rows
         } else {
-            return Err(whole("the name ends in neither .jsonl nor .csv (.gz and .zst may follow)".into()));
+            let (stem, mut text) = Text::open(path, &name, stop).map_err(|e| match e {
+                OpenRecords::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
+                    whole("it is a directory; give the manifests in it one by one".into())
+                }
+                OpenRecords::Io(e) => Error::io("read", path)(e),
+                OpenRecords::Not(what) => whole(what),
+            })?;
+            if stem.ends_with(".csv") || stem.ends_with(".tsv") {
+                let mut records = Records::new(text, if stem.ends_with(".tsv") { b'\t' } else { b',' });
+                let header = Header::read(&mut records, kind, reading).map_err(|f| {
+                    Error::Manifest(vec![Problem { origin: origin(&file, Position::Line(f.line)), reason: f.reason }])
+                })?;
+                let at = |reason| Problem { origin: origin(&file, Position::Line(header.line)), reason };
+                warnings.extend(header.remarks.into_iter().map(at));
+                let unknown = header.columns.iter().filter(|c| !c.is_empty() && !is_known(kind, c, &header.columns));
+                warnings.extend(unknown.map(|c| unknown_column(&file, c, Position::Line(header.line))));
+                declared = header.declared;
+                RowSource::Csv { records, columns: header.columns }
+            } else if [".jsonl", ".ndjson", ".json"].iter().any(|e| stem.ends_with(e)) {
+                match text.first_byte() {
+                    Some(b'[') => RowSource::Array { elements: Elements::new(text), unknown: Vec::new() },
+                    _ => RowSource::Lines { lines: Lines::new(text), unknown: Vec::new(), first: true },
+                }
+            } else {
+                if let Some(reason) = unfinished_parquet(path) {
+                    return Err(whole(reason));
+                }
+                let known = "it is not a Parquet file, and its name ends in neither .jsonl, .json, .csv nor .tsv";
+                return Err(whole(format!("{known} (.gz and .zst may follow)")));
+            }
         };
-        let resolver = Resolver::new(path, roots)?;
-        Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), ended: false })
+        let resolver = match &reading.home {
+            Some(home) => Resolver::for_directory(home, reading.roots.as_deref())?,
+            None => Resolver::new(path, reading.roots.as_deref())?,
+        };
+        let reading = reading.clone();
+        Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), declared, reading, scenes_given: 0, ended: false })
     }
 
     /// Returns the next subject.
@@ -86,12 +134,43 @@ impl<'w> Manifest<'w> {
 
     /// Returns the next prompt.
     pub fn next_prompt(&mut self) -> Option<std::result::Result<Located<Prompt>, Problem>> {
-        self.next_row(Prompt::from_fields)
+        let (scene, without) = (self.reading.scene_type, Cell::new(0));
+        let next = self.next_row(|fields, _, _| {
+            without.set(u64::from(fields.optional_raw("scene_type").is_none()));
+            Prompt::from_fields(fields, scene)
+        });
+        self.scenes_given += if matches!(next, Some(Ok(_))) { without.get() } else { 0 };
+        next
+    }
+
+    /// Returns how many of the prompts read so far had no scene type and were given one.
+    pub fn scenes_given(&self) -> u64 {
+        self.scenes_given
     }
 
     /// Returns the next generation.
     pub fn next_generation(&mut self) -> Option<std::result::Result<Located<Generation>, Problem>> {
         self.next_row(Generation::from_fields)
+    }
+
+    /// Returns what metrics say of the next generation, or of a subject in it.
+    pub fn next_score(&mut self) -> Option<std::result::Result<Located<Scores>, Problem>> {
+        let mut is_first = matches!(self.rows, RowSource::Lines { first: true, .. })
+            || matches!(&self.rows, RowSource::Array { elements, .. } if elements.is_at_start());
+        loop {
+            match self.next_row(ScoreLine::from_fields)? {
+                Ok(Located { origin, row: ScoreLine::Row(row) }) => return Some(Ok(Located { origin, row })),
+                Ok(Located { row: ScoreLine::Header(declared), .. }) if is_first => self.declared = declared,
+                Ok(header) => return Some(Err(header.problem("a header; it is the first object of its file"))),
+                Err(problem) => return Some(Err(problem)),
+            }
+            is_first = false;
+        }
+    }
+
+    /// Returns what a score file says of its metrics; complete once its first row has been read.
+    pub fn declared(&self) -> &[MetricDeclaration] {
+        &self.declared
     }
 
     /// Returns a remark about the file as a whole.
@@ -115,12 +194,22 @@ impl<'w> Manifest<'w> {
             return None;
         }
         let (resolver, file, warnings) = (&mut self.resolver, &self.file, &mut self.warnings);
+        let renaming = &self.reading.renaming;
         let mut unread = Vec::new();
         let mut from_json = |line: u64, text: &[u8], unknown: &mut Vec<String>, resolver: &mut Resolver| {
-            let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8".to_owned())?;
-            let fields = Fields::from_json(text)?;
+            let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8; save the file as UTF-8".to_owned())?;
+            let mut fields = Fields::from_json(text)?;
+            if let Some(reason) = of_columns(&fields) {
+                return Err(reason.to_owned());
+            }
+            if !renaming.is_idle() {
+                let mut names: Vec<String> = fields.0.iter().map(|(name, _)| name.to_string()).collect();
+                renaming.rename(T::KIND, &mut names)?;
+                fields.0.iter_mut().zip(names).for_each(|(field, name)| field.0 = Cow::Owned(name));
+            }
+            let is_long = scores::is_long(fields.0.iter().map(|(name, _)| name.as_ref()));
             for (name, _) in &fields.0 {
-                if !T::FIELDS.contains(&name.as_ref()) && !unknown.iter().any(|u| u == name) {
+                if !T::is_known(name, is_long) && !unknown.iter().any(|u| u == name) {
                     unknown.push(name.to_string());
                     warnings.push(unknown_column(file, name, Position::Line(line)));
                 }
@@ -149,12 +238,22 @@ impl<'w> Manifest<'w> {
                     if texts.len() != columns.len() {
                         return Err(uneven(texts.len(), columns.len(), line, cells.last_line, records.separator()));
                     }
-                    let fields = columns.iter().zip(texts).map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();
+                    let named = columns.iter().zip(texts).filter(|(name, _)| !name.is_empty());
+                    let fields = named.map(|(n, cell)| (n.as_str().into(), Field::Csv(cell))).collect();
                     make(&Fields(fields), resolver, &mut unread)
                 });
                 Ok((line, made))
             }),
+            RowSource::Parquet(rows) => {
+                let columns = rows.columns().clone();
+                rows.next().map(|next| {
+                    let (row, cells) = next?;
+                    let fields = columns.iter().zip(cells).map(|(n, cell)| (n.as_str().into(), cell)).collect();
+                    Ok((row, make(&Fields(fields), resolver, &mut unread)))
+                })
+            }
         };
+        let place = if matches!(self.rows, RowSource::Parquet(_)) { Position::Row } else { Position::Line };
         let Some(made) = made else {
             self.ended = true;
             return None;
@@ -165,11 +264,11 @@ impl<'w> Manifest<'w> {
                 self.unread.push(name);
             }
         }
-        let problem = |line, reason| Problem { origin: origin(&self.file, Position::Line(line)), reason };
+        let problem = |line, reason| Problem { origin: origin(&self.file, place(line)), reason };
         Some(match made {
             Ok((line, Ok(row))) => {
                 self.resolver.note_departures(line);
-                Ok(Located { origin: origin(&self.file, Position::Line(line)), row })
+                Ok(Located { origin: origin(&self.file, place(line)), row })
             }
             Ok((line, Err(reason))) => Err(problem(line, reason)),
             Err(fault) => {
@@ -177,6 +276,23 @@ impl<'w> Manifest<'w> {
                 Err(problem(fault.line, fault.reason))
             }
         })
+    }
+}
+
+/// What is wrong with an object that holds a whole table, as pandas' `to_json` writes it by default, or a list of the rows.
+fn of_columns(fields: &Fields<'_>) -> Option<&'static str> {
+    let begin =
+        |first| move |(_, field): &(Cow<'_, str>, Field<'_>)| matches!(field, Field::Json(raw) if raw.get().starts_with(first));
+    match &fields.0[..] {
+        [only] if begin('[')(only) => Some("an object with a list in it; write that list alone, as one JSON array"),
+        all if all.len() > 1
+            && (all.iter().all(begin('{')) || all.iter().any(|(name, _)| name == "data") && all.iter().all(begin('['))) =>
+        {
+            Some(
+                "a table by its columns; one object per row is read: with pandas `to_json(path, orient=\"records\", lines=True)`",
+            )
+        }
+        _ => None,
     }
 }
 
@@ -200,59 +316,57 @@ fn unknown_column(file: &Arc<Path>, column: &str, place: Position) -> Problem {
     Problem { origin: origin(file, place), reason: format!("unknown column {}, not read", quote(column)) }
 }
 
-fn known(kind: RowKind) -> &'static [&'static str] {
+/// Opens a manifest in Parquet; also returns what a score file says of its metrics, and warnings.
+fn open_parquet(
+    file: &Arc<Path>,
+    kind: RowKind,
+    reading: &Reading,
+    stop: Stop<'_>,
+) -> std::result::Result<(RowSource<'static>, Vec<MetricDeclaration>, Vec<Problem>), String> {
+    let of_scores = kind == RowKind::Scores;
+    let is_read = |column: &str, all: &[String]| match of_scores && !scores::is_long(all.iter().map(String::as_str)) {
+        true => scores::is_metric(column) || ScoreLine::FIELDS.contains(&column),
+        false => is_known(kind, column, all),
+    };
+    let rename = |names: &mut [String]| {
+        reading.renaming.rename(kind, names)?;
+        header::missing(kind, reading, names).map_err(|reason| format!("it has {reason}"))
+    };
+    let (rows, metadata) = ParquetRows::open(file, rename, is_read, stop)?;
+    let mut declared = Vec::new();
+    if of_scores {
+        scores::check_columns(rows.columns().iter().map(String::as_str))?;
+        let header = metadata.iter().find(|(key, _)| key == scores::METADATA);
+        declared = header.map(|(_, header)| scores::header_of(header)).transpose()?.unwrap_or_default();
+    }
+    // pandas keeps its index there.
+    let unknown = rows.skipped().iter().filter(|column| !column.starts_with("__index_level_"));
+    let warnings = unknown.map(|column| unknown_column(file, column, Position::File)).collect();
+    Ok((RowSource::Parquet(Box::new(rows)), declared, warnings))
+}
+
+fn is_known(kind: RowKind, column: &str, all: &[String]) -> bool {
     match kind {
-        RowKind::Subjects => Subject::FIELDS,
-        RowKind::Prompts => Prompt::FIELDS,
-        RowKind::Generations => Generation::FIELDS,
+        RowKind::Subjects => Subject::is_known(column, false),
+        RowKind::Prompts => Prompt::is_known(column, false),
+        RowKind::Generations => Generation::is_known(column, false),
+        RowKind::Scores => ScoreLine::is_known(column, scores::is_long(all.iter().map(String::as_str))),
     }
 }
 
-fn required(kind: RowKind) -> &'static [&'static str] {
-    match kind {
+/// Returns whether rows of a kind have a field of this name; rows of scores have a field for any metric.
+pub(super) fn is_field(kind: RowKind, name: &str) -> bool {
+    kind == RowKind::Scores || is_known(kind, name, &[])
+}
+
+/// The columns that a row of a kind cannot do without.
+pub(super) fn required(kind: RowKind, reading: &Reading) -> impl Iterator<Item = &'static str> {
+    let columns = match kind {
         RowKind::Subjects => Subject::REQUIRED,
         RowKind::Prompts => Prompt::REQUIRED,
         RowKind::Generations => Generation::REQUIRED,
-    }
-}
-
-/// Reads the first record of a CSV. Its names must be exact: a data row eaten as a header, or `Seed ` for
-/// `seed`, must not go unseen. Where it is one cell that `;` or tabs part into all the names, those separate.
-fn read_header(records: &mut Records<'_>, kind: RowKind) -> std::result::Result<Vec<String>, RecordFault> {
-    let fault = |line, reason| RecordFault { line, reason, last: true };
-    let (line, cells) = match records.next() {
-        None => return Ok(required(kind).iter().map(|c| c.to_string()).collect()), // an empty file: no rows, nothing to misread
-        Some(next) => next?,
+        RowKind::Scores => ScoreLine::REQUIRED,
     };
-    let mut columns: Vec<String> = cells.texts().map_err(|e| fault(line, e))?.into_iter().map(str::to_owned).collect();
-    let lacks = |columns: &[String]| -> Vec<&str> {
-        required(kind).iter().copied().filter(|r| !columns.iter().any(|c| c == r)).collect()
-    };
-    if let [only] = &columns[..] {
-        for separator in [';', '\t'] {
-            // A spreadsheet puts quotes around the names or leaves them out.
-            let parted: Vec<String> = only.split(separator).map(|name| name.trim_matches('"').to_owned()).collect();
-            if parted.len() > 1 && lacks(&parted).is_empty() {
-                records.separate_by(separator as u8);
-                columns = parted;
-                break;
-            }
-        }
-    }
-    for (i, column) in columns.iter().enumerate() {
-        if column.is_empty() {
-            return Err(fault(line, format!("column {} of the header has no name", i + 1)));
-        }
-        if columns[..i].contains(column) {
-            return Err(fault(line, format!("column {} appears twice in the header", quote(column))));
-        }
-    }
-    let missing = lacks(&columns);
-    if missing.is_empty() {
-        return Ok(columns);
-    }
-    let parted = columns.len() == 1 && columns[0].contains([';', '\t']);
-    let advice = if parted { " (columns are separated by `,`, or by `;` or tabs throughout)" } else { "" };
-    let names = missing.iter().map(|m| format!("`{m}`")).collect::<Vec<_>>().join(", ");
-    Err(fault(line, format!("the header has no column {names}; it has {}{advice}", quote(&columns.join(",")))))
+    let given = reading.scene_type.is_some();
+    columns.iter().copied().filter(move |column| !(given && *column == "scene_type"))
 }

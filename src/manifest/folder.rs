@@ -22,23 +22,36 @@ pub struct ImageFolder {
     pub problems: Vec<Problem>,
     /// Entries that look odd.
     pub warnings: Vec<Problem>,
+    /// The folders that are subjects.
+    pub folders: u64,
+    /// The images that are subjects of their own.
+    pub loose: u64,
 }
 
 impl ImageFolder {
-    /// Reads the directory at `root`.
+    /// Returns whether there are images in a directory, or in folders of it as [`ImageFolder::read`] looks into.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn holds_images(root: &Path) -> Result<bool> {
+        shows_images(root, 2)
+    }
+
+    /// Reads the directory at `root`; `roots`, if given, are the only trees that images may lie in.
     ///
     /// # Errors
     /// The directory, or one inside it, cannot be read, or the caller wants to stop.
-    pub fn read(root: &Path, stop: Stop<'_>) -> Result<ImageFolder> {
+    pub fn read(root: &Path, roots: Option<&[PathBuf]>, stop: Stop<'_>) -> Result<ImageFolder> {
         let mut reader = FolderReader {
             root,
             stop,
-            resolver: Resolver::for_directory(root, None)?,
+            resolver: Resolver::for_directory(root, roots)?,
             others: Vec::new(),
-            folder: ImageFolder { subjects: vec![], problems: vec![], warnings: vec![] },
+            folder: ImageFolder { subjects: vec![], problems: vec![], warnings: vec![], folders: 0, loose: 0 },
         };
         reader.read(root, None)?;
-        let FolderReader { mut folder, others, .. } = reader;
+        let FolderReader { mut folder, others, mut resolver, .. } = reader;
+        folder.warnings.extend(resolver.remarks().into_iter().map(|reason| Problem { origin: Origin::whole(root), reason }));
         if let Some(first) = others.first() {
             let reason = match others.len() {
                 1 => "does not have the name of an image, and was left out".to_owned(),
@@ -76,9 +89,22 @@ impl FolderReader<'_> {
             } else if let (None, Some(kind)) = (kind, kind_of(&path)) {
                 self.read(&path, Some(kind))?;
             } else {
-                let (images, others): (Vec<PathBuf>, Vec<PathBuf>) =
-                    entries(&path)?.into_iter().partition(|p| ImageFormat::is_named(p) && !p.is_dir());
+                let (nested, files): (Vec<PathBuf>, Vec<PathBuf>) = entries(&path)?.into_iter().partition(|p| p.is_dir());
+                let (images, others): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|p| ImageFormat::is_named(p));
                 self.others.extend(others);
+                if images.is_empty() && !nested.is_empty() {
+                    let kinds = "human, animal or object";
+                    let reason = format!(
+                        "holds folders, but no image of its own; give it itself if its folders are the subjects, or name it {kinds} \
+                         if all of them are"
+                    );
+                    self.folder.problems.push(Problem { origin: Origin::whole(&path), reason });
+                    continue;
+                }
+                for folder in nested {
+                    let reason = "a folder within a subject's folder, and was left out";
+                    self.folder.warnings.push(Problem { origin: Origin::whole(&folder), reason: reason.into() });
+                }
                 self.subject(&path, images, kind);
             }
         }
@@ -88,7 +114,11 @@ impl FolderReader<'_> {
     fn subject(&mut self, at: &Path, images: Vec<PathBuf>, kind: Option<SubjectKind>) {
         let origin = Origin::whole(at);
         match self.row(at, &images, kind) {
-            Ok(row) => self.folder.subjects.push(Located { origin, row }),
+            Ok(row) => {
+                let counted = if at.is_dir() { &mut self.folder.folders } else { &mut self.folder.loose };
+                *counted += 1;
+                self.folder.subjects.push(Located { origin, row });
+            }
             Err(reason) => self.folder.problems.push(Problem { origin, reason }),
         }
     }
@@ -122,6 +152,16 @@ impl FolderReader<'_> {
             license: None,
         })
     }
+}
+
+fn shows_images(dir: &Path, depth: u32) -> Result<bool> {
+    for path in entries(dir)? {
+        let shows = if path.is_dir() { depth > 0 && shows_images(&path, depth - 1)? } else { ImageFormat::is_named(&path) };
+        if shows {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns the entries of a directory, sorted by name, without hidden files.
@@ -180,13 +220,15 @@ mod tests {
             "people/01_boy.webp",
             "people/old man/b.png",
             "people/old man/a.PNG",
+            "people/old man/more/c.png",
+            "train/dog/1.png",
         ] {
             let path = dir.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
         std::fs::create_dir(dir.path().join("empty")).unwrap();
-        let folder = ImageFolder::read(dir.path(), Stop::default()).unwrap();
+        let folder = ImageFolder::read(dir.path(), None, Stop::default()).unwrap();
         let rows: Vec<(&str, &str, Option<SubjectKind>, usize)> = folder
             .subjects
             .iter()
@@ -202,6 +244,7 @@ mod tests {
                 ("teapot", "teapot", None, 1),
             ]
         );
+        assert_eq!((folder.folders, folder.loose), (1, 3));
         assert!(folder.subjects[1].row.references[0].path.ends_with("people/old man/a.PNG"));
         let said = |problems: &[Problem]| {
             problems.iter().map(|p| p.to_string().replace(&dir.path().display().to_string(), "")).collect::<Vec<_>>()
@@ -211,9 +254,17 @@ mod tests {
             [
                 "/0001.jpg: its name gives no label; name it after what it shows, such as `red_teapot.jpg`",
                 "/empty: a folder without images",
+                "/train: holds folders, but no image of its own; give it itself if its folders are the subjects, or name it human, \
+                 animal or object if all of them are",
                 "/teapot.png: has the same name as /teapot.jpg; rename one of them",
             ]
         );
-        assert_eq!(said(&folder.warnings), ["/notes.txt: does not have the name of an image, and was left out"]);
+        assert_eq!(
+            said(&folder.warnings),
+            [
+                "/people/old man/more: a folder within a subject's folder, and was left out",
+                "/notes.txt: does not have the name of an image, and was left out",
+            ]
+        );
     }
 }

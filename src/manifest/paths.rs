@@ -3,9 +3,10 @@
 //! A relative path is relative to the manifest's directory. What leaves that directory (absolute,
 //! through `..`, through a link) is read but noted; with roots given, anything outside them is an error.
 
+use super::near_path::NearPaths;
 use crate::error::{Error, Result, io_reason};
 use crate::input::{FileState, state, state_of};
-use crate::text::{composed, quote};
+use crate::text::quote;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -26,11 +27,7 @@ pub struct Resolver {
     pending: Vec<String>,
     departures: Vec<(u64, String)>,
     departed: u64,
-    /// Paths at which there is nothing, but for a file whose name is the same in another Unicode form: how many, and
-    /// the first.
-    twins: (u64, Option<(String, PathBuf)>),
-    /// Names of directories, in the form in which they are compared.
-    listings: HashMap<PathBuf, HashMap<String, PathBuf>>,
+    near: NearPaths,
 }
 
 impl Resolver {
@@ -61,8 +58,7 @@ impl Resolver {
             pending: vec![],
             departures: vec![],
             departed: 0,
-            twins: (0, None),
-            listings: HashMap::new(),
+            near: NearPaths::default(),
         })
     }
 
@@ -86,13 +82,10 @@ impl Resolver {
         if !matches!(state, FileState::There { .. })
             && let Some(what) = unexpanded(written)
         {
-            return Err(format!("{} is {what}, which is not expanded or fetched; write a file path", quote(written)));
+            return Err(format!("{} is {what}", quote(written)));
         }
-        if matches!(state, FileState::Missing(_))
-            && let Some(twin) = self.twin(&path)
-        {
-            self.twins.0 += 1;
-            self.twins.1.get_or_insert_with(|| (written.to_owned(), twin));
+        if matches!(state, FileState::Missing(_)) {
+            self.near.search(&self.home, written, &path);
         }
         // Without a file there is nothing to follow: the path itself says where it would lie.
         let lies_at = real.unwrap_or_else(|| path.clone());
@@ -125,33 +118,7 @@ impl Resolver {
 
     /// Returns remarks about odd paths, as sentences.
     pub(crate) fn remarks(&mut self) -> Vec<String> {
-        let twins = self.twins.1.take().map(|(written, twin)| {
-            let twin = quote(&twin.display().to_string());
-            let more = if self.twins.0 > 1 { format!("; {} such paths in all", self.twins.0) } else { String::new() };
-            let way = "rename the file, or write the path as the file has it";
-            format!(
-                "there is no file {}, but {twin} differs from it in Unicode form only (NFC, NFD): {way}{more}",
-                quote(&written)
-            )
-        });
-        self.departures().into_iter().chain(twins).collect()
-    }
-
-    /// Returns the existing path that differs from `path` in the Unicode form of its names only.
-    fn twin(&mut self, path: &Path) -> Option<PathBuf> {
-        if path.to_str().is_none_or(str::is_ascii) {
-            return None;
-        }
-        let there = path.ancestors().find(|dir| dir.is_dir())?;
-        let mut found = there.to_path_buf();
-        for name in path.strip_prefix(there).ok()?.components() {
-            if self.listings.len() > MOST_LISTINGS {
-                self.listings.clear();
-            }
-            let listing = self.listings.entry(found.clone()).or_insert_with_key(|dir| listing(dir));
-            found = listing.get(&composed(name.as_os_str().to_str()?))?.clone();
-        }
-        Some(found)
+        self.departures().into_iter().chain(self.near.remarks()).collect()
     }
 
     /// Returns one sentence about every path that left the manifest's directory.
@@ -176,15 +143,6 @@ impl Resolver {
     }
 }
 
-/// The most directories whose listings are kept in memory.
-const MOST_LISTINGS: usize = 64;
-
-/// Returns the entries of a directory, keyed by their names as [`composed`] writes them.
-fn listing(dir: &Path) -> HashMap<String, PathBuf> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter_map(|entry| Some((composed(entry.file_name().to_str()?), entry.path()))).collect()
-}
-
 /// Returns what is at `path`, and its real location.
 fn look(path: &Path) -> (FileState, Option<PathBuf>) {
     match path.symlink_metadata() {
@@ -194,6 +152,7 @@ fn look(path: &Path) -> (FileState, Option<PathBuf>) {
     }
 }
 
+/// What a text is that is no path of a file here, and what to write instead.
 fn unexpanded(written: &str) -> Option<&'static str> {
     let variable = |w: &str| {
         w.match_indices('$').any(|(i, _)| w[i + 1..].starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic()))
@@ -202,11 +161,18 @@ fn unexpanded(written: &str) -> Option<&'static str> {
         .split_once("://")
         .is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)))
     {
-        Some("a URL")
+        Some(match written.starts_with("file://") {
+            true => "a URL, which is not expanded or fetched; write the path in it alone, without `file://`",
+            false => "a URL, which is not expanded or fetched; write a file path",
+        })
     } else if written.starts_with('~') {
-        Some("a path from `~`")
+        Some("a path from `~`, which is not expanded or fetched; write a file path")
     } else if variable(written) {
-        Some("a path with a variable")
+        Some("a path with a variable, which is not expanded or fetched; write a file path")
+    } else if matches!(written.as_bytes(), [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
+        || written.starts_with("\\\\")
+    {
+        Some("a path of Windows, which leads nowhere here; write the path that the file has on this machine, with `/`")
     } else {
         None
     }
@@ -241,9 +207,12 @@ mod tests {
 
     #[test]
     fn what_is_not_expanded_is_named() {
-        assert_eq!(unexpanded("https://x/y.png"), Some("a URL"));
-        assert_eq!(unexpanded("~/y.png"), Some("a path from `~`"));
-        assert_eq!(unexpanded("$HOME/y.png"), Some("a path with a variable"));
+        let said = |written, what: &str| assert!(unexpanded(written).is_some_and(|said| said.starts_with(what)), "{written}");
+        said("https://x/y.png", "a URL");
+        said("~/y.png", "a path from `~`");
+        said("$HOME/y.png", "a path with a variable");
+        said("C:\\refs\\y.png", "a path of Windows");
+        said("\\\\server\\y.png", "a path of Windows");
         assert_eq!(unexpanded("cost_5$.png"), None);
         assert_eq!(unexpanded("a/b.png"), None);
     }

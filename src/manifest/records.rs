@@ -1,5 +1,5 @@
 //! The records of a manifest's text, each with the physical line it begins in: lines of JSON, elements of a JSON
-//! array, records of CSV. No record, and nothing between two, is longer than [`MAX_RECORD`].
+//! array (records of CSV are in `csv_records`). No record, and nothing between two, is longer than [`MAX_RECORD`].
 
 use crate::error::io_reason;
 use crate::input::{self, Stoppable};
@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 /// Longest record of a manifest, in bytes: what is longer is not a row, and must not fill the memory.
-const MAX_RECORD: usize = 16 << 20;
+pub const MAX_RECORD: usize = 16 << 20;
 
 /// Why a record could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub type Next<T> = Option<Result<(u64, T), RecordFault>>;
 pub struct Text<'w> {
     input: BufReader<BoundedReader<'w>>,
     /// Line ends met.
-    lines: u64,
+    pub lines: u64,
     /// Whether the last byte was a carriage return: a newline after it ends no further line.
     after_cr: bool,
 }
@@ -41,6 +41,16 @@ pub enum OpenRecords {
     Not(String),
 }
 
+#[cfg(test)]
+impl Text<'static> {
+    /// Returns the text of these bytes.
+    pub fn of(bytes: &[u8]) -> Text<'static> {
+        let inner: Box<dyn Read> = Box::new(io::Cursor::new(bytes.to_vec()));
+        let bounded = BoundedReader { inner: Stoppable { inner, stop: Stop::default() }, since: 0 };
+        Text { input: BufReader::with_capacity(7, bounded), lines: 0, after_cr: false }
+    }
+}
+
 impl<'w> Text<'w> {
     /// Opens `path`, whose file name is `name` in lower case; also that name without `.gz` or `.zst`.
     ///
@@ -51,6 +61,13 @@ impl<'w> Text<'w> {
         let mut raw = BufReader::with_capacity(1 << 16, Stoppable { inner: file, stop });
         let head = raw.fill_buf().map_err(OpenRecords::Io)?;
         let foreign = foreign(head);
+        let packed = [(".gz", &[0x1f, 0x8b][..]), (".zst", &[0x28, 0xb5, 0x2f, 0xfd])];
+        if let Some((extension, _)) =
+            packed.iter().find(|(extension, magic)| name.ends_with(extension) && !head.starts_with(magic))
+            && !head.is_empty()
+        {
+            return Err(OpenRecords::Not(format!("not {extension} data, although its name ends so; rename it")));
+        }
         let (stem, text): (&str, Box<dyn Read + 'w>) = if let Some(stem) = name.strip_suffix(".gz") {
             (stem, Box::new(flate2::bufread::MultiGzDecoder::new(raw)))
         } else if let Some(stem) = name.strip_suffix(".zst") {
@@ -63,7 +80,9 @@ impl<'w> Text<'w> {
         let bounded = BoundedReader { inner: Stoppable { inner: text, stop }, since: 0 };
         let mut input = BufReader::with_capacity(1 << 16, bounded);
         let head = input.fill_buf().map_err(OpenRecords::Io)?;
-        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        // Without its mark it is known by the zeros beside ASCII.
+        let is_wide = matches!(head, [0, 1.., 0, 1.., ..] | [1.., 0, 1.., 0, ..]);
+        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || is_wide {
             return Err(OpenRecords::Not("UTF-16 text; save it as UTF-8".into()));
         }
         if head.starts_with(b"\xef\xbb\xbf") {
@@ -117,12 +136,12 @@ impl<'w> Text<'w> {
     }
 
     /// Starts a new record, which may be [`MAX_RECORD`] bytes long.
-    fn begin(&mut self) {
+    pub fn begin(&mut self) {
         self.input.get_mut().since = 0;
     }
 
     /// Consumes and returns the next byte, counting line ends.
-    fn byte(&mut self) -> io::Result<Option<u8>> {
+    pub fn byte(&mut self) -> io::Result<Option<u8>> {
         let Some(&byte) = self.input.fill_buf()?.first() else { return Ok(None) };
         self.input.consume(1);
         self.lines += u64::from(byte == b'\r' || byte == b'\n' && !self.after_cr);
@@ -130,7 +149,8 @@ impl<'w> Text<'w> {
         Ok(Some(byte))
     }
 
-    fn fault(&self, line: u64, e: &io::Error, too_long: &str) -> RecordFault {
+    /// Describes an error of the system in a record that begins in `line`.
+    pub fn fault(&self, line: u64, e: &io::Error, too_long: &str) -> RecordFault {
         let reason = match e.kind() {
             io::ErrorKind::FileTooLarge => too_long.to_owned(),
             _ => io_reason(e),
@@ -139,17 +159,24 @@ impl<'w> Text<'w> {
     }
 }
 
+/// What a repository holds in place of a file that it keeps elsewhere.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+const LFS_HINT: &str = "a pointer of Git LFS in place of the file; `git lfs pull` fetches it";
+
 /// What bytes that begin a file are, if they are known not to be a manifest's.
 fn foreign(head: &[u8]) -> Option<&'static str> {
-    const KNOWN: [(&[u8], &str); 9] = [
+    const KNOWN: [(&[u8], &str); 12] = [
         (&[0x1f, 0x8b], "gz data, but the name does not end in .gz; rename it"),
         (&[0x28, 0xb5, 0x2f, 0xfd], "zst data, but the name does not end in .zst; rename it"),
         (b"PK\x03\x04", "a zip archive or an Excel workbook; save its table as CSV (UTF-8)"),
         (b"\xd0\xcf\x11\xe0", "an Excel workbook; save its table as CSV (UTF-8)"),
         (b"PAR1", "a Parquet file; write it as JSON Lines or CSV"),
-        (b"ARROW1", "an Arrow file; write it as JSON Lines or CSV"),
+        (b"ARROW1", "an Arrow (Feather) file; write it as Parquet, JSON Lines or CSV"),
         (b"BZh", "bzip2 data; a manifest is plain, .gz or .zst"),
         (b"\xfd7zXZ", "xz data; a manifest is plain, .gz or .zst"),
+        (b"Obj\x01", "an Avro file; write it as Parquet, JSON Lines or CSV"),
+        (b"\x93NUMPY", "an array of numpy; a manifest is Parquet, JSON Lines or CSV"),
+        (LFS_POINTER, LFS_HINT),
         (b"SQLite format 3\0", "an SQLite database; write its table as JSON Lines or CSV"),
     ];
     KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| *what)
@@ -214,6 +241,11 @@ impl<'w> Elements<'w> {
     /// Returns the elements of a text whose [`Text::first_byte`] is `[`.
     pub fn new(text: Text<'w>) -> Elements<'w> {
         Elements { text, state: Array::Before }
+    }
+
+    /// Whether none has been read.
+    pub fn is_at_start(&self) -> bool {
+        matches!(self.state, Array::Before)
     }
 
     pub fn next(&mut self) -> Next<Vec<u8>> {
@@ -287,178 +319,14 @@ impl<'w> Elements<'w> {
     }
 }
 
-/// The records of a CSV that are not blank.
-pub struct Records<'w> {
-    text: Text<'w>,
-    separator: u8,
-}
-
-/// The cells of one record.
-#[derive(Debug, Default)]
-pub struct Cells {
-    bytes: Vec<u8>,
-    /// Where each cell ends.
-    ends: Vec<usize>,
-    /// The line it ends in.
-    pub last_line: u64,
-}
-
-impl Cells {
-    /// Returns the cells as text.
-    ///
-    /// # Errors
-    /// A cell is not UTF-8.
-    pub fn texts(&self) -> Result<Vec<&str>, String> {
-        let mut start = 0;
-        let cell = |end: &usize| {
-            let bytes = &self.bytes[start..*end];
-            start = *end;
-            std::str::from_utf8(bytes).map_err(|_| "not valid UTF-8".to_owned())
-        };
-        self.ends.iter().map(cell).collect()
-    }
-
-    fn end_cell(&mut self) {
-        self.ends.push(self.bytes.len());
-    }
-}
-
-/// The position of a byte in a cell.
-#[derive(Clone, Copy, PartialEq)]
-enum At {
-    Start,
-    Plain,
-    Quoted,
-    /// After a quote in a quoted cell: its end, or the first of two.
-    Quote,
-}
-
-impl<'w> Records<'w> {
-    pub fn new(text: Text<'w>, separator: u8) -> Records<'w> {
-        Records { text, separator }
-    }
-
-    /// Returns the cell separator.
-    pub fn separator(&self) -> char {
-        self.separator.into()
-    }
-
-    /// Uses another separator for the records that follow.
-    pub fn separate_by(&mut self, separator: u8) {
-        self.separator = separator;
-    }
-
-    pub fn next(&mut self) -> Next<Cells> {
-        self.text.begin();
-        let mut line = self.text.lines + 1;
-        match self.record(&mut line) {
-            Err(e) => {
-                let reason =
-                    format!("the record that begins here is longer than {} MiB: is a quote left open?", MAX_RECORD >> 20);
-                Some(Err(self.text.fault(line, &e, &reason)))
-            }
-            Ok(next) => next,
-        }
-    }
-
-    /// Reads the next record; `line` is set to the line where it begins.
-    fn record(&mut self, line: &mut u64) -> io::Result<Next<Cells>> {
-        let (mut cells, mut at, mut fault) = (Cells::default(), At::Start, None);
-        loop {
-            let before = self.text.lines;
-            let Some(byte) = self.text.byte()? else {
-                if at == At::Quoted {
-                    let reason = "the record that begins here has a quote that is never closed".into();
-                    return Ok(Some(Err(RecordFault { line: *line, reason, last: true })));
-                }
-                if at == At::Start && cells.ends.is_empty() {
-                    return Ok(None);
-                }
-                break;
-            };
-            if at == At::Start && cells.ends.is_empty() {
-                *line = before + 1;
-            }
-            let ends_line = byte == b'\n' || byte == b'\r';
-            at = match at {
-                At::Quoted if byte == b'"' => At::Quote,
-                At::Quoted => {
-                    cells.bytes.push(byte);
-                    At::Quoted
-                }
-                At::Start if ends_line && cells.ends.is_empty() => At::Start, // a blank line
-                _ if ends_line => {
-                    cells.last_line = before + 1;
-                    break;
-                }
-                _ if byte == self.separator => {
-                    cells.end_cell();
-                    At::Start
-                }
-                At::Start if byte == b'"' => At::Quoted,
-                At::Quote if byte == b'"' => {
-                    cells.bytes.push(byte);
-                    At::Quoted
-                }
-                state => {
-                    if state == At::Quote {
-                        fault = Some("text follows a closing quote; inside quotes, a quote is written twice".to_owned());
-                    }
-                    cells.bytes.push(byte);
-                    At::Plain
-                }
-            };
-        }
-        cells.end_cell();
-        cells.last_line = cells.last_line.max(*line);
-        let line = *line;
-        Ok(Some(match fault {
-            Some(reason) => Err(RecordFault { line, reason, last: false }),
-            None => Ok((line, cells)),
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(bytes: &[u8]) -> Text<'static> {
-        let inner: Box<dyn Read> = Box::new(io::Cursor::new(bytes.to_vec()));
-        let bounded = BoundedReader { inner: Stoppable { inner, stop: Stop::default() }, since: 0 };
-        Text { input: BufReader::with_capacity(7, bounded), lines: 0, after_cr: false }
-    }
-
-    fn csv(bytes: &[u8]) -> Vec<Result<(u64, String), (u64, String)>> {
-        let mut records = Records::new(text(bytes), b',');
-        std::iter::from_fn(|| records.next())
-            .map(|next| next.map(|(line, cells)| (line, cells.texts().unwrap().join("|"))).map_err(|f| (f.line, f.reason)))
-            .collect()
-    }
-
-    #[test]
-    fn records_and_the_lines_they_begin_in() {
-        for end in ["\n", "\r\n", "\r"] {
-            let text = ["a,b", "", "\"x\"\"y\",\"1", "2\"", ",", "last,5\" disk"].join(end);
-            let quoted = format!("x\"y|1{end}2");
-            let expected = [(1, "a|b"), (3, quoted.as_str()), (5, "|"), (6, "last|5\" disk")];
-            assert_eq!(csv(text.as_bytes()), expected.map(|(line, cells)| Ok((line, cells.to_owned()))), "{end:?}");
-        }
-    }
-
-    #[test]
-    fn quotes_that_make_no_sense() {
-        let said = csv(b"a,b\r\n\"x\"y,1\r\nz,2\r\n");
-        assert_eq!(said[1].as_ref().unwrap_err().0, 2);
-        assert_eq!(said[2], Ok((3, "z|2".into())));
-        let said = csv(b"a,b\n1,\"open\n2,3\n");
-        assert_eq!(said[1], Err((2, "the record that begins here has a quote that is never closed".into())));
-    }
-
     #[test]
     fn elements_of_an_array() {
         let all = |bytes: &[u8]| {
-            let mut elements = Elements::new(text(bytes));
+            let mut elements = Elements::new(Text::of(bytes));
             let next = |n: Result<(u64, Vec<u8>), RecordFault>| {
                 n.map(|(line, b)| (line, String::from_utf8(b).unwrap().trim().to_owned()))
             };

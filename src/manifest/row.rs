@@ -1,6 +1,7 @@
 //! The rows of the three manifests, as the contract writes them.
 
 use super::fields::Fields;
+use super::file::RowKind;
 use super::paths::{ImagePath, Resolver};
 use super::regions::regions_of;
 use crate::text::quote;
@@ -9,10 +10,17 @@ use serde::Serialize;
 
 /// The columns a row type reads.
 pub trait ManifestRow {
+    /// The kind of row.
+    const KIND: RowKind;
     /// Columns that a row cannot do without.
     const REQUIRED: &'static [&'static str];
     /// Every column that is read.
     const FIELDS: &'static [&'static str];
+
+    /// Returns whether a column is read; in a score file that depends on whether its rows name their metric.
+    fn is_known(column: &str, _is_long: bool) -> bool {
+        Self::FIELDS.contains(&column)
+    }
 }
 
 /// A line of a subjects manifest.
@@ -78,6 +86,7 @@ pub struct Region {
 }
 
 impl ManifestRow for Subject {
+    const KIND: RowKind = RowKind::Subjects;
     const REQUIRED: &'static [&'static str] = &["subject_id", "label", "references"];
     const FIELDS: &'static [&'static str] = &["subject_id", "label", "references", "source", "kind", "caption", "license"];
 }
@@ -85,7 +94,7 @@ impl ManifestRow for Subject {
 impl Subject {
     pub(super) fn from_fields(fields: &Fields<'_>, paths: &mut Resolver, _: &mut Vec<String>) -> Result<Subject, String> {
         Ok(Subject {
-            subject_id: SubjectId::new(fields.text("subject_id")?).map_err(|e| format!("`subject_id` {e}"))?,
+            subject_id: SubjectId::new(fields.id("subject_id")?).map_err(|e| format!("`subject_id` {e}"))?,
             label: not_blank("label", fields.text("label")?)?,
             kind: fields.optional_text("kind")?.map(|k| k.parse().map_err(|e| format!("{e}"))).transpose()?,
             source: fields.optional_text("source")?,
@@ -96,15 +105,20 @@ impl Subject {
     }
 }
 
+/// What to do about prompts without a scene type.
+pub(super) const SCENE_HINT: &str = "`ingest --scene-type neutral` gives it to every prompt that has none";
+
 impl ManifestRow for Prompt {
+    const KIND: RowKind = RowKind::Prompts;
     const REQUIRED: &'static [&'static str] = &["prompt_id", "text", "scene_type", "subjects"];
     const FIELDS: &'static [&'static str] = Self::REQUIRED;
 }
 
 impl Prompt {
-    pub(super) fn from_fields(fields: &Fields<'_>, _: &mut Resolver, _: &mut Vec<String>) -> Result<Prompt, String> {
+    /// Where a row has no scene type, it is `scene`.
+    pub(super) fn from_fields(fields: &Fields<'_>, scene: Option<SceneType>) -> Result<Prompt, String> {
         let subjects: Vec<SubjectId> = fields
-            .list("subjects")?
+            .ids("subjects")?
             .into_iter()
             .map(|s| SubjectId::new(s).map_err(|e| format!("`subjects` {e}")))
             .collect::<Result<_, _>>()?;
@@ -115,13 +129,18 @@ impl Prompt {
         Ok(Prompt {
             prompt_id: PromptId::new(fields.id("prompt_id")?).map_err(|e| format!("`prompt_id` {e}"))?,
             text: not_blank("text", fields.text("text")?)?,
-            scene_type: SceneType::from_manifest(&fields.text("scene_type")?).map_err(|e| e.to_string())?,
+            scene_type: match (fields.optional_text("scene_type")?, scene) {
+                (Some(word), _) => SceneType::from_manifest(&word).map_err(|e| e.to_string())?,
+                (None, Some(scene)) => scene,
+                (None, None) => return Err(format!("{} ({SCENE_HINT})", fields.absent("scene_type"))),
+            },
             subjects,
         })
     }
 }
 
 impl ManifestRow for Generation {
+    const KIND: RowKind = RowKind::Generations;
     const REQUIRED: &'static [&'static str] = &["model", "prompt_id", "seed", "path"];
     const FIELDS: &'static [&'static str] = &["model", "prompt_id", "seed", "path", "meta", "regions"];
 }

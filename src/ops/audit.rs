@@ -362,7 +362,7 @@ impl Audit {
         let mut table = TableWriter::new(out, format, Head::new(columns.map(str::to_owned).to_vec()))?;
         let text = |text: Option<&str>| text.map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
         let integer = |number: Option<i64>| number.map_or(Cell::Null, Cell::Integer);
-        let real = |number: Option<f64>| number.map_or(Cell::Null, Cell::Real);
+        let real = |number: Option<f64>| Cell::Real(number.unwrap_or(f64::NAN));
         for flag in &self.flags {
             let (reference, other) = (flag.reference.as_ref(), flag.other.as_ref());
             table.row(&[

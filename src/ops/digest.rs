@@ -63,6 +63,7 @@ const REGION_VIEWS: [(&str, &str, &str); 4] = [
 fn as_json(cell: &Cell) -> serde_json::Value {
     match cell {
         Cell::Null => serde_json::Value::Null,
+        Cell::Flag(flag) => (*flag).into(),
         Cell::Integer(n) => (*n).into(),
         Cell::Real(x) => (*x).into(),
         Cell::Text(text) | Cell::Number(text) | Cell::Best(text) => text.as_str().into(),
@@ -187,6 +188,19 @@ impl Dataset {
                 })?;
                 tables.push(rows.done());
             }
+        }
+
+        // And of metrics.
+        if !self.catalog.metrics()?.is_empty() {
+            watch.check()?;
+            let mut rows = DigestRows::of("metrics");
+            const COLUMNS: &str = "metric, better, least, most, model, prompt_id, seed, subject_id, value, stale";
+            const ORDER: &str = "metric, model, prompt_id, seed, subject_id";
+            self.catalog.each_view_row(COLUMNS, "metrics", ORDER, &mut |cells| {
+                rows.row(&cells.iter().map(as_json).collect::<Vec<_>>());
+                Ok(())
+            })?;
+            tables.push(rows.done());
         }
 
         let mut whole = DigestRows::of("data set");

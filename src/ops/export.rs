@@ -3,16 +3,18 @@
 
 mod views;
 
-use crate::catalog::{Catalog, EncoderRow, GenerationRow, KeyedVector, PromptRow, VectorPlace};
+use crate::catalog::{Catalog, EncoderRow, GenerationRow, KeyedVector, PartRow, PromptRow, VectorPlace};
 use crate::dataset::Dataset;
 use crate::durable::{sync_dir, write_directory};
-use crate::embeddings::{ExportWriter, Store, text_column, writer_properties};
+use crate::embeddings::{ExportWriter, Store, text_column};
 use crate::error::{Error, Result};
-use crate::vocabulary::{ModelName, Provenance};
+use crate::table::parquet::{Footer, writer_properties};
+use crate::vocabulary::{EncoderName, ModelName, Provenance};
 use crate::watch::Watch;
 use crate::windows::Rectangle;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringBuilder};
 use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::KeyValue;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -35,6 +37,25 @@ impl Dataset {
     pub fn export(&self, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
         export(&self.catalog, &self.store, dir, watch)
     }
+
+    /// Writes one encoder's vectors alone into `dir`, which must be new or empty: `part-0001.parquet`, …, as
+    /// [`Dataset::export`] writes them. All are written, or none.
+    ///
+    /// # Errors
+    /// The data set has no such encoder; or as [`Dataset::export`].
+    pub fn export_vectors(&self, encoder: &EncoderName, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
+        let encoders = self.catalog.encoders()?;
+        let Some(found) = encoders.iter().find(|one| one.name == *encoder) else {
+            let names: Vec<&str> = encoders.iter().map(|one| one.name.as_str()).collect();
+            let hint = match names.is_empty() {
+                true => format!("`msdata embed --encoder {encoder}` embeds with it"),
+                false => format!("it has {}", names.join(", ")),
+            };
+            return Err(Error::request(format!("the data set has no encoder called {encoder}"), hint));
+        };
+        let parts = self.catalog.parts()?;
+        write_directory(dir, |partial| vectors_of(&self.catalog, &self.store, found, &parts, partial, watch))
+    }
 }
 
 /// Writes every table into `dir`, which must be new or empty.
@@ -42,6 +63,7 @@ pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_
     write_directory(dir, |partial| {
         tables(catalog, partial, watch)?;
         views::of_regions(catalog, partial, watch)?;
+        views::of_metrics(catalog, partial, watch)?;
         vectors(catalog, store, partial, watch)
     })
 }
@@ -49,12 +71,18 @@ pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_
 /// A table being written.
 struct ExportTable {
     path: PathBuf,
-    writer: Option<ArrowWriter<File>>,
+    /// What the file says of itself, beside its columns.
+    metadata: Vec<KeyValue>,
+    writer: Option<ArrowWriter<Footer<File>>>,
 }
 
 impl ExportTable {
     fn new(dir: &Path, name: &str) -> ExportTable {
-        ExportTable { path: dir.join(format!("{name}.parquet")), writer: None }
+        ExportTable { path: dir.join(format!("{name}.parquet")), metadata: Vec::new(), writer: None }
+    }
+
+    fn with_metadata(self, metadata: Vec<KeyValue>) -> ExportTable {
+        ExportTable { metadata, ..self }
     }
 
     /// Writes columns of equal length; `true` means that the column may hold nulls.
@@ -65,8 +93,12 @@ impl ExportTable {
             Some(writer) => writer,
             none => {
                 let file = File::create(&self.path).map_err(Error::io("write", &self.path))?;
-                let properties = writer_properties().build();
-                none.insert(ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(Error::parquet(&self.path))?)
+                let metadata = Some(std::mem::take(&mut self.metadata)).filter(|metadata| !metadata.is_empty());
+                let properties = writer_properties().set_key_value_metadata(metadata).build();
+                none.insert(
+                    ArrowWriter::try_new(Footer::new(file), batch.schema(), Some(properties))
+                        .map_err(Error::parquet(&self.path))?,
+                )
             }
         };
         writer.write(&batch).map_err(Error::parquet(&self.path))
@@ -75,7 +107,7 @@ impl ExportTable {
     fn finish(self) -> Result<()> {
         let Some(writer) = self.writer else { return Ok(()) };
         let file = writer.into_inner().map_err(Error::parquet(&self.path))?;
-        file.sync_all().map_err(Error::io("write", &self.path))
+        file.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", &self.path))
     }
 }
 
@@ -249,24 +281,35 @@ fn vectors(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_>) 
     let embeddings = dir.join("embeddings");
     fs::create_dir_all(&embeddings).map_err(Error::io("make", &embeddings))?;
     for encoder in catalog.encoders()? {
-        let of = |p: Provenance| parts.iter().any(|part| part.encoder == encoder.id && part.provenance == p);
-        let provenance: Vec<&str> = Provenance::ALL.iter().filter(|p| of(**p)).map(|p| p.as_str()).collect();
         let dir = embeddings.join(encoder.name.as_str());
         fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
-        let files = EncoderFiles {
-            store,
-            encoder: &encoder,
-            dir: &dir,
-            provenance: provenance.join(","),
-            regions: catalog.has_region_vectors(encoder.id)?,
-            writer: None,
-            files: 0,
-            rows: 0,
-        };
-        files.write_all(catalog, watch)?;
-        sync_dir(&dir)?;
+        vectors_of(catalog, store, &encoder, &parts, &dir, watch)?;
     }
     sync_dir(&embeddings)
+}
+
+fn vectors_of(
+    catalog: &Catalog,
+    store: &Store,
+    encoder: &EncoderRow,
+    parts: &[PartRow],
+    dir: &Path,
+    watch: &mut Watch<'_>,
+) -> Result<()> {
+    let of = |p: Provenance| parts.iter().any(|part| part.encoder == encoder.id && part.provenance == p);
+    let provenance: Vec<&str> = Provenance::ALL.iter().filter(|p| of(**p)).map(|p| p.as_str()).collect();
+    let files = EncoderFiles {
+        store,
+        encoder,
+        dir,
+        provenance: provenance.join(","),
+        regions: catalog.has_region_vectors(encoder.id)?,
+        writer: None,
+        files: 0,
+        rows: 0,
+    };
+    files.write_all(catalog, watch)?;
+    sync_dir(dir)
 }
 
 /// The exported files of one encoder.

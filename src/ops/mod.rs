@@ -56,6 +56,7 @@ pub use embed::windows::{Searched, WindowChoice};
 pub use embed::{EmbedOptions, EmbedSummary};
 pub use gc::{Garbage, GarbageKind};
 pub use generate::{GeneratorCommand, RunOptions, RunSummary};
+pub use ingest::metrics::{MetricCounts, ScoreOptions};
 pub use ingest::regions::{RegionCounts, RegionOptions};
 pub use ingest::summary::{Counts, IngestSummary};
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};

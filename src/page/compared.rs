@@ -18,16 +18,6 @@ pub struct Otherwise {
     pub behind: String,
 }
 
-/// Whether less of a measure is better, by its name.
-fn lower_is_better(measure: &str) -> bool {
-    ["scr@", "cscr@", "cscr_kind@"].iter().any(|start| measure.starts_with(start))
-}
-
-/// Whether a measure is a share in per cent, by its name.
-fn is_percent(measure: &str) -> bool {
-    lower_is_better(measure)
-}
-
 /// Returns the name of a measure as people read it.
 pub fn measure_name(measure: &str) -> String {
     let (kind, of) = measure.split_once(['@', '/']).unwrap_or((measure, ""));
@@ -47,7 +37,7 @@ pub fn measure_name(measure: &str) -> String {
 /// By how much the first model of a pair is better, if they are told apart.
 fn lead(row: &Comparison, level: f64) -> Option<f64> {
     let difference = row.of_prompts.filter(|_| row.p_holm.is_some_and(|p| p <= 1.0 - level))?;
-    Some(if lower_is_better(&row.measure) { -difference } else { difference })
+    Some(if row.shown().higher_is_better() { difference } else { -difference })
 }
 
 /// Returns the pairs that are told apart both by the measure that leads and by another one, which puts them the other way
@@ -58,7 +48,8 @@ pub fn otherwise(verdict: &PageVerdict) -> Vec<Otherwise> {
     for leading in rows.iter().filter(|row| row.measure == verdict.board.measure) {
         let Some(by_leading) = lead(leading, level) else { continue };
         let same_pair = |row: &&Comparison| {
-            row.a == leading.a && row.b == leading.b && row.measure != leading.measure && !row.measure.starts_with("clip_t/")
+            let asks_else = row.metric.is_some() || row.measure.starts_with("clip_t/");
+            row.a == leading.a && row.b == leading.b && row.measure != leading.measure && !asks_else
         };
         for row in rows.iter().filter(same_pair) {
             if lead(row, level).is_some_and(|lead| lead * by_leading < 0.0) {
@@ -107,8 +98,9 @@ pub fn compared(data: &PageData) -> Option<Markup> {
                             tr {
                                 @if at == 0 {
                                     th scope="rowgroup" rowspan=(of_measure.len()) {
-                                        (measure_name(measure)) @if is_percent(measure) { "\u{a0}%" } "\u{a0}"
-                                        @let lower = lower_is_better(measure);
+                                        @if row.metric.is_some() { (shown(measure)) } @else { (measure_name(measure)) }
+                                        @if row.shown().is_percent() { "\u{a0}%" } "\u{a0}"
+                                        @let lower = !row.shown().higher_is_better();
                                         span role="img" aria-label=(if lower { "less is better" } else { "more is better" }) { (if lower { "↓" } else { "↑" }) }
                                     }
                                 }
@@ -130,12 +122,11 @@ pub fn compared(data: &PageData) -> Option<Markup> {
 
 /// The cells of a pair, the better model first.
 fn line(row: &Comparison, level: f64) -> Markup {
-    let (scale, digits) = if is_percent(&row.measure) { (100.0, 1) } else { (1.0, 3) };
-    let number = |x: f64| format!("{:.digits$}", x * scale).replace('-', "−");
+    let number = |x: f64| row.shown().rounded(x).replace('-', "−");
     let Some(difference) = row.difference else {
         return html! { td { (name(&row.a, NAME)) } td { (name(&row.b, NAME)) } td.number colspan="5" { "no image of the same prompt and seed" } };
     };
-    let turned = if lower_is_better(&row.measure) { difference > 0.0 } else { difference < 0.0 };
+    let turned = if row.shown().higher_is_better() { difference < 0.0 } else { difference > 0.0 };
     let (better, other) = if turned { (&row.b, &row.a) } else { (&row.a, &row.b) };
     let means = if turned { [row.mean_b, row.mean_a] } else { [row.mean_a, row.mean_b] };
     let ends = row.ci.map(|[low, high]| if difference < 0.0 { [-high, -low] } else { [low, high] });

@@ -213,6 +213,7 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
         "threshold": data.threshold(),
         "thresholds": data.threshold().map(|_| data.options.thresholds.values()).unwrap_or_default(),
         "sets": data.box_sets.iter().map(|name| shown(name)).collect::<Vec<_>>(),
+        "metrics": data.metrics.iter().map(|(name, lower)| value!([shown(name), lower])).collect::<Vec<_>>(),
         "views": shelf.views,
         "models": models,
         "subjects": subjects,
@@ -225,15 +226,15 @@ fn script_data(data: &PageData, shelf: &Shelf) -> Value {
     })
 }
 
-/// One image: model, prompt, seed, picture, similarities, CLIP-T, path; and where anything is framed in it, what is seen,
-/// size, and the frames of each set.
+/// One image: model, prompt, seed, picture, similarities, CLIP-T, path; where anything is framed in it or there are metrics,
+/// what is seen, size, and the frames of each set; and the values of metrics.
 fn image_data(data: &PageData, g: &PageGeneration, nulls: &mut NullList) -> Value {
     let similarities = g.similarities.as_ref().map(|s| s.iter().map(|s| ten_thousandths(*s)).collect::<Vec<_>>());
     let path = shown(&data.pictures[g.picture].name);
     // A seed may have more digits than a JavaScript number.
     let mut row = vec![value!(g.model), value!(g.prompt), value!(g.seed.to_string()), value!(g.picture), value!(similarities)];
     row.extend([value!(g.clip_t.map(ten_thousandths)), value!(path)]);
-    if g.seen.is_some() || !g.boxes.is_empty() {
+    if g.seen.is_some() || !g.boxes.is_empty() || !g.metrics.is_empty() {
         // Whom a place resembles is said where it is not the subject itself.
         let subject = |(asked, s): (&usize, &SeenSubject)| {
             let mut row = vec![
@@ -252,6 +253,7 @@ fn image_data(data: &PageData, g: &PageGeneration, nulls: &mut NullList) -> Valu
         let last = g.boxes.iter().map(|one| one.set).max().unwrap_or_default();
         let of_set = |set| g.boxes.iter().filter(|one| one.set == set).map(frame).collect::<Vec<_>>();
         row.extend([value!(seen), value!(g.size), value!((0..=last).map(of_set).collect::<Vec<_>>())]);
+        row.extend((!g.metrics.is_empty()).then(|| value!(g.metrics)));
     }
     Value::Array(row)
 }

@@ -147,6 +147,8 @@ pub struct PageGeneration {
     pub similarities: Option<Vec<f64>>,
     /// CLIP-T by the first encoder with texts.
     pub clip_t: Option<f64>,
+    /// What each of [`PageData::metrics`] says of it.
+    pub metrics: Vec<Option<f64>>,
     /// Width and height of the upright image in pixels, if they are known.
     pub size: Option<[u32; 2]>,
     /// Who is in it by the identity encoder's windows; `None`: it was not searched. Places of subjects are those in
@@ -282,6 +284,8 @@ pub struct PageData {
     pub box_sets: Vec<String>,
     /// What region sets say, by model; with all their columns.
     pub by_regions: Vec<Report>,
+    /// Metrics that were computed elsewhere, each with whether less of it is better.
+    pub metrics: Vec<(String, bool)>,
     /// Correlation of CLIP-T and identity similarity over cells, and the number of cells.
     pub correlation: Option<(f64, usize)>,
     /// Encoders, by name.
@@ -315,6 +319,8 @@ pub struct Figures {
     pub cscr_curve: Option<Figure>,
     /// Presence by subject count and scene type.
     pub presence: Option<Figure>,
+    /// Each metric from elsewhere against the subject count.
+    pub metrics: Vec<Figure>,
     /// How often which similarity, of whole images and, where they were searched, of the places.
     pub histograms: Vec<Figure>,
 }

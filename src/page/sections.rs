@@ -58,6 +58,13 @@ pub fn all(data: &PageData, shelf: &Shelf) -> Vec<Section> {
             if data.threshold().is_some() { "Similarity and collapse by subject count" } else { "Similarity by subject count" };
         add("count", "Counts", title.into(), body);
     }
+    if !data.figures.metrics.is_empty() {
+        let body = html! {
+            p { "Numbers that were computed elsewhere and imported, over the images that have one. Whiskers are 95 % intervals." }
+            div.figures { @for figure in &data.figures.metrics { (drawing(figure, Some(&figure.title))) } }
+        };
+        add("metrics", "Metrics", "Metrics from elsewhere".into(), body);
+    }
     // The first screen has it where it is of the measure that leads.
     let leads_by_windows = data.verdict.as_ref().is_some_and(|verdict| matches!(verdict.measure, Measure::Calibrated(_)));
     if let Some(figure) = data.figures.scene.as_ref().filter(|_| leads_by_windows) {

@@ -2,7 +2,7 @@
 
 use super::text::{NAME, name, shown};
 use super::{PageData, PageVerdict};
-use crate::report::{Key, KeyValue, MeasureColumn, Report, Row};
+use crate::report::{Key, KeyValue, MeasureColumn, Published, PublishedCell, Report, Row};
 use maud::{Markup, html};
 
 /// Returns a model's row of a report by model.
@@ -35,13 +35,14 @@ pub fn headline(data: &PageData, verdict: &PageVerdict) -> Markup {
                     "Models by rank" span.quiet {
                         ": models that share a letter cannot be told apart. In brackets 95 % intervals."
                         @if data.by_model.columns().iter().any(|m| m.measures(verdict.measure) && m.is_cscr(false)) {
-                            " cSCR: share of requested subjects that are missing, by windows; 95 % is chance."
+                            " cSCR: share of requested subjects not found in any part of their image (in kind: not told from others of their kind \
+                             either); a picture that has nothing of the request would have 95 %."
                         }
                     }
                 }
                 thead { tr {
                     th.number scope="col" { "rank" } th scope="col" { "model" } th scope="col" { "group" } th.number scope="col" { "images" }
-                    @if any_missing { th.number scope="col" { "missing" } }
+                    @if any_missing { th.number scope="col" { "no image" } }
                     @for m in &measures { (head(m, if m.is_identity(report) { "similarity" } else { m.name() })) }
                 } }
                 tbody {
@@ -103,7 +104,45 @@ pub fn results(data: &PageData) -> Markup {
         }
         (table(data, report, "All prompts", &[]))
         (table(data, &data.by_count, "By subject count", &[Key::SubjectCount]))
+        @let published = data.by_count.published.as_ref();
+        @let unpublished = published.and_then(Published::reason);
+        @if !report.metric_notes.is_empty() || unpublished.is_some() {
+            ul.notes { @for note in report.metric_notes.iter().chain(&unpublished) { li { (shown(note)) } } }
+        }
+        @if let Some(published) = published.filter(|_| unpublished.is_none()) { (beside(published)) }
         @if !report.warnings.is_empty() { ul.notes { @for warning in &report.warnings { li { (shown(warning)) } } } }
+    }
+}
+
+/// Returns the paper's numbers in a table of their own.
+fn beside(published: &Published) -> Markup {
+    let cells = published.cells();
+    html! {
+        div.scroll role="region" aria-label="Published numbers" tabindex="0" {
+            table.published {
+                caption { "Published, not computed here" span.quiet { ": " (published.source()) } }
+                thead { tr {
+                    th scope="col" { "model" } th.number scope="col" { "subjects" }
+                    @for (name, up) in PublishedCell::HEADS {
+                        th.number scope="col" {
+                            (name.replace('-', "\u{2011}").replace(' ', "\u{a0}")) "\u{a0}"
+                            span aria-label=(if up { "more is better" } else { "less is better" }) role="img" { (if up { "↑" } else { "↓" }) }
+                        }
+                    }
+                } }
+                @for of_model in cells.chunk_by(|a, b| a.model == b.model) {
+                    tbody {
+                        @for (at, cell) in of_model.iter().enumerate() {
+                            tr {
+                                @if at == 0 { th scope="rowgroup" rowspan=(of_model.len()) { (cell.model) " (published)" } }
+                                th.number scope="row" { (cell.subject_count) }
+                                @for number in cell.printed() { td.number { (number) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -95,9 +95,9 @@ fn sentence(data: &PageData, verdict: &PageVerdict, standing: &Standing) -> Mark
                 }
                 (by_how_much(verdict, standing, &others)) ". "
                 @if others.is_empty() { "There is no other model to compare it with." }
-                @else if alike.is_empty() { "Told apart from every other model (" (p) ")." }
+                @else if alike.is_empty() { "Told apart from every other model (paired test, " (p) ")." }
                 @else if apart.is_empty() { "Not told apart from any other model: a difference may be chance." }
-                @else { "Told apart from " (borrowed(&apart_names)) " (" (p) "), not from " (borrowed(&alike_names)) "." }
+                @else { "Told apart from " (borrowed(&apart_names)) " (paired test, " (p) "), not from " (borrowed(&alike_names)) "." }
             }
             None => "has no image that this measure says anything of.",
         }
@@ -194,8 +194,8 @@ fn trust(data: &PageData, verdict: Option<&PageVerdict>) -> Markup {
     let by_windows = verdict.is_some_and(|verdict| verdict.measure == Measure::Calibrated(Question::Present));
     html! {
         @if missing == 0 { "All " (count(scored as usize, "image")) " are scored" }
-        @else { strong { (missing) " of " (count((scored + missing) as usize, "image")) " are missing" } " and in no average" }
-        @if by_windows && searched < scored { "; cSCR is over the " (searched) " that were searched window by window" }
+        @else { strong { (missing) " of " (count((scored + missing) as usize, "image")) " do not exist or cannot be read" } " and are in no mean" }
+        @if by_windows && searched < scored { "; cSCR is over " (searched) " of them, which were searched window by window" }
         @if by_windows && undecided > 0 { "; " (count(undecided as usize, "requested subject")) " could not be judged" }
         ". "
         @if verdict.is_some() && !by_windows {

@@ -5,6 +5,7 @@
 //! | this | [`Kind`]: the figures there are |
 //! | `presence` | [`cscr`], [`cscr_scene`], [`cscr_curve`]: the same by windows |
 //! | `figures` | [`trend`], [`scene`], [`curve`], …: a report as a figure |
+//! | `metric` | [`metric_trend`], [`metric_scene`]: metrics from elsewhere |
 //! | `figure` | [`Figure`]: panels under a legend; files |
 //! | `pdf` | a figure as PDF |
 //! | `chart` | [`Chart`]: series over two axes |
@@ -25,6 +26,7 @@ mod figure;
 mod figures;
 mod heat_map;
 mod histogram;
+mod metric;
 mod pdf;
 mod presence;
 mod radar;
@@ -37,6 +39,7 @@ pub use figure::{DOTS_PER_INCH, Figure, Panel};
 pub use figures::{ModelStyles, curve, heat_map, profile, radar, scene, tradeoff, tradeoff_correlation, trend};
 pub use heat_map::{HeatMap, HeatQueries};
 pub use histogram::histogram;
+pub use metric::{metric_scene, metric_trend};
 pub use presence::{cscr, cscr_curve, cscr_scene, presence_by_cell};
 pub use radar::Radar;
 pub use show::{query, query_of};

@@ -11,8 +11,8 @@ use super::observations::{Observations, Scores};
 use super::regions::CellWish;
 use super::warnings::warnings;
 use super::{
-    Baseline, Baselines, CellControls, CellRegions, Intervals, Key, KeyValue, Named, RegionMeasure, RegionSnapshot, Report,
-    ReportOptions, Row, Snapshot, Thresholds, thresholds_mean_something,
+    Baseline, Baselines, CellControls, CellMetric, CellRegions, Intervals, Key, KeyValue, Named, Published, RegionMeasure,
+    RegionSnapshot, Report, ReportOptions, Row, Snapshot, Thresholds, thresholds_mean_something,
 };
 use crate::error::{Error, Result};
 use crate::score::{Clustered, Confidence, Curve, Identification, intervals};
@@ -55,7 +55,7 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     let locals = Locals::new(snapshot, options.alpha);
     let of_cells = locals.as_ref().map(|locals| LocalCells::new(locals, &units, &cells, options));
     let mut notes: Vec<String> = locals.iter().flat_map(|locals| locals.notes(options.alpha)).collect();
-    if snapshot.baselines.is_none() && !thresholds_mean_something(identity, &options.thresholds) {
+    if snapshot.baselines.is_none() && !identity.is_empty() && !thresholds_mean_something(identity, &options.thresholds) {
         notes.push("identification was not computed, because there are very many images: `--controls` computes it".into());
     }
     warnings.extend(snapshot.unfound.clone());
@@ -66,26 +66,35 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     }
     let expected = || snapshot.generations.iter().filter(|g| reported(g.model));
     let (generations, unmade) = (expected().count() as u64, expected().filter(|g| g.id < 0).count() as u64);
+    let metrics: Vec<Vec<Option<f64>>> = snapshot.metrics.iter().map(|metric| metric.of_units(&units, snapshot)).collect();
+    let of_metrics = |members: &[usize]| -> Vec<CellMetric> {
+        let all = snapshot.metrics.iter().zip(&metrics);
+        all.map(|(metric, values)| metric.cell(&units, members, values, options.confidence)).collect()
+    };
+    let metric_notes = snapshot.metrics.iter().filter_map(|metric| metric.note(snapshot, expected())).collect();
     let rows: Vec<Row> = cells
         .into_iter()
         .enumerate()
         .map(|(cell, (keys, members))| Row {
             local: of_cells.as_ref().map(|of_cells| of_cells.cell(cell, &members, identity)),
             regions: snapshot.regions.iter().map(|set| region_cell(set, &units, &members, options)).collect(),
+            metrics: of_metrics(&members),
             ..table.row(keys, &members)
         })
+        .map(|row| if snapshot.is_of_metrics_alone() { row } else { row.with_counts_of_metrics() })
         .collect();
     let scored = snapshot
         .generations
         .iter()
         .enumerate()
-        .filter(|(at, g)| reported(g.model) && scores.similarity(identity_at, *at).is_some())
+        .filter(|(at, g)| reported(g.model) && is_scored(snapshot, &scores, identity_at, *at))
         .count() as u64;
     Ok(Report {
         thresholds: options.thresholds.clone(),
         identity: identity.to_owned(),
         by: options.by.clone(),
         rows,
+        published: options.published.then(|| Published::beside(snapshot, &options.by)),
         generations,
         generations_missing: generations - scored,
         generations_waiting: 0,
@@ -95,7 +104,18 @@ pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
         saturated,
         warnings,
         notes,
+        metric_notes,
     })
+}
+
+/// Whether a generation counts as scored: by the identity encoder, or where there is no encoder by any metric.
+fn is_scored(snapshot: &Snapshot, scores: &Scores, identity: usize, generation: usize) -> bool {
+    if !snapshot.is_of_metrics_alone() {
+        return scores.similarity(identity, generation).is_some();
+    }
+    let facts = &snapshot.generations[generation];
+    let requested = &snapshot.prompts[facts.prompt as usize].subjects;
+    snapshot.metrics.iter().any(|metric| metric.of_image(facts.id, requested).is_some())
 }
 
 /// What a region set says of a cell.
@@ -186,8 +206,12 @@ impl CellTable<'_> {
             with.dedup();
             with.len() as u64
         };
-        // Without an encoder of whole images there is nothing to count.
-        let of_identity = similarities.get(self.identity).map_or(&[][..], Vec::as_slice);
+        // Without an encoder of whole images there is nothing to count, but for images with a metric.
+        let with_metric: Vec<Option<f64>> = match self.snapshot.is_of_metrics_alone() {
+            true => generations.iter().map(|g| is_scored(self.snapshot, self.scores, self.identity, *g).then_some(0.0)).collect(),
+            false => Vec::new(),
+        };
+        let of_identity = similarities.get(self.identity).unwrap_or(&with_metric).as_slice();
         let images = count(of_identity);
         let subjects_of = |unit: usize| match self.units.ordinal {
             Some(_) => 1,
@@ -236,6 +260,7 @@ impl CellTable<'_> {
             curve: self.options.curve.then(|| self.curve(members)),
             local: None,
             regions: Vec::new(),
+            metrics: Vec::new(),
         }
     }
 

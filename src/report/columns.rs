@@ -2,7 +2,8 @@
 
 use super::identity::{is_clip, is_dinov2};
 use super::measure::Measure;
-use super::{Named, RegionMeasure, Report, Row, Thresholds};
+use super::metrics::decimal;
+use super::{CellMetric, Named, RegionMeasure, Report, Row, Thresholds};
 use crate::score::Question;
 
 /// A measured column of a report.
@@ -99,6 +100,9 @@ impl Report {
             if local.identification.is_some() {
                 measures.push(column("local AUC".into(), Measure::LocalAuc, 0));
             }
+        }
+        for (at, CellMetric { name, rule, of_subjects, .. }) in first.metrics.iter().enumerate() {
+            measures.push(column(name.to_string(), Measure::Metric { at, rule: *rule, of_subjects: *of_subjects }, at));
         }
         measures
     }
@@ -210,7 +214,7 @@ impl MeasureColumn {
                 use RegionMeasure::*;
                 matches!(measure, Collapse | PresenceF1 | Matched | Top1 | Bleeding | Homogenisation | Extra)
             }
-            Measure::RegionAuc(_) => true,
+            Measure::RegionAuc(_) | Measure::Metric { .. } => true,
             Measure::RegionDecoy(..) => false,
             Measure::Uncollapsed(_) | Measure::CurveArea | Measure::RPrecision | Measure::MeanRank => false,
         }
@@ -252,6 +256,7 @@ impl MeasureColumn {
             Measure::Region(set, measure) => return row.regions.get(set)?.mean(measure),
             Measure::RegionDecoy(set, measure) => return row.regions.get(set)?.decoys.as_ref()?[measure as usize],
             Measure::RegionAuc(set) => return row.regions.get(set)?.auc?,
+            Measure::Metric { at, .. } => return row.metrics.get(at)?.mean,
         };
         means.get(self.at).and_then(|(_, mean)| *mean)
     }
@@ -260,6 +265,9 @@ impl MeasureColumn {
     pub fn ends(&self, row: &Row) -> Option<[f64; 2]> {
         if let Measure::Region(set, measure) = self.measure {
             return row.regions.get(set)?.ci.as_ref()?[measure as usize];
+        }
+        if let Measure::Metric { at, .. } = self.measure {
+            return row.metrics.get(at)?.ci?;
         }
         self.intervals(row)?.get(self.at).and_then(|(_, interval)| *interval)
     }
@@ -285,23 +293,39 @@ impl MeasureColumn {
 
     /// The interval as it follows its mean: ` [32, 66]`; empty if none was asked for.
     pub fn interval(&self, row: &Row) -> String {
-        let of_regions = match self.measure {
+        let of_others = match self.measure {
             Measure::Region(set, _) => row.regions.get(set).is_some_and(|cell| cell.ci.is_some()),
+            Measure::Metric { at, .. } => row.metrics.get(at).is_some_and(|cell| cell.ci.is_some()),
             _ => false,
         };
-        if !of_regions && self.intervals(row).is_none() {
+        if !of_others && self.intervals(row).is_none() {
             return String::new();
         }
         match self.ends(row) {
             Some([low, high]) if self.measure.is_percent() => format!(" [{:.0}, {:.0}]", low * 100.0, high * 100.0),
+            Some([low, high]) if self.is_metric() => format!(" [{}, {}]", decimal(low), decimal(high)),
             Some([low, high]) => format!(" [{low:.2}, {high:.2}]"),
             None => " [–]".to_owned(),
         }
     }
 
-    /// SCR in percent with one decimal, cosines with three, as the paper prints them.
+    /// Whether it is a metric that was computed elsewhere.
+    pub fn is_metric(&self) -> bool {
+        matches!(self.measure, Measure::Metric { .. })
+    }
+
+    /// Returns the range that its values are in, if it is a metric that has one.
+    pub fn range(&self) -> Option<[f64; 2]> {
+        self.measure.rule()?.range
+    }
+
+    /// SCR in percent with one decimal, cosines and metrics with three, as the paper prints them.
     pub fn text(&self, value: f64) -> String {
-        if self.measure.is_percent() { format!("{:.1}", value * 100.0) } else { format!("{value:.3}") }
+        match self.measure {
+            Measure::Metric { .. } => decimal(value),
+            measure if measure.is_percent() => format!("{:.1}", value * 100.0),
+            _ => format!("{value:.3}"),
+        }
     }
 
     /// The best value of a line's models, without the controls, as it is printed, so that equal print means equally best; nothing is

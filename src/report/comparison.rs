@@ -7,7 +7,7 @@ use super::pairing::Pairing;
 use super::{Key, KeyValue, ModelSelection, RegionChoice, Snapshot, Thresholds};
 use crate::error::Result;
 use crate::score::Confidence;
-use crate::vocabulary::ModelName;
+use crate::vocabulary::{MetricRule, ModelName};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// What to compare, and how.
@@ -22,8 +22,8 @@ pub struct CompareOptions {
     pub identity: Option<String>,
     /// The intervals; and models are told apart at 1 minus their level.
     pub confidence: Confidence,
-    /// Only this measure: `cscr@α`, `cscr_kind@α`, `scr@T`, `auc/ENCODER`, `similarity/ENCODER`, `clip_t/ENCODER` or
-    /// `local/ENCODER`. `None`: all that mean something; on a leaderboard the first of these: cSCR, else SCR at the first
+    /// Only this measure: `cscr@α`, `cscr_kind@α`, `scr@T`, `auc/ENCODER`, `similarity/ENCODER`, `clip_t/ENCODER`,
+    /// `local/ENCODER` or the name of a metric. `None`: all that mean something; on a leaderboard the first of these: cSCR, else SCR at the first
     /// threshold, else AUC.
     pub measure: Option<String>,
     /// The level at which a subject is present, in (0, 1).
@@ -79,8 +79,10 @@ pub struct Comparison {
     pub b: String,
     /// The cell.
     pub keys: Vec<(Key, KeyValue)>,
-    /// `scr@T`, `similarity/ENCODER` or `clip_t/ENCODER`.
+    /// `scr@T`, `similarity/ENCODER`, `clip_t/ENCODER`, …, or the name of a metric.
     pub measure: String,
+    /// What there is to know of the measure, if it is a metric that was computed elsewhere. Not written.
+    pub metric: Option<MetricRule>,
     /// Images (or pairs of image and subject) that both have, of the same prompt and seed.
     pub pairs: u64,
     /// Prompts that they are of.
@@ -108,7 +110,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    pub(super) fn new([a, b]: [&str; 2], keys: Vec<(Key, KeyValue)>, measure: &str, contrast: Contrast) -> Comparison {
+    pub(super) fn new(
+        [a, b]: [&str; 2],
+        keys: Vec<(Key, KeyValue)>,
+        (measure, metric): (&str, Option<MetricRule>),
+        contrast: Contrast,
+    ) -> Comparison {
         let Contrast { pairs, prompts, only_a, only_b, mean_a, mean_b, difference, of_prompts, ci, p } = contrast;
         let (a, b, measure) = (a.to_owned(), b.to_owned(), measure.to_owned());
         Comparison {
@@ -116,6 +123,7 @@ impl Comparison {
             b,
             keys,
             measure,
+            metric,
             pairs,
             prompts,
             only_a,

@@ -76,7 +76,7 @@ impl ContrastColumns {
                 columns.insert(model, ContrastColumn { values, pattern, replicates });
             }
         }
-        let bounds = measure.is_share().then_some([-1.0, 1.0]);
+        let bounds = measure.bounds().map(|[least, most]| [least - most, most - least]);
         ContrastColumns { prompts, columns, bounds, confidence }
     }
 

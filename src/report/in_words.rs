@@ -3,7 +3,7 @@
 use super::measure::Measure;
 use super::observations::Scores;
 use super::pairing::Pairing;
-use super::present_comparison::{higher_is_better, is_percent, probability, rounded};
+use super::present_comparison::{ShownMeasure, probability};
 use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot};
 use crate::error::Result;
 use crate::score::{Question, holm};
@@ -27,9 +27,11 @@ pub(super) fn in_words(
     let leading = pairing.measures(options.measure.as_deref())?[0];
     // The measures that a reader should know of: one of each kind, whatever was asked for.
     let all = pairing.measures(None)?;
-    let told = |measure: &Measure| *measure == leading || all.iter().find(|m| kind(m) == kind(measure)) == Some(measure);
+    let told = |measure: &Measure| {
+        *measure == leading || is_metric(measure) || all.iter().find(|m| kind(m) == kind(measure)) == Some(measure)
+    };
     let mut measures = vec![leading];
-    measures.extend(all.iter().filter(|m| **m != leading && kind(m) != kind(&leading) && told(m)));
+    measures.extend(all.iter().filter(|m| **m != leading && (kind(m) != kind(&leading) || is_metric(m)) && told(m)));
     let mut words = Vec::new();
     for pair in pairs {
         let rows = pairing.compare(std::slice::from_ref(pair), &measures);
@@ -45,8 +47,11 @@ pub(super) fn in_words(
                 sentences.extend(by_cell(&cells, what, alpha));
             }
             sentences.extend(by_others(others, alpha));
-            let of_subjects =
-                if matches!(leading, Measure::Auc(_) | Measure::ClipT(_)) { similarity(&all) } else { Some(leading) };
+            let is_of_images = match leading {
+                Measure::Metric { of_subjects, .. } => !of_subjects,
+                other => matches!(other, Measure::Auc(_) | Measure::ClipT(_)),
+            };
+            let of_subjects = if is_of_images { similarity(&all) } else { Some(leading) };
             if let Some(measure) = of_subjects {
                 let pairing = Pairing::new(snapshot, scores, &subjects)?;
                 sentences.extend(worst(&pairing.compare(std::slice::from_ref(pair), &[measure])));
@@ -65,6 +70,11 @@ fn kind(measure: &Measure) -> std::mem::Discriminant<Measure> {
     }
 }
 
+/// Two metrics say different things, whatever they are.
+fn is_metric(measure: &Measure) -> bool {
+    matches!(measure, Measure::Metric { .. })
+}
+
 fn similarity(all: &[Measure]) -> Option<Measure> {
     all.iter().find(|measure| matches!(measure, Measure::Similarity(_))).copied()
 }
@@ -75,14 +85,14 @@ fn verdict(row: &Comparison, measures: usize, alpha: f64) -> String {
     let (Some(mean_a), Some(mean_b), Some(difference), Some(p)) = (row.mean_a, row.mean_b, row.difference, row.p) else {
         return format!("{a} and {b} have no scored image of the same prompt and seed, so {measure} does not compare them.");
     };
-    let value = |x: f64| valued(measure, x);
+    let shown = row.shown();
+    let value = |x: f64| valued(shown, x);
     let sign = if difference > 0.0 { "+" } else { "" };
-    let points = if is_percent(measure) { " points" } else { "" };
-    let interval =
-        row.ci.map_or_else(String::new, |[low, high]| format!(" [{}, {}]", rounded(measure, low), rounded(measure, high)));
-    let way = if higher_is_better(measure) { "higher is better" } else { "lower is better" };
+    let points = if shown.is_percent() { " points" } else { "" };
+    let interval = row.ci.map_or_else(String::new, |[low, high]| format!(" [{}, {}]", shown.rounded(low), shown.rounded(high)));
+    let way = if shown.higher_is_better() { "higher is better" } else { "lower is better" };
     let real = row.p_holm.is_some_and(|p| p <= alpha);
-    let opening = match (real, is_better(measure, difference)) {
+    let opening = match (real, is_better(shown, difference)) {
         (true, true) => format!("{a} is better than {b} by {measure}"),
         (true, false) => format!("{a} is worse than {b} by {measure}"),
         (false, _) => format!("{a} and {b} cannot be told apart by {measure}"),
@@ -101,7 +111,7 @@ fn verdict(row: &Comparison, measures: usize, alpha: f64) -> String {
         "{opening} ({way}): {} against {}, a difference of {sign}{}{points}{interval} over {images}, {chance} (p = {}{holm}).",
         value(mean_a),
         value(mean_b),
-        rounded(measure, difference),
+        shown.rounded(difference),
         probability(p),
     )
 }
@@ -112,7 +122,7 @@ fn by_cell(rows: &[Comparison], what: &str, alpha: f64) -> Option<String> {
     let (mut better, mut worse, mut neither) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows.iter().filter(|row| row.pairs > 0) {
         let Some(difference) = row.difference else { continue };
-        let side = match (row.p_holm.is_some_and(|p| p <= alpha), is_better(&row.measure, difference)) {
+        let side = match (row.p_holm.is_some_and(|p| p <= alpha), is_better(row.shown(), difference)) {
             (false, _) => &mut neither,
             (true, true) => &mut better,
             (true, false) => &mut worse,
@@ -138,12 +148,12 @@ fn by_others(rows: &[Comparison], alpha: f64) -> Option<String> {
     let (mut better, mut worse, mut neither) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {
         let (Some(a), Some(b), Some(difference)) = (row.mean_a, row.mean_b, row.difference) else { continue };
-        let side = match (row.p_holm.is_some_and(|p| p <= alpha), is_better(&row.measure, difference)) {
+        let side = match (row.p_holm.is_some_and(|p| p <= alpha), is_better(row.shown(), difference)) {
             (false, _) => &mut neither,
             (true, true) => &mut better,
             (true, false) => &mut worse,
         };
-        side.push(format!("{} ({} against {})", row.measure, valued(&row.measure, a), valued(&row.measure, b)));
+        side.push(format!("{} ({} against {})", row.measure, valued(row.shown(), a), valued(row.shown(), b)));
     }
     let first = rows.first()?;
     let mut parts = Vec::new();
@@ -165,10 +175,10 @@ fn worst(rows: &[Comparison]) -> Option<String> {
     let of = |model: &str, mean: fn(&Comparison) -> Option<f64>| {
         let mut known: Vec<(f64, String)> =
             rows.iter().filter_map(|row| Some((mean(row)?, row.keys.first().map(|(_, value)| key_text(value))?))).collect();
-        let sign = if higher_is_better(&first.measure) { 1.0 } else { -1.0 };
+        let sign = if first.shown().higher_is_better() { 1.0 } else { -1.0 };
         known.sort_by(|(x, one), (y, other)| (sign * x).total_cmp(&(sign * y)).then_with(|| one.cmp(other)));
         let named: Vec<String> =
-            known.iter().take(WORST).map(|(value, subject)| format!("{subject} ({})", valued(&first.measure, *value))).collect();
+            known.iter().take(WORST).map(|(value, subject)| format!("{subject} ({})", valued(first.shown(), *value))).collect();
         format!("of {} are {}", plain(model), listed(&named))
     };
     Some(format!(
@@ -179,12 +189,13 @@ fn worst(rows: &[Comparison]) -> Option<String> {
     ))
 }
 
-fn is_better(measure: &str, difference: f64) -> bool {
-    if higher_is_better(measure) { difference > 0.0 } else { difference < 0.0 }
+fn is_better(measure: ShownMeasure<'_>, difference: f64) -> bool {
+    if measure.higher_is_better() { difference > 0.0 } else { difference < 0.0 }
 }
 
-fn valued(measure: &str, value: f64) -> String {
-    if is_percent(measure) { format!("{} %", rounded(measure, value)) } else { rounded(measure, value) }
+fn valued(measure: ShownMeasure<'_>, value: f64) -> String {
+    let percent = if measure.is_percent() { " %" } else { "" };
+    measure.rounded(value) + percent
 }
 
 fn key_text(value: &KeyValue) -> String {

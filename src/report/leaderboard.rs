@@ -1,6 +1,6 @@
 //! The models in the order of one measure, with those grouped that are not told apart.
 
-use super::cells::{SHARE, cell_intervals, mean_of};
+use super::cells::{cell_intervals, mean_of};
 use super::observations::Scores;
 use super::pairing::{ModelSide, Pairing};
 use super::warnings::written;
@@ -8,6 +8,7 @@ use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot};
 use crate::error::{Error, Result};
 use crate::score::groups;
 use crate::text::plain;
+use crate::vocabulary::MetricRule;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,6 +21,9 @@ pub struct Leaderboard {
     pub by: Vec<Key>,
     /// The measure that ranks.
     pub measure: String,
+    /// What there is to know of it, if it is a metric that was computed elsewhere.
+    #[serde(skip)]
+    pub metric: Option<MetricRule>,
     /// By cell, best first: no model stands before one that is better and told apart from it, unless they are so in a
     /// circle.
     pub rows: Vec<Standing>,
@@ -89,7 +93,7 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
         .map(|(model, side)| (*model, side, side.values(&pairing, measure)))
         .collect();
     let cells: BTreeSet<&Vec<i64>> = models.iter().flat_map(|(_, side, _)| side.cells.keys()).collect();
-    let bounds = measure.is_share().then_some(SHARE).flatten();
+    let bounds = measure.bounds();
     let mut boards = Vec::new();
     for codes in cells {
         let keys = pairing.values(codes);
@@ -132,6 +136,7 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
         identity: pairing.identity.to_owned(),
         by: options.by.clone(),
         measure: pairing.name(measure),
+        metric: measure.rule(),
         unequal: boards.iter().any(|(unequal, _)| *unequal),
         rows: boards.into_iter().flat_map(|(_, board)| board.standings).collect(),
         warnings,

@@ -2,6 +2,7 @@
 
 use super::{RegionMeasure, Thresholds};
 use crate::score::Question;
+use crate::vocabulary::{Better, MetricRule};
 
 /// What is measured. Encoders are given by their place in [`Snapshot::encoders`](super::Snapshot::encoders); what names
 /// none is by the encoder that decides collapse.
@@ -41,6 +42,15 @@ pub enum Measure {
     RegionDecoy(usize, RegionMeasure),
     /// AUC of requested against decoy pairs of a region set.
     RegionAuc(usize),
+    /// A metric that was computed elsewhere.
+    Metric {
+        /// Its place in [`Snapshot::metrics`](super::Snapshot::metrics).
+        at: usize,
+        /// Which way it is better, and its range.
+        rule: MetricRule,
+        /// Whether it has a value for each subject of an image.
+        of_subjects: bool,
+    },
 }
 
 impl Measure {
@@ -49,7 +59,24 @@ impl Measure {
         use Measure::*;
         match self {
             Region(_, measure) | RegionDecoy(_, measure) => measure.lower_is_better(),
+            Metric { rule, .. } => rule.better == Better::Lower,
             other => matches!(other, Scr(_) | ChanceScr(_) | Calibrated(_) | CurveArea | MeanRank),
+        }
+    }
+
+    /// Returns the rule of a metric that was computed elsewhere.
+    pub(super) fn rule(self) -> Option<MetricRule> {
+        match self {
+            Measure::Metric { rule, .. } => Some(rule),
+            _ => None,
+        }
+    }
+
+    /// Returns the least and the greatest value that it can have; `None`: they are not known, or only nearly reached.
+    pub(super) fn bounds(self) -> Option<[f64; 2]> {
+        match self {
+            Measure::Metric { rule, .. } => rule.range,
+            other => other.is_share().then_some([0.0, 1.0]),
         }
     }
 
@@ -93,6 +120,47 @@ impl Measure {
             Measure::Region(_, measure) => format!("{measure}/{encoder}"),
             Measure::RegionDecoy(_, measure) => format!("decoy_{measure}/{encoder}"),
             Measure::RegionAuc(_) => format!("auc/{encoder}"),
+            // It is then the metric's name.
+            Measure::Metric { .. } => encoder.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocabulary::MetricName;
+
+    #[test]
+    fn no_metric_has_the_name_of_a_measure() {
+        use Measure::*;
+        let region = RegionMeasure::ALL.iter().flat_map(|m| [Region(0, *m), RegionDecoy(0, *m)]);
+        let others = [
+            ClipT(0),
+            Similarity(0),
+            Scr(0.4),
+            Uncollapsed(0.4),
+            CurveArea,
+            Auc(0),
+            RPrecision,
+            MeanRank,
+            ChanceScr(0.4),
+            Normalised(0),
+            Local,
+            Calibrated(Question::Present),
+            Calibrated(Question::Identified),
+            BeyondWords,
+            LocalAuc,
+            RegionAuc(0),
+        ];
+        for measure in others.into_iter().chain(region) {
+            let name = measure.name("encoder", 0.05);
+            assert!(MetricName::new(name.as_str()).is_err(), "{name}");
+            let word = name.split(['@', '/']).next().unwrap();
+            assert!(MetricName::new(word).is_err() || word.starts_with("decoy_"), "{word}");
+        }
+        for key in super::super::Key::ALL {
+            assert!(MetricName::new(key.as_str()).is_err(), "{key}");
         }
     }
 }

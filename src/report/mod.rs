@@ -11,6 +11,7 @@
 //! | `cells` | the grouping, with Polars |
 //! | `local` | what the windows say: where each subject is, and whether it is there |
 //! | `regions` | what a region set says: who has a region of their own |
+//! | `metrics` | [`CellMetric`]: what metrics from elsewhere say |
 //! | `seen` | [`Seen`], [`Confusion`]: the same image by image, for people to check |
 //! | `pairing` | the images that two models have of the same prompt and seed |
 //! | `contrast` | models side by side in one cell, and two of them against each other |
@@ -22,6 +23,7 @@
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
 //! | `blind_spot` | images that CLIP rates as good and that have lost every subject |
 //! | `ceiling` | what composites of the references score |
+//! | `published` | [`Published`]: the numbers that the paper printed |
 //! | `selection` | [`ModelSelection`]: which models are shown, and by which names |
 //! | `saturation` | thresholds at which nothing is told apart |
 //! | `warnings` | what to know of the cells before comparing them |
@@ -41,10 +43,12 @@ mod local;
 mod local_cells;
 mod meaning;
 mod measure;
+mod metrics;
 mod observations;
 mod pairing;
 mod present;
 mod present_comparison;
+mod published;
 mod regions;
 mod row;
 mod saturation;
@@ -63,6 +67,9 @@ pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use local::{KindAuc, LocalSnapshot, Null, auc_in_kind};
 pub use meaning::thresholds_mean_something;
 pub use measure::Measure;
+pub use metrics::{CellMetric, MetricSnapshot};
+pub use present_comparison::ShownMeasure;
+pub use published::{Published, PublishedCell};
 pub use regions::{CellRegions, RegionFacts, RegionMeasure, RegionSnapshot, RegionValues, region_values, subject_values};
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
@@ -115,6 +122,8 @@ pub struct Snapshot {
     pub crop: Option<u32>,
     /// What region sets say, those that were asked for.
     pub regions: Vec<RegionSnapshot>,
+    /// Metrics that were computed elsewhere, by name.
+    pub metrics: Vec<MetricSnapshot>,
 }
 
 /// Every generation against the whole pool.
@@ -149,6 +158,8 @@ pub struct ReportOptions {
     pub regions: Vec<RegionChoice>,
     /// τ of region sets; `None`: see [`RegionSnapshot::tau_given`].
     pub tau: Option<f64>,
+    /// Whether to set the paper's numbers beside, where they can be compared.
+    pub published: bool,
 }
 
 /// A region set, and the encoder that looks at its regions. Written `SET` or `SET:ENCODER`.
@@ -197,6 +208,7 @@ impl Default for ReportOptions {
             models: ModelSelection::default(),
             regions: Vec::new(),
             tau: None,
+            published: false,
         }
     }
 }
@@ -213,6 +225,9 @@ pub struct Report {
     pub by: Vec<Key>,
     /// The cells, in the order of their keys.
     pub rows: Vec<Row>,
+    /// The paper's numbers, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
     /// Generations that the catalog expects.
     #[serde(skip)]
     pub generations: u64,
@@ -241,6 +256,9 @@ pub struct Report {
     /// How large the nulls are that verdicts on presence rest on, and whose; or why there is no verdict.
     #[serde(skip)]
     pub notes: Vec<String>,
+    /// Which images have no value of a metric from elsewhere, and how one of subjects becomes one of an image.
+    #[serde(skip)]
+    pub metric_notes: Vec<String>,
 }
 
 fn thresholds_as_list<S: Serializer>(t: &Thresholds, s: S) -> Result<S::Ok, S::Error> {

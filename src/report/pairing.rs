@@ -68,6 +68,7 @@ impl ModelSide<'_> {
             }
             Measure::Auc(encoder) => self.auc(encoder),
             Measure::Region(set, measure) => self.snapshot.regions[set].of_units(&self.units, measure),
+            Measure::Metric { at, .. } => self.snapshot.metrics[at].of_units(&self.units, self.snapshot),
             // What else needs the pool or the composites is of cells, not of images.
             _ => vec![None; self.units.generation.len()],
         }
@@ -169,6 +170,7 @@ impl<'a> Pairing<'a> {
             let at = if locals.no_verdict(self.options.alpha).is_none() { 0 } else { all.len() };
             all.splice(at..at, of_windows);
         }
+        all.extend(self.snapshot.metrics.iter().enumerate().map(|(at, metric)| metric.measure(at)));
         // What was asked for by name comes first.
         for set in (0..self.snapshot.regions.len()).rev() {
             let measures = [RegionMeasure::Collapse, RegionMeasure::PresenceF1, RegionMeasure::Identity, RegionMeasure::Matched];
@@ -192,6 +194,7 @@ impl<'a> Pairing<'a> {
         let encoder = match measure {
             Measure::ClipT(at) | Measure::Similarity(at) | Measure::Auc(at) => self.snapshot.encoders[at].1.as_str(),
             Measure::Region(set, _) => self.snapshot.regions[set].set.as_str(),
+            Measure::Metric { at, .. } => self.snapshot.metrics[at].name.as_str(),
             _ => self.identity,
         };
         measure.name(encoder, self.options.alpha)
@@ -201,6 +204,7 @@ impl<'a> Pairing<'a> {
     pub(super) fn why_not_by_cscr(&self, first: Measure) -> Option<String> {
         let instead = match first {
             Measure::Scr(_) => "the order is by SCR of whole images and not by cSCR",
+            Measure::Metric { .. } => return None, // there is nothing else to order by
             Measure::Auc(_) => "the order is by identification AUC of whole images and not by cSCR",
             _ => "the order is by similarity of whole images and not by cSCR",
         };
@@ -241,7 +245,7 @@ impl<'a> Pairing<'a> {
         for (at, pair) in pairs.iter().enumerate() {
             let [a, b] = pair.map(|model| self.snapshot.models[model as usize].0.as_str());
             let of_cell = |(keys, contrasts): &mut (Vec<(Key, KeyValue)>, Vec<Option<Contrast>>)| {
-                Some(Comparison::new([a, b], keys.clone(), &name, contrasts[at].take()?))
+                Some(Comparison::new([a, b], keys.clone(), (name.as_str(), measure.rule()), contrasts[at].take()?))
             };
             rows.extend(of_cells.iter_mut().filter_map(of_cell));
         }

@@ -1,7 +1,7 @@
 //! A report as a table: aligned for people, side by side for papers, flat for programs.
 
 use super::columns::MeasureColumn;
-use super::{CellRegions, Intervals, Key, KeyValue, Named, Report, Row};
+use super::{CellMetric, CellRegions, Intervals, Key, KeyValue, Named, Published, PublishedCell, Report, Row};
 use crate::table::{Cell, Format, Head, TableWriter, json};
 use std::io::{self, Write};
 
@@ -23,15 +23,49 @@ impl Report {
                     json::write(&mut out, row)?;
                     out.write_all(b"\n")?;
                 }
+                for cell in self.published_cells() {
+                    json::write(&mut out, &cell)?;
+                    out.write_all(b"\n")?;
+                }
                 out.flush()
             }
-            Format::Csv => self.write_flat(out, format),
-            Format::Table => self.write_rows(out, format),
-            Format::Md | Format::Latex => match self.by.len() > 1 && self.by.contains(&Key::Model) {
-                true => self.write_side_by_side(out, format),
-                false => self.write_rows(out, format),
-            },
+            Format::Csv | Format::Arrow | Format::Parquet => self.write_flat(out, format),
+            Format::Table => {
+                self.write_rows(&mut out, format)?;
+                self.write_published(out, format)
+            }
+            Format::Md | Format::Latex => {
+                match self.by.len() > 1 && self.by.contains(&Key::Model) {
+                    true => self.write_side_by_side(&mut out, format)?,
+                    false => self.write_rows(&mut out, format)?,
+                }
+                self.write_published(out, format)
+            }
         }
+    }
+
+    fn published_cells(&self) -> Vec<PublishedCell> {
+        self.published.as_ref().map(Published::cells).unwrap_or_default()
+    }
+
+    /// Writes the paper's numbers as a table of their own.
+    fn write_published(&self, mut out: impl Write, format: Format) -> io::Result<()> {
+        let cells = self.published_cells();
+        let Some(published) = self.published.as_ref().filter(|_| !cells.is_empty()) else { return Ok(()) };
+        let comment = if format == Format::Latex { "% " } else { "" };
+        writeln!(out, "\n{comment}Published, not computed here: {}\n", published.source())?;
+        let mut columns: Vec<String> = self.by.iter().map(|key| key.to_string()).collect();
+        columns.extend(PublishedCell::HEADS.map(|(name, up)| match format {
+            Format::Table => name.to_owned(),
+            _ => format!("{name} {}", if up { "↑" } else { "↓" }),
+        }));
+        let mut table = TableWriter::new(out, format, Head::new(columns))?;
+        for cell in cells {
+            let mut row: Vec<Cell> = cell.keys(&self.by).iter().map(key_cell).collect();
+            row.extend(cell.printed().map(Cell::Number));
+            table.row(&row)?;
+        }
+        table.finish().map(drop)
     }
 
     /// Every number, exact, one column each.
@@ -78,9 +112,20 @@ impl Report {
                 cell.counts().map(|(name, _)| name.to_owned()).into_iter().chain(cell.numbers().into_iter().map(|(n, _)| n));
             columns.extend(names.map(|name| format!("regions_{}_{name}", cell.set)));
         }
+        let of_metrics = |metric: &CellMetric| {
+            let ends = metric.ci.map(|_| ["low", "high"].map(|end| format!("metric_{}_{end}", metric.name)));
+            let own = [format!("metric_{}", metric.name), format!("metric_{}_images", metric.name)];
+            own.into_iter().chain(ends.into_iter().flatten())
+        };
+        columns.extend(first.iter().flat_map(|row| &row.metrics).flat_map(of_metrics));
         columns.extend(curve.then(|| "area".to_owned()).into_iter().chain(any_control.then(|| "control".to_owned())));
+        let published = self.published_cells();
+        columns.extend((!published.is_empty()).then(|| "published".to_owned()));
+        let of_published: Vec<Vec<Cell>> =
+            published.iter().map(|cell| columns.iter().map(|column| cell.cell(column)).collect()).collect();
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
-        let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Real);
+        // A mean that does not exist is a number all the same, so that a column of such means has the type of the others.
+        let number = |value: Option<f64>| Cell::Real(value.unwrap_or(f64::NAN));
         for row in &self.rows {
             let mut cells: Vec<Cell> = row.keys.iter().map(|(_, v)| key_cell(v)).collect();
             cells.extend([row.images, row.subjects, row.missing].map(|n| Cell::Integer(n as i64)));
@@ -107,10 +152,17 @@ impl Report {
                 cells.extend(cell.counts().map(|(_, count)| Cell::Integer(count as i64)));
                 cells.extend(cell.numbers().into_iter().map(|(_, value)| number(value)));
             }
+            for metric in &row.metrics {
+                cells.extend([number(metric.mean), Cell::Integer(metric.images as i64)]);
+                let ends = metric.ci.map(|ends| [0, 1].map(|end| number(ends.map(|ends| ends[end]))));
+                cells.extend(ends.into_iter().flatten());
+            }
             cells.extend(row.curve.iter().map(|curve| number(curve.as_ref().map(|curve| curve.area))));
-            cells.extend(any_control.then_some(Cell::Integer(i64::from(row.control))));
+            cells.extend(any_control.then_some(Cell::Flag(row.control)));
+            cells.extend((!of_published.is_empty()).then_some(Cell::Null));
             table.row(&cells)?;
         }
+        of_published.iter().try_for_each(|cells| table.row(cells))?;
         table.finish().map(drop)
     }
 

@@ -1,6 +1,6 @@
 //! A cell of a report: the structs *are* the JSON.
 
-use super::{CellRegions, Key};
+use super::{CellMetric, CellRegions, Key};
 use crate::score::{Curve, Identification};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -49,7 +49,7 @@ pub struct Row {
     pub scr: Vec<Named>,
     /// Per threshold: mean number of subjects of an image that have not collapsed.
     pub uncollapsed: Vec<Named>,
-    /// Encoders (and `clip_t/ENCODER`) that scored another number of generations, and how many.
+    /// Encoders (and `clip_t/ENCODER`, `metrics/NAME`) that scored another number of generations, and how many.
     pub scored: Vec<(String, u64)>,
     /// The interval of each mean, if intervals were asked for.
     pub ci: Option<Intervals>,
@@ -61,6 +61,8 @@ pub struct Row {
     pub local: Option<CellLocal>,
     /// What region sets say, those that were asked for.
     pub regions: Vec<CellRegions>,
+    /// What metrics from elsewhere say, by name.
+    pub metrics: Vec<CellMetric>,
 }
 
 /// What the windows of a cell's images say, by the identity encoder. Means are over the units that were searched.
@@ -104,6 +106,13 @@ pub struct LocalIntervals {
 }
 
 impl Row {
+    /// Adds the metrics that have values of another number of generations to [`Row::scored`].
+    pub(super) fn with_counts_of_metrics(mut self) -> Row {
+        let others = self.metrics.iter().filter(|metric| metric.images != self.images);
+        self.scored.extend(others.map(|metric| (format!("metrics/{}", metric.name), metric.images)));
+        self
+    }
+
     /// Returns the value of one of its keys.
     pub fn key(&self, key: Key) -> Option<&KeyValue> {
         self.keys.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
@@ -170,6 +179,14 @@ impl Serialize for Row {
         map.serialize_entry("uncollapsed", &Pairs(&self.uncollapsed))?;
         if let Some(ci) = &self.ci {
             map.serialize_entry("ci", ci)?;
+        }
+        if !self.metrics.is_empty() {
+            let means: Vec<Named> = self.metrics.iter().map(|metric| (metric.name.to_string(), metric.mean)).collect();
+            map.serialize_entry("metrics", &Pairs(&means))?;
+            if self.metrics.iter().any(|metric| metric.ci.is_some()) {
+                let ends: Vec<_> = self.metrics.iter().map(|m| (m.name.to_string(), m.ci.flatten())).collect();
+                map.serialize_entry("metrics_ci", &Pairs(&ends))?;
+            }
         }
         if let Some(controls) = &self.controls {
             map.serialize_entry("identification", &Pairs(&named_parts(controls.identification.as_ref())))?;

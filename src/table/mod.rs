@@ -1,4 +1,4 @@
-//! Writes tables as text in any of the output formats, one row at a time.
+//! Writes tables in any of the output formats: text, one row at a time; Arrow and Parquet, once all rows are there.
 //!
 //! | module | noun |
 //! |---|---|
@@ -6,10 +6,14 @@
 //! | `json` | JSON whose strings are safe on a terminal |
 //! | `layout` | columns aligned for a person to read |
 //! | `markup` | Markdown and LaTeX, escaped |
+//! | [`parquet`] | Parquet files that older readers open |
+//! | `typed` | Arrow and Parquet, where every column has a type |
 
 pub mod json;
 mod layout;
 mod markup;
+pub mod parquet;
+mod typed;
 
 use crate::text::plain_lines;
 
@@ -32,6 +36,22 @@ closed_set! {
         Md = "md",
         /// A LaTeX tabular (package `booktabs`).
         Latex = "latex",
+        /// A stream of Arrow IPC: typed columns, null as null.
+        Arrow = "arrow",
+        /// A Parquet file, the same.
+        Parquet = "parquet",
+    }
+}
+
+impl Format {
+    /// Returns whether programs read it: then numbers are exact and columns have names for programs.
+    pub fn is_for_programs(self) -> bool {
+        matches!(self, Format::Json | Format::Jsonl | Format::Csv) || self.is_binary()
+    }
+
+    /// Returns whether it is no text, and nothing for a terminal.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Format::Arrow | Format::Parquet)
     }
 }
 
@@ -40,6 +60,8 @@ closed_set! {
 pub enum Cell {
     /// No value: null in JSON, empty elsewhere.
     Null,
+    /// Yes or no: 1 or 0 where the format has no such type.
+    Flag(bool),
     /// An integer.
     Integer(i64),
     /// A number; null if it is not finite.
@@ -81,6 +103,7 @@ pub struct TableWriter<W: Write> {
     head: Head,
     rows: u64,
     layout: layout::TableLayout,
+    typed: typed::TypedTable,
 }
 
 impl<W: Write> TableWriter<W> {
@@ -93,15 +116,17 @@ impl<W: Write> TableWriter<W> {
             Format::Json => out.write_all(b"[")?,
             Format::Csv => write_csv(&mut out, &head.full_names())?,
             Format::Md => markup::markdown_head(&mut out, &head.full_names())?,
-            Format::Table | Format::Latex | Format::Jsonl => {}
+            Format::Table | Format::Latex | Format::Jsonl | Format::Arrow | Format::Parquet => {}
         }
-        Ok(TableWriter { out, format, head, rows: 0, layout: layout::TableLayout::default() })
+        let typed = typed::TypedTable::new(if format.is_binary() { head.full_names() } else { Vec::new() });
+        Ok(TableWriter { out, format, head, rows: 0, layout: layout::TableLayout::default(), typed })
     }
 
     /// Writes a row: as many cells as there are columns.
     ///
     /// # Errors
-    /// Writing to `out` fails.
+    /// Writing to `out` fails; or, of Arrow and Parquet, [`io::ErrorKind::InvalidData`]: a column holds both texts and
+    /// numbers.
     pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
         self.rows += 1;
         match self.format {
@@ -122,6 +147,7 @@ impl<W: Write> TableWriter<W> {
                 markup::latex_row(&mut self.out, cells)
             }
             Format::Table => self.layout.row(&mut self.out, &self.head, cells),
+            Format::Arrow | Format::Parquet => self.typed.row(cells),
         }
     }
 
@@ -139,6 +165,7 @@ impl<W: Write> TableWriter<W> {
                 markup::latex_foot(&mut self.out)?;
             }
             Format::Table => self.layout.finish(&mut self.out, &self.head)?,
+            Format::Arrow | Format::Parquet => self.typed.write(&mut self.out, self.format)?,
             Format::Jsonl | Format::Csv | Format::Md => {}
         }
         self.out.flush()?;
@@ -150,6 +177,7 @@ impl<W: Write> TableWriter<W> {
 fn exact_text(cell: &Cell) -> std::borrow::Cow<'_, str> {
     match cell {
         Cell::Null => "".into(),
+        Cell::Flag(flag) => if *flag { "1" } else { "0" }.into(),
         Cell::Integer(n) => n.to_string().into(),
         Cell::Real(x) if x.is_finite() => serde_json::to_string(x).unwrap_or_default().into(),
         Cell::Real(_) => "".into(),
@@ -161,6 +189,7 @@ impl Serialize for Cell {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
             Cell::Null => s.serialize_unit(),
+            Cell::Flag(flag) => s.serialize_bool(*flag),
             Cell::Integer(n) => s.serialize_i64(*n),
             Cell::Real(x) if x.is_finite() => s.serialize_f64(*x),
             Cell::Real(_) => s.serialize_unit(),
@@ -238,7 +267,7 @@ mod tests {
     fn no_format_lets_control_characters_through() {
         let hostile = "a\u{1b}[31m\u{9b}5m\u{202e}b\u{7f}\u{2066}\u{85}\u{e0041}\r\u{8}c\nd";
         let cells = [Cell::Text(hostile.into()), Cell::Number(hostile.into()), Cell::Best(hostile.into())];
-        for format in Format::ALL {
+        for format in Format::ALL.iter().filter(|format| !format.is_binary()) {
             let head = Head { columns: vec![hostile.into(); 3], groups: vec![(hostile.into(), 3)] };
             let mut table = TableWriter::new(Vec::new(), *format, head).unwrap();
             table.row(&cells).unwrap();

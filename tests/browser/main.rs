@@ -5,8 +5,9 @@
 mod sets;
 
 use msdata::demo::DemoOptions;
+use msdata::ops::ScoreOptions;
 use msdata::page::{PageOptions, PageOutput};
-use msdata::{Dataset, Watch};
+use msdata::{Dataset, IngestOptions, Watch};
 use sets::Set;
 use std::process::Command;
 
@@ -31,6 +32,22 @@ fn the_page_in_chromium() {
     let windows = PageOutput::Directory(dir.path().join("windows page"));
     let data = Dataset::open_to_read(&demo).unwrap();
     let windows = data.write_page(&PageOptions::default(), &windows, &mut Watch::silent()).unwrap().path;
+    // Two metrics, of which one is better where it is lower, and lacks a value.
+    let mut data = Set::plain().ingest(&dir.path().join("metrics"));
+    let mut scores = "# msdata: hps higher\n# msdata: loss lower\nmodel,prompt_id,seed,hps,loss\n".to_owned();
+    for (at, model) in ["alpha", "beta & co"].into_iter().enumerate() {
+        for p in 1..=6 {
+            for seed in 1..=3 {
+                let loss = if p == 4 { String::new() } else { format!("{}", 10 * p + seed + at) };
+                scores += &format!("{model},p{p},{seed},0.{p}{seed}{at},{loss}\n");
+            }
+        }
+    }
+    std::fs::write(dir.path().join("scores.csv"), scores).unwrap();
+    let scores = ScoreOptions { files: vec![dir.path().join("scores.csv")], ..ScoreOptions::default() };
+    data.ingest(&IngestOptions { scores, ..IngestOptions::default() }, &mut Watch::silent()).unwrap();
+    let metrics = PageOutput::Directory(dir.path().join("metrics page"));
+    let metrics = data.write_page(&PageOptions::default(), &metrics, &mut Watch::silent()).unwrap().path;
     let expected = serde_json::json!({
         "prompt_id": "\"><img src=x onerror=alert(1)>",
         "file_name": "#frag?query=%2e%2e&\"<script>.png",
@@ -48,6 +65,6 @@ fn the_page_in_chromium() {
     });
     std::fs::write(hostile.with_file_name("expected.json"), expected.to_string()).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/page.js");
-    let status = Command::new("node").arg(script).arg(packages).args([page, hostile, single, windows]).status().unwrap();
+    let status = Command::new("node").arg(script).arg(packages).args([page, hostile, single, windows, metrics]).status().unwrap();
     assert!(status.success(), "see above");
 }

@@ -1,14 +1,15 @@
 // The page in a real Chromium. Run by tests/browser.rs, which makes the data sets and their pages:
-//     node page.js PACKAGES PAGE HOSTILE SINGLE WINDOWS
+//     node page.js PACKAGES PAGE HOSTILE SINGLE WINDOWS METRICS
 // PACKAGES holds playwright-core and axe-core; the others are paths of pages. The images of PAGE have DINOv2's similarities
-// and no windows; those of WINDOWS were searched, by an encoder for which no threshold is known.
+// and no windows; those of WINDOWS were searched, by an encoder for which no threshold is known; METRICS is PAGE with two
+// metrics, of which p4 has no loss.
 "use strict";
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const path = require("node:path");
 const { pathToFileURL } = require("node:url");
 
-const [packages, page, hostile, single, windows] = process.argv.slice(2);
+const [packages, page, hostile, single, windows, metrics] = process.argv.slice(2);
 const { chromium } = require(path.join(packages, "playwright-core"));
 const axe = fs.readFileSync(require.resolve(path.join(packages, "axe-core/axe.min.js")), "utf8");
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -70,6 +71,21 @@ const tests = {
       return [images.length, images.filter((i) => i.naturalWidth === 0).length];
     });
     assert.ok(broken[0] > 20 && broken[1] === 0, `${broken}`);
+    await tab.done();
+  },
+
+  async "works in the frame of a notebook, where it has no address of its own"() {
+    // As the Python package shows it: from an attribute, in a sandbox.
+    const text = fs.readFileSync(single, "utf8").replace(/&/g, "&amp;").replace(/"/g, "&quot;");
+    const notebook = path.join(path.dirname(single), "notebook.html");
+    fs.writeFileSync(notebook, `<!doctype html><title>Notebook</title><iframe width="1300" height="800" sandbox="allow-scripts allow-popups" srcdoc="${text}"></iframe>`);
+    const tab = await open(notebook);
+    const frame = tab.frameLocator("iframe");
+    const before = await frame.locator("#found").innerText();
+    await frame.locator("#controls [name=model]").selectOption({ index: 1 });
+    assert.notEqual(await frame.locator("#found").innerText(), before);
+    await frame.locator("#list .open").first().click();
+    assert.ok(await frame.locator("#lightbox").evaluate((box) => box.open));
     await tab.done();
   },
 
@@ -266,8 +282,8 @@ const tests = {
 
   async "the first screen holds the verdict, the table and a figure"() {
     for (const [file, best, said] of [
-      [windows, "simulated-faithful", /^1\. simulated-faithful misses \d+\.\d.% \[[\d., ]+\] of the requested subjects, [\d.]+.points \[[\d., ]+\] fewer than simulated-\w+\. Told apart from every other model \(p ≤ 0\.05\)\.$/],
-      [page, "alpha", /^1\. alpha loses 50\.0.% \[.+\] of the requested subjects at τ = 0\.5, 50\.0.points \[.+\] fewer than beta & co\. Told apart from every other model \(p ≤ 0\.05\)\.$/],
+      [windows, "simulated-faithful", /^1\. simulated-faithful misses \d+\.\d.% \[[\d., ]+\] of the requested subjects, [\d.]+.points \[[\d., ]+\] fewer than simulated-\w+\. Told apart from every other model \(paired test, p.≤.0\.05\)\.$/],
+      [page, "alpha", /^1\. alpha loses 50\.0.% \[.+\] of the requested subjects at τ = 0\.5, 50\.0.points \[.+\] fewer than beta & co\. Told apart from every other model \(paired test, p.≤.0\.05\)\.$/],
     ]) {
       const tab = await open(file);
       assert.match((await tab.locator("#verdict .standings li").first().innerText()).replace(/\s+/g, " "), said);
@@ -459,6 +475,32 @@ const tests = {
       assert.ok(pdf.length > 20_000);
       await tab.done();
     }
+  },
+
+  async "a metric orders and filters the gallery"() {
+    const tab = await open(metrics, { hash: "#sort=metric 0" });
+    const first = () => tab.locator("#list h3 bdi").first().innerText();
+    const said = () => tab.locator("#list figcaption").first().innerText();
+    assert.equal(await first(), "p1"); // hps is 0.1…, and more is better
+    assert.match(await said(), /hps 0\.110/);
+    await field(tab, "sort").selectOption("metric 0 best");
+    assert.equal(await first(), "p6");
+    assert.match(await said(), /hps 0\.630/);
+    await field(tab, "sort").selectOption("metric 1");
+    assert.equal(await first(), "p6"); // a loss of 60 and more, and less is better
+    await field(tab, "sort").selectOption("metric 1 best");
+    assert.equal(await first(), "p1");
+    assert.equal(await tab.locator("#list h3 bdi").last().textContent(), "p4"); // without a value it comes last
+    await field(tab, "show").selectOption("valueless 1");
+    assert.deepEqual(await counts(tab), [1, 6]);
+    await field(tab, "show").selectOption("valued 1");
+    assert.deepEqual(await counts(tab), [5, 29]);
+    await tab.locator("#list button.open").first().click();
+    assert.match(await tab.locator("#lightbox").innerText(), /hps 0\.\d{3}\s+loss \d\d\.000/);
+    const plain = await open(page);
+    assert.equal(await field(plain, "sort").locator("option").count(), 3);
+    await plain.done();
+    await tab.done();
   },
 
   async "prints light, without controls"() {

@@ -4,7 +4,7 @@
 use msdata::embeddings::Import;
 use msdata::generator::{Grid, Layout, OutputSource, Reading, System, read};
 use msdata::image::{decode, probe};
-use msdata::manifest::{ImageFolder, Manifest, RegionFormat, RowKind, StressTestRepo, read_regions};
+use msdata::manifest::{ImageFolder, Manifest, Reading, RegionFormat, RowKind, StressTestRepo, read_regions};
 use msdata::problem::{Position, Problem};
 use msdata::{Error, Stop, Watch};
 use std::fs;
@@ -23,20 +23,26 @@ pub const TARGETS: [(&str, Target); 6] = [
     ("regions", regions),
 ];
 
-/// The first byte says what the manifest lists, and how it is written.
+/// The first byte says what the manifest lists, and how it is written: from 128 on it lists scores.
 pub fn manifest(dir: &Path, data: &[u8]) {
     let Some((first, text)) = data.split_first() else { return };
-    let kind = [RowKind::Subjects, RowKind::Prompts, RowKind::Generations][usize::from(first % 3)];
-    let name = ["m.jsonl", "m.csv", "m.json.gz", "m.csv.zst"][usize::from(first / 3 % 4)];
+    let (kind, name) = match first {
+        128.. => (RowKind::Scores, ["m.jsonl", "m.csv", "m.json.gz", "m.csv.zst", "m.parquet"][usize::from(first % 5)]),
+        _ => (
+            [RowKind::Subjects, RowKind::Prompts, RowKind::Generations][usize::from(first % 3)],
+            ["m.jsonl", "m.csv", "m.json.gz", "m.csv.zst", "m.parquet"][usize::from(first / 3 % 5)],
+        ),
+    };
     let path = dir.join(name);
     fs::write(&path, text).unwrap();
-    let Ok(mut manifest) = Manifest::open(&path, kind, None, Stop::default()) else { return };
+    let Ok(mut manifest) = Manifest::open(&path, kind, &Reading::default(), Stop::default()) else { return };
     let mut last = 0;
     loop {
         let next: Option<Result<Position, Problem>> = match kind {
             RowKind::Subjects => manifest.next_subject().map(|row| row.map(|r| r.origin.place)),
             RowKind::Prompts => manifest.next_prompt().map(|row| row.map(|r| r.origin.place)),
             RowKind::Generations => manifest.next_generation().map(|row| row.map(|r| r.origin.place)),
+            RowKind::Scores => manifest.next_score().map(|row| row.map(|r| r.origin.place)),
         };
         let place = match next {
             None => break,
@@ -46,7 +52,7 @@ pub fn manifest(dir: &Path, data: &[u8]) {
                 problem.origin.place
             }
         };
-        let Position::Line(line) = place else { panic!("a row without a line: {place:?}") };
+        let (Position::Line(line) | Position::Row(line)) = place else { panic!("a row without a line: {place:?}") };
         assert!(line >= last, "line {line} after line {last}");
         last = line;
     }

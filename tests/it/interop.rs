@@ -5,6 +5,9 @@
 use crate::support::prescribed::{self, Prescribed, ingest};
 use msdata::report::KeyValue;
 use msdata::{Dataset, ReportOptions, Watch};
+use parquet::basic::{ColumnOrder, Encoding, Type};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[test]
@@ -48,4 +51,46 @@ fn others_read_the_same_table() {
         .status()
         .unwrap();
     assert!(status.success());
+}
+
+/// Every file that leaves a data set, and its parts, has nothing in its footer or its pages that readers of earlier years
+/// refuse: column orders as types define them, encodings of the format's first version.
+#[test]
+fn older_readers_find_nothing_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = Prescribed::paper();
+    let mut files = set.write(&dir.path().join("input"));
+    let vectors = dir.path().join("dinov2.parquet");
+    set.write_vectors(&vectors, "dinov2-small", |image| vec![0.5; set.prompts[image.prompt].subjects.len()], None);
+    files.embeddings = vec![vectors];
+    let mut data = Dataset::init(&dir.path().join("data")).unwrap();
+    ingest(&mut data, &files);
+    let tables = dir.path().join("tables");
+    data.export(&tables, &mut Watch::silent()).unwrap();
+
+    let mut floats = 0;
+    for path in parquet_files(&tables).into_iter().chain(parquet_files(data.dir())) {
+        let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+        let file = reader.metadata().file_metadata();
+        let orders = file.column_orders().unwrap();
+        assert!(orders.iter().all(|order| matches!(order, ColumnOrder::TYPE_DEFINED_ORDER(_))), "{path:?}: {orders:?}");
+        for column in reader.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+            floats += usize::from(matches!(column.column_type(), Type::FLOAT | Type::DOUBLE));
+            assert!(column.column_index_offset().is_none(), "{path:?}");
+            let old = |encoding: Encoding| matches!(encoding, Encoding::PLAIN | Encoding::RLE | Encoding::RLE_DICTIONARY);
+            assert!(
+                column.encodings().all(old),
+                "{path:?} {}: {:?}",
+                column.column_path(),
+                column.encodings().collect::<Vec<_>>()
+            );
+        }
+    }
+    assert!(floats > 3, "{floats}");
+}
+
+fn parquet_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| if path.is_dir() { parquet_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "parquet")).collect()
 }

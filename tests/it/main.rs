@@ -18,6 +18,7 @@ mod durability;
 mod embedding;
 mod encoder_directories;
 #[cfg(target_os = "linux")]
+mod files;
 mod full_disk;
 mod fuzz;
 mod generators;
@@ -30,12 +31,15 @@ mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
 mod messages;
+mod metrics;
 mod module_order;
 mod outside_text;
 mod page;
 mod paper;
 mod parity;
 mod pixels;
+mod published;
+mod python;
 mod readers;
 mod real_data;
 mod region_faults;
@@ -45,6 +49,7 @@ mod regions;
 #[cfg(unix)]
 mod run;
 mod seen;
+mod shell;
 mod snapshots;
 mod soundness;
 mod staleness;

@@ -16,15 +16,15 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// A data set `d` with the subjects `s1`, `s2` and the prompts given, which ask for both; and a place to put files.
-struct Place {
-    dir: tempfile::TempDir,
+pub struct Place {
+    pub dir: tempfile::TempDir,
 }
 
 /// How a command ended: its status, what it said, what it gave.
-type Told = (Option<i32>, String, String);
+pub type Told = (Option<i32>, String, String);
 
 impl Place {
-    fn new(prompts: &[&str]) -> Place {
+    pub fn new(prompts: &[&str]) -> Place {
         let place = Place { dir: tempfile::tempdir().unwrap() };
         place.image("refs/dog.png", 1);
         place.image("refs/cat.png", 2);
@@ -39,16 +39,16 @@ impl Place {
         place
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) {
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) {
         fs::create_dir_all(self.at(name).parent().unwrap()).unwrap();
         fs::write(self.at(name), bytes).unwrap();
     }
 
-    fn image(&self, name: &str, colour: u8) {
+    pub fn image(&self, name: &str, colour: u8) {
         fs::create_dir_all(self.at(name).parent().unwrap()).unwrap();
         let picture = |x: u32, y: u32| image::Rgb([colour.wrapping_mul(40), (x * 9) as u8, (y * 5) as u8]);
         image::RgbImage::from_fn(24, 24, picture).save_with_format(self.at(name), image::ImageFormat::Png).unwrap();
@@ -60,7 +60,7 @@ impl Place {
         out.finish().unwrap();
     }
 
-    fn run(&self, arguments: &[&str]) -> Told {
+    pub fn run(&self, arguments: &[&str]) -> Told {
         let mut command = Command::new(env!("CARGO_BIN_EXE_msdata"));
         command.args(arguments).current_dir(self.dir.path()).env_remove("MSDATA_DATASET").stdin(Stdio::null());
         let output: Output = command.output().unwrap();
@@ -68,7 +68,7 @@ impl Place {
         (output.status.code(), text(output.stderr), text(output.stdout))
     }
 
-    fn ingest(&self, arguments: &[&str]) -> Told {
+    pub fn ingest(&self, arguments: &[&str]) -> Told {
         self.run(&[&["-d", "d", "ingest", "--no-embed"], arguments].concat())
     }
 
@@ -77,18 +77,18 @@ impl Place {
     }
 
     /// The generations' keys, a line each.
-    fn keys(&self) -> String {
+    pub fn keys(&self) -> String {
         self.run(&["-d", "d", "sql", "SELECT model, prompt_id, seed FROM generations ORDER BY 1, 2, 3", "--format", "csv"]).2
     }
 }
 
-fn prompt(id: &str) -> String {
+pub fn prompt(id: &str) -> String {
     format!(r#"{{"prompt_id": "{id}", "text": "A dog and a cat.", "scene_type": "neutral", "subjects": ["s1", "s2"]}}"#)
 }
 
 /// What was refused: exit status 1, and a text that holds all of these.
 #[track_caller]
-fn refused((status, said, _): Told, parts: &[&str]) {
+pub fn refused((status, said, _): Told, parts: &[&str]) {
     assert_eq!(status, Some(1), "{said}");
     for part in parts {
         assert!(said.contains(part), "{part:?} is not in: {said}");
@@ -96,7 +96,7 @@ fn refused((status, said, _): Told, parts: &[&str]) {
 }
 
 #[track_caller]
-fn taken((status, said, _): Told) -> String {
+pub fn taken((status, said, _): Told) -> String {
     assert_eq!(status, Some(0), "{said}");
     said
 }
@@ -227,8 +227,8 @@ fn pipes_devices_and_directories_are_refused() {
     refused(place.ingest(&["--prompts", "pipe.jsonl"]), &["it is a pipe, not a regular file"]);
     refused(place.ingest(&["--embeddings", "pipe.parquet"]), &["it is a pipe, not a regular file"]);
     fs::create_dir_all(place.at("dir.parquet")).unwrap();
-    refused(place.ingest(&["--embeddings", "dir.parquet"]), &["give the Parquet files in it one by one"]);
-    refused(place.ingest(&["--prompts", "dir.parquet"]), &["it is a directory"]);
+    refused(place.ingest(&["--embeddings", "dir.parquet"]), &["a directory without any Parquet file"]);
+    refused(place.ingest(&["--prompts", "dir.parquet"]), &["a directory without any Parquet, CSV or JSON file"]);
     std::os::unix::fs::symlink("/dev/zero", place.at("zero.jsonl")).unwrap();
     refused(place.ingest(&["--prompts", "zero.jsonl"]), &["it is a device, not a regular file"]);
     // An encoder of which each file in turn has no end.
@@ -300,9 +300,11 @@ fn manifests_as_other_programs_write_them() {
     place.file("g.csv", "model\tprompt_id\tseed\tpath\r\nM\tp1\t1\to.png\r\nM\tp1\t1.5\to.png\r\n");
     refused(place.ingest(&["--generations", "g.csv"]), &["error: 1 bad row;", "g.csv:3: `seed` must be an integer"]);
     place.file("g.csv", "model;prompt_id;seed;file\r\nM;p1;1;o.png\r\n");
+    refused(place.ingest(&["--generations", "g.csv"]), &["the header has no column `path`; it has `model,prompt_id,seed,file`"]);
+    place.file("g.csv", "model;file\r\nM;o.png\r\n");
     refused(place.ingest(&["--generations", "g.csv"]), &["columns are separated by `,`"]);
     assert_eq!(place.keys(), "model,prompt_id,seed\nM,p1,1\n");
-    for (bytes, what) in [(&b"PK\x03\x04"[..], "Excel"), (b"\xff\xfem\0", "UTF-16"), (b"PAR1", "a Parquet file")] {
+    for (bytes, what) in [(&b"PK\x03\x04"[..], "Excel"), (b"\xff\xfem\0", "UTF-16"), (b"PAR1", "cannot be read as Parquet")] {
         place.file("g.csv", bytes);
         refused(place.ingest(&["--generations", "g.csv"]), &[what]);
     }
@@ -334,7 +336,7 @@ fn one_file_under_two_subjects_is_said() {
 }
 
 /// A Parquet file with one vector of a reference and one of a generation; more columns as given.
-fn vectors(path: &Path, compression: Compression, seed: ArrayRef, more: &[(&str, ArrayRef)]) {
+pub fn vectors(path: &Path, compression: Compression, seed: ArrayRef, more: &[(&str, ArrayRef)]) {
     let text = |values: [Option<&str>; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
     let lists = [Some(vec![Some(1.0), Some(0.0)]), Some(vec![Some(0.6), Some(0.8)])];
     let mut columns = vec![

@@ -35,16 +35,54 @@ impl LibraryPlaces<'_> {
         if let Some(path) = self.environment {
             return library_at(path, "ORT_DYLIB_PATH names ").map(FoundLibrary::File);
         }
-        let beside = self.executable.as_deref().and_then(Path::parent);
-        let mut looked = Vec::new();
-        for dir in [Some(self.data), beside].into_iter().flatten() {
-            match newest_in(dir) {
+        let programs = self.programs();
+        let beside = programs.iter().filter_map(|program| program.parent()).map(Path::to_owned);
+        let prefixes: Vec<PathBuf> = beside.clone().filter_map(|bin| bin.parent().map(Path::to_owned)).collect();
+        let packages: Vec<PathBuf> = prefixes.iter().flat_map(|prefix| packages_of(prefix)).collect();
+        let mut looked: Vec<String> = match packages.is_empty() {
+            true => Vec::new(),
+            false => prefixes.iter().map(|prefix| format!("the Python environment {}", prefix.display())).collect(),
+        };
+        if let Some(library) = newest(packages.iter().filter_map(|dir| newest_in(&dir.join(CAPI)))) {
+            return absolute(&library).map(FoundLibrary::File);
+        }
+        for dir in [self.data.to_owned()].into_iter().chain(beside) {
+            match newest_in(&dir) {
                 Some(library) => return absolute(&library).map(FoundLibrary::File),
                 None => looked.push(dir.display().to_string()),
             }
         }
         Ok(FoundLibrary::Nowhere(looked))
     }
+
+    /// The program by the path that was started, and by that of the file that it is: uv and pipx put links into `bin`.
+    fn programs(&self) -> Vec<PathBuf> {
+        let started = self.executable.clone();
+        let file = started.as_ref().and_then(|path| path.canonicalize().ok()).filter(|path| Some(path) != started.as_ref());
+        started.into_iter().chain(file).collect()
+    }
+}
+
+/// Where the package `onnxruntime` keeps the library.
+const CAPI: &str = "onnxruntime/capi";
+
+/// The directories of Python packages below the prefix of an environment: `lib/python3.12/site-packages`, or
+/// `dist-packages`, as Debian calls those of the system.
+fn packages_of(prefix: &Path) -> Vec<PathBuf> {
+    let is_python = |dir: &PathBuf| {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("python3") || name.starts_with("pypy3")
+    };
+    // Where `lib64` is a link to `lib`, once is enough.
+    let libs = ["lib", "lib64"].map(|lib| prefix.join(lib)).into_iter().filter(|lib| !lib.is_symlink());
+    let pythons = libs.filter_map(|lib| std::fs::read_dir(lib).ok()).flatten();
+    let pythons = pythons.filter_map(|entry| Some(entry.ok()?.path())).filter(is_python);
+    pythons.flat_map(|dir| ["site-packages", "dist-packages"].map(|name| dir.join(name))).filter(|dir| dir.is_dir()).collect()
+}
+
+/// Whether a library is that of a Python package, which pip can exchange.
+pub(super) fn is_of_python(library: &Path) -> bool {
+    library.parent().is_some_and(|dir| dir.ends_with(CAPI))
 }
 
 /// The names that the system's loader is asked for.
@@ -53,12 +91,13 @@ pub(super) fn system_names() -> Vec<String> {
     if cfg!(target_os = "linux") { vec![format!("{plain}.1"), plain] } else { vec![plain] }
 }
 
-/// The command that puts a library where it is found.
+/// The commands that put a library where it is found.
 pub(super) fn mend() -> String {
     const PIP: &str = "python3 -m pip download --no-deps --only-binary=:all: 'onnxruntime>=1.24'";
     const DIR: &str = "\"${MSDATA_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/msdata}\"";
     format!(
-        "`make setup` in a checkout of msdata, or: \
+        "`pip install 'onnxruntime>=1.24'` in the Python environment that msdata was installed into with pip; `make setup` in a \
+         checkout of msdata; `ORT_DYLIB_PATH=FILE` names one that is elsewhere; or: \
          d=$(mktemp -d) && {PIP} -d $d && mkdir -p {DIR} && unzip -o -j $d/*.whl '*/libonnxruntime*' -d {DIR}"
     )
 }
@@ -85,9 +124,12 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// The library in a directory; of several, that of the highest version.
 fn newest_in(dir: &Path) -> Option<PathBuf> {
-    std::fs::read_dir(dir)
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()))
+    newest(std::fs::read_dir(dir).ok()?.filter_map(|entry| Some(entry.ok()?.path())))
+}
+
+/// The one of the highest version among the files that are libraries.
+fn newest(files: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    files
         .filter_map(|path| Some((version_in_name(path.file_name()?)?, path)))
         .filter(|(_, path)| path.is_file())
         .max()
@@ -192,9 +234,41 @@ mod tests {
         assert_eq!(places(None, None, "none").unwrap(), FoundLibrary::File(at("bin/libonnxruntime.so")));
         std::fs::remove_file(at("bin/libonnxruntime.so")).unwrap();
         assert!(matches!(places(None, None, "none").unwrap(), FoundLibrary::Nowhere(looked) if looked.len() == 2));
+        // The package of the Python environment goes before the data directory, the newest of several.
+        for version in [
+            "python3.9/site-packages/onnxruntime/capi/libonnxruntime.so.1.30.0",
+            "python3.12/dist-packages/onnxruntime/capi/libonnxruntime.so.1.26.1",
+        ] {
+            touch(&at("lib").join(version));
+        }
+        touch(&at("lib/python3.12/site-packages/onnxruntime/capi/libonnxruntime_providers_shared.so"));
+        let found = at("lib/python3.9/site-packages/onnxruntime/capi/libonnxruntime.so.1.30.0");
+        assert_eq!(places(None, None, "data").unwrap(), FoundLibrary::File(found.clone()));
+        assert!(is_of_python(&found) && !is_of_python(&at("data/libonnxruntime.so.1.31.1")));
+        assert_eq!(places(None, Some("given"), "data").unwrap(), FoundLibrary::File(given.clone()));
+        // An environment without the package is named among the places, and the next place decides.
+        std::fs::remove_dir_all(at("lib")).unwrap();
+        std::fs::create_dir_all(at("lib/python3.12/site-packages")).unwrap();
+        assert_eq!(places(None, None, "data").unwrap(), FoundLibrary::File(at("data/libonnxruntime.so.1.31.1")));
+        let FoundLibrary::Nowhere(looked) = places(None, None, "none").unwrap() else { panic!("found something") };
+        assert_eq!(looked[0], format!("the Python environment {}", dir.path().display()));
         let error = places(None, Some("absent.so"), "data").unwrap_err();
         assert!(error.to_string().starts_with("ORT_DYLIB_PATH names "), "{error}");
         assert!(error.hint().unwrap().contains("make setup"));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_program_that_is_a_link_has_the_environment_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().canonicalize().unwrap().join(name);
+        let library = at("tools/msdata/lib/python3.12/site-packages/onnxruntime/capi/libonnxruntime.so.1.31.1");
+        touch(&library);
+        touch(&at("tools/msdata/bin/msdata"));
+        std::fs::create_dir(at("bin")).unwrap();
+        std::os::unix::fs::symlink(at("tools/msdata/bin/msdata"), at("bin/msdata")).unwrap();
+        let places = LibraryPlaces { explicit: None, environment: None, data: &at("data"), executable: Some(at("bin/msdata")) };
+        assert_eq!(places.search().unwrap(), FoundLibrary::File(library));
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //!
 //! 1. the path given (a file, or a directory that holds it);
 //! 2. `ORT_DYLIB_PATH`, the same;
-//! 3. the data directory ([`Home::data`]);
-//! 4. beside the executable;
-//! 5. the system's loader (`LD_LIBRARY_PATH`, `ldconfig`).
+//! 3. the Python environment that the program was installed into: the package `onnxruntime` or `onnxruntime-gpu` in
+//!    `lib/python3.*/site-packages` (`dist-packages`) of the directory above the program's own;
+//! 4. the data directory ([`Home::data`]);
+//! 5. beside the executable;
+//! 6. the system's loader (`LD_LIBRARY_PATH`, `ldconfig`).
 //!
 //! Versions from 1.24 on are accepted. CUDA needs the GPU build of the library (wheel
 //! `onnxruntime-gpu`, with its `libonnxruntime_providers_*.so` beside it) and CUDA and cuDNN where the
@@ -15,7 +17,9 @@
 //! refused and `auto` takes the CPU. Running on a GPU is untried.
 
 use super::device::{Device, DeviceChoice};
-use super::library::{FoundLibrary, LibraryPlaces, library_at, mapped, mend, refuse_cut_short, system_names, version_of};
+use super::library::{
+    FoundLibrary, LibraryPlaces, is_of_python, library_at, mapped, mend, refuse_cut_short, system_names, version_of,
+};
 use crate::encoder::home::Home;
 use crate::error::{Error, Result};
 use ort::environment::{Environment, EnvironmentBuilder};
@@ -236,9 +240,10 @@ fn open_by_name(looked: &[String]) -> Result<(EnvironmentBuilder, PathBuf)> {
 }
 
 fn refused(library: &Path, why: impl std::error::Error + Send + Sync + 'static) -> Error {
+    const PIP: &str = "`pip install --upgrade 'onnxruntime>=1.24'` (or `onnxruntime-gpu`) in that Python environment";
     Error::Runtime {
         message: format!("{} cannot be used as ONNX Runtime (1.24 or later is needed)", library.display()),
-        hint: mend(),
+        hint: if is_of_python(library) { PIP.to_owned() } else { mend() },
         source: Some(why.into()),
     }
 }
@@ -281,6 +286,10 @@ mod tests {
         let error = refused(&text, std::io::Error::other("invalid ELF header"));
         assert!(error.to_string().ends_with("invalid ELF header"), "{error}");
         assert!(error.hint().unwrap().contains("pip download"));
+        // That of a Python package is pip's to exchange.
+        let package = dir.path().join("onnxruntime/capi/libonnxruntime.so.1.20.1");
+        let error = refused(&package, std::io::Error::other("1.20"));
+        assert!(error.hint().unwrap().starts_with("`pip install --upgrade 'onnxruntime>=1.24'`"));
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl ImageRegions {
 }
 
 /// Reads the region file at `path`, or the region files of a directory, and returns the regions of each image in the
-/// order of the file. A file without a `format` is recognised by its content. Plain text, `.gz` and `.zst` are read.
+/// order of the file. A file without a `format` is recognised by its content. Plain text, `.gz`, `.zst` and Parquet are read.
 ///
 /// # Errors
 /// The file cannot be read, its format is not recognised, or the caller wants to stop. [`Error::Manifest`] lists
@@ -159,6 +159,12 @@ fn read(path: &Path, format: Option<RegionFormat>, intake: &mut Intake<'_, '_>) 
     if !path.is_dir() {
         let format = format.map_or_else(|| recognise::format_of(path, intake), Ok)?;
         return file(path, format, Path::new(""), intake);
+    }
+    if input::holds_parquet(path, intake.stop())? {
+        for part in input::parts(path, true, intake.stop())? {
+            read(&part, format, intake)?;
+        }
+        return Ok(());
     }
     let files = input::files_below(path, intake.stop())?.files;
     if format == Some(RegionFormat::Yolo) || format.is_none() && yolo::is_laid_out(&files) {

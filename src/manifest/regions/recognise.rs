@@ -4,6 +4,7 @@ use super::florence2::is_task;
 use super::intake::Intake;
 use super::{RegionFormat, source};
 use crate::error::{Error, Result};
+use crate::input::is_parquet;
 use std::path::Path;
 
 /// How much of a file is looked at, in bytes.
@@ -20,8 +21,14 @@ pub fn format_of(path: &Path, intake: &Intake<'_, '_>) -> Result<RegionFormat> {
     if source::is_named(path, &["csv"]) {
         return Ok(RegionFormat::Supervision);
     }
-    let head = source::open(path, intake)?.1.head(HEAD).map_err(Error::io("read", path))?;
-    let keys = keys(&head);
+    let (head, keys) = match is_parquet(path) {
+        true => (Vec::new(), source::parquet(path, intake)?.columns().iter().map(|column| (1, column.clone())).collect()),
+        false => {
+            let head = source::open(path, intake)?.1.head(HEAD).map_err(Error::io("read", path))?;
+            let keys = keys(&head);
+            (head, keys)
+        }
+    };
     let has = |name: &str| keys.iter().any(|(depth, key)| *depth <= 1 && key == name);
     let is_key = has("model") || has("prompt_id") || has("subject_id") || has("reference_index");
     let format = if is_key && (has("regions") || has("box")) {
@@ -47,7 +54,7 @@ pub fn format_of(path: &Path, intake: &Intake<'_, '_>) -> Result<RegionFormat> {
         None
     };
     // A file without any row is a canonical file without rows.
-    let format = format.or_else(|| head.trim_ascii().is_empty().then_some(RegionFormat::Jsonl));
+    let format = format.or_else(|| (keys.is_empty() && head.trim_ascii().is_empty()).then_some(RegionFormat::Jsonl));
     format.ok_or_else(|| {
         let known: Vec<&str> = RegionFormat::ALL.iter().map(|format| format.as_str()).collect();
         let message = format!("{} is in no format of regions that is known by its keys ({})", path.display(), known.join(", "));

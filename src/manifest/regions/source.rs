@@ -1,9 +1,11 @@
 //! A region file: its records one by one, or its text as a whole.
 
 use super::super::fields::{Fields, number_of};
+use super::super::parquet_rows::ParquetRows;
 use super::super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Text};
 use super::intake::Intake;
 use crate::error::{Error, Result, io_reason};
+use crate::input::is_parquet;
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
 use serde_json::value::RawValue;
@@ -42,7 +44,7 @@ pub fn whole(path: &Path, intake: &mut Intake<'_, '_>) -> Result<Option<String>>
     Ok(None)
 }
 
-/// Calls `each` with every object of a file: JSON Lines, a JSON array, or one object over many lines. What it says is
+/// Calls `each` with every object of a file: JSON Lines, a JSON array, one object over many lines, rows of Parquet. What it says is
 /// wrong is noted at the object's line.
 pub fn objects<'a, 'w>(
     path: &Path,
@@ -50,6 +52,9 @@ pub fn objects<'a, 'w>(
     mut each: impl FnMut(&mut Intake<'a, 'w>, &Origin, &Fields<'_>) -> std::result::Result<(), String>,
 ) -> Result<()> {
     let file: Arc<Path> = path.into();
+    if is_parquet(path) {
+        return table(path, &file, intake, each);
+    }
     let (_, mut text) = open(path, intake)?;
     let is_array = text.first_byte() == Some(b'[');
     let mut next: Box<dyn FnMut() -> Next<Vec<u8>> + '_> = if is_array {
@@ -93,6 +98,41 @@ pub fn objects<'a, 'w>(
         }
     }
     intake.check()
+}
+
+/// Calls `each` with every row of a Parquet file. What is null in it is absent, but for `regions`: there null must not be
+/// taken for an empty list.
+fn table<'a, 'w>(
+    path: &Path,
+    file: &Arc<Path>,
+    intake: &mut Intake<'a, 'w>,
+    mut each: impl FnMut(&mut Intake<'a, 'w>, &Origin, &Fields<'_>) -> std::result::Result<(), String>,
+) -> Result<()> {
+    let mut rows = parquet(path, intake)?;
+    let columns = rows.columns().clone();
+    while let Some(next) = rows.next() {
+        intake.check()?;
+        let row = next.as_ref().map_or_else(|fault| fault.line, |(row, _)| *row);
+        let place = Origin { file: file.clone(), place: Position::Row(row) };
+        let done = match next {
+            Ok((_, cells)) => {
+                let given = columns.iter().zip(cells).filter(|(name, cell)| *name == "regions" || !cell.is_absent());
+                each(intake, &place, &Fields(given.map(|(name, cell)| (name.as_str().into(), cell)).collect()))
+            }
+            Err(fault) => Err(fault.reason),
+        };
+        if let Err(reason) = done {
+            intake.problem(&place, reason);
+        }
+    }
+    intake.check()
+}
+
+/// Opens a Parquet file.
+pub fn parquet(path: &Path, intake: &Intake<'_, '_>) -> Result<ParquetRows> {
+    let rows = ParquetRows::open(path, |_| Ok(()), |_, _| true, intake.stop());
+    let whole = |reason| Error::Manifest(vec![Problem { origin: Origin::whole(path), reason }]);
+    rows.map(|(rows, _)| rows).map_err(whole)
 }
 
 /// Returns whether a file's name has one of these extensions, perhaps with `.gz` or `.zst` after it.

@@ -4,8 +4,9 @@
 //! The image is named by a column of one's own (`custom_data={"image": …}`). A sink writes nothing for an image in which
 //! nothing was found; a row with the image's name and no corners says so.
 
+use super::super::csv_records::Records;
 use super::super::fields::{Field, Fields};
-use super::super::records::{RecordFault, Records};
+use super::super::records::RecordFault;
 use super::intake::Intake;
 use super::region::{Bounds, FoundRegion, label, score};
 use super::{RegionImage, source};

@@ -1,12 +1,14 @@
-//! Views that are exported as they are: what region sets say.
+//! Views that are exported as they are: what region sets and metrics say.
 
 use super::{BATCH, ExportTable};
 use crate::catalog::Catalog;
 use crate::embeddings::text_column;
 use crate::error::{Error, Result};
+use crate::manifest::{METRICS_METADATA, metrics_header};
 use crate::table::Cell;
 use crate::watch::Watch;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array};
+use parquet::file::metadata::KeyValue;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +17,17 @@ pub fn of_regions(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Resul
     if catalog.region_sets()?.is_empty() {
         return Ok(());
     }
-    REGION_VIEWS.iter().try_for_each(|view| view_table(catalog, dir, view, watch))
+    REGION_VIEWS.iter().try_for_each(|view| view_table(catalog, dir, view, Vec::new(), watch))
+}
+
+/// Writes the table of metrics, if there are any.
+pub fn of_metrics(catalog: &Catalog, dir: &Path, watch: &mut Watch<'_>) -> Result<()> {
+    let metrics = catalog.metrics()?;
+    if metrics.is_empty() {
+        return Ok(());
+    }
+    let header = metrics_header(metrics.iter().map(|metric| (&metric.name, &metric.rule)));
+    view_table(catalog, dir, &METRICS, vec![KeyValue::new(METRICS_METADATA.to_owned(), header)], watch)
 }
 
 /// A view that is exported as it is: its name, the order of its rows, and its columns with their types.
@@ -34,6 +46,29 @@ enum ColumnType {
     Real,
     Flag,
 }
+
+const METRICS: ExportedView = {
+    use ColumnType::*;
+    ExportedView {
+        name: "metrics",
+        order: "metric, model, prompt_id, seed, subject_id",
+        columns: &[
+            ("model", Text, false),
+            ("control", Flag, false),
+            ("prompt_id", Text, false),
+            ("seed", Long, false),
+            ("scene_type", Text, false),
+            ("subject_count", Whole, false),
+            ("metric", Text, false),
+            ("better", Text, false),
+            ("least", Real, true),
+            ("most", Real, true),
+            ("subject_id", Text, true),
+            ("value", Real, true),
+            ("stale", Flag, false),
+        ],
+    }
+};
 
 const REGION_VIEWS: &[ExportedView] = {
     use ColumnType::*;
@@ -106,8 +141,8 @@ const REGION_VIEWS: &[ExportedView] = {
     ]
 };
 
-fn view_table(catalog: &Catalog, dir: &Path, view: &ExportedView, watch: &mut Watch<'_>) -> Result<()> {
-    let mut table = ExportTable::new(dir, view.name);
+fn view_table(catalog: &Catalog, dir: &Path, view: &ExportedView, metadata: Vec<KeyValue>, watch: &mut Watch<'_>) -> Result<()> {
+    let mut table = ExportTable::new(dir, view.name).with_metadata(metadata);
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let mut written = false;
     let names: Vec<&str> = view.columns.iter().map(|(name, ..)| *name).collect();

@@ -1,6 +1,8 @@
 //! Ingests in this order: rows and vectors, all or nothing; then the state of the image files; then vectors and
 //! scores.
 
+mod folders;
+pub(crate) mod metrics;
 pub(crate) mod regions;
 pub(crate) mod rows;
 pub(crate) mod summary;
@@ -14,18 +16,20 @@ use crate::generator::{self, Grid, Known, Layout, OutputSource, Outputs, System}
 use crate::image::Door;
 use crate::input;
 use crate::layout::TILES;
-use crate::manifest::{Manifest, RowKind, StressTestRepo};
+use crate::manifest::{ColumnName, Manifest, Reading, Renaming, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
+use crate::ops::ingest::metrics::{MetricIntake, ScoreOptions};
 use crate::ops::ingest::regions::{RegionIntake, RegionOptions};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::{Counts, IngestSummary};
 use crate::ops::ingest::vectors::VectorIntake;
 use crate::ops::scan;
-use crate::problem::{Origin, Problem};
+use crate::problem::{Origin, Position, Problem};
 use crate::text::{plain, quote};
-use crate::vocabulary::{ModelName, closed_set};
+use crate::vocabulary::{ModelName, SceneType, closed_set};
 use crate::watch::{Stop, Watch};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 closed_set! {
     /// A generator's own layout, for `--from`.
@@ -92,14 +96,18 @@ impl OutputOptions {
 /// What to ingest, and how.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IngestOptions {
-    /// Subjects manifests.
+    /// Subjects manifests, or directories with a folder of images for each subject.
     pub subjects: Vec<PathBuf>,
     /// Prompts manifests.
     pub prompts: Vec<PathBuf>,
     /// Generations manifests.
     pub generations: Vec<PathBuf>,
-    /// Embeddings files.
+    /// Embeddings files. Any of these files may be a directory of parts.
     pub embeddings: Vec<PathBuf>,
+    /// The scene type of prompts that have none; `None`: such prompts are refused.
+    pub scene_type: Option<SceneType>,
+    /// Columns of manifests and score files that have other names there.
+    pub columns: Vec<ColumnName>,
     /// Directories in a generator's own layout.
     pub from: Vec<(SourceFormat, PathBuf)>,
     /// What the user says about the images in them.
@@ -114,6 +122,8 @@ pub struct IngestOptions {
     pub replace: bool,
     /// Region files.
     pub regions: RegionOptions,
+    /// Score files, and what their metrics are.
+    pub scores: ScoreOptions,
     /// Change nothing; only say what would change.
     pub dry_run: bool,
     /// Read every image file again, so that a change that kept size and time is found too.
@@ -179,25 +189,32 @@ impl Dataset {
         }
         let mut intake = Intake::new(&changes, options.replace, door.clone(), watch)?;
         options.outputs.check(&options.from)?;
+        let renaming = Rc::new(Renaming::new(&options.columns, !options.scores.files.is_empty())?);
+        let reading = Reading {
+            scene_type: options.scene_type,
+            renaming: renaming.clone(),
+            roots: roots.map(<[PathBuf]>::to_vec),
+            home: None,
+        };
         let mut repositories = Vec::new();
         for (_, path) in options.from.iter().filter(|(format, _)| *format == SourceFormat::StressTestRepo) {
             repositories.push(StressTestRepo::read(path, roots, intake.stop())?);
         }
         // Subjects before the prompts that name them, prompts before their generations.
         for path in &options.subjects {
-            intake.manifest(path, RowKind::Subjects, roots, Manifest::next_subject, Intake::subject)?;
+            intake.subjects(path, &reading)?;
         }
         for repository in &mut repositories {
             intake.rows(repository.subjects.drain(..), Intake::subject)?;
         }
         for path in &options.prompts {
-            intake.manifest(path, RowKind::Prompts, roots, Manifest::next_prompt, Intake::prompt)?;
+            intake.manifest(path, RowKind::Prompts, &reading, Manifest::next_prompt, Intake::prompt)?;
         }
         for repository in &mut repositories {
             intake.rows(repository.prompts.drain(..), Intake::prompt)?;
         }
         for path in &options.generations {
-            intake.manifest(path, RowKind::Generations, roots, Manifest::next_generation, Intake::generation)?;
+            intake.manifest(path, RowKind::Generations, &reading, Manifest::next_generation, Intake::generation)?;
         }
         for repository in repositories {
             intake.rows(repository.generations, Intake::generation)?;
@@ -255,9 +272,31 @@ impl Dataset {
             vectors.file(path, watch)?;
         }
         problems.append(&mut vectors.problems);
+        if !options.scores.is_idle() {
+            let mut metrics = MetricIntake::new(&changes, &options.scores, options.replace, rows_are_bad)?;
+            for path in &options.scores.files {
+                metrics.file(path, &reading, watch)?;
+            }
+            metrics.finish(&options.scores)?;
+            summary.metrics = metrics.counts;
+            problems.append(&mut metrics.problems);
+        }
         watch.say_remarks();
+        // A file that could not be read may have them.
+        if problems.iter().all(|problem| problem.origin.place != Position::File) {
+            let unmet =
+                renaming.unmet().into_iter().map(|reason| Problem { origin: Origin::whole(Path::new("--columns")), reason });
+            problems.splice(0..0, unmet.collect::<Vec<_>>());
+        }
         if !problems.is_empty() {
             return Err(Error::Manifest(problems));
+        }
+        if let Some(scene) = options.scene_type {
+            summary.taken.push(match summary.scenes_given {
+                0 => "every prompt has a scene type of its own; `--scene-type` gave none".to_owned(),
+                1 => format!("1 prompt has no scene type, and is {scene} (--scene-type)"),
+                n => format!("{n} prompts have no scene type, and are {scene} (--scene-type)"),
+            });
         }
         summary.vectors = vectors.counts;
         if options.dry_run {

@@ -3,7 +3,8 @@
 use crate::catalog::{Change, Changes, EntryKind, Put};
 use crate::error::{Error, Result};
 use crate::image::Door;
-use crate::manifest::{Generation, Located, Manifest, Prompt, RowKind, Subject};
+use crate::input;
+use crate::manifest::{Generation, Located, Manifest, Prompt, Reading, RowKind, Subject};
 use crate::ops::ingest::summary::IngestSummary;
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
@@ -40,6 +41,8 @@ pub struct Intake<'a, 'c, 'w> {
     with_regions: Vec<Located<Generation>>,
     /// Replaced prompts that have generations: number of prompts, number of generations, and the first prompt.
     outdated: Option<(u64, u64, String)>,
+    /// Values of metrics that were about subjects which their prompts no longer have.
+    lost_values: u64,
 }
 
 /// The rows of one kind that were refused. What names them is bad only because they are.
@@ -109,7 +112,8 @@ impl RowBlock {
     }
 }
 
-type Read<'w, T> = fn(&mut Manifest<'w>) -> Option<std::result::Result<Located<T>, Problem>>;
+/// Reads the next row of a manifest.
+pub type Read<'w, T> = fn(&mut Manifest<'w>) -> Option<std::result::Result<Located<T>, Problem>>;
 
 impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     /// Begins to take rows in. With `replace`, differing content replaces what was there before the run. Images are read
@@ -135,6 +139,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             refused: HashMap::new(),
             with_regions: Vec::new(),
             outdated: None,
+            lost_values: 0,
         })
     }
 
@@ -143,26 +148,58 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         self.watch.stop()
     }
 
-    /// Takes in every row of a manifest.
+    /// Takes in every row of a manifest: a file, or a directory of parts.
     pub fn manifest<T>(
         &mut self,
         path: &Path,
         kind: RowKind,
-        roots: Option<&[PathBuf]>,
+        reading: &Reading,
         read: Read<'w, T>,
         put: impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
-        let opened = Manifest::open(path, kind, roots, self.watch.stop());
+        let files = match parts_of(path, false, self.watch) {
+            Ok(files) => files,
+            Err(Error::Manifest(problems)) => {
+                self.unread(kind.entry(), problems);
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
+        // A directory of parts lies where the file would lie whose rows they are.
+        let home = path.is_dir().then(|| match (path.file_name(), path.parent()) {
+            (Some(_), Some(above)) if above.as_os_str().is_empty() => PathBuf::from("."),
+            (Some(_), Some(above)) => above.to_owned(),
+            _ => path.join(".."),
+        });
+        let reading = Reading { home, ..reading.clone() };
+        let (rows_before, problems_before) = (self.rows, self.problems.list.len());
+        for file in &files {
+            self.file(file, kind, &reading, read, &put)?;
+        }
+        if self.rows == rows_before && self.problems.list.len() == problems_before {
+            self.watch.remark(Origin::whole(path), "no rows");
+        }
+        Ok(())
+    }
+
+    /// Takes in every row of a file.
+    fn file<T>(
+        &mut self,
+        path: &Path,
+        kind: RowKind,
+        reading: &Reading,
+        read: Read<'w, T>,
+        put: &impl Fn(&mut Self, Located<T>) -> Result<()>,
+    ) -> Result<()> {
+        let opened = Manifest::open(path, kind, reading, self.watch.stop());
         self.watch.check()?;
         let mut manifest = match opened {
             Err(Error::Manifest(problems)) => {
-                self.problems.list.extend(problems);
-                self.refused.entry(kind.entry()).or_default().unread = true;
+                self.unread(kind.entry(), problems);
                 return Ok(());
             }
             opened => opened?,
         };
-        let rows_before = self.rows;
         while let Some(row) = read(&mut manifest) {
             self.pace()?;
             match row {
@@ -175,13 +212,27 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             }
         }
         self.problems.end_file();
-        if self.rows == rows_before {
-            self.watch.remark(Origin::whole(path), "no rows");
-        }
+        self.summary.scenes_given += manifest.scenes_given();
         for warning in manifest.into_warnings() {
             self.watch.remark(&warning.origin, &warning.reason);
         }
         Ok(())
+    }
+
+    /// Notes that a whole file could not be read, and why.
+    pub fn unread(&mut self, entry: EntryKind, problems: Vec<Problem>) {
+        self.problems.list.extend(problems);
+        self.refuse_some(entry);
+    }
+
+    /// Notes that rows of a kind could not be read, so that what names them cannot be judged.
+    pub fn refuse_some(&mut self, entry: EntryKind) {
+        self.refused.entry(entry).or_default().unread = true;
+    }
+
+    /// Notes something that the summary says.
+    pub fn taken(&mut self, what: String) {
+        self.summary.taken.push(what);
     }
 
     /// Takes in rows that were read elsewhere.
@@ -230,6 +281,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     pub fn prompt(&mut self, row: Located<Prompt>) -> Result<()> {
         let put = self.changes.put_prompt(&row.row, self.replace)?;
         if let Put::Done(id, Change::Replaced) = put {
+            self.lost_values += self.changes.drop_values_of_lost_subjects(id)?;
             let generations = self.changes.generations_of(id)?;
             if generations > 0 {
                 let (prompts, images, _) = self.outdated.get_or_insert_with(|| (0, 0, row.row.prompt_id.to_string()));
@@ -257,6 +309,12 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 "{images} images were made from {prompts} prompts before those were replaced (the first is {}); where they \
                 no longer fit, make them again, or remove them with `msdata remove --generation`",
                 quote(&first)
+            ));
+        }
+        if self.lost_values > 0 && self.problems.list.is_empty() {
+            self.watch.warn(&format!(
+                "{} values of metrics were about subjects that their prompts no longer have, and are removed",
+                self.lost_values
             ));
         }
         (self.summary, self.problems.list, self.with_regions)
@@ -342,9 +400,18 @@ impl RowKind {
         match self {
             RowKind::Subjects => EntryKind::Subject,
             RowKind::Prompts => EntryKind::Prompt,
-            RowKind::Generations => EntryKind::Generation,
+            // What is said of generations names them.
+            RowKind::Generations | RowKind::Scores => EntryKind::Generation,
         }
     }
+}
+
+/// Returns the files that a path names: itself, or the parts in it.
+///
+/// # Errors
+/// [`Error::Manifest`] names what is not a part; or the directory cannot be read.
+pub fn parts_of(path: &Path, only_parquet: bool, watch: &Watch<'_>) -> Result<Vec<PathBuf>> {
+    if path.is_dir() { input::parts(path, only_parquet, watch.stop()) } else { Ok(vec![path.to_owned()]) }
 }
 
 /// Returns whether two files are there and hold the same bytes.

@@ -2,6 +2,7 @@
 
 use crate::catalog::{Change, Tally};
 use crate::ops::embed::EmbedSummary;
+use crate::ops::ingest::metrics::MetricCounts;
 use crate::ops::ingest::regions::RegionCounts;
 
 /// What happened to the rows of one kind.
@@ -33,6 +34,10 @@ impl Counts {
 pub struct IngestSummary {
     /// Rows of subjects manifests.
     pub subjects: Counts,
+    /// What was taken in that its files do not say by their rows, each as a sentence.
+    pub taken: Vec<String>,
+    /// Prompts without a scene type that were given one.
+    pub scenes_given: u64,
     /// Rows of prompts manifests.
     pub prompts: Counts,
     /// Rows of generations manifests.
@@ -41,6 +46,8 @@ pub struct IngestSummary {
     pub regions: RegionCounts,
     /// Rows of embeddings files.
     pub vectors: Counts,
+    /// Rows of score files.
+    pub metrics: MetricCounts,
     /// Image files read (new, changed, moved, failed before), and those found to be gone.
     pub images_read: u64,
     /// All image files of the data set by state.

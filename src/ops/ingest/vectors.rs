@@ -4,7 +4,7 @@
 use crate::catalog::{Change, Changes, NewVector, PartRow, Target, VectorKey, VectorPlace};
 use crate::embeddings::{Import, ImportRow, PartWriter, Store};
 use crate::error::{Error, Result};
-use crate::ops::ingest::rows::MOST_PROBLEMS;
+use crate::ops::ingest::rows::{MOST_PROBLEMS, parts_of};
 use crate::ops::ingest::summary::Counts;
 use crate::problem::{Origin, Problem};
 use crate::text::quote;
@@ -61,21 +61,42 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
         })
     }
 
-    /// Takes in every row of an embeddings file.
+    /// Takes in every row of an embeddings file, or of a directory of its parts.
     pub fn file(&mut self, path: &Path, watch: &mut Watch<'_>) -> Result<()> {
+        let files = match parts_of(path, true, watch) {
+            Ok(files) => files,
+            Err(Error::Manifest(problems)) => {
+                self.problems.extend(problems);
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
+        let mut read = PartRead::default();
+        let problems_before = self.problems.len();
+        for file in &files {
+            let part = self.part(file, watch)?;
+            read = PartRead { rows: read.rows + part.rows, narrowed: read.narrowed || part.narrowed };
+        }
+        if read.narrowed {
+            watch.remark(Origin::whole(path), "vectors are float64; they are kept as float32");
+        }
+        if read.rows == 0 && self.problems.len() == problems_before {
+            watch.remark(Origin::whole(path), "no rows");
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, path: &Path, watch: &mut Watch<'_>) -> Result<PartRead> {
         let whole = |reason| Problem { origin: Origin::whole(path), reason };
         let opened = Import::open(path, watch.stop());
         watch.check()?;
         let mut import = match opened {
             Err(Error::Parquet { reason, .. }) => {
                 self.problems.push(whole(reason));
-                return Ok(());
+                return Ok(PartRead::default());
             }
             opened => opened?,
         };
-        if import.is_narrowed() {
-            watch.remark(Origin::whole(path), "vectors are float64; they are kept as float32");
-        }
         let fingerprint = import.fingerprint().unwrap_or(UNKNOWN_FINGERPRINT).to_owned();
         let most = self.problems.len() + MOST_PROBLEMS;
         let (mut further, mut broken) = (0, None);
@@ -94,14 +115,8 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             self.problems.truncate(most);
         }
         self.problems.extend((further > 0).then(|| Problem::further(path.into(), further)));
-        if broken.is_some() {
-            self.problems.extend(broken);
-            return Ok(());
-        }
-        if import.rows() == 0 {
-            watch.remark(Origin::whole(path), "no rows");
-        }
-        Ok(())
+        self.problems.extend(broken);
+        Ok(PartRead { rows: import.rows(), narrowed: import.is_narrowed() })
     }
 
     fn batch(&mut self, path: &Path, fingerprint: &str, rows: &[ImportRow<'_>]) -> Result<()> {
@@ -229,6 +244,14 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
         }
         Ok(())
     }
+}
+
+/// What reading a file showed.
+#[derive(Default)]
+struct PartRead {
+    rows: u64,
+    /// Whether its vectors are float64.
+    narrowed: bool,
 }
 
 enum Placed {

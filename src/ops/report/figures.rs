@@ -7,6 +7,8 @@ use crate::ops::report::snapshot::Reading;
 use crate::plot::{self, Figure, Kind, ModelStyles};
 use crate::report::{ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Thresholds, cscr_by_alpha};
 use crate::score::Confidence;
+use crate::text::{quote, suggestion};
+use crate::vocabulary::MetricName;
 use std::collections::HashMap;
 
 /// What a figure is drawn from.
@@ -18,6 +20,8 @@ pub struct FigureOptions {
     pub identity: Option<String>,
     /// The models shown, and their names.
     pub models: ModelSelection,
+    /// Draw this metric instead: only with [`Kind::Trend`] and [`Kind::Scene`].
+    pub metric: Option<MetricName>,
 }
 
 /// Most subjects in a heat map: as many as a column of a page holds.
@@ -57,7 +61,33 @@ impl FigureOptions {
             models: self.models.clone(),
             regions: Vec::new(),
             tau: None,
+            published: by == [Key::Model, Key::SubjectCount],
         }
+    }
+
+    /// Returns the figure of a metric that was computed elsewhere.
+    fn of_metric(&self, kind: Kind, metric: &MetricName, snapshot: &Snapshot, styles: &ModelStyles) -> Result<Figure> {
+        let figure = match kind {
+            Kind::Trend => plot::metric_trend(&self.report(snapshot, &[Key::Model, Key::SubjectCount])?, styles, metric.as_str()),
+            Kind::Scene => plot::metric_scene(&self.report(snapshot, &[Key::Model, Key::SceneType])?, styles, metric.as_str()),
+            other => {
+                let message = format!("the figure `{other}` cannot draw a metric that was imported");
+                return Err(Error::request(
+                    message,
+                    format!("`msdata plot trend --metric {metric}` can, and `msdata plot scene`"),
+                ));
+            }
+        };
+        figure.ok_or_else(|| {
+            let names = || snapshot.metrics.iter().map(|metric| metric.name.as_str());
+            let has: Vec<&str> = names().collect();
+            let hint = match has[..] {
+                [] => "it has none: `msdata ingest --scores FILE` takes some in".to_owned(),
+                _ => format!("it has {}", has.join(", ")),
+            };
+            let near = suggestion(metric.as_str(), names());
+            Error::request(format!("the data set has no values of a metric {}{near}", quote(metric.as_str())), hint)
+        })
     }
 
     /// Returns a hundred thresholds and those of the tables.
@@ -75,6 +105,9 @@ impl Dataset {
         let mut snapshot = self.snapshot(options.identity.as_deref(), &options.reading()?)?;
         snapshot.select(&options.models)?;
         let (snapshot, styles) = (&snapshot, ModelStyles::of(&snapshot));
+        if let Some(metric) = &options.metric {
+            return options.of_metric(kind, metric, snapshot, &styles);
+        }
         let figure = match kind {
             Kind::Trend => plot::trend(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles, options.middle()),
             Kind::Scene => plot::scene(&options.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, options.middle()),

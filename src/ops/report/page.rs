@@ -17,7 +17,7 @@ use crate::report::{
     seen,
 };
 use crate::score::Confidence;
-use crate::vocabulary::ImageStatus;
+use crate::vocabulary::{Better, ImageStatus};
 use crate::watch::Watch;
 use crate::windows::Rectangle;
 use serde::Serialize;
@@ -62,6 +62,7 @@ impl Dataset {
             profile: plot::profile(&by_model, &styles),
             heat_map: plot::heat_map(&by_subject, &styles, label, HEAT_MAP_ROWS),
             histograms: histograms(snapshot, &by_model, marks, &styles),
+            metrics: snapshot.metrics.iter().filter_map(|m| plot::metric_trend(&by_count, &styles, m.name.as_str())).collect(),
             ..figures_by_windows(snapshot, &by_count, &by_scene, &by_cell, &styles)
         };
         let reports = VerdictReports { by_model: &by_model, by_cell: &by_cell, by_subject: &by_subject };
@@ -105,6 +106,7 @@ impl Dataset {
             verdict,
             box_sets,
             by_regions,
+            metrics: snapshot.metrics.iter().map(|m| (m.name.to_string(), m.rule.better == Better::Lower)).collect(),
             windows: PageWindows { notes: by_model.notes.clone(), ..shown.windows },
             by_model,
             by_count,
@@ -161,6 +163,7 @@ impl Dataset {
                 picture: pictures.add(file),
                 similarities: similarities.remove(&row.id),
                 clip_t: clip_t.get(&row.id).copied(),
+                metrics: of_metrics(snapshot, row),
                 size: row.size,
                 boxes: seen.iter().flat_map(|seen| boxes(seen, &prompts[row.prompt as usize].subjects)).collect(),
                 seen,
@@ -286,6 +289,12 @@ impl Dataset {
     }
 }
 
+/// What each metric says of a generation.
+fn of_metrics(snapshot: &Snapshot, generation: &GenerationRow) -> Vec<Option<f64>> {
+    let requested = &snapshot.prompts[generation.prompt as usize].subjects;
+    snapshot.metrics.iter().map(|metric| metric.of_image(generation.id, requested)).collect()
+}
+
 /// The way of looking that the windows are.
 const WINDOWS: &str = "windows";
 
@@ -366,7 +375,7 @@ fn scores_of<'s>(snapshot: &'s Snapshot, encoder: &str) -> Vec<&'s SubjectScoreR
 }
 
 /// Returns the digest of what the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and
-/// encoders, and the similarities by the identity encoder, one JSON array per line, sorted by key. Images
+/// encoders, the similarities by the identity encoder, and the values of metrics where there are some, one JSON array per line, sorted by key. Images
 /// count by their content, not by their paths.
 fn page_digest(snapshot: &Snapshot, files: &Files, encoders: &[EncoderRow], identity: &str) -> String {
     let mut digest = PageDigest(blake3::Hasher::new());
@@ -380,6 +389,9 @@ fn page_digest(snapshot: &Snapshot, files: &Files, encoders: &[EncoderRow], iden
     for p in &snapshot.prompts {
         let requested: Vec<_> = p.subjects.iter().map(|s| &snapshot.subjects[*s].subject_id).collect();
         digest.row(&("prompt", &p.prompt_id, &p.text, p.scene_type, requested));
+    }
+    for metric in &snapshot.metrics {
+        digest.row(&("metric", &metric.name, metric.rule.better, metric.rule.range, metric.of_subjects));
     }
     for encoder in encoders {
         digest.row(&("encoder", encoder.name.as_str(), &encoder.fingerprint));
@@ -395,6 +407,9 @@ fn page_digest(snapshot: &Snapshot, files: &Files, encoders: &[EncoderRow], iden
         let similarities = scores.remove(&g.id).unwrap_or_default();
         let (status, content) = (file.map(|f| f.status), file.map(|f| &f.blake3));
         digest.row(&("generation", model, control, prompt, g.seed, status, content, similarities));
+        if !snapshot.metrics.is_empty() {
+            digest.row(&("metrics", model, prompt, g.seed, of_metrics(snapshot, g)));
+        }
     }
     digest.0.finalize().to_hex().to_string()
 }

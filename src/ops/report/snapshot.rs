@@ -1,10 +1,11 @@
 //! What reports, comparisons, figures and the page are made from: read once.
 
 use super::baseline::baselines;
+use crate::catalog::MetricRow;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::report::{
-    Baselines, CompareOptions, Decider, Key, RegionChoice, ReportOptions, Snapshot, Thresholds, identity_encoder,
+    Baselines, CompareOptions, Decider, Key, MetricSnapshot, RegionChoice, ReportOptions, Snapshot, Thresholds, identity_encoder,
     thresholds_mean_something,
 };
 use crate::vocabulary::EncoderName;
@@ -71,7 +72,9 @@ impl Dataset {
             }),
             None => identity,
         };
-        let (encoders, identity) = self.encoders_and_identity(wanted, deciders.is_some() || !reading.regions.0.is_empty())?;
+        let metrics_alone = wanted.is_none() && !self.catalog.metrics()?.is_empty();
+        let without = metrics_alone || deciders.is_some() || !reading.regions.0.is_empty();
+        let (encoders, identity) = self.encoders_and_identity(wanted, without)?;
         let mut subject_scores = Vec::new();
         for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *identity) {
             subject_scores.extend(self.catalog.subject_scores(*id)?);
@@ -120,7 +123,9 @@ impl Dataset {
             composite: None,
             crop: None,
             regions: Vec::new(),
+            metrics: Vec::new(),
         };
+        snapshot.metrics = self.metric_snapshots(&snapshot)?;
         snapshot.find_composites();
         snapshot.local = match &deciders {
             Some(deciders) => self.local_by(deciders, &snapshot)?,
@@ -131,6 +136,27 @@ impl Dataset {
             snapshot.regions.push(self.region_snapshot(choice, *tau, *decoys, &snapshot)?);
         }
         Ok(snapshot)
+    }
+
+    /// Returns every metric with its values.
+    fn metric_snapshots(&self, snapshot: &Snapshot) -> Result<Vec<MetricSnapshot>> {
+        let subjects: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(at, subject)| (subject.id, at)).collect();
+        let mut all = Vec::new();
+        for MetricRow { id, name, rule, of_subjects } in self.catalog.metrics()? {
+            let (mut images, mut values) = (HashMap::new(), HashMap::new());
+            let (mut missing, mut stale) = (Vec::new(), Vec::new());
+            for row in self.catalog.metric_values(id)? {
+                let subject = row.subject.and_then(|subject| subjects.get(&subject));
+                match (row.value, subject) {
+                    _ if row.stale => stale.push(row.generation),
+                    (None, _) => missing.push(row.generation),
+                    (Some(value), Some(subject)) => drop(values.insert((row.generation, *subject), value)),
+                    (Some(value), None) => drop(images.insert(row.generation, value)),
+                }
+            }
+            all.push(MetricSnapshot { name, rule, of_subjects, images, subjects: values, missing, stale });
+        }
+        Ok(all)
     }
 
     fn baselines(
@@ -153,11 +179,11 @@ impl Dataset {
         Ok(Baselines { thresholds: thresholds.to_vec(), of })
     }
 
-    /// Returns the image encoders, row and name, and the name of the one that decides collapse; none is needed where regions
-    /// are what is asked about.
-    fn encoders_and_identity(&self, wanted: Option<&str>, of_regions: bool) -> Result<(Vec<(i64, EncoderName)>, String)> {
+    /// Returns the image encoders, row and name, and the name of the one that decides collapse; `without`: none is needed,
+    /// because there are metrics, or regions are what is asked about.
+    fn encoders_and_identity(&self, wanted: Option<&str>, without: bool) -> Result<(Vec<(i64, EncoderName)>, String)> {
         let encoders = self.catalog.image_encoders()?;
-        if encoders.is_empty() && of_regions {
+        if encoders.is_empty() && without {
             return Ok((encoders, String::new()));
         }
         if encoders.is_empty() && self.catalog.image_count()? == 0 {

@@ -6,7 +6,11 @@
     const parameters = new URLSearchParams();
     for (const [name, value] of Object.entries(state)) if (value !== DEFAULTS[name]) parameters.set(name, value);
     const hash = parameters.toString();
-    history.replaceState(null, "", hash ? `#${hash}` : "#gallery");
+    try {
+      history.replaceState(null, "", hash ? `#${hash}` : "#gallery");
+    } catch {
+      // In the frame of a notebook the page has no address to keep the view in.
+    }
     apply(Object.keys(change));
   };
   const read = () => {
@@ -77,9 +81,11 @@
     ...(meant ? [field("t", "Threshold τ", make("input", { type: "number", min: "-1", max: "1", step: "0.01", list: "taus" }))] : []),
     choice("show", "Images", [["", "all"], ...(meant ? [["collapsed", "with a collapsed subject"], ["kept", "with all subjects kept"]] : []), ["missing", "missing or not scored"],
       ...(looked ? [["absent", "with a missing subject"], ["doubled", "with a subject in several places"], ["extra", "with a subject that nobody asked for"]] : []),
-        ...data.sets.slice(1).flatMap((name, at) => [[`set ${at + 1}`, `${name}: with a region`], [`lacks ${at + 1}`, `${name}: with a missing subject`], [`clones ${at + 1}`, `${name}: with a subject in several regions`], [`beyond ${at + 1}`, `${name}: with a region that is nobody's`]])]),
+        ...data.sets.slice(1).flatMap((name, at) => [[`set ${at + 1}`, `${name}: with a region`], [`lacks ${at + 1}`, `${name}: with a missing subject`], [`clones ${at + 1}`, `${name}: with a subject in several regions`], [`beyond ${at + 1}`, `${name}: with a region that is nobody's`]]),
+        ...metrics.flatMap(({ name }, at) => [[`valued ${at}`, `with a value of ${name}`], [`valueless ${at}`, `without a value of ${name}`]])]),
     ...(models.some((m) => m.control) ? [choice("control", "Controls", [["", "with the models"], ["without", "left out"], ["only", "only controls"]])] : []),
-    choice("sort", "Order", [["", "worst first"], ["best", "best first"], ["id", "by prompt id"]]),
+    choice("sort", "Order", [["", "worst first"], ["best", "best first"], ["id", "by prompt id"],
+      ...metrics.flatMap(({ name }, at) => [[`metric ${at}`, `worst ${name} first`], [`metric ${at} best`, `best ${name} first`]])]),
     make("button", { type: "button", onclick: () => go({ ...DEFAULTS }) }, "Reset"),
     make("datalist", { id: "taus" }, ...data.thresholds.map((t) => make("option", { value: t }))),
     make("p", { class: "quiet" }, "Keys: ", make("kbd", {}, "/"), " search, ", make("kbd", {}, "←"), " ", make("kbd", {}, "→"), " previous or next image, ", make("kbd", {}, "Enter"),

@@ -19,9 +19,11 @@
   // seen: of each subject [local similarity, present (1, 0 or null), in how many places, null, whom its place resembles if
   // not itself]; frames, by set: [subject, state, x, y, width, height, similarity, sureness], in pixels of an image of
   // this size.
-  const images = data.images.map(([model, prompt, seed, picture, similarities, clipT, path, seen, size, frames], index) => ({
-    index, model, prompt, seed, picture, similarities, clipT, path, seen: seen ?? null, size, frames: frames ?? [], boxes: null,
+  const images = data.images.map(([model, prompt, seed, picture, similarities, clipT, path, seen, size, frames, values], index) => ({
+    index, model, prompt, seed, picture, similarities, clipT, path, seen: seen ?? null, size, frames: frames ?? [], values: values ?? [], boxes: null,
   }));
+  // Metrics from elsewhere; less of some is better.
+  const metrics = data.metrics.map(([name, lower]) => ({ name, lower }));
   // The frames of an image, each after its set.
   const boxes = (image) => (image.boxes ??= image.frames.flatMap((of, set) => of.map((box) => [set, ...box])));
   images.forEach((image) => prompts[image.prompt].images.push(image));

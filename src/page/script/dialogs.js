@@ -22,6 +22,7 @@
   const lightbox = (image) => {
     const prompt = prompts[image.prompt];
     const clip = image.clipT === null ? [] : [make("p", {}, `CLIP-T ${(image.clipT / SCALE).toFixed(3)}`)];
+    const values = metrics.map(({ name }, at) => make("p", {}, isolated(name), ` ${image.values[at] === null ? "no value" : decimal(image.values[at])}`));
     const framedUp = boxes(image).length > 0;
     const wholeImage = () => make("details", {}, make("summary", {}, "The whole image",
       meant ? `: ${lost(image)} of ${image.similarities.length} below τ = ${state.t}` : " with each subject"), similarityList(image, true));
@@ -29,7 +30,7 @@
       top([named(models[image.model].name, LONG), ` · seed ${image.seed}`], () => step(-1), () => step(1), () => go({ image: "" })),
       make("div", { class: "big" }, make("div", {}, ...frameChoice(image), framed(image, prompt.text)),
         make("div", {}, make("p", {}, isolated(prompt.text)), make("p", {}, score(image)), ...places(image),
-          ...(!image.similarities ? [references(prompt)] : image.seen ? [wholeImage()] : [similarityList(image, true)]), ...clip,
+          ...(!image.similarities ? [references(prompt)] : image.seen ? [wholeImage()] : [similarityList(image, true)]), ...clip, ...values,
           make("p", { class: "quiet" }, isolated(prompt.id), `, ${prompt.scene}, `, make("code", {}, isolated(image.path))),
           ...(framedUp ? [make("p", { class: "quiet" }, "Solid frames: present. Broken frames: the best place of a subject that is missing. +: there unasked.")] : []))),
     ], "next");

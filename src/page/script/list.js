@@ -23,6 +23,8 @@
       case "lacks": return boxes(image).some(([of, , is]) => of === Number(set) && STATES[is] === "missing");
       case "beyond": return boxes(image).some(([of, s, is]) => of === Number(set) && is === EXTRA && s === null);
       case "clones": return boxes(image).some(([of, s, is]) => of === Number(set) && is === EXTRA && s !== null);
+      case "valued": return image.values[Number(set)] !== null;
+      case "valueless": return image.values[Number(set)] === null;
       case "doubled": return some((of) => of[2] > 1);
       case "collapsed":
       case "kept": {
@@ -42,7 +44,11 @@
 
   // Worst first: the larger share missing, or collapsed where an image was not searched, then the less similar; what
   // is not scored comes last either way, and so does, among images with verdicts, one about which nothing can be said.
+  // By a metric, the worst value; which one, and whether the worst or the best come first, is said by the order that is chosen.
+  const byMetric = () => { const [of, at] = state.sort.split(" "); return of === "metric" && metrics[Number(at)] ? Number(at) : -1; };
   const rank = (image) => {
+    const at = byMetric();
+    if (at >= 0) return image.values[at] === null ? null : [metrics[at].lower ? image.values[at] : -image.values[at], 0];
     if (image.seen) return [missing(image) / image.seen.length, -mean(image.seen.map((of) => of[0]))];
     if (!image.similarities || (looked && !meant)) return null;
     return [lost(image) / image.similarities.length, -mean(image.similarities)];
@@ -51,7 +57,7 @@
   const whole = (ranks) => (ranks.length ? [mean(ranks.map((r) => r[0])), mean(ranks.map((r) => r[1]))] : null);
 
   let found = [];
-  const sign = () => (state.sort === "best" ? -1 : 1);
+  const sign = () => (state.sort === "best" || state.sort.endsWith(" best") ? -1 : 1);
   const search = () => {
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
     found = [];

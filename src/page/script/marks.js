@@ -62,5 +62,11 @@
     const n = lost(image);
     return n === 0 ? said("kept", "✓ all kept") : said("lost", `✕ ${n} of ${image.similarities.length} collapsed`);
   };
-  const caption = (image) => make("figcaption", {}, named(models[image.model].name, LONG), make("span", { class: "quiet" }, `seed ${image.seed}`), score(image));
+  const decimal = (value) => (value !== 0 && Math.abs(value) < 0.0005 ? value.toExponential(1) : value.toFixed(3));
+  // The metric by which the images are ordered stands below them.
+  const ordered = (image) => {
+    const at = byMetric();
+    return at < 0 ? [] : [make("span", { class: "quiet" }, isolated(metrics[at].name), ` ${image.values[at] === null ? "no value" : decimal(image.values[at])}`)];
+  };
+  const caption = (image) => make("figcaption", {}, named(models[image.model].name, LONG), make("span", { class: "quiet" }, `seed ${image.seed}`), score(image), ...ordered(image));
 
