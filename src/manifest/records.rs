@@ -81,7 +81,7 @@ impl<'w> Text<'w> {
         let mut input = BufReader::with_capacity(1 << 16, bounded);
         let head = input.fill_buf().map_err(OpenRecords::Io)?;
         // Without its mark it is known by the zeros beside ASCII.
-        let is_wide = matches!(head, [0, 1.., 0, 1.., ..] | [1.., 0, 1.., 0, ..]);
+        let is_wide = matches!(head, [0, 1..=u8::MAX, 0, 1..=u8::MAX, ..] | [1..=u8::MAX, 0, 1..=u8::MAX, 0, ..]);
         if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || is_wide {
             return Err(OpenRecords::Not("UTF-16 text; save it as UTF-8".into()));
         }
