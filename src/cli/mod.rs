@@ -75,9 +75,7 @@ const CATALOG: &str = "catalog.sqlite";
 /// The heading of the options that every command has: its own come first.
 const GLOBAL: &str = "Global options";
 
-const EXAMPLES: &str = "\
-Begin with `msdata demo DIR`, or with `msdata init DIR`, `msdata ingest …` and `msdata report`. In a data set, `msdata` alone
-says what is there, what is missing and what to type next.";
+const EXAMPLES: &str = "Begin with `msdata demo DIR` or `msdata init DIR`; in a data set, `msdata` alone says what is next.";
 
 #[derive(Subcommand)]
 enum Command {
