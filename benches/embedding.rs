@@ -62,7 +62,7 @@ fn main() {
         }
         ["bare", encoder] => {
             let mut encoder = open(encoder.as_ref());
-            let pixels = vec![0.5; encoder.batch() * 3 * 224 * 224];
+            let pixels = vec![0.5; encoder.at_once() * 3 * 224 * 224];
             (0..5).for_each(|_| drop(encoder.embed_images(&pixels).unwrap()));
             println!("{}", peak_kibibytes());
         }

@@ -34,7 +34,7 @@ pub fn windows() {
     let data = Unlooked::of(&lab.path().join("all"), &pictures, &encoder);
     let small = Unlooked::of(&lab.path().join("few"), few, &encoder);
     println!("{} images, batch {}, {} threads, best of {rounds}", pictures.len(), Batch::CPU.images(), threads());
-    let batch = vec![0.5; session.batch() * 3 * size[0] as usize * size[1] as usize];
+    let batch = vec![0.5; session.at_once() * 3 * size[0] as usize * size[1] as usize];
     session.embed_images(&batch).unwrap();
     let mut patterns = vec![(Pattern::Fast, 3), (Pattern::Full, 4)];
     if session.try_dense().is_ok() {
@@ -49,7 +49,7 @@ pub fn windows() {
             ours = ours.min(seconds(|| search_images(copy.path(), &encoder, pattern)));
             if !dense {
                 bare = bare.min(seconds(|| {
-                    (0..windows.div_ceil(session.batch())).for_each(|_| drop(session.embed_images(&batch).unwrap()));
+                    (0..windows.div_ceil(session.at_once())).for_each(|_| drop(session.embed_images(&batch).unwrap()));
                 }));
                 python = python.min(peer.seconds(&format!("windows {finest}")));
             }

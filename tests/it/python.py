@@ -194,7 +194,7 @@ class Others(WithData):
         unknown = pandas.concat([rows, rows[:1].assign(prompt_id="nowhere")])
         with self.assertRaises(msdata.Error) as caught:
             data.ingest(scores=unknown, metric="hpsv2:higher")
-        self.assertRegex(caught.exception.message, rf"scores.parquet:{len(unknown)}: .*nowhere")
+        self.assertRegex(caught.exception.message, rf"scores.parquet: row {len(unknown)}: .*nowhere")
         done = data.ingest(scores=rows, metric="hpsv2:higher")
         self.assertIn(f"metric hpsv2: {len(rows) - 12} values, 12 missing", done.lines)
         found = data.report(by="model").to_pandas().set_index("model")
