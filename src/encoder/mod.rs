@@ -33,7 +33,7 @@ mod tokens;
 pub use builtin::BUILTIN;
 pub use directory::{EncoderDirectory, Pooling};
 pub use fingerprint::Fingerprint;
-pub use home::{EncoderOrigin, Home, Installed};
+pub use home::{EncoderOrigin, Home, Installed, RemovedEncoder};
 pub use hub::{Patience, pull};
 pub use onnx::{Batch, Cells, Device, DeviceChoice, ImageModel, Options, Runtime, TextModel, Vector, VectorFault, weight_files};
 pub use tokens::{MAX_TOKENS, Tokenizer, Tokens};

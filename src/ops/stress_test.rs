@@ -83,6 +83,7 @@ impl Dataset {
         check_seeds(&options.seeds)?;
         options.out.as_deref().map_or(Ok(()), check_target)?;
         let folder = options.images.as_deref().map(|dir| images(dir, watch)).transpose()?;
+        watch.say_remarks();
         let pool = match &folder {
             Some(subjects) => subjects.iter().map(|s| PoolMember::of_row(&s.row)).collect(),
             None => self.catalog.subjects()?.iter().map(PoolMember::of_fact).collect(),
@@ -218,7 +219,7 @@ fn drafts(path: &Path, pool: &[PoolSubject], watch: &mut Watch<'_>) -> Result<Ve
         }
         drafts.push(PromptDraft { id: row.row.prompt_id.to_string(), text: row.row.text, scene: row.row.scene_type, subjects });
     }
-    manifest.into_warnings().iter().for_each(|w| watch.warn(&w.to_string()));
+    manifest.into_warnings().iter().for_each(|w| watch.remark(&w.origin, &w.reason));
     if problems.is_empty() { Ok(drafts) } else { Err(Error::Manifest(problems)) }
 }
 
@@ -253,7 +254,7 @@ pub(crate) fn candidate(fact: &SubjectRow) -> PoolSubject {
 
 fn images(dir: &Path, watch: &mut Watch<'_>) -> Result<Vec<Located<Subject>>> {
     let folder = ImageFolder::read(dir, None, watch.stop())?;
-    folder.warnings.iter().for_each(|w| watch.warn(&w.to_string()));
+    folder.warnings.iter().for_each(|w| watch.remark(&w.origin, &w.reason));
     if folder.problems.is_empty() { Ok(folder.subjects) } else { Err(Error::Manifest(folder.problems)) }
 }
 

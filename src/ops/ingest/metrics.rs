@@ -168,7 +168,7 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
             )));
         }
         if self.rows == rows_before && self.problems.len() == problems_before {
-            watch.warn(&whole("no rows".into()).to_string());
+            watch.remark(Origin::whole(path), "no rows");
         }
         Ok(())
     }
@@ -216,10 +216,10 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
         self.listed = 0;
         self.rows += rows;
         if stale > 0 {
-            watch.warn(&manifest.problem(format!("{stale} rows are marked as stale and were not read")).to_string());
+            watch.remark(Origin::whole(path), &format!("{stale} rows are marked as stale and were not read"));
         }
         for warning in manifest.into_warnings() {
-            watch.warn(&warning.to_string());
+            watch.remark(&warning.origin, &warning.reason);
         }
         Ok(())
     }

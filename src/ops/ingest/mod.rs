@@ -281,6 +281,7 @@ impl Dataset {
             summary.metrics = metrics.counts;
             problems.append(&mut metrics.problems);
         }
+        watch.say_remarks();
         // A file that could not be read may have them.
         if problems.iter().all(|problem| problem.origin.place != Position::File) {
             let unmet =

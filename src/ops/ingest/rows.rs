@@ -177,7 +177,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             self.file(file, kind, &reading, read, &put)?;
         }
         if self.rows == rows_before && self.problems.list.len() == problems_before {
-            self.watch.warn(&Problem { origin: Origin::whole(path), reason: "no rows".into() }.to_string());
+            self.watch.remark(Origin::whole(path), "no rows");
         }
         Ok(())
     }
@@ -214,7 +214,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         self.problems.end_file();
         self.summary.scenes_given += manifest.scenes_given();
         for warning in manifest.into_warnings() {
-            self.watch.warn(&warning.to_string());
+            self.watch.remark(&warning.origin, &warning.reason);
         }
         Ok(())
     }
@@ -270,7 +270,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     pub fn warnings(&mut self, problems: Vec<Problem>, warnings: Vec<Problem>) {
         problems.into_iter().for_each(|problem| self.problems.push(problem));
         self.problems.end_file();
-        warnings.iter().for_each(|w| self.watch.warn(&w.to_string()));
+        warnings.iter().for_each(|w| self.watch.remark(&w.origin, &w.reason));
     }
 
     pub fn subject(&mut self, row: Located<Subject>) -> Result<()> {
