@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := target/venv
 # What the tests open exported tables with, and hold numbers to. Pinned, so that a test that passed yesterday passes today.
 PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 fastparquet==2026.9.0 pillow==13.0.0 numpy==2.4.6 scipy==1.17.1 onnxruntime==1.31.1 onnx==1.23.2 \
-	mypy==2.4.1 nbformat==5.11.1 nbclient==0.11.0 ipykernel==7.4.0
+	mypy==2.4.1 nbformat==5.11.1 nbclient==0.11.0 ipykernel==7.4.0 datasets==5.2.0 mlcroissant==1.1.1
 # What builds the wheel; zig links it for an old glibc.
 WHEEL := maturin==1.16.0 ziglang==0.17.1
 

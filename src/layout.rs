@@ -18,3 +18,16 @@ pub const TILES: &str = "tiles";
 pub const GENERATED: &str = "generated";
 /// What generators printed, by model.
 pub const LOGS: &str = "logs";
+/// What the author says about the data set for those that it is published for.
+pub const CARD: &str = "card.toml";
+
+/// In a published data set: its tables.
+pub const PUBLISHED_TABLES: &str = "data";
+/// In a published data set: what it says besides its tables.
+pub const PUBLISHED_FACTS: &str = "msdata.json";
+/// In a published data set, and in the names of its images: generated images, by model and prompt.
+pub const PUBLISHED_IMAGES: &str = "images";
+/// In a published data set, and in the names of its images: reference images, by subject.
+pub const PUBLISHED_REFERENCES: &str = "references";
+/// Among the tables of a published data set: vectors of the references that region sets use whole, by encoder.
+pub const PUBLISHED_WHOLE: &str = "region_references";

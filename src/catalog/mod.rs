@@ -15,6 +15,7 @@
 //! | `scores` | what is to be scored, and the scores |
 //! | `snapshot` | what a report and an export read |
 //! | `results` | what a digest and a backup read besides that |
+//! | `published` | what is published besides that, and how it comes back |
 //! | `windows` | local similarities |
 //! | `kept` | windows' vectors that are kept |
 //! | `dense` | the references of dense windows |
@@ -47,6 +48,7 @@ mod kept;
 mod known_images;
 mod metrics;
 mod paths;
+mod published;
 mod queue;
 mod region_scores;
 mod regions;
@@ -75,6 +77,7 @@ pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
 pub use metrics::{MetricRow, MetricTarget, MetricTargetFound, MetricValueRow};
 pub use paths::{PathRule, PlacedImage};
+pub use published::{ImageState, RegionImageRow, RegionOwner};
 pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally, UnfinishedRun};
 pub use region_scores::{PlacedRegion, RegionLocal, RegionPair, RegionReference, RegionScore, RegionScoringTask};
 pub use regions::{DoubtfulReference, RegionRow, RegionRules, RegionSetRow, RegionTarget, RegionTask};

@@ -163,39 +163,42 @@ impl Catalog {
             )
             .and_then(|mut q| q.query_map(params![encoder, source], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
             .map_err(catalog(act))?;
-        let read = |(generation, prompt): (i64, i64)| -> rusqlite::Result<(i64, WindowScore)> {
-            let key = [generation, encoder];
-            let locals = self
-                .db
-                .prepare_cached(
-                    "SELECT subject, local, uncentred, x, y, width, height FROM local_score WHERE generation = ?1 AND encoder = ?2
-                     ORDER BY subject",
-                )?
-                .query_map(key, |r| {
-                    Ok(LocalScore { subject: r.get(0)?, local: r.get(1)?, uncentred: r.get(2)?, window: rectangle(r, 3)? })
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-            let places = self
-                .db
-                .prepare_cached(
-                    "SELECT ordinal, local, resembles, x, y, width, height FROM subject_place WHERE generation = ?1 AND encoder = ?2
-                     ORDER BY ordinal",
-                )?
-                .query_map(key, |r| {
-                    Ok(SubjectPlace { ordinal: r.get(0)?, local: r.get(1)?, resembles: r.get(2)?, window: rectangle(r, 3)? })
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-            let found = self
-                .db
-                .prepare_cached(
-                    "SELECT subject, local, x, y, width, height FROM found_place WHERE generation = ?1 AND encoder = ?2
-                     ORDER BY subject, rank",
-                )?
-                .query_map(key, |r| Ok(FoundPlace { subject: r.get(0)?, local: r.get(1)?, window: rectangle(r, 2)? }))?
-                .collect::<rusqlite::Result<_>>()?;
-            Ok((prompt, WindowScore { generation, locals, places, found }))
-        };
+        let read = |(generation, prompt)| Ok((prompt, self.read_window_score(encoder, generation)?));
         looked.into_iter().map(read).collect::<rusqlite::Result<_>>().map_err(catalog(act))
+    }
+
+    /// Reads what an encoder's windows showed in a generation.
+    pub(super) fn read_window_score(&self, encoder: i64, generation: i64) -> rusqlite::Result<WindowScore> {
+        let key = [generation, encoder];
+        let locals = self
+            .db
+            .prepare_cached(
+                "SELECT subject, local, uncentred, x, y, width, height FROM local_score WHERE generation = ?1 AND encoder = ?2
+                     ORDER BY subject",
+            )?
+            .query_map(key, |r| {
+                Ok(LocalScore { subject: r.get(0)?, local: r.get(1)?, uncentred: r.get(2)?, window: rectangle(r, 3)? })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        let places = self
+            .db
+            .prepare_cached(
+                "SELECT ordinal, local, resembles, x, y, width, height FROM subject_place WHERE generation = ?1 AND encoder = ?2
+                     ORDER BY ordinal",
+            )?
+            .query_map(key, |r| {
+                Ok(SubjectPlace { ordinal: r.get(0)?, local: r.get(1)?, resembles: r.get(2)?, window: rectangle(r, 3)? })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        let found = self
+            .db
+            .prepare_cached(
+                "SELECT subject, local, x, y, width, height FROM found_place WHERE generation = ?1 AND encoder = ?2
+                     ORDER BY subject, rank",
+            )?
+            .query_map(key, |r| Ok(FoundPlace { subject: r.get(0)?, local: r.get(1)?, window: rectangle(r, 2)? }))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(WindowScore { generation, locals, places, found })
     }
 
     /// Calls `each` with every local similarity of an encoder: generation row, subject row, and the score; by generation

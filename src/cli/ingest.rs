@@ -62,10 +62,10 @@ pub struct IngestArgs {
     /// outside that is refused.
     #[arg(long, value_name = "RULE")]
     metric: Vec<MetricDeclaration>,
-    /// stress-test-repo, xverse, mosaic, psr, jobs or layout
+    /// stress-test-repo, xverse, mosaic, psr, jobs, layout, published
     ///
-    /// A directory in a generator's own layout (repeatable): `stress-test-repo` holds subjects, prompts and images; the
-    /// others hold images of the data set's prompts.
+    /// A directory in a generator's own layout (repeatable): `stress-test-repo` holds subjects, prompts and images;
+    /// `published` is what `msdata publish` wrote; the others hold images of the data set's prompts.
     #[arg(long, num_args = 2, value_names = ["FORMAT", "DIR"])]
     from: Vec<String>,
     /// A model that is a control: shown apart (repeatable)
@@ -194,6 +194,11 @@ struct OutputArgs {
     /// The pattern of the paths; `*` matches anything within a name.
     #[arg(long, value_name = "PATTERN", requires = "from")]
     layout: Option<String>,
+    /// With --from published: where its images are unpacked
+    ///
+    /// Without it, in the data set's directory.
+    #[arg(long, value_name = "DIR", requires = "from")]
+    output: Option<PathBuf>,
 }
 
 impl IngestArgs {
@@ -203,7 +208,7 @@ impl IngestArgs {
             let format: SourceFormat = pair[0].parse().unwrap_or_else(|e| usage(format!("--from: {e}")));
             from.push((format, PathBuf::from(&pair[1])));
         }
-        let OutputArgs { model, mut seeds, grid, list, layout } = self.outputs;
+        let OutputArgs { model, mut seeds, grid, list, layout, output } = self.outputs;
         if let Some(seeds) = &mut seeds {
             seeds.sort_unstable();
             seeds.dedup();
@@ -217,7 +222,7 @@ impl IngestArgs {
             scene_type: self.scene_type,
             columns: self.columns,
             from,
-            outputs: OutputOptions { model, seeds, grid, list, layout },
+            outputs: OutputOptions { model, seeds, grid, list, layout, output },
             controls: self.control,
             text_only: self.text_only,
             roots: self.root,

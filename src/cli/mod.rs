@@ -17,6 +17,7 @@ mod ingest;
 mod init;
 mod manual;
 mod plot;
+mod publish;
 mod relocate;
 mod remove;
 mod report;
@@ -90,6 +91,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Sql(sql::SqlArgs),
     Export(export::ExportArgs),
+    Publish(publish::PublishArgs),
     Bench(bench::BenchArgs),
     Run(run::RunArgs),
     Verify(verify::VerifyArgs),
@@ -107,7 +109,7 @@ enum Command {
 }
 
 /// Options of `ingest` that `--help` leaves to `msdata help ingest`, so that it fits on a screen.
-const RARE: [&str; 14] = [
+const RARE: [&str; 15] = [
     "batch",
     "columns",
     "crop",
@@ -118,6 +120,7 @@ const RARE: [&str; 14] = [
     "least_side",
     "list",
     "onnxruntime",
+    "output",
     "scene_type",
     "scope",
     "threads",
@@ -189,6 +192,7 @@ fn run(verb: Command, dir: &Path, terminal: &Terminal) -> anyhow::Result<Ended> 
         Command::Controls(verb) => verb.run(dir, terminal),
         Command::Sql(verb) => verb.run(dir),
         Command::Export(verb) => verb.run(dir, terminal),
+        Command::Publish(verb) => verb.run(dir, terminal),
         Command::Bench(verb) => verb.run(dir, terminal),
         Command::Run(verb) => verb.run(dir, terminal),
         Command::Verify(verb) => verb.run(dir, terminal),

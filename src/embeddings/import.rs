@@ -178,7 +178,7 @@ fn refuse_metadata(metadata: &ParquetMetaData) -> std::result::Result<(), String
 }
 
 /// Runs what may panic on damaged bytes.
-fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let outcome = catch_unwind(AssertUnwindSafe(read));

@@ -19,6 +19,7 @@ mod store;
 pub use columns::{EMBEDDING, MAX_DIMENSION};
 pub use export::ExportWriter;
 pub(crate) use export::text_column;
+pub(crate) use import::guarded;
 pub use import::{Import, ImportRow};
 pub use kept::{KeptWindows, Layout, WindowReader, WindowWriter};
 pub use part::{FinishedPart, PartReader, PartWriter};

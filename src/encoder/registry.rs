@@ -69,6 +69,21 @@ impl Family {
     }
 }
 
+impl Family {
+    /// Returns the licence of its published weights, as an SPDX identifier.
+    pub fn licence(self) -> &'static str {
+        match self {
+            Family::DinoV2 | Family::Dino => "Apache-2.0",
+            Family::Clip => "MIT",
+        }
+    }
+}
+
+/// Returns the licence of an encoder that is known by name, as an SPDX identifier.
+pub fn licence_of(name: &str) -> Option<&'static str> {
+    if name == super::BUILTIN { Some(env!("CARGO_PKG_LICENSE")) } else { find(name).map(|encoder| encoder.family.licence()) }
+}
+
 const fn file(path: &'static str, name: &'static str, sha256: Option<&'static str>) -> HubFile {
     HubFile { path, name, sha256 }
 }

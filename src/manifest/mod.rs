@@ -17,6 +17,7 @@
 //! | `near_path` | a file that a missing path may mean |
 //! | `folder` | a directory of images as subjects |
 //! | `lines` | rows as this program writes them |
+//! | `published` | what a published data set says besides its tables |
 //! | `regions` | region files: what a detector says is where |
 //! | `repository` | the repository of the paper's authors |
 
@@ -30,6 +31,7 @@ mod lines;
 mod near_path;
 mod parquet_rows;
 mod paths;
+mod published;
 mod records;
 mod regions;
 mod repository;
@@ -42,6 +44,7 @@ pub use file::{Manifest, ManifestSettings, RowKind};
 pub use folder::ImageFolder;
 pub use lines::{GenerationLine, PromptLine, json_lines};
 pub use paths::{ImagePath, Resolver};
+pub use published::{PublishedEncoder, PublishedFacts, PublishedRegionSet};
 pub use regions::{Bounds, FoundRegion, ImageRegions, Mask, Outline, RegionFormat, RegionImage, read_region_rows, read_regions};
 pub use repository::StressTestRepo;
 pub use row::{Generation, Prompt, Region, Subject};

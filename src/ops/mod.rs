@@ -21,6 +21,7 @@
 //! | `export` | writes the Parquet tables | |
 //! | `verify` | checks every row, file and checksum; repairs | [`Verification`], [`RepairOptions`] |
 //! | `digest` | computes one hash of all results | [`Digest`] |
+//! | `publish` | writes the data set for others: tables, images, card, metadata | [`PublishOptions`], [`PublishSummary`] |
 //! | `relocate` | follows images that were moved | [`Relocation`] |
 //! | `backup` | writes the data set as one file | [`BackedUp`] |
 //! | `gc` | finds files that nobody needs | [`Garbage`] |
@@ -37,6 +38,7 @@ mod generate;
 mod ingest;
 mod instrument;
 mod pool_check;
+mod publish;
 mod region_score;
 mod relocate;
 mod report;
@@ -62,6 +64,7 @@ pub use ingest::summary::{Counts, IngestSummary};
 pub use ingest::{IngestOptions, OutputOptions, SourceFormat};
 pub use instrument::{InstrumentCheck, SidesFrom, TOLD_APART};
 pub use pool_check::PoolCheck;
+pub use publish::{ImagePlace, PublishOptions, PublishSummary};
 pub use relocate::Relocation;
 pub use report::figures::FigureOptions;
 pub use standing::{EncoderStanding, RegionSetStanding, Standing};

@@ -38,6 +38,7 @@ mod page;
 mod paper;
 mod parity;
 mod pixels;
+mod publish;
 mod published;
 mod python;
 mod readers;

@@ -3,6 +3,7 @@
 
 mod folders;
 pub(crate) mod metrics;
+mod published;
 pub(crate) mod regions;
 pub(crate) mod rows;
 pub(crate) mod summary;
@@ -10,6 +11,7 @@ mod vectors;
 
 use crate::catalog::{Duplicate, EntryKind, Gap};
 use crate::dataset::{Dataset, commit};
+use crate::durable::make_directory;
 use crate::encoder::Described;
 use crate::error::{Error, Result};
 use crate::generator::{self, Grid, Known, Layout, OutputSource, Outputs, System};
@@ -19,6 +21,7 @@ use crate::layout::TILES;
 use crate::manifest::{ColumnName, Manifest, ManifestSettings, Renaming, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
 use crate::ops::ingest::metrics::{MetricIntake, ScoreOptions};
+use crate::ops::ingest::published::Published;
 use crate::ops::ingest::regions::{RegionIntake, RegionOptions};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::{Counts, IngestSummary};
@@ -46,6 +49,15 @@ closed_set! {
         Jobs = "jobs",
         /// Any tree of images, described by a pattern.
         Layout = "layout",
+        /// What `msdata publish` wrote: rows, images, vectors and scores.
+        Published = "published",
+    }
+}
+
+impl SourceFormat {
+    /// Returns whether it has subjects and prompts of its own.
+    fn is_whole(self) -> bool {
+        matches!(self, SourceFormat::StressTestRepo | SourceFormat::Published)
     }
 }
 
@@ -62,18 +74,21 @@ pub struct OutputOptions {
     pub list: Option<PathBuf>,
     /// The pattern of their paths, for [`SourceFormat::Layout`].
     pub layout: Option<Layout>,
+    /// Where the images of a published data set are unpacked; `None`: in the data set's directory.
+    pub output: Option<PathBuf>,
 }
 
 impl OutputOptions {
     /// Refuses what none of the formats reads.
     fn check(&self, from: &[(SourceFormat, PathBuf)]) -> Result<()> {
         use SourceFormat::*;
-        let given: [(&str, bool, &[SourceFormat]); 5] = [
+        let given: [(&str, bool, &[SourceFormat]); 6] = [
             ("--model", self.model.is_some(), &[Xverse, Mosaic, Psr, Jobs, Layout]),
             ("--seeds", self.seeds.is_some(), &[Xverse, Mosaic, Psr, Layout]),
             ("--grid", self.grid.is_some(), &[Xverse, Mosaic]),
             ("--list", self.list.is_some(), &[Xverse, Mosaic, Psr]),
             ("--layout", self.layout.is_some(), &[Layout]),
+            ("--output", self.output.is_some(), &[Published]),
         ];
         for (option, _, formats) in given.iter().filter(|(_, given, _)| *given) {
             if from.iter().any(|(format, _)| formats.contains(format)) {
@@ -141,13 +156,16 @@ impl Dataset {
     /// the disk is full, or the caller wants to stop (what was finished is kept). Image files that cannot
     /// be used are not an error: see [`IngestSummary::images`].
     pub fn ingest(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
+        let mut published = self.published(options, watch)?;
+        let is_new = self.catalog.subjects()?.is_empty() && self.catalog.generations()?.is_empty();
+        let imports = !options.embeddings.is_empty() || !published.is_empty();
         let if_changed = if options.replace { IfChanged::Renew } else { IfChanged::Refuse };
         let embed = match options.embed.as_ref().filter(|_| !options.dry_run) {
-            Some(embed) => Some((embed, self.ready_if(embed, !options.embeddings.is_empty(), if_changed)?)),
+            Some(embed) => Some((embed, self.ready_if(embed, imports, if_changed)?)),
             None => None,
         };
         let encoders = embed.as_ref().map_or(&[][..], |(_, (_, encoders))| encoders);
-        let mut summary = self.take_in(options, encoders, if_changed, watch)?;
+        let mut summary = self.take_in(options, &mut published, is_new, encoders, if_changed, watch)?;
         if options.dry_run {
             return Ok(summary);
         }
@@ -155,6 +173,11 @@ impl Dataset {
             true => scan::rehash(&mut self.catalog, &self.door, watch)?,
             false => scan::inspect(&mut self.catalog, &self.door, watch)?,
         };
+        if !published.is_empty() {
+            let changes = self.catalog.begin()?;
+            published.iter().try_for_each(|published| published.take_states(&changes))?;
+            changes.commit()?;
+        }
         summary.images_read = found.read;
         if found.changed > 0 || summary.generations != unchanged(&summary.generations) {
             self.warn_of_duplicates(watch)?;
@@ -162,13 +185,41 @@ impl Dataset {
         if let Some((embed, (home, encoders))) = embed {
             summary.embedded = self.embed_by(&encoders, embed, &home, if_changed, watch)?;
         }
-        if !options.embeddings.is_empty() {
+        if imports {
             self.say_gaps(&mut summary, watch)?;
         }
         summary.scored = self.score(watch)?;
         summary.images = self.catalog.tally()?;
         summary.unusable = self.unusable_images()?;
+        if let [published] = published.as_slice()
+            && is_new
+        {
+            let digest = self.digest(watch)?.blake3;
+            if digest != published.facts.digest {
+                watch.warn(&format!(
+                    "the digest is {digest}, but {} was published: what was given besides, or embedded since, differs",
+                    plain(&published.facts.digest)
+                ));
+            }
+        }
         Ok(summary)
+    }
+
+    /// Opens the published data sets that are to come in, and unpacks their images.
+    fn published(&self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<Vec<Published>> {
+        let mut all = Vec::new();
+        for (_, dir) in options.from.iter().filter(|(format, _)| *format == SourceFormat::Published) {
+            let output = options.outputs.output.as_deref().unwrap_or(&self.dir);
+            if !options.dry_run {
+                make_directory(output)?;
+            }
+            let published = Published::open(dir, output, watch.stop())?;
+            if !options.dry_run {
+                published.unpack(watch)?;
+            }
+            all.push(published);
+        }
+        Ok(all)
     }
 
     /// Takes in rows and vectors in one transaction, which also checks that the vectors are of no other encoders than those
@@ -176,6 +227,8 @@ impl Dataset {
     fn take_in(
         &mut self,
         options: &IngestOptions,
+        published: &mut [Published],
+        is_new: bool,
         encoders: &[Described],
         if_changed: IfChanged,
         watch: &mut Watch<'_>,
@@ -200,6 +253,9 @@ impl Dataset {
         for (_, path) in options.from.iter().filter(|(format, _)| *format == SourceFormat::StressTestRepo) {
             repositories.push(StressTestRepo::read(path, roots, intake.stop())?);
         }
+        for published in published.iter_mut() {
+            published.take_rows(&mut intake, roots)?;
+        }
         // Subjects before the prompts that name them, prompts before their generations.
         for path in &options.subjects {
             intake.subjects(path, &reading)?;
@@ -220,7 +276,7 @@ impl Dataset {
             intake.rows(repository.generations, Intake::generation)?;
             intake.warnings(repository.problems, repository.warnings);
         }
-        for (format, path) in options.from.iter().filter(|(format, _)| *format != SourceFormat::StressTestRepo) {
+        for (format, path) in options.from.iter().filter(|(format, _)| !format.is_whole()) {
             if intake.lacks(EntryKind::Prompt) {
                 input::check_directory(path, "give the directory that the generator wrote")?;
                 intake.not_looked_at(path, "its images were not looked at, because rows of prompts above are bad");
@@ -240,7 +296,9 @@ impl Dataset {
                 Err(e) => return Err(e),
             }
         }
-        let (mut summary, mut problems, with_regions) = intake.finish();
+        let (mut summary, mut problems, mut with_regions) = intake.finish();
+        // Published regions are in tables of their own.
+        with_regions.retain(|row| !published.iter().any(|published| published.holds(&row.origin.file)));
 
         // A model whose rows are bad is not there to be marked, which is no fault of its own.
         for model in options.controls.iter().filter(|_| problems.is_empty()) {
@@ -267,14 +325,28 @@ impl Dataset {
             summary.regions = regions.counts;
             problems.append(&mut regions.problems);
         }
+        // The rows of one that are bad leave nothing to hang regions and vectors on.
+        let published = if rows_are_bad { &mut [] } else { published };
+        for published in published.iter_mut() {
+            published.take_regions(&changes, options.replace, watch)?;
+        }
         let mut vectors = VectorIntake::new(&changes, &self.store, options.replace, rows_are_bad)?;
         for path in &options.embeddings {
             vectors.file(path, watch)?;
         }
+        for published in published.iter() {
+            for path in published.vectors(watch.stop())? {
+                vectors.file(&path, watch)?;
+            }
+        }
         problems.append(&mut vectors.problems);
-        if !options.scores.is_idle() {
+        let mut scores = options.scores.files.clone();
+        for published in published.iter() {
+            scores.extend(published.metrics(watch.stop())?);
+        }
+        if !options.scores.is_idle() || !scores.is_empty() {
             let mut metrics = MetricIntake::new(&changes, &options.scores, options.replace, rows_are_bad)?;
-            for path in &options.scores.files {
+            for path in &scores {
                 metrics.file(path, &reading, watch)?;
             }
             metrics.finish(&options.scores)?;
@@ -308,6 +380,9 @@ impl Dataset {
             }
         }
         vectors.publish()?;
+        for published in published.iter_mut() {
+            published.take_rest(&changes, is_new, watch)?;
+        }
         commit(changes, &self.store)?;
         self.door = door;
         Ok(summary)
@@ -355,7 +430,7 @@ fn read_outputs(
     known: Known,
     stop: Stop<'_>,
 ) -> Result<Outputs> {
-    let OutputOptions { model, seeds, grid, list, layout } = &options.outputs;
+    let OutputOptions { model, seeds, grid, list, layout, output: _ } = &options.outputs;
     let source = OutputSource {
         folder,
         model: model.as_ref(),
@@ -376,7 +451,8 @@ fn read_outputs(
             let layout = layout.as_ref().ok_or_else(|| Error::request("nothing says how the tree is laid out", hint))?;
             generator::read_tree(layout, &source, known)
         }
-        SourceFormat::StressTestRepo => Ok(Outputs::default()), // read with its subjects and prompts
+        // Read with their subjects and prompts.
+        SourceFormat::StressTestRepo | SourceFormat::Published => Ok(Outputs::default()),
     }
 }
 
