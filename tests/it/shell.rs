@@ -103,7 +103,7 @@ fn queries_come_from_files_and_with_comments() {
     }
     for (query, place, reason) in [
         (&b"-- x\r\nSELECT nope\r\nFROM subjects"[..], ":2:8", "no such column: nope"),
-        (b"-- nothing\nSELECT 'nothing'\n  FROM Nothing", ":3:8", "no such table: Nothing"),
+        (b"-- nowhere\nSELECT 'nowhere'\n  FROM Nowhere", ":3:8", "no such table: Nowhere"),
         (
             b"SELECT 1;\n\nDELETE  FROM\ngeneration;",
             ":3:1",
