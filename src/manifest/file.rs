@@ -267,7 +267,7 @@ impl<'w> Manifest<'w> {
         let problem = |line, reason| Problem { origin: origin(&self.file, place(line)), reason };
         Some(match made {
             Ok((line, Ok(row))) => {
-                self.resolver.note_departures(line);
+                self.resolver.note_departures(place(line));
                 Ok(Located { origin: origin(&self.file, place(line)), row })
             }
             Ok((line, Err(reason))) => Err(problem(line, reason)),

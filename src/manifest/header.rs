@@ -40,6 +40,10 @@ impl Header {
                 }
                 Some(next) => next?,
             };
+            if let Some(separator) = separator_said(&texts(&cells, line)?, records.separator()) {
+                records.separate_by(separator);
+                continue;
+            }
             let texts = if kind == RowKind::Scores { texts(&cells, line)? } else { Vec::new() };
             match scores::comment(&texts.iter().map(String::as_str).collect::<Vec<_>>()) {
                 Some(rule) => declared.push(rule.map_err(|e| fault(line, e))?),
@@ -86,6 +90,13 @@ impl Header {
 fn texts(cells: &Cells, line: u64) -> Result<Vec<String>, RecordFault> {
     let fault = |reason| RecordFault { line, reason, last: true };
     Ok(cells.texts().map_err(fault)?.into_iter().map(str::to_owned).collect())
+}
+
+/// Returns the separator that a line such as `sep=;` says, which Excel writes and reads before the header.
+fn separator_said(cells: &[String], separator: char) -> Option<u8> {
+    let line = cells.join(&separator.to_string());
+    let said = line.strip_prefix("sep=").or_else(|| line.strip_prefix("SEP="))?;
+    [b',', b';', b'\t', b'|'].into_iter().find(|known| said.as_bytes() == [*known])
 }
 
 /// Says that a column is not read because it has no name of its own.
