@@ -205,13 +205,14 @@ impl Home {
         }
         let (freed, shared) = {
             let _alone = alone(&dir)?;
+            let sizes = sizes(&dir)?;
             // The lock file first: without it, what is left is no encoder, whatever happens meanwhile.
             let lock = dir.join(LOCK_FILE);
             match fs::remove_file(&lock) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", lock)(e)),
                 _ => {}
             }
-            sizes(&dir)?
+            sizes
         };
         fs::remove_dir_all(&dir).map_err(Error::io("remove", &dir))?;
         let installed = Installed { name: name.clone(), path: dir, origin: EncoderOrigin::Pulled };

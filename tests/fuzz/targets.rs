@@ -118,7 +118,7 @@ pub fn native(dir: &Path, data: &[u8]) {
             return;
         }
         _ => {
-            let _ = ImageFolder::read(dir, Stop::default());
+            let _ = ImageFolder::read(dir, None, Stop::default());
             return;
         }
     };
