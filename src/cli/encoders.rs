@@ -39,7 +39,7 @@ enum EncodersCommand {
         /// A directory in the layout of the Hugging Face hub
         dir: PathBuf,
     },
-    /// Remove encoders from this machine; data sets keep their vectors, directories of your own stay
+    /// Remove encoders from this machine; data sets keep their vectors
     Remove {
         /// The names of the encoders
         #[arg(required = true)]
