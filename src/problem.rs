@@ -98,3 +98,43 @@ impl fmt::Display for Problem {
 pub(crate) fn list_problems(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextPlace {
+    /// Line, 1-based.
+    pub line: usize,
+    /// Character of the line, 1-based.
+    pub character: usize,
+}
+
+impl TextPlace {
+    /// Returns the place of a byte of a text.
+    pub fn of(text: &str, byte: usize) -> TextPlace {
+        let before = &text[..text.floor_char_boundary(byte)];
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        TextPlace { line: before.matches('\n').count() + 1, character: before[start..].chars().count() + 1 }
+    }
+}
+
+impl fmt::Display for TextPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            1 => write!(f, "character {}", self.character),
+            line => write!(f, "line {line}, character {}", self.character),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TextPlace;
+
+    #[test]
+    fn places_count_characters() {
+        let text = "SELECT 'ä' x\nFROM y";
+        assert_eq!(TextPlace::of(text, text.find('x').unwrap()).to_string(), "character 12");
+        assert_eq!(TextPlace::of(text, text.find('y').unwrap()), TextPlace { line: 2, character: 6 });
+        assert_eq!(TextPlace::of(text, 1000).to_string(), "line 2, character 7");
+    }
+}

@@ -1,6 +1,10 @@
 //! How a long run communicates with its caller: progress, warnings, and the wish to stop.
 
+mod remarks;
+
 use crate::error::{Error, Result};
+use remarks::Remarks;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How far a stage of a run has come.
@@ -28,6 +32,7 @@ pub struct Watch<'w> {
     warning: Box<dyn FnMut(&str) + 'w>,
     interrupted: Option<&'w AtomicBool>,
     urgent: Option<&'w AtomicBool>,
+    remarks: Remarks,
 }
 
 /// The wish to stop, for readers deep below the [`Watch`] that it comes from.
@@ -52,33 +57,65 @@ impl Stop<'_> {
 impl<'w> Watch<'w> {
     /// Returns a watch for callers who want to hear nothing and never stop.
     pub fn silent() -> Watch<'w> {
-        Watch { progress: Box::new(|_| {}), warning: Box::new(|_| {}), interrupted: None, urgent: None }
+        Watch {
+            progress: Box::new(|_| {}),
+            warning: Box::new(|_| {}),
+            interrupted: None,
+            urgent: None,
+            remarks: Remarks::default(),
+        }
     }
 
     /// Calls `hear` now and then with how far the run has come.
-    pub fn on_progress(self, hear: impl FnMut(Progress) + 'w) -> Watch<'w> {
-        Watch { progress: Box::new(hear), ..self }
+    pub fn on_progress(mut self, hear: impl FnMut(Progress) + 'w) -> Watch<'w> {
+        self.progress = Box::new(hear);
+        self
     }
 
     /// Calls `hear` with each warning, which is a sentence.
-    pub fn on_warning(self, hear: impl FnMut(&str) + 'w) -> Watch<'w> {
-        Watch { warning: Box::new(hear), ..self }
+    pub fn on_warning(mut self, hear: impl FnMut(&str) + 'w) -> Watch<'w> {
+        self.warning = Box::new(hear);
+        self
     }
 
     /// Ends the run at the next safe point once the flag is set (by a signal handler, say).
-    pub fn until(self, interrupted: &'w AtomicBool) -> Watch<'w> {
-        Watch { interrupted: Some(interrupted), ..self }
+    pub fn until(mut self, interrupted: &'w AtomicBool) -> Watch<'w> {
+        self.interrupted = Some(interrupted);
+        self
     }
 
     /// Ends the processes that a run started at once when the flag is set: they have no time left to end by
     /// themselves.
-    pub fn hurry(self, urgent: &'w AtomicBool) -> Watch<'w> {
-        Watch { urgent: Some(urgent), ..self }
+    pub fn hurry(mut self, urgent: &'w AtomicBool) -> Watch<'w> {
+        self.urgent = Some(urgent);
+        self
     }
 
     /// Tells the caller about something odd that is not an error.
     pub fn warn(&mut self, text: &str) {
         (self.warning)(text);
+    }
+
+    /// Notes something odd about one place, such as a row or a file. Remarks that differ only in what they quote and count
+    /// become one warning, with their number and the first places, at the next [`Watch::say_remarks`] or when the watch
+    /// ends.
+    ///
+    /// ```
+    /// let mut warnings = Vec::new();
+    /// let mut watch = msdata::Watch::silent().on_warning(|text| warnings.push(text.to_owned()));
+    /// (1..=1000).for_each(|n| watch.remark(format!("{n}.txt"), "is not an image"));
+    /// drop(watch);
+    /// assert_eq!(warnings, ["1.txt: is not an image (1000 like it: also 2.txt, 3.txt, …)"]);
+    /// ```
+    pub fn remark(&mut self, place: impl Display, reason: &str) {
+        self.remarks.note(&place.to_string(), reason);
+    }
+
+    /// Passes on what was remarked since the last call.
+    pub fn say_remarks(&mut self) {
+        for line in self.remarks.take() {
+            (self.warning)(&line);
+        }
     }
 
     /// Fails once the caller wants to stop.
@@ -101,5 +138,11 @@ impl<'w> Watch<'w> {
 
     pub(crate) fn report(&mut self, stage: &'static str, done: u64, total: Option<u64>) {
         (self.progress)(Progress { stage, done, total });
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.say_remarks();
     }
 }

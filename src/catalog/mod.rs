@@ -27,6 +27,8 @@
 //! | `seeds` | the seeds for every prompt |
 //! | `sql` | the user's own queries |
 //! | `soundness` | what is wrong with the rows, each with what to do |
+//! | `standing` | what there is, counted |
+//! | `trial` | changes that are tried and not kept |
 //! | `repair` | removing what can be made again |
 //! | `room` | room on the disk for the index of the log |
 //! | `seal` | the digest of the rows that nothing else can vouch for |
@@ -62,6 +64,8 @@ mod seeds;
 mod snapshot;
 mod soundness;
 mod sql;
+mod standing;
+mod trial;
 mod vectors;
 mod windows;
 
@@ -83,6 +87,7 @@ pub use seal::Seal;
 pub use snapshot::{FileRow, FirstReference, GenerationRow, ImageDetails, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};
 pub use soundness::{CatalogFault, KnownFile, VectorSource};
 pub use sql::QueryRows;
+pub use standing::{EncoderCounts, ImageCounts, ModelCounts, RegionCounts};
 pub(crate) use vectors::other_encoder;
 pub use vectors::{EncoderRow, Gap, Gaps, KeyedVector, NewVector, PartIds, PartRow, Target, VectorKey, VectorPlace};
 pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};

@@ -1,10 +1,16 @@
 //! Runs the user's own queries: read-only, one statement, row by row.
 
+mod statements;
+
 use super::Catalog;
 use crate::error::{Error, Result};
+use crate::problem::TextPlace;
 use crate::table::Cell;
+use crate::text::{quote, shortened};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
+use statements::{find_name, statements};
+use std::ops::Range;
 
 /// Pragmas that only read.
 const TELLING: &[&str] = &[
@@ -41,27 +47,25 @@ pub struct QueryRows<'r> {
 }
 
 impl Catalog {
-    /// Runs one read-only statement.
+    /// Runs one read-only statement. Comments, semicolons and a byte-order mark around it are fine.
     ///
     /// # Errors
     /// It writes, attaches, is more than one statement or not SQL; or `rows` fails.
     pub fn query(&mut self, sql: &str, rows: QueryRows<'_>) -> Result<()> {
-        let refused = |e: rusqlite::Error| Error::Query(reason(&e));
+        let refused = |e: rusqlite::Error| Error::Query { reason: reason(&e), place: None };
+        let sql = sql.strip_prefix('\u{feff}').unwrap_or(sql);
+        let statement = only_statement(sql)?;
         self.db.authorizer(Some(|context: AuthContext<'_>| authorize(&context.action))).map_err(refused)?;
-        let outcome = self.run(sql, rows);
+        let outcome = self.run(sql, statement, rows);
         self.db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>).map_err(refused)?;
         outcome
     }
 
-    fn run(&self, sql: &str, rows: QueryRows<'_>) -> Result<()> {
-        let refused = |e: rusqlite::Error| Error::Query(reason(&e));
-        let sql = sql.trim().trim_end_matches(';');
-        if sql.is_empty() {
-            return Err(Error::Query("it is empty".into()));
-        }
-        let mut statement = self.db.prepare(sql).map_err(refused)?;
+    fn run(&self, sql: &str, statement: Range<usize>, rows: QueryRows<'_>) -> Result<()> {
+        let refused = |e: rusqlite::Error| Error::Query { reason: reason(&e), place: place(&e, sql, &statement) };
+        let mut statement = self.db.prepare(&sql[statement.clone()]).map_err(refused)?;
         if !statement.readonly() {
-            return Err(Error::Query("it would write; `msdata sql` only reads".into()));
+            return Err(Error::Query { reason: "it would write; `msdata sql` only reads".into(), place: None });
         }
         let names: Vec<String> = statement.column_names().map(|n| n.to_string()).collect();
         (rows.columns)(&names)?;
@@ -96,8 +100,46 @@ impl Catalog {
         order: &str,
         each: &mut dyn FnMut(&[Cell]) -> Result<()>,
     ) -> Result<()> {
-        self.run(&format!("SELECT {columns} FROM {view} ORDER BY {order}"), QueryRows { columns: &mut |_| Ok(()), row: each })
+        let sql = format!("SELECT {columns} FROM {view} ORDER BY {order}");
+        self.run(&sql, 0..sql.len(), QueryRows { columns: &mut |_| Ok(()), row: each })
     }
+}
+
+/// Returns where the only statement of a text is.
+fn only_statement(sql: &str) -> Result<Range<usize>> {
+    let refused = |reason: String, at| Err(Error::Query { reason, place: Some(TextPlace::of(sql, at)) });
+    // SQLite would take it for the end.
+    if let Some(at) = sql.find('\0') {
+        return refused("it has a NUL character".into(), at);
+    }
+    match &statements(sql)[..] {
+        [] => Err(Error::Query { reason: "it is empty".into(), place: None }),
+        [one] => Ok(one.clone()),
+        [_, second, ..] => {
+            let n = statements(sql).len();
+            let text = sql[second.clone()].split_whitespace().collect::<Vec<_>>().join(" ");
+            refused(
+                format!("it is {n} statements, and only one is run; the second is {}", quote(&shortened(&text, 40))),
+                second.start,
+            )
+        }
+    }
+}
+
+/// Returns where in a text what SQLite refuses is, if that is known.
+fn place(e: &rusqlite::Error, sql: &str, statement: &Range<usize>) -> Option<TextPlace> {
+    let (message, offset) = match e {
+        rusqlite::Error::SqlInputError { msg, offset, .. } => (msg, usize::try_from(*offset).ok()),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => (message, None),
+        _ => return None,
+    };
+    // Of names that it does not know SQLite does not always say where they are.
+    let named = || {
+        let name = message.strip_prefix("no such table: ").or(message.strip_prefix("no such column: "))?;
+        find_name(&sql[statement.clone()], name.rsplit('.').next()?)
+    };
+    let at = offset.or_else(named)?;
+    Some(TextPlace::of(sql, statement.start + at))
 }
 
 fn authorize(action: &AuthAction<'_>) -> Authorization {
@@ -116,8 +158,6 @@ fn reason(e: &rusqlite::Error) -> String {
         rusqlite::Error::SqliteFailure(f, _) if f.code == rusqlite::ErrorCode::AuthorizationForStatementDenied => {
             "it would write, attach or change a setting; `msdata sql` only reads".into()
         }
-        rusqlite::Error::MultipleStatement => "it is more than one statement".into(),
-        rusqlite::Error::SqlInputError { msg, offset, .. } if *offset >= 0 => format!("{msg} (at character {})", offset + 1),
         rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg.clone(),
         other => other.to_string(),
     }

@@ -1,11 +1,10 @@
-use super::terminal::refuse_binary_on_terminal;
+use super::terminal::{refuse_binary_on_terminal, results};
 use super::{Ended, Terminal, findings};
 use msdata::Dataset;
 use msdata::generator::System;
 use msdata::ops::{Counts, StressTestOptions, StressTestSummary};
 use msdata::stress_test::{Design, MAX_TOKENS, TokenCounter};
 use msdata::table::{Cell, Format, Head, TableWriter};
-use msdata::text::plain;
 use msdata::vocabulary::{ModelName, SceneType, SubjectId, SubjectKind};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -162,7 +161,7 @@ impl CheckArgs {
 
 fn write_prompts(made: &StressTestSummary, format: Format) -> std::io::Result<()> {
     let head = ["prompt_id", "subjects", "tokens", "text"].map(str::to_owned).to_vec();
-    let mut table = TableWriter::new(BufWriter::new(std::io::stdout().lock()), format, Head::new(head))?;
+    let mut table = TableWriter::new(BufWriter::new(results()), format, Head::new(head))?;
     let counter = TokenCounter::default();
     for prompt in &made.prompts {
         let ids: Vec<&str> = prompt.subjects.iter().map(SubjectId::as_str).collect();
@@ -234,9 +233,6 @@ impl ExportPromptsArgs {
         let data = Dataset::open_to_read(dataset)?;
         let (model, seeds) = (self.model.as_ref(), self.seeds.as_deref());
         let done = terminal.watch(|watch| data.export_stress_test(self.system, &self.dir, model, seeds, watch))?;
-        for left_out in &done.left_out {
-            terminal.warn(format!("prompt {} is left out: {}", plain(&left_out.prompt_id), left_out.reason));
-        }
         terminal.say(format!(
             "{} prompts, {} images to make; {} prompts left out",
             done.prompts,

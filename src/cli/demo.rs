@@ -1,8 +1,9 @@
+use super::terminal::results;
 use super::{Ended, Terminal};
 use msdata::demo::{self, DemoOptions};
 use msdata::table::Format;
 use msdata::text::plain;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// See the whole tool at work on drawn images
@@ -27,7 +28,7 @@ impl DemoArgs {
     pub fn run(self, terminal: &Terminal) -> anyhow::Result<Ended> {
         terminal.say("drawing, embedding and scoring; about a minute");
         let made = terminal.watch(|watch| demo::make(&self.dir, &DemoOptions::default(), watch))?;
-        let mut out = stdout().lock();
+        let mut out = results();
         writeln!(out, "Simulated: drawn characters, and three generators that are programs with known faults.\n")?;
         made.report.write(&mut out, Format::Table)?;
         let dir = msdata::text::shell_word(&self.dir);

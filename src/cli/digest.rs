@@ -1,3 +1,4 @@
+use super::terminal::results;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use std::io::Write;
@@ -19,7 +20,7 @@ impl DigestArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let data = Dataset::open_to_read(dataset)?;
         let digest = terminal.watch(|watch| data.digest(watch))?;
-        let mut out = std::io::stdout().lock();
+        let mut out = results();
         if self.tables {
             for table in &digest.tables {
                 writeln!(out, "{}  {} ({} rows)", table.blake3, table.table, table.rows)?;

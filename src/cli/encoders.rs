@@ -1,13 +1,14 @@
-use super::terminal::{path_to_standard_output, refuse_binary_on_terminal};
+use super::terminal::{path_to_standard_output, refuse_binary_on_terminal, results};
 use super::{Ended, Terminal};
 use msdata::encoder::registry::{self, NamedEncoder};
-use msdata::encoder::{BUILTIN, Described, EncoderDirectory, EncoderOrigin, Home, Patience, pull};
+use msdata::encoder::{BUILTIN, Described, EncoderDirectory, EncoderOrigin, Home, Patience, RemovedEncoder, pull};
 use msdata::table::{Cell, Format, Head, TableWriter};
+use msdata::text::{plain, quote, shell_word};
 use msdata::vocabulary::EncoderName;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
-/// List, fetch and add encoders on this machine
+/// List, fetch, add and remove encoders on this machine
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,6 +38,12 @@ enum EncodersCommand {
     Add {
         /// A directory in the layout of the Hugging Face hub
         dir: PathBuf,
+    },
+    /// Remove encoders from this machine; data sets keep their vectors
+    Remove {
+        /// The names of the encoders
+        #[arg(required = true)]
+        names: Vec<String>,
     },
     /// Print an encoder's directory
     Path {
@@ -71,6 +78,11 @@ impl EncodersArgs {
                 let added = home.add(&described.name, &dir)?;
                 terminal.say(format!("{} is {}", added.name, added.path.display()));
             }
+            EncodersCommand::Remove { names } => {
+                for word in names.iter().flat_map(|word| registry::expand(word)) {
+                    remove(word, &home, terminal)?;
+                }
+            }
             EncodersCommand::Path { name } => {
                 let dir = match home.path(&name)? {
                     Some(installed) => installed.path,
@@ -84,9 +96,36 @@ impl EncodersArgs {
     }
 }
 
+fn remove(word: &str, home: &Home, terminal: &Terminal) -> anyhow::Result<()> {
+    anyhow::ensure!(word != BUILTIN, "{BUILTIN} is built into msdata and cannot be removed");
+    let name = EncoderName::new(word).map_err(|e| anyhow::anyhow!("{}: {e}", quote(word)))?;
+    let RemovedEncoder { installed, freed, shared, left } = home.remove(&name)?;
+    let again = match installed.origin {
+        EncoderOrigin::Pulled => {
+            terminal.say(format!("removed {name}: {freed} bytes freed"));
+            if shared > 0 {
+                terminal.say(format!("  {shared} bytes are in the hub's cache too, and stay there"));
+            }
+            format!("pull {name}")
+        }
+        EncoderOrigin::Added => {
+            let path = installed.path.display().to_string();
+            terminal.say(format!("took {name} off the list: nothing freed, {} stays", plain(&path)));
+            format!("add {}", shell_word(&installed.path))
+        }
+    };
+    match left {
+        Some(left) => terminal.say(format!("  {name} is {} now, which was pulled", plain(&left.path.display().to_string()))),
+        None => terminal.say(format!(
+            "  data sets that use it keep their vectors and scores; to embed more by it: `msdata encoders {again}`"
+        )),
+    }
+    Ok(())
+}
+
 fn list(home: &Home, format: Format) -> anyhow::Result<()> {
     refuse_binary_on_terminal(format, None);
-    let out = BufWriter::new(std::io::stdout().lock());
+    let out = BufWriter::new(results());
     let columns = ["encoder", "here", "path"].map(str::to_owned).to_vec();
     let mut table = TableWriter::new(out, format, Head::new(columns))?;
     let installed = home.list()?;

@@ -1,6 +1,7 @@
 //! The table of what a check found.
 
 use super::Ended;
+use super::terminal::results;
 use msdata::stress_test::Finding;
 use msdata::table::{Cell, Format, Head, TableWriter};
 use std::io::{self, BufWriter};
@@ -12,7 +13,7 @@ pub fn write(findings: &[Finding], format: Format) -> io::Result<Ended> {
         return Ok(Ended::Done);
     }
     let head = Head::new(["check", "about", "finding"].map(str::to_owned).to_vec());
-    let mut table = TableWriter::new(BufWriter::new(io::stdout().lock()), format, head)?;
+    let mut table = TableWriter::new(BufWriter::new(results()), format, head)?;
     for Finding { check, about, finding } in findings {
         table.row(&[Cell::Text(check.to_string()), Cell::Text(about.clone()), Cell::Text(finding.clone())])?;
     }

@@ -1,3 +1,4 @@
+use super::terminal::results;
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::text::plain;
@@ -19,7 +20,7 @@ pub struct GcArgs {
 impl GcArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let found = Dataset::collect_garbage(dataset, self.yes)?;
-        let mut out = std::io::stdout().lock();
+        let mut out = results();
         for garbage in &found {
             writeln!(out, "{}: {} ({} bytes)", plain(&garbage.path.display().to_string()), garbage.kind, garbage.bytes)?;
         }

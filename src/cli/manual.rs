@@ -1,4 +1,5 @@
 use super::ingest::usage;
+use super::terminal::results;
 use super::{Ended, command};
 use anyhow::Context;
 use msdata::text::plain;
@@ -25,7 +26,7 @@ impl HelpArgs {
             command = below.clone();
         }
         let text = command.render_long_help().to_string();
-        std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())?;
+        std::io::Write::write_all(&mut results(), text.as_bytes())?;
         Ok(Ended::Done)
     }
 }
@@ -47,7 +48,7 @@ impl Completions {
     pub fn run(self) -> anyhow::Result<Ended> {
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut command(), "msdata", &mut text);
-        std::io::Write::write_all(&mut std::io::stdout().lock(), &text)?;
+        std::io::Write::write_all(&mut results(), &text)?;
         Ok(Ended::Done)
     }
 }

@@ -26,17 +26,20 @@ mod score;
 mod selection;
 mod signals;
 mod sql;
+mod standing;
 mod subjects;
 mod terminal;
 mod verify;
 
+use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use msdata::Error;
 use msdata::text::plain_lines;
+use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use terminal::{Style, Terminal, line_to_standard_error as say};
+use terminal::{STANDARD_OUTPUT, Style, Terminal, line_to_standard_error as say};
 
 /// Did each requested identity survive? Data sets for multi-subject text-to-image evaluation
 ///
@@ -64,13 +67,16 @@ struct Cli {
     #[arg(id = "version", short = 'V', long = "version", action = ArgAction::Version, help_heading = GLOBAL)]
     _version: Option<bool>,
     #[command(subcommand)]
-    verb: Command,
+    verb: Option<Command>,
 }
+
+/// The file that makes a directory a data set.
+const CATALOG: &str = "catalog.sqlite";
 
 /// The heading of the options that every command has: its own come first.
 const GLOBAL: &str = "Global options";
 
-const EXAMPLES: &str = "Begin with `msdata demo DIR`, or with `msdata init DIR`, `msdata ingest …` and `msdata report`.";
+const EXAMPLES: &str = "Begin with `msdata demo DIR` or `msdata init DIR`; in a data set, `msdata` alone says what is next.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -130,6 +136,13 @@ fn command() -> clap::Command {
     Cli::command().mut_subcommand("ingest", |ingest| ingest.mut_args(rare))
 }
 
+/// Returns the command line for these arguments: a query may begin with a comment, which no option looks like.
+fn command_for(mut arguments: impl Iterator<Item = OsString>) -> clap::Command {
+    let is_comment = |text: &str| text.starts_with('-') && text.contains(char::is_whitespace);
+    let has_comment = arguments.any(|argument| argument.to_str().is_some_and(is_comment));
+    command().mut_subcommand("sql", |sql| sql.mut_arg("query", |query| query.allow_hyphen_values(has_comment)))
+}
+
 /// How a command that did not fail ended.
 #[derive(PartialEq)]
 enum Ended {
@@ -144,10 +157,21 @@ enum Ended {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     signals::end_well_on_a_full_disk();
-    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = parsed.unwrap_or_else(|e| refused(&e));
+    let parsed = command_for(std::env::args_os().skip(1)).try_get_matches().and_then(|matches| {
+        let named = matches.value_source("dataset") == Some(ValueSource::CommandLine);
+        Ok((Cli::from_arg_matches(&matches)?, named))
+    });
+    let (cli, named) = parsed.unwrap_or_else(|e| refused(&e));
     let terminal = Terminal::new(cli.quiet, cli.progress);
-    match run(cli, &terminal) {
+    let outcome = match cli.verb {
+        Some(verb) => run(verb, &cli.dataset, &terminal),
+        None if named || cli.dataset.join(CATALOG).is_file() => standing::print(&cli.dataset, named),
+        None => {
+            let help = command().arg_required_else_help(true).try_get_matches_from(["msdata"]);
+            help.map_or_else(|e| refused(&e), |_| Ok(Ended::Done))
+        }
+    };
+    match outcome {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Unsound) => ExitCode::from(1),
         Ok(Ended::Incomplete) => ExitCode::from(3),
@@ -155,9 +179,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, terminal: &Terminal) -> anyhow::Result<Ended> {
-    let dir = cli.dataset.as_path();
-    match cli.verb {
+fn run(verb: Command, dir: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
+    match verb {
         Command::Init(verb) => verb.run(dir, terminal),
         Command::Ingest(verb) => verb.run(dir, terminal),
         Command::Embed(verb) => verb.run(dir, terminal),
@@ -222,10 +245,10 @@ fn failed(e: &anyhow::Error) -> ExitCode {
     ExitCode::from(if matches!(error, Some(Error::Interrupted)) { 130 } else { 1 })
 }
 
+/// Returns whether the reader of standard output has closed it. A connection or a process that broke off is another matter,
+/// and an error.
 fn is_broken_pipe(e: &anyhow::Error) -> bool {
     let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
-    e.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(broken)
-            || matches!(cause.downcast_ref::<Error>(), Some(Error::Io { source, .. }) if broken(source))
-    })
+    let ours = |e: &Error| matches!(e, Error::Io { path, source, .. } if path == Path::new(STANDARD_OUTPUT) && broken(source));
+    e.downcast_ref::<Error>().is_some_and(ours) || e.downcast_ref::<io::Error>().is_some_and(broken)
 }

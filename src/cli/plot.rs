@@ -1,5 +1,5 @@
 use super::selection::Selection;
-use super::terminal::refuse_bytes_on_terminal;
+use super::terminal::{refuse_bytes_on_terminal, results};
 use super::{Ended, Terminal};
 use msdata::Dataset;
 use msdata::durable::{check_target, write_whole};
@@ -86,7 +86,7 @@ impl PlotArgs {
         };
         match &self.out {
             Some(path) => write_whole(path, &bytes)?,
-            None => std::io::stdout().lock().write_all(&bytes)?,
+            None => results().write_all(&bytes)?,
         }
         Ok(Ended::Done)
     }

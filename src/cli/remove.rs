@@ -1,18 +1,24 @@
+use super::terminal::results;
 use super::{Ended, Terminal};
 use msdata::Dataset;
-use msdata::dataset::{Removal, Removed};
+use msdata::dataset::{PartFile, Removal, RemovalPreview, Removed};
+use msdata::table::{Cell, Format, Head, TableWriter};
 use msdata::text::shell_word;
 use msdata::vocabulary::{MetricName, ModelName, PromptId, RegionSetName, SubjectId};
+use std::io;
 use std::path::Path;
 
 /// Remove rows, with their scores and vectors, and nothing else
 ///
 /// Image files are not touched.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  msdata remove --model XVerse\n  msdata remove --generation XVerse,p1,42")]
+#[command(after_help = "Examples:\n  msdata remove --model XVerse --dry-run\n  msdata remove --generation XVerse,p1,42")]
 pub struct RemoveArgs {
     #[command(flatten)]
     what: What,
+    /// Print what would go, by table and file, and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(clap::Args)]
@@ -55,25 +61,48 @@ impl What {
 impl RemoveArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
         let Some(what) = self.what.removal() else { return Ok(Ended::Done) };
-        let Removed { subjects, prompts, generations, jobs, control, regions, values } =
-            Dataset::open_to_write(dataset)?.remove(&what)?;
-        if let Some(regions) = regions {
-            terminal.say(format!("removed a region set with {regions} regions"));
+        if self.dry_run {
+            let found = Dataset::preview_removal(dataset, &what)?;
+            list(&found)?;
+            say(&found.removed, "would remove", terminal);
+            terminal.say("nothing was changed (--dry-run)");
             return Ok(Ended::Done);
         }
-        if let Some(values) = values {
-            terminal.say(format!("removed a metric with {values} values"));
-            return Ok(Ended::Done);
-        }
-        let queue = if jobs > 0 { format!(", {jobs} jobs of its queue") } else { String::new() };
-        terminal.say(format!("removed {subjects} subjects, {prompts} prompts, {generations} generations{queue}"));
-        if let (true, Removal::Model(model)) = (control, &what) {
+        let removed = Dataset::open_to_write(dataset)?.remove(&what)?;
+        say(&removed, "removed", terminal);
+        if let (true, Removal::Model(model)) = (removed.control, &what) {
             let model = shell_word(Path::new(model.as_str()));
             terminal
                 .say(format!("it was marked as a control; if it comes back, `msdata ingest --control {model}` marks it again"));
         }
         Ok(Ended::Done)
     }
+}
+
+fn say(removed: &Removed, verb: &str, terminal: &Terminal) {
+    let Removed { subjects, prompts, generations, jobs, regions, values, .. } = removed;
+    if let Some(regions) = regions {
+        return terminal.say(format!("{verb} a region set with {regions} regions"));
+    }
+    if let Some(values) = values {
+        return terminal.say(format!("{verb} a metric with {values} values"));
+    }
+    let queue = if *jobs > 0 { format!(", {jobs} jobs of its queue") } else { String::new() };
+    terminal.say(format!("{verb} {subjects} subjects, {prompts} prompts, {generations} generations{queue}"));
+}
+
+/// Writes what would go: rows by table, then the files of vectors that nothing needs any more.
+fn list(found: &RemovalPreview) -> io::Result<()> {
+    let head = Head::new(["table or file", "rows", "bytes"].map(str::to_owned).to_vec());
+    let mut table = TableWriter::new(results(), Format::Table, head)?;
+    for (name, rows) in &found.tables {
+        table.row(&[Cell::Text(name.clone()), Cell::Integer(*rows as i64), Cell::Null])?;
+    }
+    for PartFile { path, rows, bytes } in &found.files {
+        let name = Cell::Text(path.display().to_string());
+        table.row(&[name, Cell::Integer(*rows as i64), Cell::Integer(*bytes as i64)])?;
+    }
+    table.finish().map(drop)
 }
 
 /// Reads MODEL,PROMPT,SEED: the seed follows the last comma, the model ends at the first; a prompt id may have commas.

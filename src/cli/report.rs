@@ -1,5 +1,5 @@
 use super::selection::Selection;
-use super::terminal::{path_to_standard_output, refuse_binary_on_terminal};
+use super::terminal::{path_to_standard_output, refuse_binary_on_terminal, results};
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
 use msdata::page::{PageOptions, PageOutput, size};
@@ -208,7 +208,7 @@ impl ReportArgs {
 /// Writes a result to a file, whole or not at all, or to standard output.
 pub fn deliver(to: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     match to {
-        None => write(&mut BufWriter::new(io::stdout().lock()))?,
+        None => write(&mut BufWriter::new(results()))?,
         Some(path) => {
             let mut text = Vec::new();
             write(&mut text)?;

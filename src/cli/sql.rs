@@ -1,25 +1,39 @@
 use super::Ended;
-use super::terminal::refuse_binary_on_terminal;
+use super::terminal::{STANDARD_OUTPUT, refuse_binary_on_terminal};
 use msdata::catalog::QueryRows;
 use msdata::durable::{check_target, write_through};
 use msdata::table::{Format, Head, TableWriter};
+use msdata::text::plain;
 use msdata::{Dataset, Error};
 use std::cell::RefCell;
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+
+/// Longest query that is read, in bytes.
+const MAX_QUERY: u64 = 16 << 20;
+
+/// What standard input is called in messages.
+const STANDARD_INPUT: &str = "standard input";
 
 /// Run a read-only SQL query on the catalog and its views
 ///
 /// Views: subjects, prompts, generations, subject_scores, image_scores, embeddings, image_scr,
-/// cells_by_subject_count, cells_by_scene_type, worst_subjects.
+/// cells_by_subject_count, cells_by_scene_type, worst_subjects. Comments and a semicolon at the end are fine.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   msdata sql 'SELECT status, count(*) FROM generations GROUP BY status'
-  msdata sql \"SELECT * FROM worst_subjects LIMIT 10\" --format csv")]
+  msdata sql \"SELECT * FROM worst_subjects LIMIT 10\" --format csv
+  msdata sql --file query.sql
+  msdata sql - < query.sql")]
 pub struct SqlArgs {
-    /// One SELECT statement
-    query: String,
+    /// One SELECT statement; `-` reads it from standard input
+    #[arg(required_unless_present = "file")]
+    query: Option<String>,
+    /// A file with the statement
+    #[arg(long, value_name = "FILE", conflicts_with = "query")]
+    file: Option<PathBuf>,
     /// table, json, jsonl, csv, md, latex, arrow or parquet
     #[arg(long, default_value = "table")]
     format: Format,
@@ -28,15 +42,66 @@ pub struct SqlArgs {
     out: Option<PathBuf>,
 }
 
+/// A query, and the file that it is from.
+struct Query {
+    text: String,
+    file: Option<String>,
+}
+
+impl Query {
+    fn of(text: Option<String>, file: Option<PathBuf>) -> anyhow::Result<Query> {
+        let dash = Path::new("-");
+        let (name, bytes) = match (file, text) {
+            (Some(path), _) if path != dash => {
+                let failed = |source| Error::Io { action: "read", path: path.clone(), source };
+                // A pipe, such as that of `<(…)`, is as good as a file here.
+                let bytes = File::open(&path).and_then(read).map_err(failed)?;
+                (plain(&path.display().to_string()).into_owned(), bytes)
+            }
+            (None, Some(text)) if text != "-" => return Ok(Query { text, file: None }),
+            _ => {
+                let failed = |source| Error::Io { action: "read", path: STANDARD_INPUT.into(), source };
+                (STANDARD_INPUT.to_owned(), read(io::stdin().lock()).map_err(failed)?)
+            }
+        };
+        let text = String::from_utf8(bytes).map_err(|_| {
+            anyhow::anyhow!("{name}: a query must be UTF-8 text (`iconv -f UTF-16 -t UTF-8` converts what PowerShell writes)")
+        })?;
+        Ok(Query { text, file: Some(name) })
+    }
+
+    /// Names the file and the line of what was refused.
+    fn placed(&self, e: Error) -> anyhow::Error {
+        match (e, &self.file) {
+            (Error::Query { reason, place: Some(place) }, Some(file)) => {
+                anyhow::anyhow!("{file}:{}:{}: query refused: {reason}", place.line, place.character)
+            }
+            (Error::Query { reason, place: None }, Some(file)) => anyhow::anyhow!("{file}: query refused: {reason}"),
+            (e, _) => e.into(),
+        }
+    }
+}
+
+/// Reads a query to its end.
+fn read(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match from.take(MAX_QUERY + 1).read_to_end(&mut bytes)? as u64 {
+        0..=MAX_QUERY => Ok(bytes),
+        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", MAX_QUERY >> 20))),
+    }
+}
+
 impl SqlArgs {
     pub fn run(self, dataset: &Path) -> anyhow::Result<Ended> {
         refuse_binary_on_terminal(self.format, self.out.as_deref());
         self.out.as_deref().map_or(Ok(()), check_target)?;
         let data = Dataset::open_to_read(dataset)?;
-        match &self.out {
-            Some(path) => write_through(path, |out| answer(data, &self.query, self.format, path, out))?,
-            None => answer(data, &self.query, self.format, Path::new("standard output"), &mut io::stdout().lock())?,
-        }
+        let query = Query::of(self.query, self.file)?;
+        let answered = match &self.out {
+            Some(path) => write_through(path, |out| answer(data, &query.text, self.format, path, out)),
+            None => answer(data, &query.text, self.format, Path::new(STANDARD_OUTPUT), &mut io::stdout().lock()),
+        };
+        answered.map_err(|e| query.placed(e))?;
         Ok(Ended::Done)
     }
 }
@@ -45,7 +110,7 @@ impl SqlArgs {
 fn answer(mut data: Dataset, query: &str, format: Format, place: &Path, out: &mut dyn Write) -> msdata::Result<()> {
     let failed = |source: io::Error| match source.kind() {
         // Arrow and Parquet take one type for a column.
-        io::ErrorKind::InvalidData => Error::Query(source.to_string()),
+        io::ErrorKind::InvalidData => Error::Query { reason: source.to_string(), place: None },
         _ => Error::Io { action: "write", path: place.into(), source },
     };
     // Both callbacks write to one table, which begins when the columns are known.

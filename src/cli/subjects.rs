@@ -1,4 +1,4 @@
-use super::terminal::refuse_binary_on_terminal;
+use super::terminal::{refuse_binary_on_terminal, results};
 use super::{Ended, Terminal, findings};
 use clap::ValueEnum;
 use msdata::ops::{InstrumentCheck, SidesFrom, TOLD_APART};
@@ -95,7 +95,7 @@ impl CheckSubjectsArgs {
         }
         if let Some(instrument) = &instrument {
             if pool.is_some() && for_people && (!found.is_empty() || self.format != Format::Table) {
-                writeln!(io::stdout())?;
+                writeln!(results())?;
             }
             if pool.is_none() || for_people {
                 write_instrument(instrument, self.format)?;
@@ -169,7 +169,7 @@ fn indistinct(check: &InstrumentCheck) -> Vec<Finding> {
 
 fn write_instrument(check: &InstrumentCheck, format: Format) -> io::Result<()> {
     let head = ["encoder", "references", "kind", "subjects", "pictures", "top1", "auc"];
-    let mut table = TableWriter::new(BufWriter::new(io::stdout().lock()), format, Head::new(head.map(str::to_owned).to_vec()))?;
+    let mut table = TableWriter::new(BufWriter::new(results()), format, Head::new(head.map(str::to_owned).to_vec()))?;
     let exact = format.is_for_programs();
     let number = |value: Option<f64>| match value {
         Some(value) if exact => Cell::Real(value),

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use msdata::table::Format;
 use msdata::text::{plain, plain_lines};
 use msdata::{Progress, Result, Watch};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -94,13 +94,42 @@ pub fn lines_to_standard_error(text: &str) {
     let _ = write!(io::stderr().lock(), "{}", plain_lines(text));
 }
 
+/// What standard output is called in errors.
+pub const STANDARD_OUTPUT: &str = "standard output";
+
+/// Standard output, for results. Once its reader has seen enough and is gone, what follows is dropped, and the command does
+/// and ends as it would have.
+pub struct Results(StdoutLock<'static>);
+
+/// Returns standard output.
+pub fn results() -> Results {
+    Results(io::stdout().lock())
+}
+
+impl Write for Results {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        unless_closed(self.0.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        unless_closed(self.0.flush(), ())
+    }
+}
+
+fn unless_closed<T>(outcome: io::Result<T>, otherwise: T) -> io::Result<T> {
+    match outcome {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(otherwise),
+        outcome => outcome,
+    }
+}
+
 /// Writes a result that is a path: exactly the path for a program, what can be shown of it for a person at a terminal.
 ///
 /// # Errors
 /// Standard output cannot be written.
 pub fn path_to_standard_output(path: &Path) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    if out.is_terminal() {
+    let mut out = results();
+    if io::stdout().is_terminal() {
         return writeln!(out, "{}", plain(&path.display().to_string()));
     }
     #[cfg(unix)]

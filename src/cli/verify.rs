@@ -1,3 +1,4 @@
+use super::terminal::results;
 use super::{Ended, Terminal};
 use msdata::ops::{Depth, RepairOptions};
 use msdata::text::plain;
@@ -42,7 +43,7 @@ pub struct VerifyArgs {
 
 impl VerifyArgs {
     pub fn run(self, dataset: &Path, terminal: &Terminal) -> anyhow::Result<Ended> {
-        let mut out = std::io::stdout().lock();
+        let mut out = results();
         if self.accept {
             Dataset::open_to_write(dataset)?.accept()?;
         }

@@ -6,13 +6,13 @@
 //! |---|---|
 //! | this | [`Dataset`] |
 //! | `lock` | the right to write |
-//! | `removal` | [`Removal`]: which rows to remove |
+//! | `removal` | [`Removal`]: which rows to remove; [`RemovalPreview`]: what would go |
 
 mod lock;
 mod removal;
 
 pub use crate::catalog::Removed;
-pub use removal::Removal;
+pub use removal::{PartFile, Removal, RemovalPreview};
 
 pub(crate) use lock::Lock;
 

@@ -112,7 +112,8 @@ impl Import {
         }
         for name in [ENCODER, KIND, EMBEDDING] {
             if schema.column_with_name(name).is_none() {
-                return Err(wrong(&format!("it has no column `{name}`")));
+                let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+                return Err(wrong(&format!("it has no column `{name}`; it has {}", quote(&names.join(",")))));
             }
         }
         let is_read = |name: &str| wanted.iter().any(|i: &usize| schema.field(*i).name() == name);

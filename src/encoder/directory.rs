@@ -14,6 +14,7 @@
 //!
 //! Whatever is read here is read with a bound (`read_bounded`).
 
+use super::elsewhere::{encoders_below, has_encoder_file};
 use super::files::{image_model, preprocessor, required, text_model};
 use super::naming::{encoder_name, inside_repository};
 use super::settings::Settings;
@@ -189,6 +190,13 @@ impl FoundFiles {
             return Err(Error::encoder(path, reason, "an encoder is a directory with model.onnx and preprocessor_config.json"));
         }
         let path = &inside_repository(path)?;
+        if !has_encoder_file(path) {
+            let inner = encoders_below(path);
+            if !inner.is_empty() {
+                let reason = "is not an encoder, but a directory of encoders";
+                return Err(Error::encoder(path, reason, format!("give one of the directories in it: {}", inner.join(", "))));
+            }
+        }
         let mut faults = Vec::new();
         let mut found = FoundFiles {
             path: path.clone(),

@@ -1,6 +1,7 @@
 //! Which of a directory's files are the networks and their configuration.
 
 use super::directory::read_json;
+use super::elsewhere::recipe;
 use super::settings::{SETTINGS, Settings};
 use crate::error::{Error, Result};
 use crate::text::{plain, quote};
@@ -155,7 +156,12 @@ pub(super) fn preprocessor(dir: &Path) -> Result<Option<PathBuf>> {
             format!("has no {own}: {why}"),
             "the directory above has one: give that directory as the encoder",
         )),
-        None => required(dir, own, why),
+        None => match recipe(dir) {
+            Some((file, command)) => {
+                Err(Error::encoder(dir, format!("has no {own}: {why}"), format!("write it from what its {file} says: {command}")))
+            }
+            None => required(dir, own, why),
+        },
         Some(found) if read_json(&found)?.get("image_processor").is_some_and(serde_json::Value::is_object) => Ok(Some(found)),
         Some(_) => Err(Error::encoder(
             dir,

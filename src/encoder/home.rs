@@ -5,9 +5,10 @@
 //! its absolute path. (A link would do on Unix; a file works everywhere and can be read by eye.)
 
 use super::directory::read_if_there;
-use super::hub::LOCK_FILE;
+use super::hub::{LOCK_FILE, alone};
 use crate::durable::write_whole;
 use crate::error::{Error, Result};
+use crate::text::quote;
 use crate::vocabulary::EncoderName;
 use std::ffi::OsString;
 use std::fs;
@@ -55,6 +56,19 @@ pub enum EncoderOrigin {
     Pulled,
     /// Registered by the user.
     Added,
+}
+
+/// An encoder that was removed from this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedEncoder {
+    /// What it was.
+    pub installed: Installed,
+    /// Bytes that are free now.
+    pub freed: u64,
+    /// Bytes of files that the hub's cache has too, and that stay there.
+    pub shared: u64,
+    /// The pulled encoder of the same name, which the user's own had hidden.
+    pub left: Option<Installed>,
 }
 
 impl Home {
@@ -149,7 +163,7 @@ impl Home {
         match found {
             Some(gone) if !gone.path.is_dir() => Err(Error::request(
                 format!("the encoder {name} is gone: {} is not a directory", gone.path.display()),
-                format!("put it back, or remove {}", self.pointer(name).display()),
+                format!("put it back, or take it off the list with `msdata encoders remove {name}`"),
             )),
             found => Ok(found),
         }
@@ -166,6 +180,43 @@ impl Home {
         let path = self.pulled(name.as_str());
         let complete = path.join(LOCK_FILE).is_file();
         Ok(complete.then(|| Installed { name: name.clone(), path, origin: EncoderOrigin::Pulled }))
+    }
+
+    /// Removes an encoder from this machine: the files of one that was pulled, the mere registration of a directory of the
+    /// user's, which stays. A pull that was broken off is removed, too.
+    ///
+    /// # Errors
+    /// There is no such encoder here, it is being pulled, or the disk cannot be written.
+    pub fn remove(&self, name: &EncoderName) -> Result<RemovedEncoder> {
+        let pointer = self.pointer(name);
+        if let Some(own) = self.locate(name)?.filter(|e| e.origin == EncoderOrigin::Added) {
+            fs::remove_file(&pointer).map_err(Error::io("remove", &pointer))?;
+            return Ok(RemovedEncoder { installed: own, freed: 0, shared: 0, left: self.locate(name)? });
+        }
+        let dir = self.pulled(name.as_str());
+        if !dir.is_dir() {
+            let here: Vec<String> = self.list()?.into_iter().map(|e| e.name.to_string()).collect();
+            let hint = if here.is_empty() {
+                "no encoder was pulled or added here".to_owned()
+            } else {
+                format!("there is {}", here.join(", "))
+            };
+            return Err(Error::request(format!("there is no encoder {} on this machine", quote(name.as_str())), hint));
+        }
+        let (freed, shared) = {
+            let _alone = alone(&dir)?;
+            let sizes = sizes(&dir)?;
+            // The lock file first: without it, what is left is no encoder, whatever happens meanwhile.
+            let lock = dir.join(LOCK_FILE);
+            match fs::remove_file(&lock) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", lock)(e)),
+                _ => {}
+            }
+            sizes
+        };
+        fs::remove_dir_all(&dir).map_err(Error::io("remove", &dir))?;
+        let installed = Installed { name: name.clone(), path: dir, origin: EncoderOrigin::Pulled };
+        Ok(RemovedEncoder { installed, freed, shared, left: None })
     }
 
     /// Every encoder on this machine, by name; also those of the user's whose directory is gone. A pull that
@@ -190,6 +241,27 @@ impl Home {
         }
         names.iter().filter_map(|name| self.locate(name).transpose()).collect()
     }
+}
+
+/// Returns how many bytes of a directory's files are freed with it, and how many are not, because the hub's cache has the
+/// same files.
+fn sizes(dir: &Path) -> Result<(u64, u64)> {
+    let (mut freed, mut shared) = (0, 0);
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        let meta = entry.and_then(|entry| entry.metadata()).map_err(Error::io("read", dir))?;
+        *(if has_other_links(&meta) { &mut shared } else { &mut freed }) += meta.len();
+    }
+    Ok((freed, shared))
+}
+
+#[cfg(unix)]
+fn has_other_links(meta: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(meta) > 1
+}
+
+#[cfg(not(unix))]
+fn has_other_links(_: &fs::Metadata) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! | `builtin` | the encoder in the program itself |
 //! | [`directory`] | [`EncoderDirectory`]: an encoder's files, in the layout of the Hugging Face hub |
 //! | `files` | which of its files are what |
+//! | `elsewhere` | directories that are not encoders as they are |
 //! | `settings` | its `msdata.toml` |
 //! | `naming` | what it is called; the hub's cache |
 //! | `fingerprint` | what an encoder is, exactly, as a hash |
@@ -20,6 +21,7 @@
 
 mod builtin;
 pub mod directory;
+mod elsewhere;
 mod files;
 mod fingerprint;
 pub mod home;
@@ -33,18 +35,19 @@ mod tokens;
 pub use builtin::BUILTIN;
 pub use directory::{EncoderDirectory, Pooling};
 pub use fingerprint::Fingerprint;
-pub use home::{EncoderOrigin, Home, Installed};
+pub use home::{EncoderOrigin, Home, Installed, RemovedEncoder};
 pub use hub::{Patience, pull};
 pub use onnx::{Batch, Cells, Device, DeviceChoice, ImageModel, Options, Runtime, TextModel, Vector, VectorFault, weight_files};
 pub use tokens::{MAX_TOKENS, Tokenizer, Tokens};
 
 use crate::error::{Error, Result};
 use crate::image::{PIXEL_RULE, Preprocessing, Transparency, is_siglip};
-use crate::text::{plain, quote};
+use crate::text::{nearest, plain, quote, shell_word};
 use crate::vocabulary::EncoderName;
 use crate::windows::DENSE_SIDE;
 use directory::{FoundFiles, all_at_once, one_error, read_json};
 use onnx::{ANY_SIZE, Declared, image_fit, signature, text_fit};
+use registry::NamedEncoder;
 use std::path::{Path, PathBuf};
 
 /// An encoder's files with what they make of it: cheap to have, nothing is loaded.
@@ -71,6 +74,37 @@ pub struct Encoder {
     images: ImageModel,
     texts: Option<(Tokenizer, TextModel)>,
     files: EncoderDirectory,
+}
+
+/// Says that a word names no encoder, and what may be meant: a file of one, the hub's name of one, a slip.
+fn not_there(word: &str, home: &Home) -> Error {
+    let path = Path::new(word);
+    if path.is_file() {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return Error::request(
+            format!("{} is a file; an encoder is a directory with its network and preprocessor_config.json", quote(word)),
+            format!("give the directory: `--encoder {}`", shell_word(dir)),
+        );
+    }
+    let message = format!("{} is neither an encoder on this machine nor a directory", quote(word));
+    let of_hub = registry::ENCODERS.iter().find(|e| e.checkpoint == word || e.export.is_some_and(|x| x.repository == word));
+    if let Some(NamedEncoder { name, .. }) = of_hub {
+        return Error::request(
+            message,
+            format!("here it is called `{name}`: `--encoder {name}`, after `msdata encoders pull {name}`"),
+        );
+    }
+    // The hub's cache writes OWNER/NAME as models--OWNER--NAME.
+    let cached = home.hub_cache.as_ref().map(|cache| cache.join(format!("models--{}", word.replace('/', "--"))));
+    if let Some(cached) = cached.filter(|dir| word.matches('/').count() == 1 && dir.is_dir()) {
+        return Error::request(message, format!("the hub's cache has it: `--encoder {}`", shell_word(&cached)));
+    }
+    let known: Vec<&str> = registry::ENCODERS.iter().map(|e| e.name).chain([BUILTIN, "paper"]).collect();
+    let hint = match nearest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known names are {}; `msdata encoders list` shows what is here", known.join(", ")),
+    };
+    Error::request(message, hint)
 }
 
 /// A text's vector.
@@ -109,11 +143,7 @@ impl Described {
             }
         }
         if !Path::new(word).is_dir() {
-            let known: Vec<&str> = registry::ENCODERS.iter().map(|e| e.name).chain([BUILTIN, "paper"]).collect();
-            return Err(Error::request(
-                format!("{} is neither an encoder on this machine nor a directory", quote(word)),
-                format!("known names are {}; `msdata encoders list` shows what is here", known.join(", ")),
-            ));
+            return Err(not_there(word, home));
         }
         // A link keeps its name, by which the encoder is known.
         let location = match Path::new(word).components().next_back() {

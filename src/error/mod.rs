@@ -3,7 +3,7 @@
 //! Every variant carries what is wrong and where; [`Error::hint`] says what to do next. Types of the
 //! packages underneath (SQLite, Parquet) stay behind a boxed source, so that they can be exchanged.
 
-use crate::problem::{Problem, list_problems};
+use crate::problem::{Problem, TextPlace, list_problems};
 use crate::text::{plain, shell_word};
 use std::path::{Path, PathBuf};
 
@@ -62,8 +62,13 @@ pub enum Error {
         source: Source,
     },
     /// A query by the user was refused or failed.
-    #[error("query refused: {0}")]
-    Query(String),
+    #[error("query refused: {reason}{}", place.map(|place| format!(" (at {place})")).unwrap_or_default())]
+    Query {
+        /// What is wrong with it.
+        reason: String,
+        /// Where in its text, if that is known.
+        place: Option<TextPlace>,
+    },
     /// Some rows to ingest are bad; nothing was written.
     #[error("{}", list_problems(.0))]
     Manifest(Vec<Problem>),

@@ -145,10 +145,32 @@ pub fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImageFault> {
     } else if bytes.is_empty() {
         return Err(ImageFault::unreadable("the file is empty".into()));
     } else {
-        let reason = "not an image: its content is none of JPEG, PNG, WebP, GIF, BMP, TIFF";
-        return Err(ImageFault::unreadable(reason.into()));
+        return Err(ImageFault::unreadable(not_an_image(bytes).into()));
     };
     Err(ImageFault::unreadable(format!("{other} images are not supported (JPEG, PNG, WebP, GIF, BMP and TIFF are)")))
+}
+
+/// Says what a file is instead of an image, of the kinds that are left where an image should be.
+fn not_an_image(bytes: &[u8]) -> &'static str {
+    let head = bytes[..bytes.len().min(1024)].to_ascii_lowercase();
+    let text = head.trim_ascii_start();
+    let begins = |with: &[&str]| with.iter().any(|with| text.starts_with(with.as_bytes()));
+    let contains = |part: &[u8]| head.windows(part.len()).any(|window| window == part);
+    if begins(&["version https://git-lfs"]) {
+        "not an image but a pointer of Git LFS: `git lfs pull` fetches the image"
+    } else if contains(b"<svg") && begins(&["<svg", "<?xml", "<!--", "<!doctype svg"]) {
+        "SVG images are not supported (JPEG, PNG, WebP, GIF, BMP and TIFF are)"
+    } else if begins(&["<!doctype html", "<html"]) {
+        "not an image but a web page: what should have fetched the image was given this instead"
+    } else if begins(&["data:image/", "ivborw0kggo", "/9j/", "uklgr", "r0lgod"]) {
+        "not an image but base64 text: decode it (`base64 -d`) and write the bytes"
+    } else if head.starts_with(b"\x93numpy") {
+        "not an image but an array of NumPy: write it as PNG"
+    } else if bytes.iter().all(|byte| *byte == 0) {
+        "not an image: all its bytes are zero, as after a copy or a download that broke off"
+    } else {
+        "not an image: its content is none of JPEG, PNG, WebP, GIF, BMP, TIFF"
+    }
 }
 
 fn stored(format: ImageFormat, bytes: &[u8]) -> Result<Stored, ImageFault> {
@@ -242,7 +264,18 @@ mod tests {
         assert!(reason(b"\0\0\0\x20ftypavif").starts_with("AVIF"));
         assert!(reason(b"\0\0\0\x20ftypheic").starts_with("HEIC"));
         assert!(reason(b"P6\n2 2\n255\n").starts_with("PNM"));
-        assert!(reason(b"<html>").starts_with("not an image"));
+        assert!(reason(b"nothing known").starts_with("not an image: its content"));
+        for (bytes, said) in [
+            (&b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"[..], "`git lfs pull`"),
+            (b"\n<!DOCTYPE html><html>404</html>", "a web page"),
+            (b"<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "SVG images are not supported"),
+            (b"iVBORw0KGgoAAAANSUhEUgAA", "base64"),
+            (b"data:image/jpeg;base64,/9j/4AAQ", "base64"),
+            (b"\x93NUMPY\x01\0v\0{'descr'", "an array of NumPy"),
+            (&[0; 4096], "all its bytes are zero"),
+        ] {
+            assert!(reason(bytes).contains(said), "{}", reason(bytes));
+        }
         assert_eq!(reason(b""), "the file is empty");
     }
 

@@ -136,6 +136,9 @@ pub(super) fn number_of(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(number),
         Ok(_) => Err(format!("must be finite, not {}", quote(text))),
+        Err(_) if text.replacen(',', ".", 1).parse::<f64>().is_ok() => {
+            Err(format!("must be a number with a decimal point, such as {}, not {}", text.replacen(',', ".", 1), quote(text)))
+        }
         Err(_) => Err(format!("must be a number, not {}", quote(text))),
     }
 }
@@ -264,6 +267,10 @@ pub(crate) fn integer_of(digits: &str) -> Result<i64, String> {
 /// JSON write one; `None` if it is not such a text.
 fn listed(cell: &str) -> Option<Result<Vec<String>, String>> {
     let cell = cell.trim();
+    // JSON escapes some characters in ways of its own, such as two halves of an emoji.
+    if let Ok(items) = serde_json::from_str(cell) {
+        return Some(Ok(items));
+    }
     let inner = match cell.as_bytes() {
         [b'[', .., b']'] | [b'(', .., b')'] => &cell[1..cell.len() - 1],
         _ => return None,
@@ -405,6 +412,7 @@ mod tests {
             ("['S1' 'S2'\n 'S3']", &["S1", "S2", "S3"]),
             ("('S1',)", &["S1"]),
             (r#"["caf\u00e9", "a\\b"]"#, &["café", "a\\b"]),
+            (r#"["\ud83d\ude42", "\b"]"#, &["🙂", "\u{8}"]),
             ("[draft]", &["[draft]"]),
             ("(a, b).png", &["(a, b).png"]),
         ] {

@@ -37,7 +37,7 @@ pub enum RowKind {
 
 /// What a run says about its manifests that they do not say themselves.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub struct ManifestSettings {
     /// The scene type of prompts that have none; `None`: such a prompt is refused.
     pub scene_type: Option<SceneType>,
     /// The names of columns in the files.
@@ -58,7 +58,7 @@ pub struct Manifest<'w> {
     unread: Vec<String>,
     /// What a score file says of its metrics.
     declared: Vec<MetricDeclaration>,
-    reading: Reading,
+    reading: ManifestSettings,
     /// Prompts that were given a scene type.
     scenes_given: u64,
     ended: bool,
@@ -73,12 +73,12 @@ enum RowSource<'w> {
 
 impl<'w> Manifest<'w> {
     /// Opens `path`. A Parquet file is told by its content; else the name says what it is: `.jsonl` / `.ndjson` / `.json`
-    /// (JSON Lines, or one JSON array), `.csv` or `.tsv`, then perhaps `.gz` or `.zst`. Reading ends early, with a problem,
+    /// (JSON Lines, or one JSON array), `.csv` or `.tsv`, then perhaps `.gz` or `.zst`. ManifestSettings ends early, with a problem,
     /// once `stop` is wanted.
     ///
     /// # Errors
     /// The file cannot be read, or its name, header or first bytes say that it is not a manifest.
-    pub fn open(path: &Path, kind: RowKind, reading: &Reading, stop: Stop<'w>) -> Result<Manifest<'w>> {
+    pub fn open(path: &Path, kind: RowKind, reading: &ManifestSettings, stop: Stop<'w>) -> Result<Manifest<'w>> {
         let file: Arc<Path> = path.into();
         let whole = |reason: String| Error::Manifest(vec![Problem { origin: origin(&file, Position::File), reason }]);
         let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -267,7 +267,7 @@ impl<'w> Manifest<'w> {
         let problem = |line, reason| Problem { origin: origin(&self.file, place(line)), reason };
         Some(match made {
             Ok((line, Ok(row))) => {
-                self.resolver.note_departures(line);
+                self.resolver.note_departures(place(line));
                 Ok(Located { origin: origin(&self.file, place(line)), row })
             }
             Ok((line, Err(reason))) => Err(problem(line, reason)),
@@ -320,7 +320,7 @@ fn unknown_column(file: &Arc<Path>, column: &str, place: Position) -> Problem {
 fn open_parquet(
     file: &Arc<Path>,
     kind: RowKind,
-    reading: &Reading,
+    reading: &ManifestSettings,
     stop: Stop<'_>,
 ) -> std::result::Result<(RowSource<'static>, Vec<MetricDeclaration>, Vec<Problem>), String> {
     let of_scores = kind == RowKind::Scores;
@@ -360,7 +360,7 @@ pub(super) fn is_field(kind: RowKind, name: &str) -> bool {
 }
 
 /// The columns that a row of a kind cannot do without.
-pub(super) fn required(kind: RowKind, reading: &Reading) -> impl Iterator<Item = &'static str> {
+pub(super) fn required(kind: RowKind, reading: &ManifestSettings) -> impl Iterator<Item = &'static str> {
     let columns = match kind {
         RowKind::Subjects => Subject::REQUIRED,
         RowKind::Prompts => Prompt::REQUIRED,

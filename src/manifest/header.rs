@@ -1,7 +1,7 @@
 //! The header of a CSV: what separates its cells, and which columns are read.
 
 use super::csv_records::{Cells, Records, SEPARATORS};
-use super::file::{Reading, RowKind, is_field, required};
+use super::file::{ManifestSettings, RowKind, is_field, required};
 use super::records::RecordFault;
 use super::row::SCENE_HINT;
 use super::scores;
@@ -28,7 +28,7 @@ impl Header {
     ///
     /// # Errors
     /// It is not the header of a manifest of this kind.
-    pub fn read(records: &mut Records<'_>, kind: RowKind, reading: &Reading) -> Result<Header, RecordFault> {
+    pub fn read(records: &mut Records<'_>, kind: RowKind, reading: &ManifestSettings) -> Result<Header, RecordFault> {
         let fault = |line, reason| RecordFault { line, reason, last: true };
         let (mut declared, mut remarks) = (Vec::new(), Vec::new());
         let (line, cells) = loop {
@@ -40,6 +40,10 @@ impl Header {
                 }
                 Some(next) => next?,
             };
+            if let Some(separator) = separator_said(&texts(&cells, line)?, records.separator()) {
+                records.separate_by(separator);
+                continue;
+            }
             let texts = if kind == RowKind::Scores { texts(&cells, line)? } else { Vec::new() };
             match scores::comment(&texts.iter().map(String::as_str).collect::<Vec<_>>()) {
                 Some(rule) => declared.push(rule.map_err(|e| fault(line, e))?),
@@ -88,6 +92,13 @@ fn texts(cells: &Cells, line: u64) -> Result<Vec<String>, RecordFault> {
     Ok(cells.texts().map_err(fault)?.into_iter().map(str::to_owned).collect())
 }
 
+/// Returns the separator that a line such as `sep=;` says, which Excel writes and reads before the header.
+fn separator_said(cells: &[String], separator: char) -> Option<u8> {
+    let line = cells.join(&separator.to_string());
+    let said = line.strip_prefix("sep=").or_else(|| line.strip_prefix("SEP="))?;
+    [b',', b';', b'\t', b'|'].into_iter().find(|known| said.as_bytes() == [*known])
+}
+
 /// Says that a column is not read because it has no name of its own.
 fn nameless(at: usize, name: &str) -> String {
     let what =
@@ -98,7 +109,7 @@ fn nameless(at: usize, name: &str) -> String {
 }
 
 /// Checks that no name appears twice and none is missing.
-fn check(kind: RowKind, reading: &Reading, columns: &[String]) -> Result<(), String> {
+fn check(kind: RowKind, reading: &ManifestSettings, columns: &[String]) -> Result<(), String> {
     let named = || columns.iter().map(String::as_str).filter(|name| !name.is_empty());
     if let Some(twice) =
         columns.iter().enumerate().find_map(|(i, name)| (!name.is_empty() && columns[..i].contains(name)).then_some(name))
@@ -115,7 +126,7 @@ fn check(kind: RowKind, reading: &Reading, columns: &[String]) -> Result<(), Str
 }
 
 /// Checks that the columns that a row cannot do without are there.
-pub fn missing(kind: RowKind, reading: &Reading, columns: &[String]) -> Result<(), String> {
+pub fn missing(kind: RowKind, reading: &ManifestSettings, columns: &[String]) -> Result<(), String> {
     let missing: Vec<&str> = required(kind, reading).filter(|name| !columns.iter().any(|column| column == name)).collect();
     if missing.is_empty() {
         return Ok(());

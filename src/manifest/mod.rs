@@ -40,7 +40,7 @@ mod scores;
 
 pub use columns::{ColumnName, Renaming};
 pub(crate) use fields::{MOST_EXACT, integer_of, is_integer};
-pub use file::{Manifest, Reading, RowKind};
+pub use file::{Manifest, ManifestSettings, RowKind};
 pub use folder::ImageFolder;
 pub use lines::{GenerationLine, PromptLine, json_lines};
 pub use paths::{ImagePath, Resolver};

@@ -153,7 +153,8 @@ fn float(number: f64) -> String {
 
 /// Returns a value of a column of lists, structures or maps; `None` where it is null.
 fn value(column: &ArrayRef, at: usize) -> Result<Option<Value>, String> {
-    if column.is_null(at) {
+    // A column of nothing but nulls has no bits that say so.
+    if column.is_null(at) || column.data_type() == &DataType::Null {
         return Ok(None);
     }
     let list = |items: ArrayRef| -> Result<Value, String> {
@@ -203,4 +204,24 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     let outcome = catch_unwind(AssertUnwindSafe(read));
     std::panic::set_hook(hook);
     outcome.unwrap_or_else(|_| Err("the file is damaged".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Int64Array, NullArray, StringArray, StructArray};
+    use arrow::datatypes::Field as Column;
+
+    #[test]
+    fn a_null_in_a_structure_stays_null() {
+        let columns: Vec<(Arc<Column>, ArrayRef)> = vec![
+            (Arc::new(Column::new("steps", DataType::Int64, true)), Arc::new(Int64Array::from(vec![Some(20), None]))),
+            (Arc::new(Column::new("lora", DataType::Null, true)), Arc::new(NullArray::new(2))),
+            (Arc::new(Column::new("note", DataType::Utf8, true)), Arc::new(StringArray::from(vec![Some(""), None]))),
+        ];
+        let column: ArrayRef = Arc::new(StructArray::from(columns));
+        let written = |at| value(&column, at).unwrap().unwrap();
+        assert_eq!(written(0), serde_json::json!({"steps": 20, "lora": null, "note": ""}));
+        assert_eq!(written(1), serde_json::json!({"steps": null, "lora": null, "note": null}));
+    }
 }

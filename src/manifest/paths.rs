@@ -6,6 +6,7 @@
 use super::near_path::NearPaths;
 use crate::error::{Error, Result, io_reason};
 use crate::input::{FileState, state, state_of};
+use crate::problem::Position;
 use crate::text::quote;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub struct Resolver {
     roots: Option<Vec<PathBuf>>,
     parents: HashMap<PathBuf, Option<PathBuf>>,
     pending: Vec<String>,
-    departures: Vec<(u64, String)>,
+    departures: Vec<(Position, String)>,
     departed: u64,
     near: NearPaths,
 }
@@ -107,11 +108,11 @@ impl Resolver {
     }
 
     /// Records, under its line, the paths of the row just read that leave the manifest's directory.
-    pub(super) fn note_departures(&mut self, line: u64) {
+    pub(super) fn note_departures(&mut self, place: Position) {
         for written in self.pending.drain(..) {
             self.departed += 1;
             if self.departures.is_empty() {
-                self.departures.push((line, written));
+                self.departures.push((place, written));
             }
         }
     }
@@ -123,9 +124,13 @@ impl Resolver {
 
     /// Returns one sentence about every path that left the manifest's directory.
     fn departures(&mut self) -> Option<String> {
-        self.note_departures(0);
-        let (line, first) = self.departures.first()?;
-        let place = if *line == 0 { String::new() } else { format!(" (line {line})") };
+        self.note_departures(Position::File);
+        let (place, first) = self.departures.first()?;
+        let place = match place {
+            Position::Line(n) => format!(" (line {n})"),
+            Position::Row(n) => format!(" (row {n})"),
+            Position::File | Position::Entry(_) | Position::Further(_) => String::new(),
+        };
         Some(match self.departed {
             1 => format!("{}{place} lies outside the manifest's directory; read all the same", quote(first)),
             n => format!("{n} paths lie outside the manifest's directory, {}{place} the first; read all the same", quote(first)),

@@ -65,9 +65,13 @@ impl Dataset {
         made.crops(&prompts, watch)?;
         let whole: Vec<&PromptRow> = prompts.iter().filter(|p| p.subjects.iter().all(|s| !made.faults.contains_key(s))).collect();
         made.composites(&whole, watch)?;
-        let mut faults: Vec<&String> = made.faults.values().collect();
+        let mut faults: Vec<(String, &String)> =
+            made.faults.iter().map(|(at, fault)| (quote(subjects[*at].subject_id.as_str()), fault)).collect();
         faults.sort();
-        faults.iter().for_each(|fault| watch.warn(fault));
+        for (subject, fault) in faults {
+            watch.remark(format!("subject {subject}"), &format!("{fault}; its prompts have no composite"));
+        }
+        watch.say_remarks();
 
         let changes = self.catalog.begin()?;
         let models = [ModelName::new(COMPOSITE), ModelName::new(CROP)].map(|name| name.map_err(Error::Damaged));
@@ -147,20 +151,18 @@ impl Made<'_> {
     /// Returns how many files had to be written, or why the reference cannot be used.
     fn crops_of(&self, subject: usize, sizes: &BTreeSet<u32>) -> Result<std::result::Result<u64, String>> {
         let fact = &self.subjects[subject];
-        let fault =
-            |reason: &str| format!("subject {}: {reason}; its prompts have no composite", quote(fact.subject_id.as_str()));
         let Some(reference) = self.references.get(&fact.id) else {
-            return Ok(Err(fault("its first reference cannot be used")));
+            return Ok(Err("its first reference cannot be used".to_owned()));
         };
         let picture = match self.door.read(&reference.path) {
-            Err(e) => return Ok(Err(fault(&crate::error::io_reason(&e)))),
+            Err(e) => return Ok(Err(crate::error::io_reason(&e))),
             Ok(bytes) if *blake3::hash(&bytes).as_bytes() != reference.blake3 => {
-                return Ok(Err(fault(
-                    "its first reference has changed since it was read (`msdata ingest --rehash` reads it again)",
-                )));
+                return Ok(Err(
+                    "its first reference has changed since it was read (`msdata ingest --rehash` reads it again)".to_owned()
+                ));
             }
             Ok(bytes) => match decode_on(&bytes, self.transparency) {
-                Err(e) => return Ok(Err(fault(&e.reason))),
+                Err(e) => return Ok(Err(e.reason)),
                 Ok(decoded) => decoded.rgb,
             },
         };

@@ -17,6 +17,7 @@
 //! | `instrument` | tries an encoder on the pool's own references | [`InstrumentCheck`] |
 //! | `compare` | compares two models, or ranks all of them | |
 //! | `audit` | finds images to look at before you believe a table | [`Audit`] |
+//! | `standing` | says where a data set stands | [`Standing`] |
 //! | `export` | writes the Parquet tables | |
 //! | `verify` | checks every row, file and checksum; repairs | [`Verification`], [`RepairOptions`] |
 //! | `digest` | computes one hash of all results | [`Digest`] |
@@ -43,6 +44,7 @@ mod relocate;
 mod report;
 mod scan;
 mod score;
+mod standing;
 mod stress_test;
 mod verify;
 
@@ -65,6 +67,7 @@ pub use pool_check::PoolCheck;
 pub use publish::{ImagePlace, PublishOptions, PublishSummary};
 pub use relocate::Relocation;
 pub use report::figures::FigureOptions;
+pub use standing::{EncoderStanding, RegionSetStanding, Standing};
 pub use stress_test::{StressTestCheck, StressTestOptions, StressTestSummary};
 pub use verify::repair::RepairOptions;
 pub use verify::{Depth, Verification};

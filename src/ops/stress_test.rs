@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::durable::{check_target, write_whole};
 use crate::error::{Error, Result};
 use crate::image::Door;
-use crate::manifest::{ImageFolder, Located, Manifest, Prompt, PromptLine, Reading, RowKind, Subject, json_lines};
+use crate::manifest::{ImageFolder, Located, Manifest, ManifestSettings, Prompt, PromptLine, RowKind, Subject, json_lines};
 use crate::ops::ingest::rows::Intake;
 use crate::ops::ingest::summary::Counts;
 use crate::ops::pool_check::{duplicates, look};
@@ -83,6 +83,7 @@ impl Dataset {
         check_seeds(&options.seeds)?;
         options.out.as_deref().map_or(Ok(()), check_target)?;
         let folder = options.images.as_deref().map(|dir| images(dir, watch)).transpose()?;
+        watch.say_remarks();
         let pool = match &folder {
             Some(subjects) => subjects.iter().map(|s| PoolMember::of_row(&s.row)).collect(),
             None => self.catalog.subjects()?.iter().map(PoolMember::of_fact).collect(),
@@ -192,7 +193,7 @@ impl Dataset {
 /// The rows of a prompts manifest.
 fn drafts(path: &Path, pool: &[PoolSubject], watch: &mut Watch<'_>) -> Result<Vec<PromptDraft>> {
     let place: HashMap<&str, usize> = pool.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
-    let mut manifest = Manifest::open(path, RowKind::Prompts, &Reading::default(), watch.stop())?;
+    let mut manifest = Manifest::open(path, RowKind::Prompts, &ManifestSettings::default(), watch.stop())?;
     let (mut drafts, mut problems, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     while let Some(row) = manifest.next_prompt() {
         watch.check()?;
@@ -218,7 +219,7 @@ fn drafts(path: &Path, pool: &[PoolSubject], watch: &mut Watch<'_>) -> Result<Ve
         }
         drafts.push(PromptDraft { id: row.row.prompt_id.to_string(), text: row.row.text, scene: row.row.scene_type, subjects });
     }
-    manifest.into_warnings().iter().for_each(|w| watch.warn(&w.to_string()));
+    manifest.into_warnings().iter().for_each(|w| watch.remark(&w.origin, &w.reason));
     if problems.is_empty() { Ok(drafts) } else { Err(Error::Manifest(problems)) }
 }
 
@@ -253,7 +254,7 @@ pub(crate) fn candidate(fact: &SubjectRow) -> PoolSubject {
 
 fn images(dir: &Path, watch: &mut Watch<'_>) -> Result<Vec<Located<Subject>>> {
     let folder = ImageFolder::read(dir, None, watch.stop())?;
-    folder.warnings.iter().for_each(|w| watch.warn(&w.to_string()));
+    folder.warnings.iter().for_each(|w| watch.remark(&w.origin, &w.reason));
     if folder.problems.is_empty() { Ok(folder.subjects) } else { Err(Error::Manifest(folder.problems)) }
 }
 

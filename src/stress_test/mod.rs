@@ -34,7 +34,6 @@ use crate::manifest::Prompt;
 use crate::vocabulary::{PromptId, SceneType};
 use mentions::Labels;
 use sentence::Actor;
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// A stress test: its prompts, and what they cost.
@@ -131,12 +130,16 @@ impl Writer<'_> {
 }
 
 fn warnings(pool: &[PoolSubject], prompts: &[Prompt], writer: &Writer<'_>) -> Vec<String> {
-    let mut warnings: Vec<String> = prompts
-        .iter()
-        .map(|p| (p, writer.counter.count(&p.text)))
-        .filter(|(_, tokens)| *tokens > MAX_TOKENS)
-        .map(|(p, tokens)| format!("prompt {} has {tokens} CLIP tokens; what is beyond {MAX_TOKENS} is cut", p.prompt_id))
-        .collect();
+    let mut warnings = Vec::new();
+    // A line for all prompts with the same fault.
+    let like = |n: usize| if n > 1 { format!(" ({n} prompts like it)") } else { String::new() };
+    let counted = prompts.iter().map(|p| (p, writer.counter.count(&p.text)));
+    let long: Vec<(&Prompt, usize)> = counted.filter(|(_, tokens)| *tokens > MAX_TOKENS).collect();
+    if let Some((first, tokens)) = long.first() {
+        let (id, like) = (&first.prompt_id, like(long.len()));
+        warnings.push(format!("prompt {id} has {tokens} CLIP tokens; what is beyond {MAX_TOKENS} is cut{like}"));
+    }
+    let mut misnamed = Vec::new();
     let place: HashMap<&str, usize> = pool.iter().enumerate().map(|(i, s)| (s.id.as_str(), i)).collect();
     let members = |p: &Prompt| p.subjects.iter().filter_map(|s| place.get(s.as_str()).copied()).collect::<Vec<usize>>();
     let mut sets = HashMap::<Vec<usize>, usize>::new();
@@ -149,10 +152,14 @@ fn warnings(pool: &[PoolSubject], prompts: &[Prompt], writer: &Writer<'_>) -> Ve
         });
         nested.extend(pair);
         if writer.misnames(&prompt.text, &subjects) {
-            warnings.push(format!("prompt {} has a word of its own that is also the label of a subject", prompt.prompt_id));
+            misnamed.push(&prompt.prompt_id);
         }
         subjects.sort_unstable();
         *sets.entry(subjects).or_default() += 1;
+    }
+    if let Some(first) = misnamed.first() {
+        let like = like(misnamed.len());
+        warnings.push(format!("prompt {first} has a word of its own that is also the label of a subject{like}"));
     }
     if let Some((a, b)) = nested.first() {
         let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
@@ -174,7 +181,6 @@ fn warnings(pool: &[PoolSubject], prompts: &[Prompt], writer: &Writer<'_>) -> Ve
     let subjects: Vec<Vec<usize>> = prompts.iter().map(members).collect();
     let uneven = balance(pool, &subjects).into_iter().filter(Balance::is_uneven);
     warnings.extend(uneven.map(|b| format!("{b}: the pool's labels do not allow better")));
-    warnings.sort_by_key(|w| Reverse(w.starts_with("prompt ")));
     warnings
 }
 

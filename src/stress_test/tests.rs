@@ -240,7 +240,8 @@ fn too_long_sentences_are_avoided_and_else_reported() {
     let over: Vec<&Prompt> = bench.prompts.iter().filter(|p| counter.count(&p.text) > MAX_TOKENS).collect();
     assert!(over.iter().all(|p| p.subjects.len() == 10) && over.len() == 15, "{}", over.len());
     assert!(
-        bench.warnings[0].starts_with("prompt 10_neutral_01 has 1") && bench.warnings[0].contains(" CLIP tokens"),
+        bench.warnings[0].starts_with("prompt 10_neutral_01 has 1")
+            && bench.warnings[0].ends_with(" is cut (15 prompts like it)"),
         "{:?}",
         bench.warnings[0]
     );

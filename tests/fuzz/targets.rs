@@ -4,7 +4,7 @@
 use msdata::embeddings::Import;
 use msdata::generator::{Grid, Layout, OutputSource, Reading, System, read};
 use msdata::image::{decode, probe};
-use msdata::manifest::{self, ImageFolder, Manifest, RegionFormat, RowKind, StressTestRepo, read_regions};
+use msdata::manifest::{ImageFolder, Manifest, ManifestSettings, RegionFormat, RowKind, StressTestRepo, read_regions};
 use msdata::problem::{Position, Problem};
 use msdata::{Error, Stop, Watch};
 use std::fs;
@@ -35,7 +35,7 @@ pub fn manifest(dir: &Path, data: &[u8]) {
     };
     let path = dir.join(name);
     fs::write(&path, text).unwrap();
-    let Ok(mut manifest) = Manifest::open(&path, kind, &manifest::Reading::default(), Stop::default()) else { return };
+    let Ok(mut manifest) = Manifest::open(&path, kind, &ManifestSettings::default(), Stop::default()) else { return };
     let mut last = 0;
     loop {
         let next: Option<Result<Position, Problem>> = match kind {

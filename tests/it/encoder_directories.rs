@@ -491,3 +491,41 @@ fn a_text_network_that_takes_no_text_at_all_ends_the_run() {
     assert_eq!(status, 1, "{said}");
     assert!(said.contains("ONNX Runtime failed"), "{said}");
 }
+
+// ---- what is meant by a word or a directory that is no encoder
+
+#[test]
+fn what_is_not_an_encoder_says_what_is_meant() {
+    let lab = Lab::for_encoders();
+    let network = images("pixel_values", "image_embeds").bytes();
+    // A model of timm: its preprocessing is in a file that other libraries do not read. The command of the hint works.
+    lab.write("timm/model.onnx", &network);
+    let config = json!({"architecture": "vit", "pretrained_cfg": {
+        "input_size": [3, 8, 8], "crop_pct": 0.9, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bilinear"
+    }});
+    lab.write("timm/config.json", config.to_string());
+    let said = lab.refusal("timm");
+    let command = said.split_once("write it from what its config.json says: ").unwrap_or_else(|| panic!("{said}")).1;
+    assert!(Command::new("sh").current_dir(lab.dir()).args(["-c", command.trim()]).status().unwrap().success());
+    lab.works("timm");
+    let read = Preprocessing::from_config(
+        &serde_json::from_slice(&fs::read(lab.path("timm/preprocessor_config.json")).unwrap()).unwrap(),
+    );
+    assert_eq!(read.unwrap().to_config()["size"], json!({"shortest_edge": 8}));
+    assert_eq!(fs::read_to_string(lab.path("timm/msdata.toml")).unwrap(), "crop_offset = \"half_even\"\n");
+
+    // A directory of encoders, and a file of one.
+    lab.write("all/first/onnx/model.onnx", &network);
+    lab.write("all/first/preprocessor_config.json", plain_processor().to_string());
+    assert!(
+        lab.refusal("all/")
+            .contains("is not an encoder, but a directory of encoders\nhint: give one of the directories in it: all/first")
+    );
+    lab.works("all/first");
+    let said = lab.refusal("all/first/onnx/model.onnx");
+    assert!(said.contains("is a file") && said.contains("`--encoder all/first/onnx`"), "{said}");
+
+    // The hub's name, and a slip.
+    assert!(lab.refusal("facebook/dinov2-small").contains("here it is called `dinov2-small`"));
+    assert!(lab.refusal("dinov2-smal").contains("did you mean `dinov2-small`?"));
+}

@@ -321,8 +321,8 @@ fn what_was_not_made_is_missing_and_what_cannot_be_tied_is_listed() {
     let options = from(SourceFormat::Mosaic, &folder, OutputOptions::default());
     let summary = data.ingest(&options, &mut Watch::silent().on_warning(|w| warnings.push(w.to_owned()))).unwrap();
     assert_eq!((summary.generations.added, summary.images.missing), (6, 1));
-    let untied: Vec<&String> = warnings.iter().filter(|w| w.ends_with("; not read")).collect();
-    assert_eq!(untied.len(), 2, "{warnings:?}");
+    let untied: String = warnings.iter().filter(|w| w.contains("; not read")).map(String::as_str).collect();
+    assert!(untied.contains("77_cfg_3.5_512x512.jpg") && untied.contains("best.jpg"), "{warnings:?}");
     // It is there later.
     fs::write(folder.join("outputs/seed_42/0_cfg_3.5_512x512.jpg"), png(&picture("late")).unwrap()).unwrap();
     let summary = data.ingest(&options, &mut Watch::silent()).unwrap();

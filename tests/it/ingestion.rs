@@ -199,3 +199,27 @@ fn thousands_of_identical_images_are_as_many_images() {
     let again = lab.told(&["-d", "data", "ingest"]);
     assert!(again.contains("0 read now") && !again.contains("embedded with"), "{again}");
 }
+
+#[test]
+fn csv_as_excel_and_json_leave_it() {
+    let lab = Lab::with_images(1);
+    lab.ok(&["init", "d"]);
+    lab.ok(&["-d", "d", "ingest", "-q", "--subjects", "input/subjects.jsonl", "--no-embed"]);
+    let subject = lab.sql_of("d", "SELECT subject_id FROM subjects LIMIT 1").remove(0);
+    let ingest = |separator: char, scene: &str, subject: &str| {
+        let header = ["prompt_id", "text", "scene_type", "subjects"].join(&separator.to_string());
+        let row = ["x1", "A", scene, subject].join(&separator.to_string());
+        lab.write("excel.csv", format!("sep={separator}\r\n{header}\r\n{row}\r\n"));
+        err(&lab.run(&["-d", "d", "ingest", "--prompts", "excel.csv", "--no-embed"]))
+    };
+    // The line in which Excel says what separates.
+    assert!(ingest(';', "neutral", &subject).contains("prompts: 1 added"));
+    for separator in [';', ',', '\t', '|'] {
+        assert!(ingest(separator, "neutral", &subject).contains("prompts: 1 unchanged"), "{separator}");
+    }
+    let said = ingest(';', "odd", &subject);
+    assert!(said.contains("excel.csv:3: "), "lines are counted from the file's first: {said}");
+    // A list as `json.dumps` writes it.
+    let said = ingest('|', "neutral", "\"[\"\"\\ud83d\\ude42\"\"]\"");
+    assert!(said.contains("there is no subject `🙂`"), "{said}");
+}

@@ -50,6 +50,7 @@ mod regions;
 #[cfg(unix)]
 mod run;
 mod seen;
+mod shell;
 mod snapshots;
 mod soundness;
 mod staleness;

@@ -246,7 +246,7 @@ encoder.csv:3: builtin-texture is the name of an encoder of the data set; give t
         (
             "no.txt",
             "model,prompt_id,seed,hps\n",
-            "no.txt: the name ends in neither .jsonl nor .csv (.gz and .zst may follow), and it is not a Parquet file",
+            "no.txt: it is not a Parquet file, and its name ends in neither .jsonl, .json, .csv nor .tsv (.gz and .zst may follow)",
         ),
         ("no.parquet", "PAR1 and nothing else", "no.parquet: the file cannot be read as Parquet"),
     ] {

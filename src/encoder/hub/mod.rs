@@ -81,7 +81,7 @@ pub fn pull(encoder: &NamedEncoder, home: &Home, patience: Patience, watch: &mut
     if let Some(own) = home.locate(&name)?.filter(|e| e.origin == EncoderOrigin::Added) {
         return Err(Error::request(
             format!("{name} is a directory of your own here: {}", own.path.display()),
-            "use it as it is, or take it off the list and pull again",
+            format!("use it as it is, or take it off the list with `msdata encoders remove {name}` and pull again"),
         ));
     }
     let Some(export) = encoder.export else {
@@ -132,8 +132,8 @@ fn read_lock(dir: &Path) -> Result<Option<HubLock>> {
     })
 }
 
-/// One pull at a time in a directory, for as long as the file returned is open.
-fn alone(dir: &Path) -> Result<File> {
+/// One pull, or removal, at a time in a directory, for as long as the file returned is open.
+pub(super) fn alone(dir: &Path) -> Result<File> {
     let path = dir.join(".pulling");
     let file = File::create(&path).map_err(Error::io("write", &path))?;
     match file.try_lock() {

@@ -123,7 +123,7 @@ impl<'a, 'w> Intake<'a, 'w> {
 
     /// Tells the caller about something odd.
     pub fn warn(&mut self, place: &Origin, reason: impl Into<String>) {
-        self.watch.warn(&Problem { origin: place.clone(), reason: reason.into() }.to_string());
+        self.watch.remark(place, &reason.into());
     }
 
     /// Notes a key that is not read.

@@ -3,6 +3,7 @@
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::generator::{Asked, Case, Exported, System, write};
+use crate::text::plain;
 use crate::vocabulary::ModelName;
 use crate::watch::Watch;
 use std::path::Path;
@@ -25,7 +26,11 @@ impl Dataset {
         if system == System::Jsonl && model.is_none() {
             return Err(Error::request("nothing says which model the images will be filed under", "give `--model NAME`"));
         }
-        write(dir, system, model, &self.cases()?, &self.seeds_or(seeds)?, &self.door, watch)
+        let exported = write(dir, system, model, &self.cases()?, &self.seeds_or(seeds)?, &self.door, watch)?;
+        for left_out in &exported.left_out {
+            watch.remark(format!("prompt {}", plain(&left_out.prompt_id)), &format!("is left out: {}", left_out.reason));
+        }
+        Ok(exported)
     }
 
     /// Returns every prompt with everything that a generator is told about it, by id.

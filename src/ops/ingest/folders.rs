@@ -3,7 +3,7 @@
 use crate::catalog::EntryKind;
 use crate::error::{Error, Result};
 use crate::input;
-use crate::manifest::{ImageFolder, Manifest, Reading, RowKind};
+use crate::manifest::{ImageFolder, Manifest, ManifestSettings, RowKind};
 use crate::ops::ingest::rows::Intake;
 use crate::problem::{Origin, Problem};
 use crate::text::{plain, quote};
@@ -12,7 +12,7 @@ use std::path::Path;
 impl<'w> Intake<'_, '_, 'w> {
     /// Takes in subjects: a manifest, a directory of its parts, or a directory of images. Which of the two a directory is
     /// its content says.
-    pub fn subjects(&mut self, path: &Path, reading: &Reading) -> Result<()> {
+    pub fn subjects(&mut self, path: &Path, reading: &ManifestSettings) -> Result<()> {
         if path.is_dir() {
             let part = input::first_part(path, self.stop())?;
             let reason = match (part, ImageFolder::holds_images(path)?) {
@@ -37,7 +37,7 @@ impl<'w> Intake<'_, '_, 'w> {
         self.manifest(path, RowKind::Subjects, reading, Manifest::next_subject, Intake::subject)
     }
 
-    fn image_folder(&mut self, path: &Path, reading: &Reading) -> Result<()> {
+    fn image_folder(&mut self, path: &Path, reading: &ManifestSettings) -> Result<()> {
         let folder = match ImageFolder::read(path, reading.roots.as_deref(), self.stop()) {
             Err(Error::Manifest(problems)) => {
                 self.unread(EntryKind::Subject, problems);

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Change, Changes, EntryKind, MetricRow, MetricTarget, MetricTargetFound};
 use crate::error::{Error, Result};
-use crate::manifest::{Located, Manifest, Reading, RowKind, Scores};
+use crate::manifest::{Located, Manifest, ManifestSettings, RowKind, Scores};
 use crate::ops::ingest::rows::{MOST_PROBLEMS, parts_of};
 use crate::ops::ingest::summary::Counts;
 use crate::problem::{Origin, Position, Problem};
@@ -148,7 +148,7 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
     }
 
     /// Takes in every row of a score file, or of a directory of its parts.
-    pub fn file(&mut self, path: &Path, reading: &Reading, watch: &mut Watch<'_>) -> Result<()> {
+    pub fn file(&mut self, path: &Path, reading: &ManifestSettings, watch: &mut Watch<'_>) -> Result<()> {
         let files = match parts_of(path, false, watch) {
             Ok(files) => files,
             Err(Error::Manifest(problems)) => {
@@ -168,12 +168,12 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
             )));
         }
         if self.rows == rows_before && self.problems.len() == problems_before {
-            watch.warn(&whole("no rows".into()).to_string());
+            watch.remark(Origin::whole(path), "no rows");
         }
         Ok(())
     }
 
-    fn part(&mut self, path: &Path, reading: &Reading, watch: &mut Watch<'_>) -> Result<()> {
+    fn part(&mut self, path: &Path, reading: &ManifestSettings, watch: &mut Watch<'_>) -> Result<()> {
         let opened = Manifest::open(path, RowKind::Scores, reading, watch.stop());
         watch.check()?;
         let mut manifest = match opened {
@@ -216,10 +216,10 @@ impl<'a, 'c> MetricIntake<'a, 'c> {
         self.listed = 0;
         self.rows += rows;
         if stale > 0 {
-            watch.warn(&manifest.problem(format!("{stale} rows are marked as stale and were not read")).to_string());
+            watch.remark(Origin::whole(path), &format!("{stale} rows are marked as stale and were not read"));
         }
         for warning in manifest.into_warnings() {
-            watch.warn(&warning.to_string());
+            watch.remark(&warning.origin, &warning.reason);
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::generator::{self, Grid, Known, Layout, OutputSource, Outputs, System}
 use crate::image::Door;
 use crate::input;
 use crate::layout::TILES;
-use crate::manifest::{ColumnName, Manifest, Reading, Renaming, RowKind, StressTestRepo};
+use crate::manifest::{ColumnName, Manifest, ManifestSettings, Renaming, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
 use crate::ops::ingest::metrics::{MetricIntake, ScoreOptions};
 use crate::ops::ingest::published::Published;
@@ -243,7 +243,7 @@ impl Dataset {
         let mut intake = Intake::new(&changes, options.replace, door.clone(), watch)?;
         options.outputs.check(&options.from)?;
         let renaming = Rc::new(Renaming::new(&options.columns, !options.scores.files.is_empty())?);
-        let reading = Reading {
+        let reading = ManifestSettings {
             scene_type: options.scene_type,
             renaming: renaming.clone(),
             roots: roots.map(<[PathBuf]>::to_vec),
@@ -353,6 +353,7 @@ impl Dataset {
             summary.metrics = metrics.counts;
             problems.append(&mut metrics.problems);
         }
+        watch.say_remarks();
         // A file that could not be read may have them.
         if problems.iter().all(|problem| problem.origin.place != Position::File) {
             let unmet =

@@ -4,7 +4,7 @@ use crate::catalog::{Change, Changes, EntryKind, Put};
 use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::input;
-use crate::manifest::{Generation, Located, Manifest, Prompt, Reading, RowKind, Subject};
+use crate::manifest::{Generation, Located, Manifest, ManifestSettings, Prompt, RowKind, Subject};
 use crate::ops::ingest::summary::IngestSummary;
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
@@ -153,7 +153,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         &mut self,
         path: &Path,
         kind: RowKind,
-        reading: &Reading,
+        reading: &ManifestSettings,
         read: Read<'w, T>,
         put: impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
@@ -171,13 +171,13 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             (Some(_), Some(above)) => above.to_owned(),
             _ => path.join(".."),
         });
-        let reading = Reading { home, ..reading.clone() };
+        let reading = ManifestSettings { home, ..reading.clone() };
         let (rows_before, problems_before) = (self.rows, self.problems.list.len());
         for file in &files {
             self.file(file, kind, &reading, read, &put)?;
         }
         if self.rows == rows_before && self.problems.list.len() == problems_before {
-            self.watch.warn(&Problem { origin: Origin::whole(path), reason: "no rows".into() }.to_string());
+            self.watch.remark(Origin::whole(path), "no rows");
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         &mut self,
         path: &Path,
         kind: RowKind,
-        reading: &Reading,
+        reading: &ManifestSettings,
         read: Read<'w, T>,
         put: &impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
@@ -214,7 +214,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         self.problems.end_file();
         self.summary.scenes_given += manifest.scenes_given();
         for warning in manifest.into_warnings() {
-            self.watch.warn(&warning.to_string());
+            self.watch.remark(&warning.origin, &warning.reason);
         }
         Ok(())
     }
@@ -270,7 +270,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     pub fn warnings(&mut self, problems: Vec<Problem>, warnings: Vec<Problem>) {
         problems.into_iter().for_each(|problem| self.problems.push(problem));
         self.problems.end_file();
-        warnings.iter().for_each(|w| self.watch.warn(&w.to_string()));
+        warnings.iter().for_each(|w| self.watch.remark(&w.origin, &w.reason));
     }
 
     pub fn subject(&mut self, row: Located<Subject>) -> Result<()> {

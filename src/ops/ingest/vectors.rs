@@ -71,7 +71,6 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             }
             Err(e) => return Err(e),
         };
-        let whole = |reason: &str| Problem { origin: Origin::whole(path), reason: reason.to_owned() }.to_string();
         let mut read = PartRead::default();
         let problems_before = self.problems.len();
         for file in &files {
@@ -79,10 +78,10 @@ impl<'a, 'c> VectorIntake<'a, 'c> {
             read = PartRead { rows: read.rows + part.rows, narrowed: read.narrowed || part.narrowed };
         }
         if read.narrowed {
-            watch.warn(&whole("vectors are float64; they are kept as float32"));
+            watch.remark(Origin::whole(path), "vectors are float64; they are kept as float32");
         }
         if read.rows == 0 && self.problems.len() == problems_before {
-            watch.warn(&whole("no rows"));
+            watch.remark(Origin::whole(path), "no rows");
         }
         Ok(())
     }
