@@ -324,7 +324,7 @@ fn no_interval_is_a_point_in_any_format() {
     let ci = &json["rows"][0]["ci"];
     assert!((ci["scr"]["0.4"][0].as_f64().unwrap() - 0.15811).abs() < 1e-4 && ci["scr"]["0.4"][1] == 1.0, "{ci}");
     assert!(ci["similarity"]["dinov2-small"].is_null(), "{ci}");
-    for format in Format::ALL {
+    for format in Format::ALL.iter().filter(|format| !format.is_binary()) {
         let text = text(*format);
         assert!(!text.contains("[100, 100]") && !text.contains("[0, 0]") && !text.contains("[0.20, 0.20]"), "{text}");
     }

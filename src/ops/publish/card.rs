@@ -385,6 +385,6 @@ mod tests {
         }
         std::fs::write(&path, "name = \"x\"\ndescription = \"\nb\"\n").unwrap();
         let said = Card::read(&path, &wanted()).unwrap_err().to_string();
-        assert!(said.contains("card.toml:2: "), "{said}");
+        assert!(said.contains("card.toml:3: "), "{said}");
     }
 }
