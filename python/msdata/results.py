@@ -29,7 +29,8 @@ class Table:
 
     def to_pandas(self) -> pandas.DataFrame:
         """Returns the table as a DataFrame of pandas."""
-        return self.arrow.to_pandas()
+        frame: pandas.DataFrame = self.arrow.to_pandas()
+        return frame
 
     def to_polars(self) -> polars.DataFrame:
         """Returns the table as a DataFrame of Polars."""

@@ -282,5 +282,5 @@ fn a_format_that_is_not_recognised() {
     assert!(read(&lab.path("none"), Some(RegionFormat::Yolo)).0.unwrap_err().to_string().contains("holds no label files"));
     assert!(read(&lab.path("missing.json"), None).0.is_err());
     lab.write("binary.json", b"PAR1\0\0");
-    assert!(problems(&lab, "binary.json", None)[0].contains("a Parquet file"));
+    assert!(problems(&lab, "binary.json", None)[0].contains("cannot be read as Parquet"));
 }
