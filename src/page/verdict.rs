@@ -194,6 +194,7 @@ fn trust(data: &PageData, verdict: Option<&PageVerdict>) -> Markup {
     let by_windows = verdict.is_some_and(|verdict| verdict.measure == Measure::Calibrated(Question::Present));
     html! {
         @if missing == 0 { "All " (count(scored as usize, "image")) " are scored" }
+        @else if missing == 1 { strong { "1 of " (count((scored + 1) as usize, "image")) " does not exist or cannot be read" } " and is in no mean" }
         @else { strong { (missing) " of " (count((scored + missing) as usize, "image")) " do not exist or cannot be read" } " and are in no mean" }
         @if by_windows && searched < scored { "; cSCR is over " (searched) " of them, which were searched window by window" }
         @if by_windows && undecided > 0 { "; " (count(undecided as usize, "requested subject")) " could not be judged" }
