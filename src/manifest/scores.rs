@@ -196,7 +196,7 @@ pub fn header_of(json: &str) -> Result<Vec<MetricDeclaration>, String> {
     metrics.iter().map(declared).collect::<Result<_, String>>().map_err(wrong)
 }
 
-/// Returns the header of a Parquet file with these metrics, as [`header_of`] reads it.
+/// Returns the header of a Parquet file with these metrics, in the form in which the reader of score files takes it.
 pub fn header<'m>(metrics: impl IntoIterator<Item = (&'m MetricName, &'m MetricRule)>) -> String {
     let entry = |(name, rule): (&MetricName, &MetricRule)| {
         let mut entry = serde_json::Map::new();

@@ -77,13 +77,13 @@ pub struct PublishedCell {
     pub model: &'static str,
     /// How many subjects its prompts have.
     pub subject_count: usize,
-    /// CLIP-T, by [`CLIP`].
+    /// CLIP-T, by CLIP ViT-L/14.
     pub clip_t: f64,
     /// Similarity by the same.
     pub clip_i: f64,
-    /// Similarity by [`DINOV2`].
+    /// Similarity by DINOv2 ViT-S/14.
     pub dinov2: f64,
-    /// The share of collapsed subjects at [`THRESHOLD`], from 0 to 1.
+    /// The share of collapsed subjects at τ = 0.4, from 0 to 1.
     pub scr: f64,
 }
 
