@@ -64,19 +64,9 @@ pub fn trend(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
     let auc = measures.iter().find(|m| m.is_auc(report));
     let leads = rate.or(auc).unwrap_or(similarity);
     let counts = counts(report);
-    let (first, last) = (*counts.first()?, *counts.last()?);
-    let margin = ((last - first) / 14.0).max(0.5);
-    let x = || Axis {
-        label: "subjects in the prompt".into(),
-        range: [first - margin, last + margin],
-        ticks: counts.iter().map(|n| (*n, n.to_string())).collect(),
-    };
-    let of_count = |row: &Row| match row.key(Key::SubjectCount) {
-        Some(KeyValue::Integer(n)) => Some(*n as f64),
-        _ => None,
-    };
+    let x = count_axis(&counts)?;
     let panel = |measure: &MeasureColumn, chance: Option<Series>| {
-        let mut series = series(report, styles, of_count, measure);
+        let mut series = series(report, styles, count_of, measure);
         series.extend(chance);
         let values =
             series.iter().flat_map(|s| &s.points).flat_map(|p| [Some(p.y), p.interval.map(|i| i[0]), p.interval.map(|i| i[1])]);
@@ -85,10 +75,10 @@ pub fn trend(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
             false if measure.is_auc(report) => Axis::over("identification AUC", values.flatten().chain([0.45, 1.0]), PER_CENT, 5),
             false => Axis::over(format!("{} similarity", measure.name()), values.flatten(), COSINE, 5),
         };
-        Panel::Chart(Chart { x: x(), y, series, upright: Upright::Values, joined: true, dodge: 2.4, aspect: 0.46 })
+        Panel::Chart(Chart { x: x.clone(), y, series, upright: Upright::Values, joined: true, dodge: 2.4, aspect: 0.46 })
     };
     let chance_scr: Vec<PlotPoint> =
-        counts.iter().filter_map(|n| chance(report, styles, scr, |row| of_count(row) == Some(*n)).map(|y| at(*n, y))).collect();
+        counts.iter().filter_map(|n| chance(report, styles, scr, |row| count_of(row) == Some(*n)).map(|y| at(*n, y))).collect();
     let chance_of =
         |points: Vec<PlotPoint>| (!points.is_empty()).then(|| Series { name: "chance".into(), look: Look::Chance, points });
     let mut panels = vec![panel(similarity, None)];
@@ -96,7 +86,7 @@ pub fn trend(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
     panels.extend(auc.map(|auc| panel(auc, chance_of(counts.iter().map(|n| at(*n, 0.5)).collect()))));
     Some(Figure {
         title: format!("{} similarity and {} against the number of subjects", similarity.name(), leads.name()),
-        description: format!("One line per model, with the interval of each mean. {}", told(report, styles, of_count, leads)),
+        description: format!("One line per model, with the interval of each mean. {}", told(report, styles, count_of, leads)),
         panels,
     })
 }
@@ -106,8 +96,7 @@ pub fn scene(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
     let measures = report.columns();
     let meant = report.thresholds_mean_something();
     let rate = measures.iter().filter(|m| if meant { m.is_scr() } else { m.is_auc(report) }).nth(if meant { scr } else { 0 })?;
-    let scenes: Vec<&str> =
-        SceneType::ALL.iter().map(|s| s.as_str()).filter(|s| report.rows.iter().any(|row| scene_of(row) == Some(s))).collect();
+    let scenes = scenes(report);
     let place = |row: &Row| scenes.iter().position(|s| scene_of(row) == Some(s)).map(|i| i as f64);
     let mut all = series(report, styles, place, rate);
     let by_chance = |i: f64| if meant { chance(report, styles, scr, |row| place(row) == Some(i)) } else { Some(0.5) };
@@ -361,17 +350,34 @@ pub(super) fn at(x: f64, y: f64) -> PlotPoint {
 }
 
 pub(super) fn counts(report: &Report) -> Vec<f64> {
-    let mut counts: Vec<i64> = report
-        .rows
-        .iter()
-        .filter_map(|row| match row.key(Key::SubjectCount) {
-            Some(KeyValue::Integer(n)) => Some(*n),
-            _ => None,
-        })
-        .collect();
-    counts.sort_unstable();
+    let mut counts: Vec<f64> = report.rows.iter().filter_map(count_of).collect();
+    counts.sort_unstable_by(f64::total_cmp);
     counts.dedup();
-    counts.into_iter().map(|n| n as f64).collect()
+    counts
+}
+
+/// How many subjects the prompts of a row have.
+pub(super) fn count_of(row: &Row) -> Option<f64> {
+    match row.key(Key::SubjectCount) {
+        Some(KeyValue::Integer(n)) => Some(*n as f64),
+        _ => None,
+    }
+}
+
+/// The axis of subject counts, which ascend; `None`: there are none.
+pub(super) fn count_axis(counts: &[f64]) -> Option<Axis> {
+    let (first, last) = (*counts.first()?, *counts.last()?);
+    let margin = ((last - first) / 14.0).max(0.5);
+    Some(Axis {
+        label: "subjects in the prompt".into(),
+        range: [first - margin, last + margin],
+        ticks: counts.iter().map(|n| (*n, n.to_string())).collect(),
+    })
+}
+
+/// The scene types that a report has rows of, in their order.
+pub(super) fn scenes(report: &Report) -> Vec<&'static str> {
+    SceneType::ALL.iter().map(|s| s.as_str()).filter(|s| report.rows.iter().any(|row| scene_of(row) == Some(s))).collect()
 }
 
 pub(super) fn scene_of(row: &Row) -> Option<&str> {

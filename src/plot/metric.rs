@@ -3,27 +3,15 @@
 use super::axis::Axis;
 use super::chart::{Chart, PlotPoint, Series, Upright};
 use super::figure::{Figure, Panel};
-use super::figures::{ModelStyles, counts, scene_of, series};
-use crate::report::{Key, KeyValue, MeasureColumn, Report, Row};
-use crate::vocabulary::SceneType;
+use super::figures::{ModelStyles, count_axis, count_of, counts, scene_of, scenes, series};
+use crate::report::{MeasureColumn, Report, Row};
 
 /// A metric that was computed elsewhere, against the subject count; of a report by model and subject count. `None`: the
 /// report has no such metric, or no value of it.
 pub fn metric_trend(report: &Report, styles: &ModelStyles, metric: &str) -> Option<Figure> {
     let measure = metric_of(report, metric)?;
-    let counts = counts(report);
-    let (first, last) = (*counts.first()?, *counts.last()?);
-    let margin = ((last - first) / 14.0).max(0.5);
-    let x = Axis {
-        label: "subjects in the prompt".into(),
-        range: [first - margin, last + margin],
-        ticks: counts.iter().map(|n| (*n, n.to_string())).collect(),
-    };
-    let of_count = |row: &Row| match row.key(Key::SubjectCount) {
-        Some(KeyValue::Integer(n)) => Some(*n as f64),
-        _ => None,
-    };
-    let series = series(report, styles, of_count, &measure);
+    let x = count_axis(&counts(report))?;
+    let series = series(report, styles, count_of, &measure);
     let y = metric_axis(&measure, &series);
     let shape = (Upright::Values, true, 2.4, 0.46);
     metric_figure(&measure, "against the number of subjects", "One line per model", (x, y), series, shape)
@@ -33,8 +21,7 @@ pub fn metric_trend(report: &Report, styles: &ModelStyles, metric: &str) -> Opti
 /// metric, or no value of it.
 pub fn metric_scene(report: &Report, styles: &ModelStyles, metric: &str) -> Option<Figure> {
     let measure = metric_of(report, metric)?;
-    let scenes: Vec<&str> =
-        SceneType::ALL.iter().map(|s| s.as_str()).filter(|s| report.rows.iter().any(|row| scene_of(row) == Some(s))).collect();
+    let scenes = scenes(report);
     let place = |row: &Row| scenes.iter().position(|s| scene_of(row) == Some(s)).map(|i| i as f64);
     let series = series(report, styles, place, &measure);
     let x = Axis::of_names("scene type", scenes.iter().map(|s| (*s).to_owned()).collect());

@@ -4,7 +4,7 @@
 use super::axis::Axis;
 use super::chart::{Chart, PlotPoint, Series, Upright};
 use super::figure::{Figure, Panel};
-use super::figures::{ModelStyles, at, counts, scene_of, series, told};
+use super::figures::{ModelStyles, at, count_axis, count_of, counts, scene_of, scenes, series, told};
 use super::heat_map::{HeatMap, HeatQueries};
 use super::show::query;
 use super::style::Look;
@@ -17,26 +17,24 @@ pub fn cscr(report: &Report, styles: &ModelStyles, alpha: f64) -> Option<Figure>
     let measures = report.columns();
     let rate = measures.iter().find(|m| m.is_cscr(false))?;
     let counts = counts(report);
-    let (first, last) = (*counts.first()?, *counts.last()?);
-    let margin = ((last - first) / 14.0).max(0.5);
-    let of_count = |row: &Row| match row.key(Key::SubjectCount) {
-        Some(KeyValue::Integer(n)) => Some(*n as f64),
-        _ => None,
-    };
+    let x = count_axis(&counts)?;
     let panel = |measure: &MeasureColumn, label: String, chance: f64| {
-        let mut all = series(report, styles, of_count, measure);
+        let mut all = series(report, styles, count_of, measure);
         if all.is_empty() {
             return None;
         }
         let by_chance = counts.iter().map(|n| at(*n, chance)).collect();
         all.push(Series { name: "chance".into(), look: Look::Chance, points: by_chance });
-        let x = Axis {
-            label: "subjects in the prompt".into(),
-            range: [first - margin, last + margin],
-            ticks: counts.iter().map(|n| (*n, n.to_string())).collect(),
-        };
         let y = Axis::percent(label);
-        Some(Panel::Chart(Chart { x, y, series: all, upright: Upright::Values, joined: true, dodge: 2.4, aspect: 0.46 }))
+        Some(Panel::Chart(Chart {
+            x: x.clone(),
+            y,
+            series: all,
+            upright: Upright::Values,
+            joined: true,
+            dodge: 2.4,
+            aspect: 0.46,
+        }))
     };
     let of_rate = |measure: &MeasureColumn| panel(measure, format!("{} (%)", measure.name()), 1.0 - alpha);
     let mut panels: Vec<Panel> = of_rate(rate).into_iter().collect();
@@ -45,7 +43,7 @@ pub fn cscr(report: &Report, styles: &ModelStyles, alpha: f64) -> Option<Figure>
     panels.extend(beyond.and_then(|measure| panel(measure, "beyond words (%)".into(), 0.5)));
     (!panels.is_empty()).then(|| Figure {
         title: format!("{} against the number of subjects", rate.name()),
-        description: format!("One line per model, with the interval of each mean. {}", told(report, styles, of_count, rate)),
+        description: format!("One line per model, with the interval of each mean. {}", told(report, styles, count_of, rate)),
         panels,
     })
 }
@@ -54,8 +52,7 @@ pub fn cscr(report: &Report, styles: &ModelStyles, alpha: f64) -> Option<Figure>
 pub fn cscr_scene(report: &Report, styles: &ModelStyles, alpha: f64) -> Option<Figure> {
     let measures = report.columns();
     let rate = measures.iter().find(|m| m.is_cscr(false))?;
-    let scenes: Vec<&str> =
-        SceneType::ALL.iter().map(|s| s.as_str()).filter(|s| report.rows.iter().any(|row| scene_of(row) == Some(s))).collect();
+    let scenes = scenes(report);
     let place = |row: &Row| scenes.iter().position(|s| scene_of(row) == Some(s)).map(|i| i as f64);
     let mut all = series(report, styles, place, rate);
     if all.is_empty() {
@@ -112,10 +109,7 @@ pub fn presence_by_cell(report: &Report, styles: &ModelStyles) -> Option<Figure>
     let mut queries = HeatQueries { columns: names.iter().map(|name| query(&[("model", name)])).collect(), rows: Vec::new() };
     for count in counts(report) {
         for scene in SceneType::ALL {
-            let is_here = |row: &&Row| {
-                matches!(row.key(Key::SubjectCount), Some(KeyValue::Integer(n)) if *n as f64 == count)
-                    && scene_of(row) == Some(scene.as_str())
-            };
+            let is_here = |row: &&Row| count_of(row) == Some(count) && scene_of(row) == Some(scene.as_str());
             let of_model = |name: &&str| {
                 let mut here = report.rows.iter().filter(is_here);
                 here.find(|row| row.key(Key::Model).and_then(KeyValue::text) == Some(name)).and_then(|row| rate.value(row))
