@@ -24,7 +24,7 @@ impl<'w> Intake<'_, '_, 'w> {
                         .to_owned(),
                 ),
                 (Some(part), true) => Some(format!(
-                    "a directory with images and with {}, which is no image: give that itself if it lists the subjects, or else \
+                    "a directory with images and with {}, which is not an image: give that itself if it lists the subjects, or else \
                      move it away",
                     quote(&part)
                 )),
