@@ -13,6 +13,7 @@
 //! | `paths` | how their paths are kept: absolute or relative |
 //! | `vectors` | encoders, parts, and where each vector is |
 //! | `scores` | what is to be scored, and the scores |
+//! | `scored` | the generations with their scores, one after the other |
 //! | `snapshot` | what a report and an export read |
 //! | `results` | what a digest and a backup read besides that |
 //! | `published` | what is published besides that, and how it comes back |
@@ -58,6 +59,7 @@ mod results;
 mod room;
 mod roots;
 mod schema;
+mod scored;
 mod scores;
 mod seal;
 mod seeds;
@@ -82,6 +84,7 @@ pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally, UnfinishedRun};
 pub use region_scores::{PlacedRegion, RegionLocal, RegionPair, RegionReference, RegionScore, RegionScoringTask};
 pub use regions::{DoubtfulReference, RegionRow, RegionRules, RegionSetRow, RegionTarget, RegionTask};
 pub use removal::Removed;
+pub(crate) use scored::ScoredGeneration;
 pub use scores::{ReferenceVector, Score, ScoringTask, Which};
 pub use seal::Seal;
 pub use snapshot::{FileRow, FirstReference, GenerationRow, ImageDetails, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};

@@ -1,10 +1,11 @@
 //! What reports and exports read: the data set as plain facts, in the order of its keys.
 
+use super::scored::keyed;
 use super::{Catalog, catalog};
 use crate::error::Result;
 use crate::vocabulary::{EncoderName, ImageStatus, ModelName, PromptId, SceneType, SubjectId, SubjectKind};
 use rusqlite::Row;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 /// A subject.
@@ -150,7 +151,7 @@ impl Catalog {
                     references: Vec::new(),
                 })
             })?;
-        let place: std::collections::HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
+        let place: HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
         let references = self.rows(
             "SELECT r.subject, full_path(i.path) FROM reference_image r JOIN image i ON i.id = r.image ORDER BY r.subject, r.reference_index",
             |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)),
@@ -167,7 +168,7 @@ impl Catalog {
     /// SQLite reports an error.
     pub fn prompts(&self) -> Result<Vec<PromptRow>> {
         let subjects: Vec<i64> = self.rows("SELECT id FROM subject ORDER BY subject_id", |r| r.get(0))?;
-        let place: std::collections::HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (*s, i)).collect();
+        let place: HashMap<i64, usize> = subjects.iter().enumerate().map(|(i, s)| (*s, i)).collect();
         const SQL: &str = "SELECT id, prompt_id, text, scene_type,
                 (SELECT max(truncated) FROM prompt_vector v WHERE v.prompt = p.id) FROM prompt p ORDER BY prompt_id";
         let mut prompts = self.rows(SQL, |r| {
@@ -180,7 +181,7 @@ impl Catalog {
                 cut: r.get(4)?,
             })
         })?;
-        let rows: std::collections::HashMap<i64, usize> = prompts.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
+        let rows: HashMap<i64, usize> = prompts.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
         for (prompt, subject) in self.prompt_subjects()? {
             prompts[rows[&prompt]].subjects.push(place[&subject]);
         }
@@ -246,20 +247,29 @@ impl Catalog {
         self.keyed("SELECT g.id, g.model, g.prompt, g.seed, i.width, i.height FROM generation g JOIN image i ON i.id = g.image")
     }
 
+    /// Returns how many generations there are.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn generation_count(&self) -> Result<u64> {
+        let counts = self.rows("SELECT count(*) FROM generation", |r| r.get::<_, i64>(0))?;
+        Ok(counts.into_iter().next().unwrap_or_default() as u64)
+    }
+
     fn keyed(&self, sql: &'static str) -> Result<Vec<GenerationRow>> {
-        let ranks = |sql| -> Result<std::collections::HashMap<i64, u32>> {
+        let [models, prompts] = self.ranks()?;
+        let mut generations = self.rows(sql, |r| keyed(r, &models, &prompts))?;
+        generations.sort_unstable_by_key(|g| (g.model, g.prompt, g.seed));
+        Ok(generations)
+    }
+
+    /// Returns the places of models, then of prompts, by their rows.
+    pub(super) fn ranks(&self) -> Result<[HashMap<i64, u32>; 2]> {
+        let ranks = |sql| -> Result<HashMap<i64, u32>> {
             let ids: Vec<i64> = self.rows(sql, |r| r.get(0))?;
             Ok(ids.into_iter().zip(0..).collect())
         };
-        let models = ranks("SELECT id FROM model ORDER BY name")?;
-        let prompts = ranks("SELECT id FROM prompt ORDER BY prompt_id")?;
-        let mut generations = self.rows(sql, |r| {
-            let (model, prompt): (i64, i64) = (r.get(1)?, r.get(2)?);
-            let size = r.get::<_, Option<u32>>(4)?.zip(r.get::<_, Option<u32>>(5)?).map(|(width, height)| [width, height]);
-            Ok(GenerationRow { id: r.get(0)?, model: models[&model], prompt: prompts[&prompt], seed: r.get(3)?, size })
-        })?;
-        generations.sort_unstable_by_key(|g| (g.model, g.prompt, g.seed));
-        Ok(generations)
+        Ok([ranks("SELECT id FROM model ORDER BY name")?, ranks("SELECT id FROM prompt ORDER BY prompt_id")?])
     }
 
     /// Returns the first reference of every subject that has a usable one.
@@ -369,7 +379,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn generation_files(&self) -> Result<std::collections::HashMap<i64, FileRow>> {
+    pub fn generation_files(&self) -> Result<HashMap<i64, FileRow>> {
         let files = self.rows(
             "SELECT g.id, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image",
             keyed_file,

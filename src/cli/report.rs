@@ -2,6 +2,7 @@ use super::selection::Selection;
 use super::terminal::{path_to_standard_output, refuse_binary_on_terminal, results};
 use super::{Ended, Terminal};
 use msdata::durable::{check_target, write_whole};
+use msdata::ops::report_of_tables;
 use msdata::page::{PageOptions, PageOutput, size};
 use msdata::report::{Key, Published, RegionChoice, Thresholds, is_dinov2, thresholds_mean_something};
 use msdata::score::Confidence;
@@ -74,6 +75,11 @@ pub struct ReportArgs {
     /// Where the data set is the paper's protocol, with its encoders; otherwise it says why not.
     #[arg(long, conflicts_with = "regions")]
     published: bool,
+    /// Of exported tables instead of a data set
+    ///
+    /// A directory that `msdata export` or `msdata shard score` wrote.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["controls", "curve", "regions", "published", "html"])]
+    tables: Option<PathBuf>,
     #[command(flatten)]
     selection: Selection,
     /// table, json, jsonl, csv, md, latex, arrow or parquet
@@ -132,7 +138,10 @@ impl ReportArgs {
         };
         refuse_binary_on_terminal(self.format, self.out.as_deref());
         self.out.as_deref().map_or(Ok(()), check_target)?;
-        let report = Dataset::open_to_read(dataset)?.report(&options)?;
+        let report = match &self.tables {
+            Some(tables) => terminal.watch(|watch| report_of_tables(tables, &options, watch.stop()))?,
+            None => Dataset::open_to_read(dataset)?.report(&options)?,
+        };
         deliver(self.out.as_deref(), |out| report.write(out, self.format))?;
         let of_regions = report.rows.first().is_some_and(|row| !row.regions.is_empty());
         // Without an encoder metrics are all that there is.

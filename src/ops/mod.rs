@@ -67,6 +67,7 @@ pub use pool_check::PoolCheck;
 pub use publish::{ImagePlace, PublishOptions, PublishSummary};
 pub use relocate::Relocation;
 pub use report::figures::FigureOptions;
+pub use report::report_of_tables;
 pub use standing::{EncoderStanding, RegionSetStanding, Standing};
 pub use stress_test::{StressTestCheck, StressTestOptions, StressTestSummary};
 pub use verify::repair::RepairOptions;

@@ -47,7 +47,6 @@ pub(super) struct Keys<'f> {
     /// Rank of each model.
     ranks: Vec<i64>,
     sources: Vec<&'f str>,
-    sizes: Vec<[u32; 2]>,
 }
 
 impl<'f> Keys<'f> {
@@ -59,8 +58,7 @@ impl<'f> Keys<'f> {
             ranks[*model] = rank;
         }
         let sources: BTreeSet<&str> = snapshot.subjects.iter().filter_map(|s| s.source.as_deref()).collect();
-        let sizes: BTreeSet<[u32; 2]> = snapshot.generations.iter().filter_map(|g| g.size).collect();
-        Keys { snapshot, models, ranks, sources: sources.into_iter().collect(), sizes: sizes.into_iter().collect() }
+        Keys { snapshot, models, ranks, sources: sources.into_iter().collect() }
     }
 
     /// The code of a generation's key, or of the key of the pair that it makes with a subject of its prompt.
@@ -80,7 +78,8 @@ impl<'f> Keys<'f> {
                 place(self.snapshot.subjects[subject()].source.as_deref().and_then(|s| self.sources.binary_search(&s).ok()))
             }
             Key::Cut => prompt.cut.map_or(NONE, i64::from),
-            Key::Size => place(generation.size.and_then(|size| self.sizes.binary_search(&size).ok())),
+            // By width, then by height.
+            Key::Size => generation.size.map_or(NONE, |[width, height]| i64::from(width) << 32 | i64::from(height)),
         }
     }
 
@@ -97,7 +96,7 @@ impl<'f> Keys<'f> {
             Key::Kind => text(SubjectKind::ALL.get(at).map(|kind| kind.as_str())),
             Key::Source => text(self.sources.get(at).copied()),
             Key::Cut => text(CUT.get(at).copied()),
-            Key::Size => KeyValue::Text(self.sizes.get(at).map(|[width, height]| format!("{width}x{height}"))),
+            Key::Size => KeyValue::Text((code != NONE).then(|| format!("{}x{}", code >> 32, code & i64::from(u32::MAX)))),
         }
     }
 }

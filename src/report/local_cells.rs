@@ -1,6 +1,6 @@
 //! What the windows say, cell by cell.
 
-use super::cells::{CellObservations, cell_intervals, mean_of};
+use super::cells::{cell_intervals, mean_of};
 use super::local::Locals;
 use super::observations::Observations;
 use super::row::{CellLocal, LocalIntervals};
@@ -26,12 +26,12 @@ impl<'a> LocalCells<'a> {
     pub(super) fn new(
         locals: &'a Locals<'a>,
         units: &'a Observations<'a>,
-        cells: &[CellObservations],
+        cells: &[Vec<usize>],
         options: &'a ReportOptions,
     ) -> LocalCells<'a> {
         let rate = |question| locals.of_units(units, |unit| locals.collapse(unit, question, options.alpha));
         let intervals = options.confidence.map(|confidence| {
-            let of_cell = |(_, members): &CellObservations| -> Vec<Unit> {
+            let of_cell = |members: &Vec<usize>| -> Vec<Unit> {
                 members.iter().filter_map(|member| unit(locals, units, *member)).collect()
             };
             let cells: Vec<Vec<Unit>> = cells.iter().map(of_cell).collect();

@@ -7,8 +7,10 @@
 //! | `keys` | [`Key`]: the keys of a grouping |
 //! | `thresholds` | [`Thresholds`] |
 //! | `identity` | which encoder decides collapse |
+//! | `tally` | counts and sums, in one pass over the generations |
 //! | `observations` | generations or pairs, and what each was scored |
-//! | `cells` | the grouping, with Polars |
+//! | `cells` | rows out of what was tallied |
+//! | `detail` | what needs the generations one by one |
 //! | `local` | what the windows say: where each subject is, and whether it is there |
 //! | `regions` | what a region set says: who has a region of their own |
 //! | `metrics` | [`CellMetric`]: what metrics from elsewhere say |
@@ -35,6 +37,7 @@ mod cells;
 mod columns;
 mod comparison;
 mod contrast;
+mod detail;
 mod identity;
 mod in_words;
 mod keys;
@@ -54,11 +57,13 @@ mod row;
 mod saturation;
 mod seen;
 mod selection;
+mod tally;
 mod thresholds;
 mod warnings;
 
 pub use blind_spot::{BlindSpot, blind_spot};
 pub use cells::build;
+pub(crate) use cells::build_tallied;
 pub use columns::MeasureColumn;
 pub use comparison::{CompareOptions, Compared, Comparison, Comparisons, compare};
 pub use identity::{Decider, Deciders, deciders, identity_encoder, is_clip, is_dinov2};
@@ -74,6 +79,7 @@ pub use regions::{CellRegions, RegionFacts, RegionMeasure, RegionSnapshot, Regio
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
 pub use selection::ModelSelection;
+pub(crate) use tally::{Added, GenerationScores, Tallied, Tally};
 pub use thresholds::Thresholds;
 
 use crate::catalog::{GenerationRow, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow, UnfinishedRun};
@@ -83,6 +89,7 @@ use serde::{Serialize, Serializer};
 use std::collections::{HashMap, HashSet};
 
 /// What a report is made from.
+#[derive(Default)]
 pub struct Snapshot {
     /// Models by name, with whether each is a control.
     pub models: Vec<(ModelName, bool)>,

@@ -4,6 +4,7 @@
 use super::Key;
 use super::Snapshot;
 use super::keys::Keys;
+use super::tally::GenerationScores;
 use crate::catalog::GenerationRow;
 use crate::score::subject_collapse_rate;
 use std::collections::HashMap;
@@ -52,6 +53,22 @@ impl Scores {
             values[scores.begin[g] + s.ordinal as usize] = s.similarity;
         }
         scores
+    }
+
+    /// Hands every generation on, with its scores.
+    pub(super) fn each(&self, snapshot: &Snapshot, mut take: impl FnMut(&GenerationRow, &GenerationScores<'_>)) {
+        let encoders = self.similarity.len();
+        let (mut similarity, mut clip_t) = (vec![None; encoders], vec![None; encoders]);
+        let mut of_subjects: Vec<Vec<f64>> = vec![Vec::new(); encoders];
+        for (at, generation) in snapshot.generations.iter().enumerate() {
+            for encoder in 0..encoders {
+                similarity[encoder] = self.similarity(encoder, at);
+                clip_t[encoder] = self.clip_t(encoder, at);
+                of_subjects[encoder].clear();
+                of_subjects[encoder].extend_from_slice(self.of_subjects(encoder, at).unwrap_or_default());
+            }
+            take(generation, &GenerationScores { similarity: &similarity, clip_t: &clip_t, of_subjects: &of_subjects });
+        }
     }
 
     /// Mean similarity of a generation.

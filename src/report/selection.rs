@@ -60,6 +60,16 @@ impl Snapshot {
         Ok(())
     }
 
+    /// The place of the encoder that decides collapse.
+    pub(super) fn identity_place(&self) -> usize {
+        self.encoders.iter().position(|(_, name)| *name == *self.identity).unwrap_or(0)
+    }
+
+    /// Whether a model is in a report; a control is where models are told apart.
+    pub(super) fn is_reported(&self, model: u32, apart: bool) -> bool {
+        (apart || !self.models[model as usize].1) && self.is_shown(model)
+    }
+
     /// Whether a model is to be shown.
     pub(crate) fn is_shown(&self, model: u32) -> bool {
         self.shown.as_ref().is_none_or(|shown| shown.contains(&model))

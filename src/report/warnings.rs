@@ -1,46 +1,33 @@
 //! What a reader of a table should know of its cells before comparing them.
 
-use super::cells::CellObservations;
-use super::observations::{Observations, Scores};
+use super::tally::{CellTally, Tallies};
 use super::{Key, KeyValue, Snapshot};
-use crate::catalog::{GenerationRow, UnfinishedRun};
+use crate::catalog::UnfinishedRun;
 use crate::vocabulary::{COMPOSITE, CROP};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Prompts below which a mean says more about the prompts than about the model.
 pub(super) const FEW: usize = 5;
 
 /// Sentences about cells that mix image sizes, that lack prompts which another model has, or that have fewer
 /// than five prompts; each names the first such cell.
-pub(super) fn warnings(
-    snapshot: &Snapshot,
-    scores: &Scores,
-    identity: usize,
-    units: &Observations<'_>,
-    cells: &[CellObservations],
-    by: &[Key],
-) -> Vec<String> {
+pub(super) fn warnings(snapshot: &Snapshot, tallies: &Tallies, by: &[Key]) -> Vec<String> {
     let (mut mixed, mut few, mut lacking) = (CellWarning::default(), CellWarning::default(), CellWarning::default());
     // By the cell's other keys: every prompt that some model has.
-    let mut of_any_model: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-    let mut seen = Vec::with_capacity(cells.len());
-    for (keys, members) in cells {
-        let generations = || members.iter().map(|m| units.generation[*m] as usize);
-        let scored = generations().filter(|g| scores.similarity(identity, *g).is_some());
-        let facts_of: Vec<_> = scored.map(|g| &snapshot.generations[g]).collect();
-        if facts_of.first().is_none_or(|g| snapshot.models[g.model as usize].1) {
-            continue; // a control, or nothing to be compared
+    let mut of_any_model: BTreeMap<String, HashSet<u32>> = BTreeMap::new();
+    let mut seen = Vec::with_capacity(tallies.cells.len());
+    for CellTally { keys, prompts, sizes, model, .. } in &tallies.cells {
+        if prompts.is_empty() || snapshot.models[*model as usize].1 {
+            continue; // nothing to be compared, or a control
         }
-        let prompts: BTreeSet<u32> = facts_of.iter().map(|g| g.prompt).collect();
-        let sizes: BTreeSet<[u32; 2]> = facts_of.iter().filter_map(|g| g.size).collect();
         if sizes.len() > 1 {
-            mixed.note(keys, || listed(&sizes));
+            mixed.note(keys, || listed(sizes));
         }
         if prompts.len() < FEW && !by.contains(&Key::PromptId) {
             few.note(keys, || prompts.len().to_string());
         }
         let others = written(keys.iter().filter(|(key, _)| *key != Key::Model));
-        of_any_model.entry(others.clone()).or_default().extend(&prompts);
+        of_any_model.entry(others.clone()).or_default().extend(prompts);
         seen.push((keys, others, prompts));
     }
     for (keys, others, prompts) in &seen {
@@ -50,21 +37,18 @@ pub(super) fn warnings(
         }
     }
     let mut said: Vec<String> = snapshot.unfinished.iter().map(UnfinishedRun::in_words).collect();
-    let composites = snapshot.generations.iter().filter(|g| snapshot.is_composite(g));
-    let of_others = composites.filter(|g| !snapshot.composites.contains(&g.id)).count();
-    if of_others > 0 {
+    let outdated = tallies.totals.outdated_composites;
+    if outdated > 0 {
         said.push(format!(
-            "{of_others} images of {COMPOSITE} and {CROP} are not of the references that their prompts have now and are in no \
+            "{outdated} images of {COMPOSITE} and {CROP} are not of the references that their prompts have now and are in no \
              ceiling; `msdata controls make` makes them again"
         ));
     }
-    let blank = |g: &&GenerationRow| snapshot.blank.contains(&g.id) && !snapshot.models[g.model as usize].1;
-    let mut blanks = snapshot.generations.iter().filter(blank);
-    if let Some(first) = blanks.next() {
-        let n = 1 + blanks.count();
+    if let Some((model, prompt, seed)) = tallies.totals.first_blank {
+        let n = tallies.totals.blank;
         let images = if n == 1 { "1 image is blank".to_owned() } else { format!("{n} images are blank") };
-        let (model, prompt) = (&snapshot.models[first.model as usize].0, &snapshot.prompts[first.prompt as usize].prompt_id);
-        let key = format!("{model} {prompt} {}", first.seed);
+        let (model, prompt) = (&snapshot.models[model as usize].0, &snapshot.prompts[prompt as usize].prompt_id);
+        let key = format!("{model} {prompt} {seed}");
         said.push(format!(
             "{images} (one colour, or nothing visible) and scored like any other, the first {}; `msdata audit` lists them",
             crate::text::plain(&key)

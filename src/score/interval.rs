@@ -56,6 +56,11 @@ impl Clustered {
         Clustered { sums, bounds: None }
     }
 
+    /// Of clusters that were added up before: sum and number of each.
+    pub fn of_sums(sums: Vec<(f64, f64)>) -> Clustered {
+        Clustered { sums, bounds: None }
+    }
+
     /// The same, of values that cannot be outside these bounds, as a share cannot be outside 0 and 1.
     pub fn within(self, bounds: Option<[f64; 2]>) -> Clustered {
         Clustered { bounds, ..self }

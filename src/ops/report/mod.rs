@@ -6,13 +6,17 @@ mod local;
 mod page;
 mod regions;
 pub(crate) mod snapshot;
+mod tables;
 mod verdict;
 
+use crate::catalog::{GenerationRow, ScoredGeneration};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::ops::score;
-use crate::report::{Report, ReportOptions};
-use snapshot::Reading;
+use crate::report::{GenerationScores, Report, ReportOptions, Snapshot, Tallied, Tally, build, build_tallied};
+use snapshot::{Reading, TOO_MANY_PAIRS};
+
+pub use tables::report_of_tables;
 
 impl Dataset {
     /// Returns the tables of similarity and collapse.
@@ -20,12 +24,21 @@ impl Dataset {
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse.
     pub fn report(&self, options: &ReportOptions) -> Result<Report> {
-        let mut snapshot = self.snapshot(options.identity.as_deref(), &Reading::of(options))?;
+        let (identity, reading) = (options.identity.as_deref(), Reading::of(options));
+        let mut snapshot = self.facts(identity, &reading)?;
         // What a run was to make and did not is expected, and missing.
-        snapshot.generations.append(&mut self.catalog.unmade()?);
-        snapshot.generations.sort_unstable_by_key(|g| (g.model, g.prompt, g.seed));
-        snapshot.select(&options.models)?;
-        let mut report = crate::report::build(&snapshot, options)?;
+        let mut unmade = self.catalog.unmade()?;
+        let mut report = if self.can_be_tallied(&snapshot, options)? {
+            snapshot.unfound = Some(TOO_MANY_PAIRS.into());
+            snapshot.select(&options.models)?;
+            self.tallied(&snapshot, options, &unmade)?
+        } else {
+            snapshot = self.with_generations(snapshot, identity, &reading)?;
+            snapshot.generations.append(&mut unmade);
+            snapshot.generations.sort_unstable_by_key(|g| (g.model, g.prompt, g.seed));
+            snapshot.select(&options.models)?;
+            build(&snapshot, options)?
+        };
         if report.generations_missing > 0
             && let Some(row) = self.catalog.encoders()?.iter().find(|row| row.name.as_str() == report.identity)
         {
@@ -33,5 +46,23 @@ impl Dataset {
             report.generations_waiting = score::waiting(&self.catalog, row)?.min(report.generations_missing);
         }
         Ok(report)
+    }
+
+    /// Reads the generations once and keeps counts and sums.
+    fn tallied(&self, snapshot: &Snapshot, options: &ReportOptions, unmade: &[GenerationRow]) -> Result<Report> {
+        let encoders: Vec<i64> = snapshot.encoders.iter().map(|(row, _)| *row).collect();
+        let identity = snapshot.encoders.iter().position(|(_, name)| *name == *snapshot.identity);
+        let of_pairs = options.by.iter().any(|key| key.is_of_subjects());
+        let mut tally = Tally::new(snapshot, Tallied::of(snapshot, options));
+        self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), |generation| {
+            let ScoredGeneration { row, similarity, clip_t, of_subjects } = generation;
+            tally.add(&row, &GenerationScores { similarity, clip_t, of_subjects });
+            Ok(())
+        })?;
+        let none = vec![None; encoders.len()];
+        let of_subjects = vec![Vec::new(); encoders.len()];
+        let unscored = GenerationScores { similarity: &none, clip_t: &none, of_subjects: &of_subjects };
+        unmade.iter().for_each(|generation| tally.add(generation, &unscored));
+        Ok(build_tallied(snapshot, options, tally))
     }
 }

@@ -28,7 +28,11 @@ pub(crate) struct Reading {
 }
 
 /// Most pairs of an image and a subject of the pool that are compared for a report which did not ask for it: some seconds.
-const MOST_PAIRS: u64 = 50_000_000;
+const MOST_PAIRS: u64 = 5_000_000;
+
+/// What is said where there are more.
+pub(super) const TOO_MANY_PAIRS: &str =
+    "AUC is left out, because it takes long with so many images and subjects: `--controls`";
 
 impl Reading {
     /// Returns what a report needs.
@@ -63,6 +67,15 @@ impl Dataset {
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse.
     pub(crate) fn snapshot(&self, identity: Option<&str>, reading: &Reading) -> Result<Snapshot> {
+        let facts = self.facts(identity, reading)?;
+        self.with_generations(facts, identity, reading)
+    }
+
+    /// Returns a snapshot without generations: what there is besides them, and which encoder decides collapse.
+    ///
+    /// # Errors
+    /// There are no vectors yet, or nothing says which encoder decides collapse.
+    pub(super) fn facts(&self, identity: Option<&str>, reading: &Reading) -> Result<Snapshot> {
         let deciders = self.deciders(identity)?;
         let wanted = match &deciders {
             // An encoder whose windows decide is the one for whole images too.
@@ -75,48 +88,20 @@ impl Dataset {
         let metrics_alone = wanted.is_none() && !self.catalog.metrics()?.is_empty();
         let without = metrics_alone || deciders.is_some() || !reading.regions.0.is_empty();
         let (encoders, identity) = self.encoders_and_identity(wanted, without)?;
-        let mut subject_scores = Vec::new();
-        for (id, _) in encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *identity) {
-            subject_scores.extend(self.catalog.subject_scores(*id)?);
-        }
-        let (generations, subjects) = (self.catalog.generations()?, self.catalog.subjects()?);
-        let unmeant = reading.baselines_unless_meant.as_ref().filter(|given| !thresholds_mean_something(&identity, given));
-        let mut unfound = None;
-        let baselines = match reading.baselines.as_deref().or(unmeant.map(Thresholds::values)) {
-            Some(thresholds) => Some(self.baselines(&encoders, &identity, thresholds, false)?),
-            None => match &reading.baselines_of_identity {
-                Some(thresholds) if generations.len() as u64 * subjects.len() as u64 <= MOST_PAIRS => {
-                    match self.baselines(&encoders, &identity, thresholds, true) {
-                        // Nobody asked for it: what the scores say needs no vectors.
-                        Err(e @ (Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })) => {
-                            unfound = Some(format!("AUC is left out, because it needs vectors that cannot be read: {e}"));
-                            None
-                        }
-                        baselines => Some(baselines?),
-                    }
-                }
-                Some(_) => {
-                    unfound =
-                        Some("AUC is left out, because it takes long with so many images and subjects: `--controls`".into());
-                    None
-                }
-                None => None,
-            },
-        };
         let mut snapshot = Snapshot {
             models: self.catalog.models()?,
-            subjects,
+            subjects: self.catalog.subjects()?,
             prompts: self.catalog.prompts()?,
-            generations,
-            image_scores: self.catalog.image_scores()?,
-            subject_scores,
+            generations: Vec::new(),
+            image_scores: Vec::new(),
+            subject_scores: Vec::new(),
             encoders,
             identity,
             cut_prompts: self.catalog.cut_prompts()?,
             composites: self.catalog.current_composites()?,
             blank: self.catalog.blank_generations()?,
-            baselines,
-            unfound,
+            baselines: None,
+            unfound: None,
             local: None,
             unfinished: self.catalog.unfinished_runs()?,
             shown: None,
@@ -125,9 +110,61 @@ impl Dataset {
             regions: Vec::new(),
             metrics: Vec::new(),
         };
-        snapshot.metrics = self.metric_snapshots(&snapshot)?;
         snapshot.find_composites();
-        snapshot.local = match &deciders {
+        Ok(snapshot)
+    }
+
+    /// Whether a report of these facts needs nothing but counts and sums over the generations, so that none is kept.
+    pub(super) fn can_be_tallied(&self, facts: &Snapshot, options: &ReportOptions) -> Result<bool> {
+        let needs_each = options.controls || options.curve || !options.regions.is_empty();
+        if needs_each || facts.encoders.is_empty() || self.deciders(options.identity.as_deref())?.is_some() {
+            return Ok(false);
+        }
+        let identity = facts.encoders.iter().find(|(_, name)| *name == *facts.identity);
+        let searched = identity.map(|(encoder, _)| self.catalog.window_pattern(*encoder)).transpose()?.flatten().is_some();
+        Ok(!searched && self.catalog.metrics()?.is_empty() && !self.are_few_pairs(facts)?)
+    }
+
+    /// Whether the pairs of an image and a subject of the pool are so few that they are compared unasked.
+    fn are_few_pairs(&self, facts: &Snapshot) -> Result<bool> {
+        Ok(self.catalog.generation_count()? * facts.subjects.len() as u64 <= MOST_PAIRS)
+    }
+
+    /// Returns a snapshot with its generations, what they were scored, and what else was asked for.
+    ///
+    /// # Errors
+    /// Vectors that were asked for cannot be read, or SQLite reports an error.
+    pub(super) fn with_generations(&self, mut snapshot: Snapshot, identity: Option<&str>, reading: &Reading) -> Result<Snapshot> {
+        snapshot.generations = self.catalog.generations()?;
+        snapshot.image_scores = self.catalog.image_scores()?;
+        for (id, _) in snapshot.encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *snapshot.identity) {
+            snapshot.subject_scores.extend(self.catalog.subject_scores(*id)?);
+        }
+        let (encoders, decider) = (&snapshot.encoders, &snapshot.identity);
+        let unmeant = reading.baselines_unless_meant.as_ref().filter(|given| !thresholds_mean_something(decider, given));
+        snapshot.baselines = match reading.baselines.as_deref().or(unmeant.map(Thresholds::values)) {
+            Some(thresholds) => Some(self.baselines(encoders, decider, thresholds, false)?),
+            None => match &reading.baselines_of_identity {
+                Some(thresholds) if self.are_few_pairs(&snapshot)? => {
+                    match self.baselines(encoders, decider, thresholds, true) {
+                        // Nobody asked for it: what the scores say needs no vectors.
+                        Err(e @ (Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })) => {
+                            snapshot.unfound =
+                                Some(format!("AUC is left out, because it needs vectors that cannot be read: {e}"));
+                            None
+                        }
+                        baselines => Some(baselines?),
+                    }
+                }
+                Some(_) => {
+                    snapshot.unfound = Some(TOO_MANY_PAIRS.into());
+                    None
+                }
+                None => None,
+            },
+        };
+        snapshot.metrics = self.metric_snapshots(&snapshot)?;
+        snapshot.local = match &self.deciders(identity)? {
             Some(deciders) => self.local_by(deciders, &snapshot)?,
             None => self.local_by_identity(&snapshot)?,
         };

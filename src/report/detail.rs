@@ -1,0 +1,225 @@
+//! What a report says of cells that needs the generations one by one: identification, chance, ceilings, curves, regions,
+//! metrics.
+
+use super::cells::{BoundedValues, SHARE, cell_intervals, mean_of};
+use super::ceiling::Ceilings;
+use super::keys::Keys;
+use super::observations::{Observations, Scores};
+use super::regions::CellWish;
+use super::tally::Tallies;
+use super::{Baseline, CellControls, CellMetric, CellRegions, Key, Named, RegionMeasure, RegionSnapshot, ReportOptions, Snapshot, Thresholds};
+use crate::score::{Curve, Identification};
+use std::collections::HashMap;
+
+/// The units of every cell.
+pub(super) struct Detail<'a> {
+    snapshot: &'a Snapshot,
+    options: &'a ReportOptions,
+    scores: &'a Scores,
+    identity: usize,
+    names: Vec<&'a str>,
+    pub(super) units: Observations<'a>,
+    /// By cell, in the order of the cells: the places of its units, in the order of their keys.
+    pub(super) members: Vec<Vec<usize>>,
+    ceilings: Ceilings<'a>,
+    /// By encoder: similarity of every unit.
+    similarity: Vec<Vec<Option<f64>>>,
+    /// By metric: the value of every unit.
+    metrics: Vec<Vec<Option<f64>>>,
+}
+
+impl<'a> Detail<'a> {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        scores: &'a Scores,
+        options: &'a ReportOptions,
+        tallies: &Tallies,
+    ) -> Detail<'a> {
+        let apart = options.by.contains(&Key::Model);
+        let units =
+            Observations::new(snapshot, scores, &options.by, |generation| snapshot.is_reported(generation.model, apart));
+        let members = members(&units, &Keys::new(snapshot), &options.by, tallies);
+        Detail {
+            snapshot,
+            options,
+            scores,
+            identity: snapshot.identity_place(),
+            names: snapshot.encoders.iter().map(|(_, name)| name.as_str()).collect(),
+            members,
+            ceilings: Ceilings::new(snapshot, scores),
+            similarity: (0..snapshot.encoders.len()).map(|e| units.similarity(e)).collect(),
+            metrics: snapshot.metrics.iter().map(|metric| metric.of_units(&units, snapshot)).collect(),
+            units,
+        }
+    }
+
+    /// The generations of a cell; pairs of one generation stand together.
+    fn generations(&self, cell: usize) -> Vec<usize> {
+        let mut all: Vec<usize> = self.members[cell].iter().map(|m| self.units.generation[*m] as usize).collect();
+        all.dedup();
+        all
+    }
+
+    /// Whether any metric has a value of a generation.
+    fn is_measured(&self, generation: usize) -> bool {
+        let facts = &self.snapshot.generations[generation];
+        let requested = &self.snapshot.prompts[facts.prompt as usize].subjects;
+        self.snapshot.metrics.iter().any(|metric| metric.of_image(facts.id, requested).is_some())
+    }
+
+    /// How many generations any metric has a value of.
+    pub(super) fn measured_generations(&self) -> u64 {
+        let mut all: Vec<u32> = self.units.generation.clone();
+        all.dedup();
+        all.into_iter().filter(|generation| self.is_measured(*generation as usize)).count() as u64
+    }
+
+    /// The same of a cell, and how many subjects are in its units.
+    pub(super) fn measured(&self, cell: usize) -> [u64; 2] {
+        let images = self.generations(cell).into_iter().filter(|generation| self.is_measured(*generation)).count();
+        let subjects = |unit: &usize| {
+            let generation = self.units.generation[*unit] as usize;
+            let all = self.snapshot.prompts[self.snapshot.generations[generation].prompt as usize].subjects.len();
+            let of_unit = if self.units.ordinal.is_some() { 1 } else { all as u64 };
+            if self.is_measured(generation) { of_unit } else { 0 }
+        };
+        [images as u64, self.members[cell].iter().map(subjects).sum()]
+    }
+
+    /// SCR at every threshold over a cell's units; `None` of none.
+    pub(super) fn curve(&self, cell: usize) -> Option<Curve> {
+        let members = &self.members[cell];
+        match self.units.ordinal {
+            Some(_) => {
+                let pairs: Vec<f64> = members.iter().filter_map(|m| *self.similarity.get(self.identity)?.get(*m)?).collect();
+                Curve::of(pairs.chunks(1))
+            }
+            None => {
+                let of = |m: &usize| self.scores.of_subjects(self.identity, self.units.generation[*m] as usize);
+                Curve::of(members.iter().filter_map(of))
+            }
+        }
+    }
+
+    /// What region sets say of a cell.
+    pub(super) fn regions(&self, cell: usize) -> Vec<CellRegions> {
+        self.snapshot.regions.iter().map(|set| self.of_set(set, &self.members[cell])).collect()
+    }
+
+    fn of_set(&self, set: &RegionSnapshot, members: &[usize]) -> CellRegions {
+        let wish = CellWish { controls: self.options.controls, curve: self.options.curve };
+        let cell = set.cell(&self.units, members, &wish);
+        let Some(confidence) = self.options.confidence else { return cell };
+        let prompts: Vec<u32> = members.iter().map(|unit| self.units.fact(*unit).prompt).collect();
+        let of_measure = |measure: &RegionMeasure| {
+            let all = set.of_units(&self.units, *measure);
+            members.iter().map(|unit| all[*unit]).collect()
+        };
+        let values: Vec<Vec<Option<f64>>> = RegionMeasure::ALL.iter().map(of_measure).collect();
+        let measures: Vec<BoundedValues<'_>> = RegionMeasure::ALL
+            .iter()
+            .zip(&values)
+            .map(|(measure, values)| (values.as_slice(), if measure.is_share() { SHARE } else { None }))
+            .collect();
+        let ci = cell_intervals(&prompts, &measures, confidence).try_into().ok();
+        CellRegions { ci, ..cell }
+    }
+
+    /// What metrics from elsewhere say of a cell.
+    pub(super) fn metrics(&self, cell: usize) -> Vec<CellMetric> {
+        let all = self.snapshot.metrics.iter().zip(&self.metrics);
+        all.map(|(metric, values)| metric.cell(&self.units, &self.members[cell], values, self.options.confidence)).collect()
+    }
+
+    /// Which images have no value of a metric, in sentences.
+    pub(super) fn metric_notes(&self) -> Vec<String> {
+        let apart = self.options.by.contains(&Key::Model);
+        let expected = || self.snapshot.generations.iter().filter(|g| self.snapshot.is_reported(g.model, apart));
+        self.snapshot.metrics.iter().filter_map(|metric| metric.note(self.snapshot, expected())).collect()
+    }
+
+    /// SCR by chance over the images of a cell, at the threshold of that number.
+    pub(super) fn chance(&self, threshold: usize, cell: usize) -> Option<f64> {
+        let baselines = self.snapshot.baselines.as_ref()?;
+        let wanted = *self.options.thresholds.values().get(threshold)?;
+        let at = baselines.thresholds.iter().position(|known| *known == wanted)?;
+        let of = |m: &usize| self.baseline(self.identity, self.units.generation[*m] as usize)?.chance_scr.get(at).copied();
+        mean_of(&self.members[cell].iter().map(of).collect::<Vec<_>>())
+    }
+
+    fn baseline(&self, encoder: usize, generation: usize) -> Option<&Baseline> {
+        self.snapshot.baselines.as_ref()?.of.get(encoder)?.get(&self.snapshot.generations[generation].id)
+    }
+
+    /// Means over a cell's generations; where it is over pairs, similarity and ceiling are means over those. `None`: the
+    /// pool was not looked at.
+    pub(super) fn controls(&self, cell: usize) -> Option<CellControls> {
+        let known = &self.snapshot.baselines.as_ref()?.thresholds;
+        let (members, generations) = (&self.members[cell], self.generations(cell));
+        let mean = |encoder: usize, pick: &dyn Fn(&Baseline) -> Option<f64>| {
+            mean_of(&generations.iter().map(|g| self.baseline(encoder, *g).and_then(pick)).collect::<Vec<_>>())
+        };
+        let identification = mean(self.identity, &|c| Some(c.identification.auc)).map(|auc| Identification {
+            auc,
+            r_precision: mean(self.identity, &|c| Some(c.identification.r_precision)).unwrap_or_default(),
+            mean_rank: mean(self.identity, &|c| Some(c.identification.mean_rank)).unwrap_or_default(),
+        });
+        let chance = |threshold: f64| {
+            let at = known.iter().position(|known| *known == threshold)?;
+            mean(self.identity, &|c| c.chance_scr.get(at).copied())
+        };
+        let thresholds = self.options.thresholds.values().iter();
+        let chance_scr = thresholds.map(|threshold| (Thresholds::name(*threshold), chance(*threshold))).collect();
+        let by_encoder = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<Named> {
+            self.names.iter().enumerate().map(|(e, name)| ((*name).to_owned(), value(e))).collect()
+        };
+        let over_units = |value: &dyn Fn(usize, Option<u32>) -> Option<f64>| -> Option<f64> {
+            let of = |m: &usize| value(self.units.generation[*m] as usize, self.units.ordinal.as_ref().map(|o| o[*m]));
+            mean_of(&members.iter().map(of).collect::<Vec<_>>())
+        };
+        let scored = |e: usize, g: usize| self.scores.similarity(e, g);
+        let ceiling = |e: usize, g: usize, o| scored(e, g).and_then(|_| self.ceilings.composite(e, g, o));
+        let single = |e: usize, g: usize, o| scored(e, g).and_then(|_| self.ceilings.single(e, g, o));
+        Some(CellControls {
+            complete: self.options.controls,
+            identification,
+            chance_scr,
+            auc: by_encoder(&|e| mean(e, &|c| Some(c.identification.auc))),
+            chance: by_encoder(&|e| mean(e, &|c| Some(c.chance))),
+            ceiling: by_encoder(&|e| over_units(&|g, o| ceiling(e, g, o))),
+            single: by_encoder(&|e| over_units(&|g, o| single(e, g, o))),
+            normalised: by_encoder(&|e| self.normalised(e, members)),
+        })
+    }
+
+    /// (similarity − chance) / (ceiling − chance), each a mean over the units that have all three.
+    fn normalised(&self, encoder: usize, members: &[usize]) -> Option<f64> {
+        let of = |m: &usize| {
+            let generation = self.units.generation[*m] as usize;
+            let ordinal = self.units.ordinal.as_ref().map(|o| o[*m]);
+            let ceiling = self.ceilings.composite(encoder, generation, ordinal)?;
+            Some([self.similarity[encoder][*m]?, self.baseline(encoder, generation)?.chance, ceiling])
+        };
+        let all: Vec<[f64; 3]> = members.iter().filter_map(of).collect();
+        let sums = all.iter().fold([0.0; 3], |sums, values| std::array::from_fn(|k| sums[k] + values[k]));
+        let [similarity, chance, ceiling] = sums;
+        // Where copies do no better than chance the encoder tells nobody from anybody.
+        (ceiling > chance).then(|| (similarity - chance) / (ceiling - chance))
+    }
+}
+
+/// The units of each cell, in the order of the cells.
+fn members(units: &Observations<'_>, keys: &Keys<'_>, by: &[Key], tallies: &Tallies) -> Vec<Vec<usize>> {
+    let places: HashMap<&[i64], usize> = tallies.cells.iter().enumerate().map(|(at, cell)| (cell.codes(), at)).collect();
+    let codes: Vec<Vec<i64>> = by.iter().map(|key| units.codes(*key, keys)).collect();
+    let mut members = vec![Vec::new(); tallies.cells.len()];
+    let mut of_unit = Vec::with_capacity(by.len());
+    for unit in 0..units.generation.len() {
+        of_unit.clear();
+        of_unit.extend(codes.iter().map(|of_key| of_key[unit]));
+        if let Some(at) = places.get(of_unit.as_slice()) {
+            members[*at].push(unit);
+        }
+    }
+    members
+}

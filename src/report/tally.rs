@@ -1,0 +1,453 @@
+//! What a report counts and adds up, cell by cell and within each by prompt, in one pass over the generations.
+//!
+//! Counts are whole and sums are exact, so the order of the generations leaves no trace; nothing is kept of a single one.
+
+use super::cells::SHARE;
+use super::keys::Keys;
+use super::{Key, KeyValue, ReportOptions, Snapshot};
+use crate::catalog::GenerationRow;
+use crate::score::{Clustered, ExactSum};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What to tally.
+pub(crate) struct Tallied<'o> {
+    /// The keys of the cells.
+    pub(crate) by: &'o [Key],
+    /// The thresholds of SCR, ascending.
+    pub(crate) thresholds: &'o [f64],
+    /// Whether sums are kept prompt by prompt, for intervals; they take room.
+    pub(crate) by_prompt: bool,
+}
+
+impl<'o> Tallied<'o> {
+    /// What a report needs.
+    pub(crate) fn of(snapshot: &Snapshot, options: &'o ReportOptions) -> Tallied<'o> {
+        // Whether a threshold separates anything is seen from an interval too.
+        let by_prompt = options.confidence.is_some() || snapshot.baselines.is_some();
+        Tallied { by: &options.by, thresholds: options.thresholds.values(), by_prompt }
+    }
+}
+
+/// What one generation was scored; encoders are in the order of [`Snapshot::encoders`].
+pub(crate) struct GenerationScores<'a> {
+    /// By encoder: mean similarity.
+    pub(crate) similarity: &'a [Option<f64>],
+    /// By encoder: CLIP-T.
+    pub(crate) clip_t: &'a [Option<f64>],
+    /// By encoder: similarity of each subject, in the prompt's order; empty where it has no score, or none was read.
+    pub(crate) of_subjects: &'a [Vec<f64>],
+}
+
+/// Numbers that were added up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Added {
+    pub(crate) sum: ExactSum,
+    pub(crate) count: u64,
+}
+
+impl Added {
+    /// Of one number, from -1 to 1.
+    pub(crate) fn once(value: f64) -> Added {
+        let mut sum = ExactSum::default();
+        sum.add(value);
+        Added { sum, count: 1 }
+    }
+
+    fn merge(&mut self, other: Added) {
+        self.sum.merge(other.sum);
+        self.count += other.count;
+    }
+}
+
+/// The cells of a report, as they fill.
+pub(crate) struct Tally<'s> {
+    snapshot: &'s Snapshot,
+    keys: Keys<'s>,
+    tallied: Tallied<'s>,
+    /// The place of the encoder that decides collapse.
+    identity: usize,
+    /// Whether models are told apart; if not, controls are in no cell.
+    apart: bool,
+    /// Whether cells are over pairs of a generation and a subject.
+    pairs: bool,
+    cells: Vec<CellTally>,
+    places: HashMap<Vec<i64>, usize>,
+    /// The keys of the unit before, and its cell: generations of one prompt often follow each other.
+    before: (Vec<i64>, usize),
+    codes: Vec<i64>,
+    /// By encoder: whether any generation has CLIP-T.
+    texts: Vec<bool>,
+    totals: Totals,
+}
+
+/// What is counted over all cells.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Totals {
+    /// Generations that the cells are over.
+    pub(super) generations: u64,
+    /// Those that are scored by the encoder that decides collapse.
+    pub(super) scored: u64,
+    /// Those that no run has made yet.
+    pub(super) unmade: u64,
+    /// Images of models under test that are blank.
+    pub(super) blank: u64,
+    /// Model, prompt and seed of the first of them.
+    pub(super) first_blank: Option<(u32, u32, i64)>,
+    /// Composites of references that their prompts no longer have.
+    pub(super) outdated_composites: u64,
+}
+
+/// Everything that was tallied.
+pub(super) struct Tallies {
+    /// The cells, by their keys.
+    pub(super) cells: Vec<CellTally>,
+    /// The encoders with CLIP-T, ascending.
+    pub(super) texts: Vec<usize>,
+    pub(super) totals: Totals,
+}
+
+/// A cell.
+pub(super) struct CellTally {
+    codes: Vec<i64>,
+    pub(super) keys: Vec<(Key, KeyValue)>,
+    /// The model of its first unit.
+    pub(super) model: u32,
+    /// Generations that it is over.
+    pub(super) generations: u64,
+    /// By encoder: generations with a similarity.
+    pub(super) scored: Vec<u64>,
+    /// By encoder: generations with CLIP-T.
+    pub(super) with_text: Vec<u64>,
+    /// Prompts with an image that is scored by the encoder that decides collapse.
+    pub(super) prompts: HashSet<u32>,
+    /// Sizes of those images.
+    pub(super) sizes: BTreeSet<[u32; 2]>,
+    encoders: usize,
+    steps: usize,
+    /// By prompt, or where those are not kept apart by subject count: the place in what follows.
+    clusters: HashMap<u32, usize>,
+    /// [cluster]: subjects of a unit.
+    subjects: Vec<u64>,
+    /// [cluster][encoder]: similarities; then CLIP-T.
+    sums: Vec<Added>,
+    /// [cluster][step]: subjects below the threshold of that number, and not below the one before; those below none last.
+    steps_of: Vec<u64>,
+}
+
+impl<'s> Tally<'s> {
+    /// Of no generation yet.
+    pub(crate) fn new(snapshot: &'s Snapshot, tallied: Tallied<'s>) -> Tally<'s> {
+        Tally {
+            snapshot,
+            keys: Keys::new(snapshot),
+            identity: snapshot.identity_place(),
+            apart: tallied.by.contains(&Key::Model),
+            pairs: tallied.by.iter().any(|key| key.is_of_subjects()),
+            tallied,
+            cells: Vec::new(),
+            places: HashMap::new(),
+            before: (Vec::new(), usize::MAX),
+            codes: Vec::new(),
+            texts: vec![false; snapshot.encoders.len()],
+            totals: Totals::default(),
+        }
+    }
+
+    /// Adds a generation with its scores.
+    pub(crate) fn add(&mut self, generation: &GenerationRow, scores: &GenerationScores<'_>) {
+        let (snapshot, control) = (self.snapshot, self.snapshot.models[generation.model as usize].1);
+        if snapshot.is_composite(generation) && !snapshot.composites.contains(&generation.id) {
+            self.totals.outdated_composites += 1;
+        }
+        if !control && snapshot.blank.contains(&generation.id) {
+            let key = (generation.model, generation.prompt, generation.seed);
+            self.totals.blank += 1;
+            self.totals.first_blank = Some(self.totals.first_blank.map_or(key, |first| first.min(key)));
+        }
+        self.expect(generation, 1);
+        let once = |value: Option<f64>| value.map(Added::once).unwrap_or_default();
+        for (encoder, (similarity, clip_t)) in scores.similarity.iter().zip(scores.clip_t).enumerate() {
+            if similarity.is_some() || clip_t.is_some() {
+                self.score(generation, encoder, once(*similarity), once(*clip_t));
+            }
+        }
+        // A generation has all its subjects scored, or none.
+        if !self.pairs {
+            let similarities = scores.of_subjects.get(self.identity).map(Vec::as_slice).unwrap_or_default();
+            let steps: Vec<(usize, u64)> = similarities.iter().map(|similarity| (self.step(*similarity), 1)).collect();
+            return self.score_subjects(generation, None, self.identity, Added::default(), &steps);
+        }
+        for (encoder, similarities) in scores.of_subjects.iter().enumerate() {
+            for (ordinal, similarity) in (0..).zip(similarities) {
+                let steps = [(self.step(*similarity), 1)];
+                self.score_subjects(generation, Some(ordinal), encoder, Added::once(*similarity), &steps);
+            }
+        }
+    }
+
+    /// Adds generations that there are, scored or not, of a model, a prompt and what else cells are told apart by.
+    pub(crate) fn expect(&mut self, of: &GenerationRow, count: u64) {
+        if !self.snapshot.is_reported(of.model, self.apart) {
+            return;
+        }
+        self.totals.generations += count;
+        self.totals.unmade += if of.id < 0 { count } else { 0 };
+        for at in self.cells_of(of) {
+            self.cells[at].generations += count;
+        }
+    }
+
+    /// Adds what such generations were scored by an encoder as a whole.
+    pub(crate) fn score(&mut self, of: &GenerationRow, encoder: usize, similarity: Added, clip_t: Added) {
+        self.texts[encoder] |= clip_t.count > 0;
+        if !self.snapshot.is_reported(of.model, self.apart) {
+            return;
+        }
+        let by_identity = encoder == self.identity && similarity.count > 0;
+        self.totals.scored += if by_identity { similarity.count } else { 0 };
+        for at in self.cells_of(of) {
+            let cell = &mut self.cells[at];
+            cell.scored[encoder] += similarity.count;
+            cell.with_text[encoder] += clip_t.count;
+            if by_identity {
+                cell.prompts.insert(of.prompt);
+                cell.sizes.extend(of.size);
+            }
+        }
+        for ordinal in self.units_of(of) {
+            let (at, cluster) = self.cluster(of, ordinal);
+            let cell = &mut self.cells[at];
+            // The similarity of a pair is that of its subject.
+            if ordinal.is_none() {
+                cell.similarity_of(cluster, encoder).merge(similarity);
+            }
+            cell.clip_t_of(cluster, encoder).merge(clip_t);
+        }
+    }
+
+    /// Adds what subjects of such generations were scored by an encoder: the one at a place of the prompt, where cells are
+    /// over pairs, else any. By the encoder that decides collapse, `steps` says how many are on each (see [`Tally::step`]).
+    pub(crate) fn score_subjects(
+        &mut self,
+        of: &GenerationRow,
+        ordinal: Option<u32>,
+        encoder: usize,
+        similarity: Added,
+        steps: &[(usize, u64)],
+    ) {
+        if steps.is_empty() || !self.snapshot.is_reported(of.model, self.apart) {
+            return;
+        }
+        let (at, cluster) = self.cluster(of, ordinal);
+        let cell = &mut self.cells[at];
+        if ordinal.is_some() {
+            cell.similarity_of(cluster, encoder).merge(similarity);
+        }
+        if encoder == self.identity {
+            steps.iter().for_each(|(step, count)| cell.steps_of[cluster * cell.steps + step] += count);
+        }
+    }
+
+    /// How many thresholds a similarity is not below.
+    pub(crate) fn step(&self, similarity: f64) -> usize {
+        self.tallied.thresholds.partition_point(|threshold| similarity >= *threshold)
+    }
+
+    /// The units that a generation is: itself, or a pair with each of its subjects.
+    fn units_of(&self, of: &GenerationRow) -> impl Iterator<Item = Option<u32>> + use<> {
+        let subjects = self.snapshot.prompts[of.prompt as usize].subjects.len() as u32;
+        let pairs = if self.pairs { 0..subjects } else { 0..0 };
+        pairs.map(Some).chain((!self.pairs).then_some(None))
+    }
+
+    /// The cells that a generation is in, each once.
+    fn cells_of(&mut self, of: &GenerationRow) -> Vec<usize> {
+        let mut cells: Vec<usize> = self.units_of(of).map(|ordinal| self.cell(of, ordinal)).collect();
+        cells.sort_unstable();
+        cells.dedup();
+        cells
+    }
+
+    /// The cell of a unit, and the cluster in it.
+    fn cluster(&mut self, of: &GenerationRow, ordinal: Option<u32>) -> (usize, usize) {
+        let requested = self.snapshot.prompts[of.prompt as usize].subjects.len() as u32;
+        let subjects = if ordinal.is_some() { 1 } else { requested };
+        let key = if self.tallied.by_prompt { of.prompt } else { subjects };
+        let at = self.cell(of, ordinal);
+        (at, self.cells[at].cluster(key, u64::from(subjects)))
+    }
+
+    fn cell(&mut self, of: &GenerationRow, ordinal: Option<u32>) -> usize {
+        self.codes.clear();
+        self.codes.extend(self.tallied.by.iter().map(|key| self.keys.code(*key, of, ordinal)));
+        if self.before.1 != usize::MAX && self.before.0 == self.codes {
+            return self.before.1;
+        }
+        let at = match self.places.get(&self.codes) {
+            Some(at) => *at,
+            None => {
+                let keys = self.tallied.by.iter().zip(&self.codes).map(|(key, code)| (*key, self.keys.value(*key, *code)));
+                let (encoders, steps) = (self.snapshot.encoders.len(), self.tallied.thresholds.len() + 1);
+                self.cells.push(CellTally::new(self.codes.clone(), keys.collect(), of.model, encoders, steps));
+                self.places.insert(self.codes.clone(), self.cells.len() - 1);
+                self.cells.len() - 1
+            }
+        };
+        self.before.0.clone_from(&self.codes);
+        self.before.1 = at;
+        at
+    }
+
+    /// Says what cannot be: scores of generations that there are not, or of only some subjects of an image.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        for cell in &self.cells {
+            if cell.scored.iter().chain(&cell.with_text).any(|scored| *scored > cell.generations) {
+                return Some("there are scores of more images than there are generations");
+            }
+            let (_, subjects) = cell.units(self.identity);
+            if subjects != cell.steps_of.iter().sum::<u64>() {
+                return Some("the scores of subjects are not those of the images that are scored");
+            }
+        }
+        None
+    }
+
+    /// Returns what was added.
+    pub(super) fn finish(mut self) -> Tallies {
+        self.cells.sort_by(|one, other| one.codes.cmp(&other.codes));
+        let texts = (0..self.texts.len()).filter(|encoder| self.texts[*encoder]).collect();
+        Tallies { cells: self.cells, texts, totals: self.totals }
+    }
+}
+
+impl CellTally {
+    fn new(codes: Vec<i64>, keys: Vec<(Key, KeyValue)>, model: u32, encoders: usize, steps: usize) -> CellTally {
+        CellTally {
+            codes,
+            keys,
+            model,
+            generations: 0,
+            scored: vec![0; encoders],
+            with_text: vec![0; encoders],
+            prompts: HashSet::new(),
+            sizes: BTreeSet::new(),
+            encoders,
+            steps,
+            clusters: HashMap::new(),
+            subjects: Vec::new(),
+            sums: Vec::new(),
+            steps_of: Vec::new(),
+        }
+    }
+
+    fn cluster(&mut self, key: u32, subjects: u64) -> usize {
+        *self.clusters.entry(key).or_insert_with(|| {
+            self.subjects.push(subjects);
+            self.sums.resize(self.sums.len() + 2 * self.encoders, Added::default());
+            self.steps_of.resize(self.steps_of.len() + self.steps, 0);
+            self.subjects.len() - 1
+        })
+    }
+
+    /// The codes of its keys.
+    pub(super) fn codes(&self) -> &[i64] {
+        &self.codes
+    }
+
+    /// The similarities by an encoder in a cluster.
+    fn similarity_of(&mut self, cluster: usize, encoder: usize) -> &mut Added {
+        &mut self.sums[cluster * 2 * self.encoders + encoder]
+    }
+
+    fn clip_t_of(&mut self, cluster: usize, encoder: usize) -> &mut Added {
+        &mut self.sums[(cluster * 2 + 1) * self.encoders + encoder]
+    }
+
+    /// Subjects of a cluster that are below the threshold of that number.
+    fn below(&self, cluster: usize, threshold: usize) -> u64 {
+        // Not below the first `step` thresholds: a subject is below those from its step on.
+        self.steps_of[cluster * self.steps..][..=threshold].iter().sum()
+    }
+
+    /// The similarities by an encoder, cluster by cluster.
+    fn similarities(&self, encoder: usize) -> impl Fn(usize) -> Added {
+        move |cluster| self.sums[cluster * 2 * self.encoders + encoder]
+    }
+
+    fn clip_ts(&self, encoder: usize) -> impl Fn(usize) -> Added {
+        move |cluster| self.sums[(cluster * 2 + 1) * self.encoders + encoder]
+    }
+
+    fn mean(&self, of: impl Fn(usize) -> Added) -> Option<f64> {
+        let mut all = Added::default();
+        (0..self.subjects.len()).for_each(|cluster| all.merge(of(cluster)));
+        all.sum.mean(all.count)
+    }
+
+    /// Mean similarity by an encoder.
+    pub(super) fn similarity(&self, encoder: usize) -> Option<f64> {
+        self.mean(self.similarities(encoder))
+    }
+
+    /// Mean CLIP-T by an encoder.
+    pub(super) fn clip_t(&self, encoder: usize) -> Option<f64> {
+        self.mean(self.clip_ts(encoder))
+    }
+
+    /// Units that are scored by an encoder, and the subjects in them.
+    pub(super) fn units(&self, encoder: usize) -> (u64, u64) {
+        let of = self.similarities(encoder);
+        let counts = (0..self.subjects.len()).map(|cluster| (of(cluster).count, self.subjects[cluster]));
+        counts.fold((0, 0), |(units, all), (n, subjects)| (units + n, all + n * subjects))
+    }
+
+    /// Mean SCR at the threshold of that number, by the encoder that decides collapse.
+    pub(super) fn scr(&self, threshold: usize, identity: usize) -> Option<f64> {
+        // By the subjects of a unit, so that whole numbers are added.
+        let mut collapsed: BTreeMap<u64, u64> = BTreeMap::new();
+        for cluster in 0..self.subjects.len() {
+            *collapsed.entry(self.subjects[cluster]).or_default() += self.below(cluster, threshold);
+        }
+        let (units, _) = self.units(identity);
+        let sum: f64 = collapsed.into_iter().map(|(subjects, n)| n as f64 / subjects.max(1) as f64).sum();
+        (units > 0).then(|| sum / units as f64)
+    }
+
+    /// Subjects that have not collapsed at the threshold of that number.
+    pub(super) fn uncollapsed(&self, threshold: usize, identity: usize) -> u64 {
+        let (_, subjects) = self.units(identity);
+        subjects.saturating_sub((0..self.subjects.len()).map(|cluster| self.below(cluster, threshold)).sum::<u64>())
+    }
+
+    /// Similarity by an encoder, clustered by prompt; only if it was tallied so.
+    pub(super) fn clustered_similarity(&self, encoder: usize) -> Clustered {
+        self.clustered(self.similarities(encoder))
+    }
+
+    /// The same of CLIP-T.
+    pub(super) fn clustered_clip_t(&self, encoder: usize) -> Clustered {
+        self.clustered(self.clip_ts(encoder))
+    }
+
+    fn clustered(&self, of: impl Fn(usize) -> Added) -> Clustered {
+        let sums = self.in_order().into_iter().map(of).map(|added| (added.sum.value(), added.count as f64));
+        Clustered::of_sums(sums.collect())
+    }
+
+    /// The same of SCR at the threshold of that number.
+    pub(super) fn clustered_scr(&self, threshold: usize, identity: usize) -> Clustered {
+        let units = self.similarities(identity);
+        let of = |cluster: usize| {
+            let rate = self.below(cluster, threshold) as f64 / self.subjects[cluster].max(1) as f64;
+            (rate, units(cluster).count as f64)
+        };
+        Clustered::of_sums(self.in_order().into_iter().map(of).collect()).within(SHARE)
+    }
+
+    /// Its clusters by prompt.
+    fn in_order(&self) -> Vec<usize> {
+        let mut all: Vec<(u32, usize)> = self.clusters.iter().map(|(prompt, cluster)| (*prompt, *cluster)).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, cluster)| cluster).collect()
+    }
+}
