@@ -8,6 +8,7 @@ use crate::text::quote;
 use crate::vocabulary::{COMPOSITE, CROP, ModelName, SubjectId};
 use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// What putting a row into the catalog did.
@@ -76,6 +77,17 @@ pub enum Put {
     /// It names a prompt or subject that is not there.
     Unknown(EntryKind, String),
 }
+
+/// The rows of prompts and models that generations have named, which the next ones name again. Who puts generations in
+/// removes neither.
+#[derive(Default)]
+pub(super) struct NamedRows {
+    prompts: HashMap<String, i64>,
+    models: HashMap<String, i64>,
+}
+
+/// Most prompts that are remembered.
+const MOST_NAMED: usize = 1 << 20;
 
 /// Returns the BLAKE3 of a file's bytes, if it can be read: moved files are recognized by their content.
 pub type ContentOf<'a> = &'a mut dyn FnMut(&Path) -> Option<[u8; 32]>;
@@ -242,10 +254,10 @@ impl Changes<'_> {
     /// SQLite reports an error.
     pub fn put_generation(&self, generation: &Generation, replace: bool, content: ContentOf<'_>) -> Result<Put> {
         let act = "put a generation";
-        let Some(prompt) = self.prompt_row(generation.prompt_id.as_str())? else {
+        let Some(prompt) = self.named_prompt(generation.prompt_id.as_str())? else {
             return Ok(Put::Unknown(EntryKind::Prompt, generation.prompt_id.to_string()));
         };
-        let model = self.model_row(&generation.model)?;
+        let model = self.named_model(&generation.model)?;
         let known = self
             .tx
             .prepare_cached(
@@ -398,6 +410,27 @@ impl Changes<'_> {
         }
         self.tx.execute("INSERT INTO model (name) VALUES (?1)", [model.as_str()]).map_err(catalog("put a model"))?;
         Ok(self.tx.last_insert_rowid())
+    }
+
+    fn named_prompt(&self, prompt_id: &str) -> Result<Option<i64>> {
+        if let Some(id) = self.named.borrow().prompts.get(prompt_id) {
+            return Ok(Some(*id));
+        }
+        let row = self.prompt_row(prompt_id)?;
+        let prompts = &mut self.named.borrow_mut().prompts;
+        if let Some(id) = row.filter(|_| prompts.len() < MOST_NAMED) {
+            prompts.insert(prompt_id.to_owned(), id);
+        }
+        Ok(row)
+    }
+
+    fn named_model(&self, model: &ModelName) -> Result<i64> {
+        if let Some(id) = self.named.borrow().models.get(model.as_str()) {
+            return Ok(*id);
+        }
+        let id = self.model_row(model)?;
+        self.named.borrow_mut().models.insert(model.to_string(), id);
+        Ok(id)
     }
 
     fn row(&self, sql: &'static str, key: &str) -> Result<Option<i64>> {

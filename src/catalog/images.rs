@@ -169,10 +169,12 @@ impl Catalog {
     /// SQLite reports an error.
     pub fn shared_files(&self) -> Result<Option<Duplicate>> {
         self.duplicate(
+            // Those few paths first: there may be millions of others, whose keys nobody wants to see.
             "SELECT count(*), min(full_path(path) || ' is ' || first || ' and ' || last) FROM (
                  SELECT i.path, count(*) AS n, min(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS first,
                         max(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS last
-                 FROM generation g JOIN image i ON i.id = g.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+                 FROM (SELECT path FROM image GROUP BY path HAVING count(*) > 1) d JOIN image i ON i.path = d.path
+                 JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
                  WHERE m.control = 0 GROUP BY i.path HAVING n > 1)",
         )
     }
@@ -215,8 +217,10 @@ impl Catalog {
         self.duplicate(
             "SELECT count(*), min(first || ' and ' || (n - 1) || ' more have the same bytes') FROM (
                  SELECT count(*) AS n, min(m.name || ' ' || p.prompt_id || ' ' || g.seed) AS first
-                 FROM generation g JOIN image i ON i.id = g.image JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
-                 WHERE i.blake3 IS NOT NULL AND m.control = 0 GROUP BY i.blake3 HAVING count(DISTINCT i.path) > 1)",
+                 FROM (SELECT blake3 FROM image WHERE blake3 IS NOT NULL GROUP BY blake3 HAVING count(*) > 1) d
+                 JOIN image i ON i.blake3 = d.blake3
+                 JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+                 WHERE m.control = 0 GROUP BY i.blake3 HAVING count(DISTINCT i.path) > 1)",
         )
     }
 

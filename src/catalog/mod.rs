@@ -100,7 +100,9 @@ use crate::text::shell_word;
 use crate::error::{Error, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use entries::NamedRows;
 use seal::Sealing;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -119,6 +121,7 @@ pub struct Changes<'c> {
     /// Rows changed by the connection before these changes.
     before: u64,
     seal: &'c Sealing,
+    named: RefCell<NamedRows>,
 }
 
 impl Catalog {
@@ -213,7 +216,7 @@ impl Catalog {
     pub fn begin(&mut self) -> Result<Changes<'_>> {
         let before = self.db.total_changes();
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(catalog("begin to write"))?;
-        Ok(Changes { tx, before, seal: &self.seal })
+        Ok(Changes { tx, before, seal: &self.seal, named: RefCell::default() })
     }
 }
 

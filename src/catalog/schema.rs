@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[
     include_str!("../../schema/windows.sql"),
     include_str!("../../schema/regions.sql"),
     include_str!("../../schema/metrics.sql"),
+    include_str!("../../schema/checks.sql"),
 ];
 
 const NEWEST: i64 = STEPS.len() as i64;
@@ -253,6 +254,24 @@ mod tests {
             format!("better IN ({})", words(Better::ALL)),
         ] {
             assert!(schema.contains(&set), "schema/catalog.sql lacks: {set}");
+        }
+        // Where rows are many, a new catalog says the same without a list.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        crate::catalog::Catalog::create(&path, PathRule::Absolute).unwrap();
+        let made = objects(&Connection::open(&path).unwrap()).unwrap();
+        for (table, column, words) in [
+            ("image", "status", words(ImageStatus::ALL)),
+            ("image", "format", words(ImageFormat::ALL)),
+            ("prompt", "scene_type", words(SceneType::ALL)),
+            ("subject", "kind", words(SubjectKind::ALL)),
+            ("region", "kind", words(SubjectKind::ALL)),
+            ("job", "state", words(crate::catalog::JobState::ALL)),
+        ] {
+            let each: Vec<String> = words.split(", ").map(|word| format!("{column} = {word}")).collect();
+            let check = format!("CHECK ({})", each.join(" OR "));
+            let object = made.iter().find(|o| o.name == table && o.kind == "table").unwrap();
+            assert!(object.sql.as_ref().unwrap().contains(&check), "{table} lacks: {check}");
         }
     }
 

@@ -247,13 +247,13 @@ impl PartReader {
         }
         let mut selectors = Vec::new();
         let mut at = 0;
-        for &row in rows {
-            let row = row as usize;
-            if row > at {
-                selectors.push(RowSelector::skip(row - at));
+        for run in rows.chunk_by(|one, next| one + 1 == *next) {
+            let first = run[0] as usize;
+            if first > at {
+                selectors.push(RowSelector::skip(first - at));
             }
-            selectors.push(RowSelector::select(1));
-            at = row + 1;
+            selectors.push(RowSelector::select(run.len()));
+            at = first + run.len();
         }
         let file = self.file.try_clone().map_err(Error::io("read", &self.path))?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());

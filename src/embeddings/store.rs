@@ -215,6 +215,13 @@ impl Store {
     /// # Errors
     /// See [`PartReader::read`] and [`Store::open_checked`].
     pub fn gather(&self, places: &[VectorPlace], dimension: usize) -> Result<Vec<f32>> {
+        // A block of scoring is this: rows of one part, from front to back.
+        if let [first, ..] = places
+            && places.is_sorted_by(|one, next| one.part == next.part && one.row < next.row)
+        {
+            let rows: Vec<u32> = places.iter().map(|place| place.row).collect();
+            return self.open_checked(first.part, dimension)?.read(&rows);
+        }
         let mut rows: HashMap<i64, Vec<u32>> = HashMap::new();
         for place in places {
             rows.entry(place.part).or_default().push(place.row);

@@ -9,7 +9,9 @@ use crate::text::quote;
 use crate::vocabulary::{ImageStatus, Outcome, Probe};
 use crate::watch::Watch;
 use rayon::prelude::*;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 /// Images checked between two commits.
 const BLOCK: usize = 4096;
@@ -38,31 +40,47 @@ fn look_at_all(catalog: &mut Catalog, door: &Door, rehash: bool, watch: &mut Wat
     let total = catalog.image_count()?;
     let (mut after, mut done, mut found) = (0, 0, Inspected::default());
     let mut misnamed = Misnamed::default();
+    let mut looks: Vec<(ImageRow, Probe)> = Vec::new();
     loop {
         watch.check()?;
         let images = catalog.images_after(after, BLOCK)?;
-        let Some(last) = images.last() else { break };
-        after = last.id;
+        let Some(last) = images.last().map(|last| last.id) else { break };
+        after = last;
         done += images.len() as u64;
-        let looks: Vec<(&ImageRow, Probe)> =
-            images.par_iter().filter_map(|image| Some((image, look(image, door, rehash)?))).collect();
-        let news: Vec<&(&ImageRow, Probe)> = looks.iter().filter(|(image, probe)| !tells_nothing_new(image, probe)).collect();
+        // While the catalog takes what was found of one block the next block's files are read.
+        let (next, recorded) = thread::scope(|scope| {
+            let next = scope.spawn(|| look_at(images, door, rehash));
+            let recorded = record(catalog, &looks);
+            (next.join().unwrap_or_else(|panic| resume_unwind(panic)), recorded)
+        });
+        found.changed += recorded?;
+        looks = next;
         found.read += looks.len() as u64;
-        found.changed += news.len() as u64;
-        if !news.is_empty() {
-            let changes = catalog.begin()?;
-            for (image, probe) in &news {
-                changes.record_probe(image.id, probe)?;
-            }
-            changes.commit()?;
-            news.iter().for_each(|(image, probe)| misnamed.note(&image.path, &probe.outcome));
-        }
+        let news = looks.iter().filter(|(image, probe)| !tells_nothing_new(image, probe));
+        news.for_each(|(image, probe)| misnamed.note(&image.path, &probe.outcome));
         watch.report("images", done, Some(total));
     }
+    found.changed += record(catalog, &looks)?;
     if let Some(warning) = misnamed.warning() {
         watch.warn(&warning);
     }
     Ok(found)
+}
+
+/// Returns what the files of images are now, on all cores; those that need not be read are left out.
+fn look_at(images: Vec<ImageRow>, door: &Door, rehash: bool) -> Vec<(ImageRow, Probe)> {
+    images.into_par_iter().filter_map(|image| look(&image, door, rehash).map(|probe| (image, probe))).collect()
+}
+
+/// Records what is new; returns how many files that are.
+fn record(catalog: &mut Catalog, looks: &[(ImageRow, Probe)]) -> Result<u64> {
+    let news: Vec<&(ImageRow, Probe)> = looks.iter().filter(|(image, probe)| !tells_nothing_new(image, probe)).collect();
+    if !news.is_empty() {
+        let changes = catalog.begin()?;
+        news.iter().try_for_each(|(image, probe)| changes.record_probe(image.id, probe))?;
+        changes.commit()?;
+    }
+    Ok(news.len() as u64)
 }
 
 /// Returns what the file of an image is now; `None` if it need not be read.

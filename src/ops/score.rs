@@ -9,7 +9,9 @@ use crate::ops::region_score::score_regions;
 use crate::score::{Reference, mean, score_generation};
 use crate::watch::Watch;
 use rayon::prelude::*;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::panic::resume_unwind;
+use std::thread;
 
 /// Most bytes of generation vectors in a block.
 const BLOCK_BYTES: usize = 16 << 20;
@@ -33,20 +35,40 @@ pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Res
     let mut scored = 0;
     for encoder in catalog.encoders()? {
         let needs = Needs::read(catalog, &encoder)?;
+        let mut known = Known::default();
         let mut blocks = Blocks::of(catalog, &encoder, Which::Unscored)?;
-        while let Some(block) = blocks.next(catalog)? {
+        let mut computed: Vec<Score> = Vec::new();
+        loop {
             watch.check()?;
-            let scores = score_block(&needs, store, &block)?;
-            if !scores.is_empty() {
-                let changes = catalog.begin()?;
-                changes.put_scores(encoder.id, &scores)?;
-                changes.commit()?;
-                scored += scores.len() as u64;
+            let block = blocks.next(catalog)?;
+            // While the catalog takes a block's scores the next block's are computed.
+            let (next, put) = thread::scope(|scope| {
+                let next = block.as_ref().map(|block| scope.spawn(|| score_block(&needs, store, &mut known, block)));
+                let put = put(catalog, encoder.id, &computed);
+                (next.map(|next| next.join().unwrap_or_else(|panic| resume_unwind(panic))), put)
+            });
+            put?;
+            if !computed.is_empty() {
+                scored += computed.len() as u64;
                 watch.report("scores", scored, None);
+            }
+            match next {
+                Some(scores) => computed = scores?,
+                None => break,
             }
         }
     }
     Ok(scored)
+}
+
+/// Records scores, durably.
+fn put(catalog: &mut Catalog, encoder: i64, scores: &[Score]) -> Result<()> {
+    if scores.is_empty() {
+        return Ok(());
+    }
+    let changes = catalog.begin()?;
+    changes.put_scores(encoder, scores)?;
+    changes.commit()
 }
 
 /// Returns how many generations have everything that a score by an encoder needs, but no score yet.
@@ -143,27 +165,45 @@ impl Needs {
     }
 }
 
+/// Vectors of references and prompts that blocks before needed, and the next may need again.
+#[derive(Default)]
+pub struct Known {
+    vectors: HashMap<VectorPlace, Reference>,
+}
+
+/// Most bytes of vectors that are kept from block to block.
+const KNOWN_BYTES: usize = 128 << 20;
+
+impl Known {
+    /// Reads those of these vectors that are not known.
+    fn learn(&mut self, store: &Store, places: impl Iterator<Item = VectorPlace>, dimension: usize) -> Result<()> {
+        let wanted: BTreeSet<VectorPlace> = places.collect();
+        let is_new = |place: &&VectorPlace| !self.vectors.contains_key(place);
+        let mut new: Vec<VectorPlace> = wanted.iter().filter(is_new).copied().collect();
+        if (self.vectors.len() + new.len()) * 4 * dimension > KNOWN_BYTES {
+            self.vectors.clear();
+            new = wanted.into_iter().collect();
+        }
+        let vectors = store.gather(&new, dimension)?;
+        self.vectors.extend(new.into_iter().zip(vectors.chunks_exact(dimension).map(|v| Reference::new(v.to_vec()))));
+        Ok(())
+    }
+}
+
 /// Returns the scores of those generations of a block that have all they need, in the block's order.
-pub fn score_block(needs: &Needs, store: &Store, block: &[ScoringTask]) -> Result<Vec<Score>> {
+pub fn score_block(needs: &Needs, store: &Store, known: &mut Known, block: &[ScoringTask]) -> Result<Vec<Score>> {
     let ready: Vec<(&ScoringTask, Vec<&[VectorPlace]>)> = block.iter().filter_map(|c| Some((c, needs.of(c.prompt)?))).collect();
     let places: Vec<VectorPlace> = ready.iter().map(|(c, _)| c.place).collect();
     let vectors = store.gather(&places, needs.dimension)?;
-    let references = gather(needs, store, ready.iter().flat_map(|(_, subjects)| subjects.iter().copied().flatten().copied()))?;
-    let prompts = gather(needs, store, ready.iter().filter_map(|(c, _)| needs.prompts.get(&c.prompt).copied()))?;
+    let references = ready.iter().flat_map(|(_, subjects)| subjects.iter().copied().flatten().copied());
+    let prompts = ready.iter().filter_map(|(c, _)| needs.prompts.get(&c.prompt).copied());
+    known.learn(store, references.chain(prompts), needs.dimension)?;
+    let known = &known.vectors;
     let score = |((candidate, subjects), vector): (&(&ScoringTask, Vec<&[VectorPlace]>), &[f32])| {
-        let subjects: Vec<Vec<&Reference>> = subjects.iter().map(|s| s.iter().map(|p| &references[p]).collect()).collect();
-        let prompt = needs.prompts.get(&candidate.prompt).map(|p| &prompts[p]);
+        let subjects: Vec<Vec<&Reference>> = subjects.iter().map(|s| s.iter().map(|p| &known[p]).collect()).collect();
+        let prompt = needs.prompts.get(&candidate.prompt).map(|p| &known[p]);
         let (similarities, clip_t) = score_generation(vector, &subjects, prompt);
         Score { generation: candidate.generation, similarity: mean(&similarities), similarities, clip_t }
     };
     Ok(ready.par_iter().zip(vectors.par_chunks_exact(needs.dimension)).map(score).collect())
-}
-
-/// Returns the vectors at these places, each read once.
-fn gather(needs: &Needs, store: &Store, places: impl Iterator<Item = VectorPlace>) -> Result<HashMap<VectorPlace, Reference>> {
-    let mut places: Vec<VectorPlace> = places.collect();
-    places.sort_unstable();
-    places.dedup();
-    let vectors = store.gather(&places, needs.dimension)?;
-    Ok(places.into_iter().zip(vectors.chunks_exact(needs.dimension).map(|v| Reference::new(v.to_vec()))).collect())
 }

@@ -10,6 +10,7 @@ use super::warnings::warnings;
 use super::{Intervals, Key, Named, Published, Report, ReportOptions, Row, Snapshot, Thresholds, thresholds_mean_something};
 use crate::error::Result;
 use crate::score::{Clustered, Confidence, intervals};
+use rayon::prelude::*;
 
 /// Makes the report of a snapshot that holds every generation.
 ///
@@ -69,7 +70,8 @@ fn assemble(snapshot: &Snapshot, options: &ReportOptions, tallies: &Tallies, det
         };
         if snapshot.is_of_metrics_alone() { row } else { row.with_counts_of_metrics() }
     };
-    let rows = tallies.cells.iter().enumerate().map(row).collect();
+    // Intervals take long where there are many prompts.
+    let rows = tallies.cells.par_iter().enumerate().map(row).collect();
     let scored = match detail.filter(|_| snapshot.is_of_metrics_alone()) {
         Some(detail) => detail.measured_generations(),
         None => tallies.totals.scored,

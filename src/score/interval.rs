@@ -162,17 +162,34 @@ fn selected(values: &mut [f64], at: f64) -> f64 {
 
 /// The means of each measure, given as sums and numbers by cluster, over clusters drawn with replacement.
 fn replicates(measures: &[Vec<(f64, f64)>], seed: u64) -> Vec<Vec<f64>> {
-    let clusters = measures[0].len();
-    let mut means: Vec<Vec<f64>> = vec![Vec::with_capacity(REPLICATES); measures.len()];
+    let (mut means, mut left) = (Vec::with_capacity(measures.len()), measures);
+    // A fixed number of sums stays in registers; the same seed draws the same clusters for all.
+    while !left.is_empty() {
+        let some;
+        (some, left) = left.split_at([8, 4, 2, 1].into_iter().find(|n| *n <= left.len()).unwrap_or(1));
+        means.extend(match some.len() {
+            8 => drawn::<8>(some, seed),
+            4 => drawn::<4>(some, seed),
+            2 => drawn::<2>(some, seed),
+            _ => drawn::<1>(some, seed),
+        });
+    }
+    means
+}
+
+/// The same of `N` measures.
+fn drawn<const N: usize>(measures: &[Vec<(f64, f64)>], seed: u64) -> Vec<Vec<f64>> {
+    // What is drawn together lies together.
+    let clusters: Vec<[(f64, f64); N]> = (0..measures[0].len()).map(|at| std::array::from_fn(|m| measures[m][at])).collect();
+    let mut means: Vec<Vec<f64>> = vec![Vec::with_capacity(REPLICATES); N];
     let mut draws = Random::new(seed);
-    let mut sums = vec![(0.0, 0.0); measures.len()];
     for _ in 0..REPLICATES {
-        sums.fill((0.0, 0.0));
-        for _ in 0..clusters {
-            let drawn = draws.below(clusters);
-            for (sum, measure) in sums.iter_mut().zip(measures) {
-                sum.0 += measure[drawn].0;
-                sum.1 += measure[drawn].1;
+        let mut sums = [(0.0, 0.0); N];
+        for _ in 0..clusters.len() {
+            let drawn = &clusters[draws.below(clusters.len())];
+            for (sum, value) in sums.iter_mut().zip(drawn) {
+                sum.0 += value.0;
+                sum.1 += value.1;
             }
         }
         means.iter_mut().zip(&sums).for_each(|(mean, (sum, count))| mean.push(sum / count));

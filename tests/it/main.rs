@@ -58,6 +58,7 @@ mod stress_test;
 mod support;
 #[cfg(target_os = "linux")]
 mod sweep;
+mod tables;
 #[cfg(unix)]
 mod tools;
 mod upgrade;

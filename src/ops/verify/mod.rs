@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::input::{FileState, state_of};
 use crate::ops::embed::pixels;
-use crate::ops::score::{Blocks, Needs, score_block};
+use crate::ops::score::{Blocks, Known, Needs, score_block};
 use crate::ops::verify::regions::wrong_region_scores;
 use crate::ops::verify::windows::{verify_window_parts, verify_windows};
 use crate::text::quote;
@@ -385,13 +385,14 @@ pub(crate) fn wrong_scores(
     watch: &mut Watch<'_>,
 ) -> Result<(Vec<i64>, u64)> {
     let needs = Needs::read(catalog, encoder)?;
+    let mut vectors = Known::default();
     let mut blocks = Blocks::of(catalog, encoder, Which::Scored)?;
     let (mut wrong, mut checked) = (Vec::new(), 0);
     while let Some(mut block) = blocks.next(catalog)? {
         watch.check()?;
         block.retain(|candidate| takes(candidate.generation as u64));
         let again: HashMap<i64, Score> =
-            score_block(&needs, store, &block)?.into_iter().map(|score| (score.generation, score)).collect();
+            score_block(&needs, store, &mut vectors, &block)?.into_iter().map(|score| (score.generation, score)).collect();
         let ids: Vec<i64> = block.iter().map(|c| c.generation).collect();
         let known = catalog.scores_of(encoder.id, &ids)?;
         wrong.extend(ids.iter().zip(&known).filter(|(id, known)| again.get(id) != known.as_ref()).map(|(id, _)| *id));
@@ -404,10 +405,11 @@ pub(crate) fn wrong_scores(
 /// Returns how many generations have everything that a score by an encoder needs, but no score.
 fn unscored(catalog: &Catalog, store: &Store, encoder: &EncoderRow) -> Result<u64> {
     let needs = Needs::read(catalog, encoder)?;
+    let mut vectors = Known::default();
     let mut blocks = Blocks::of(catalog, encoder, Which::Unscored)?;
     let mut ready = 0;
     while let Some(block) = blocks.next(catalog)? {
-        ready += score_block(&needs, store, &block)?.len() as u64;
+        ready += score_block(&needs, store, &mut vectors, &block)?.len() as u64;
     }
     Ok(ready)
 }
