@@ -102,6 +102,11 @@ impl Door {
     pub fn probe(&self, path: &Path) -> Probe {
         probe::look(self, path)
     }
+
+    /// The same look, with the bytes that were looked at; `None` where they could not be read.
+    pub fn probe_and_read(&self, path: &Path) -> (Probe, Option<Vec<u8>>) {
+        probe::look_and_read(self, path)
+    }
 }
 
 fn too_large() -> io::Error {

@@ -12,11 +12,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// Members of tars whose places are remembered, in all: some 100 MB.
 const MOST_PLACES: usize = 2_000_000;
 
-/// Containers that are remembered.
-const MOST_CONTAINERS: usize = 256;
+/// Tars that are remembered.
+const MOST_TARS: usize = 256;
 
-/// Places in Parquet files from which rows are read on. Each holds a page and a batch, some tens of megabytes.
-const MOST_CURSORS: usize = 32;
+/// Parquet files that are remembered, and places in each from which rows are read on: threads that share a file need
+/// few. Each place holds a page and a batch, some tens of megabytes.
+const MOST_TABLES: usize = 8;
+const MOST_CURSORS: usize = 4;
 
 /// A state of a container: another size or time is another state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +33,16 @@ type Slot<T> = Arc<OnceLock<Result<T, String>>>;
 /// What is known about containers; the latest used are last.
 struct Memory {
     tars: Vec<(Stamp, Slot<TarIndex>)>,
-    tables: Vec<(Stamp, Slot<Cells>)>,
-    cursors: Vec<(Stamp, Cursor)>,
+    tables: Vec<(Stamp, Slot<Table>)>,
 }
 
-static MEMORY: Mutex<Memory> = Mutex::new(Memory { tars: Vec::new(), tables: Vec::new(), cursors: Vec::new() });
+/// A Parquet file, from which one thread reads at a time.
+struct Table {
+    cells: Cells,
+    cursors: Mutex<Vec<Cursor>>,
+}
+
+static MEMORY: Mutex<Memory> = Mutex::new(Memory { tars: Vec::new(), tables: Vec::new() });
 
 /// Reads a member of at most `limit` bytes from its container, which is open.
 ///
@@ -45,7 +52,7 @@ pub(super) fn read(member: &Member, mut container: File, limit: u64) -> io::Resu
     let stamp = Stamp { file: member.file.clone(), state: state(&container.metadata()?) };
     match member.kind {
         Container::Tar => {
-            let slot = with(|memory| slot(&mut memory.tars, &stamp));
+            let slot = with(|memory| slot(&mut memory.tars, &stamp, MOST_TARS));
             let is_new = slot.get().is_none();
             let index = known(&slot, || TarIndex::read(&container))?;
             if is_new {
@@ -54,22 +61,24 @@ pub(super) fn read(member: &Member, mut container: File, limit: u64) -> io::Resu
             index.member(&mut container, &member.name, limit)
         }
         Container::Parquet => {
-            let slot = with(|memory| slot(&mut memory.tables, &stamp));
-            let cells = known(&slot, || Cells::open(&container))?;
+            let slot = with(|memory| slot(&mut memory.tables, &stamp, MOST_TABLES));
+            let open = || Ok(Table { cells: Cells::open(&container)?, cursors: Mutex::new(Vec::new()) });
+            let Table { cells, cursors } = known(&slot, open)?;
             let absent = |reason| io::Error::new(io::ErrorKind::NotFound, reason);
             let row = member.name.parse::<u64>();
             let row = row.map_err(|_| absent("what follows `#` is not the number of a row, counted from 0".to_owned()))?;
             if row >= cells.rows() {
                 return Err(absent(format!("no row {row}: the Parquet file has {} rows, counted from 0", cells.rows())));
             }
-            let mut cursor = match with(|memory| take_nearest(&mut memory.cursors, &stamp, cells.group_of(row), row)) {
+            let mut cursors = cursors.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut cursor = match take_nearest(&mut cursors, cells.group_of(row), row) {
                 Some(cursor) => cursor,
                 None => cells.begin(container, row)?,
             };
             let bytes = cursor.read(row, limit);
             // After a fault of the file, a reader has no place any more.
             if !matches!(&bytes, Err(e) if e.kind() == io::ErrorKind::InvalidData) {
-                with(|memory| keep(&mut memory.cursors, (stamp, cursor), MOST_CURSORS));
+                keep(&mut cursors, cursor, MOST_CURSORS);
             }
             bytes
         }
@@ -86,11 +95,11 @@ fn known<T>(slot: &Slot<T>, make: impl FnOnce() -> io::Result<T>) -> io::Result<
 }
 
 /// Returns the slot of a container, and forgets earlier states of it.
-fn slot<T>(slots: &mut Vec<(Stamp, Slot<T>)>, stamp: &Stamp) -> Slot<T> {
+fn slot<T>(slots: &mut Vec<(Stamp, Slot<T>)>, stamp: &Stamp, most: usize) -> Slot<T> {
     let at = slots.iter().rposition(|(known, _)| known == stamp);
     let slot = at.map_or_else(Slot::default, |at| slots.remove(at).1);
     slots.retain(|(known, _)| known.file != stamp.file);
-    keep(slots, (stamp.clone(), slot.clone()), MOST_CONTAINERS);
+    keep(slots, (stamp.clone(), slot.clone()), most);
     slot
 }
 
@@ -105,19 +114,17 @@ fn keep<T>(kept: &mut Vec<T>, new: T, most: usize) {
 fn forget_tars(tars: &mut Vec<(Stamp, Slot<TarIndex>)>) {
     let places = |slot: &Slot<TarIndex>| slot.get().and_then(|made| made.as_ref().ok()).map_or(0, TarIndex::len);
     let mut left = MOST_PLACES;
-    let mut stay = tars.iter().rev().take_while(|(_, slot)| {
+    let fits = |(_, slot): &&(Stamp, Slot<TarIndex>)| {
         let fits = places(slot) <= left;
         left = left.saturating_sub(places(slot));
         fits
-    });
-    let stay = stay.by_ref().count().max(1);
+    };
+    let stay = tars.iter().rev().take_while(fits).count().max(1);
     tars.drain(..tars.len().saturating_sub(stay));
 }
 
 /// Takes the cursor that stands at a row or the least way before it.
-fn take_nearest(cursors: &mut Vec<(Stamp, Cursor)>, stamp: &Stamp, group: usize, row: u64) -> Option<Cursor> {
-    cursors.retain(|(known, _)| known.file != stamp.file || known == stamp);
-    let distances = cursors.iter().enumerate().filter(|(_, (known, _))| known == stamp);
-    let nearest = distances.filter_map(|(at, (_, cursor))| Some((cursor.distance(group, row)?, at))).min();
-    nearest.map(|(_, at)| cursors.remove(at).1)
+fn take_nearest(cursors: &mut Vec<Cursor>, group: usize, row: u64) -> Option<Cursor> {
+    let distances = cursors.iter().enumerate().filter_map(|(at, cursor)| Some((cursor.distance(group, row)?, at)));
+    distances.min().map(|(_, at)| cursors.remove(at))
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | `probe` | [`probe()`]: hash, format and size of a file, or why it cannot be used |
+//! | `probe` | [`probe()`], [`probe_bytes`]: hash, format and size of a file, or why it cannot be used |
 //! | `door` | [`Door`]: image files opened, only in the trees that the user allows |
 //! | `members`, `tar`, `parquet_cells` | images in tars and in Parquet files |
 //! | `pixels` | [`Rgb`], [`Transparency`], [`Appearance`], [`ImageFault`]: pixels, and why there are none |
@@ -56,6 +56,6 @@ pub use pixels::{Appearance, Decoded, ImageFault, MAX_PIXELS, Rgb, Transparency}
 pub use png::{png, png_with_alpha};
 pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize, Samples};
 pub use preprocessor_config::is_siglip;
-pub use probe::{MAX_FILE_BYTES, probe, read};
+pub use probe::{MAX_FILE_BYTES, probe, probe_bytes, read};
 pub use resize::{Window, resize, resize_window};
 pub use variants::{mirrored, recompressed, shrunk};

@@ -203,7 +203,7 @@ fn look(path: &Path) -> (FileState, Option<PathBuf>) {
 }
 
 /// What a text is that is no path of a file here, and what to write instead.
-fn unexpanded(written: &str) -> Option<&'static str> {
+pub(crate) fn unexpanded(written: &str) -> Option<&'static str> {
     let variable = |w: &str| {
         w.match_indices('$').any(|(i, _)| w[i + 1..].starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic()))
     };

@@ -8,6 +8,7 @@
 //! | `region_score` | compares regions with references: who is where | |
 //! | `score` | scores what is embedded, block by block | |
 //! | `embed` | turns pixels, texts and windows into vectors | [`EmbedOptions`], [`EmbedSummary`] |
+//! | `worker` | embeds images without a data set | [`Worker`], [`WorkerOptions`] |
 //! | `ingest` | puts manifests and embeddings files into the catalog, all or nothing | [`IngestOptions`], [`IngestSummary`] |
 //! | `ceiling` | pastes references together, as control models | [`ControlsSummary`] |
 //! | `pool_check` | finds what is wrong with the references | [`PoolCheck`] |
@@ -47,6 +48,7 @@ mod score;
 mod standing;
 mod stress_test;
 mod verify;
+mod worker;
 
 pub use audit::{Audit, AuditOptions, Flag, FlagKind, ImageKey};
 pub use backup::BackedUp;
@@ -71,3 +73,4 @@ pub use standing::{EncoderStanding, RegionSetStanding, Standing};
 pub use stress_test::{StressTestCheck, StressTestOptions, StressTestSummary};
 pub use verify::repair::RepairOptions;
 pub use verify::{Depth, Verification};
+pub use worker::{ImageSource, Served, Worker, WorkerEncoder, WorkerImage, WorkerOptions, WorkerTask};
