@@ -4,6 +4,7 @@
 //! | module | noun |
 //! |---|---|
 //! | `plan` | [`PlanOptions`], `ShardPlan`: which images belong to which shard, and what all shards must agree on |
+//! | `listed` | the images that manifests name |
 //! | `tasks` | `Task`: an image to embed, with its key |
 //! | `columns` | the columns of tasks and of shards |
 //! | `output` | a shard that was embedded, as a file |
@@ -13,13 +14,16 @@
 
 mod check;
 mod columns;
+mod listed;
 mod merge;
 mod output;
 mod plan;
+mod run;
 mod tasks;
 
 pub use merge::MergeSummary;
 pub use plan::{PlanOptions, PlanSummary, plan};
+pub use run::{ShardOptions, ShardSummary, run_shard};
 
 use std::path::{Path, PathBuf};
 

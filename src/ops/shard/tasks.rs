@@ -27,7 +27,22 @@ pub(super) struct Task {
     pub(super) file: Option<(u64, i64)>,
 }
 
-fn schema() -> SchemaRef {
+impl Task {
+    /// Returns tasks as rows of [`schema`].
+    ///
+    /// # Errors
+    /// Never: the columns are of equal length.
+    pub(super) fn batch(tasks: &[Task]) -> Result<RecordBatch> {
+        let mut columns = key_columns(tasks.iter().map(|task| &task.key));
+        columns.push(Arc::new(StringArray::from_iter_values(tasks.iter().map(|task| task.path.to_string_lossy()))));
+        columns.push(Arc::new(tasks.iter().map(|task| task.file.map(|(bytes, _)| bytes as i64)).collect::<Int64Array>()));
+        columns.push(Arc::new(tasks.iter().map(|task| task.file.map(|(_, mtime)| mtime)).collect::<Int64Array>()));
+        RecordBatch::try_new(schema(), columns).map_err(|e| Error::Damaged(format!("tasks cannot be written: {e}")))
+    }
+}
+
+/// Returns the schema of a file of tasks.
+pub(super) fn schema() -> SchemaRef {
     let mut fields = key_fields();
     fields.extend([
         Field::new(PATH, DataType::Utf8, false),
@@ -46,12 +61,7 @@ pub(super) fn write(path: &Path, tasks: &[Task]) -> Result<[u8; 32]> {
     let file = File::create(path).map_err(Error::io("write", path))?;
     let mut writer = ArrowWriter::try_new(Footer::new(file), schema(), Some(writer_properties().build())).map_err(&broken)?;
     for block in tasks.chunks(ROWS) {
-        let mut columns = key_columns(block.iter().map(|task| &task.key));
-        columns.push(Arc::new(StringArray::from_iter_values(block.iter().map(|task| task.path.to_string_lossy()))));
-        columns.push(Arc::new(block.iter().map(|task| task.file.map(|(bytes, _)| bytes as i64)).collect::<Int64Array>()));
-        columns.push(Arc::new(block.iter().map(|task| task.file.map(|(_, mtime)| mtime)).collect::<Int64Array>()));
-        let batch = RecordBatch::try_new(schema(), columns).map_err(|e| broken(e.into()))?;
-        writer.write(&batch).map_err(&broken)?;
+        writer.write(&Task::batch(block)?).map_err(&broken)?;
     }
     let footer = writer.into_inner().map_err(&broken)?;
     footer.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", path))?;
