@@ -30,6 +30,7 @@ mod standing;
 mod subjects;
 mod terminal;
 mod verify;
+mod worker;
 
 use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -102,6 +103,7 @@ enum Command {
     Gc(gc::GcArgs),
     Subjects(subjects::SubjectsArgs),
     Encoders(encoders::EncodersArgs),
+    Worker(worker::WorkerArgs),
     Demo(demo::DemoArgs),
     Help(manual::HelpArgs),
     Completions(manual::Completions),
@@ -203,6 +205,7 @@ fn run(verb: Command, dir: &Path, terminal: &Terminal) -> anyhow::Result<Ended> 
         Command::Gc(verb) => verb.run(dir, terminal),
         Command::Subjects(verb) => verb.run(dir, terminal),
         Command::Encoders(verb) => verb.run(terminal),
+        Command::Worker(verb) => verb.run(terminal),
         Command::Demo(verb) => verb.run(terminal),
         Command::Help(verb) => verb.run(),
         Command::Completions(verb) => verb.run(),
