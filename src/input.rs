@@ -5,8 +5,8 @@ mod member;
 pub(crate) mod pages;
 mod parts;
 
-pub use member::{Container, Member, file_of};
 pub(crate) use member::is_absent;
+pub use member::{Container, Member, file_of};
 pub(crate) use parts::{first_part, holds_parquet, is_parquet, parts, unfinished_parquet};
 
 use crate::error::{Error, Result, io_reason};
@@ -241,10 +241,15 @@ pub enum FileState {
 pub fn state_of(path: &Path) -> FileState {
     match path.metadata() {
         Ok(meta) => state(&meta),
-        Err(e) if is_absent(&e) && let Some(member) = Member::of(path) => match member.file.metadata() {
-            Ok(meta) => state(&meta),
-            Err(e) => FileState::Missing(io_reason(&e)),
-        },
+        Err(e)
+            if is_absent(&e)
+                && let Some(member) = Member::of(path) =>
+        {
+            match member.file.metadata() {
+                Ok(meta) => state(&meta),
+                Err(e) => FileState::Missing(io_reason(&e)),
+            }
+        }
         Err(e) => FileState::Missing(io_reason(&e)),
     }
 }

@@ -88,17 +88,7 @@ impl Changes<'_> {
                                   format = ?7, width = ?8, height = ?9 WHERE id = ?1",
             )
             .and_then(|mut q| {
-                q.execute(params![
-                    image,
-                    found.status.as_str(),
-                    reason,
-                    bytes,
-                    mtime_ns,
-                    found.blake3,
-                    format,
-                    width,
-                    height
-                ])
+                q.execute(params![image, found.status.as_str(), reason, bytes, mtime_ns, found.blake3, format, width, height])
             })
             .map(drop)
             .map_err(catalog("record an image"))

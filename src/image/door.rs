@@ -71,7 +71,10 @@ impl Door {
     /// file, or lies outside the roots.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = match self.open(path) {
-            Err(e) if input::is_absent(&e) && let Some(member) = Member::of(path) => {
+            Err(e)
+                if input::is_absent(&e)
+                    && let Some(member) = Member::of(path) =>
+            {
                 return members::read(&member, self.open(&member.file)?, MAX_FILE_BYTES).map_err(|e| match e.kind() {
                     io::ErrorKind::FileTooLarge => too_large(),
                     _ => e,

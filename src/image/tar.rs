@@ -24,7 +24,10 @@ pub(super) struct TarIndex {
 /// A member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    File { offset: u64, bytes: u64 },
+    File {
+        offset: u64,
+        bytes: u64,
+    },
     /// A link, a directory or a device.
     Other,
 }
@@ -125,7 +128,9 @@ impl TarIndex {
                 let reason = format!("the tar ends within it, after {} of {bytes} bytes; was it written to the end?", data.len());
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason))
             }
-            Some(Place::Other) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link, a directory or in pieces in the tar")),
+            Some(Place::Other) => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link, a directory or in pieces in the tar"))
+            }
             None => {
                 let fault = self.fault.as_ref().map_or_else(String::new, |fault| format!(" ({fault})"));
                 Err(io::Error::new(io::ErrorKind::NotFound, format!("no such member in the tar{fault}")))
@@ -139,7 +144,8 @@ impl Ahead {
     fn records(&mut self, mut text: &[u8]) {
         while let Some(space) = text.iter().position(|byte| *byte == b' ') {
             let length = std::str::from_utf8(&text[..space]).ok().and_then(|digits| digits.parse::<usize>().ok());
-            let Some(record) = length.filter(|length| *length > space + 1).and_then(|length| text.get(space + 1..length - 1)) else {
+            let Some(record) = length.filter(|length| *length > space + 1).and_then(|length| text.get(space + 1..length - 1))
+            else {
                 return;
             };
             text = &text[space + 2 + record.len()..];

@@ -100,7 +100,8 @@ pub(super) fn fault_of(
     if shard.transparency != plan.transparency {
         faults.push(format!("made with transparency `{}`, `{}` is planned", shard.transparency, plan.transparency));
     }
-    let (mut places, mut foreign, mut double, mut absent) = (Places::of(tasks), Count::default(), Count::default(), Count::default());
+    let (mut places, mut foreign, mut double, mut absent) =
+        (Places::of(tasks), Count::default(), Count::default(), Count::default());
     loop {
         stop.check()?;
         let rows = match shard.next() {

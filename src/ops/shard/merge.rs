@@ -96,7 +96,8 @@ impl Dataset {
         let mut merged = Vec::new();
         for ShardEncoder { name, fingerprint, dimension } in encoders {
             let planned = plan.encoders.iter().find(|planned| planned.name == *name);
-            let name = EncoderName::new(name.as_str()).map_err(|reason| Error::request(format!("an encoder {reason}"), "give it another name"))?;
+            let name = EncoderName::new(name.as_str())
+                .map_err(|reason| Error::request(format!("an encoder {reason}"), "give it another name"))?;
             let row = changes.encoder(&name, fingerprint, *dimension)?;
             changes.describe_encoder(row, planned.and_then(|planned| planned.directory.as_deref()), PIXEL_RULE)?;
             changes.set_embeds_whole_images(row, true)?;
@@ -227,8 +228,7 @@ fn encoders_of(plan: &ShardPlan, dir: &Path) -> Result<Vec<ShardEncoder>> {
     let mut first: Option<(PathBuf, Vec<ShardEncoder>)> = None;
     for shard in 0..plan.shards.len() {
         let path = shard_path(dir, shard);
-        let encoders =
-            ShardFile::open(&path).map_err(|reason| Error::Parquet { path: path.clone(), reason })?.encoders;
+        let encoders = ShardFile::open(&path).map_err(|reason| Error::Parquet { path: path.clone(), reason })?.encoders;
         match &first {
             Some((other, known)) if *known != encoders => {
                 return Err(Error::request(

@@ -49,9 +49,8 @@ impl<'f> Writer<'f> {
         let schema = Arc::new(Schema::new(answers.fields().clone()));
         let facts = [VERSION, RULE, TRANSPARENCY, ENCODERS].into_iter();
         let facts = facts.filter_map(|key| Some(KeyValue::new(key.to_owned(), answers.metadata().get(key)?.clone())));
-        let mut properties = writer_properties()
-            .set_key_value_metadata(Some(facts.collect()))
-            .set_max_row_group_row_count(Some(GROUP_ROWS));
+        let mut properties =
+            writer_properties().set_key_value_metadata(Some(facts.collect())).set_max_row_group_row_count(Some(GROUP_ROWS));
         for field in schema.fields().iter().filter(|field| matches!(field.data_type(), DataType::FixedSizeList(..))) {
             // Unit vectors hardly compress.
             let numbers = ColumnPath::new(vec![field.name().clone(), "list".to_owned(), element().name().clone()]);
@@ -285,7 +284,10 @@ fn found(batch: &RecordBatch) -> std::result::Result<Vec<FoundImage>, String> {
             status: status.parse().map_err(|e: crate::vocabulary::UnknownWord| e.to_string())?,
             reason: text(&reasons, row),
             blake3: hash.transpose().map_err(|e| format!("`{blake3}`: {e}"))?,
-            size: format.zip(side(&widths, row)).zip(side(&heights, row)).map(|((format, width), height)| (format, width, height)),
+            size: format
+                .zip(side(&widths, row))
+                .zip(side(&heights, row))
+                .map(|((format, width), height)| (format, width, height)),
             appearance: appearance(row),
             file: None,
         })
