@@ -4,7 +4,7 @@ use super::check::{Places, check_all};
 use super::output::{ShardEncoder, ShardFile, vector};
 use super::plan::ShardPlan;
 use super::shard_path;
-use crate::catalog::{Changes, FoundImage, KnownContent, NewVector, PartRow, Target, VectorKey, other_encoder};
+use crate::catalog::{Changes, FoundImage, KnownContent, Merging, NewVector, PartRow, Target, VectorKey, other_encoder};
 use crate::dataset::{Dataset, commit};
 use crate::embeddings::{PartWriter, Store};
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ struct MergedEncoder {
 
 impl Dataset {
     /// Takes in the manifests of the plan in `dir`, and the facts and vectors of its shards, without opening an image; then
-    /// scores. Shards are merged one by one: a run that is interrupted keeps the finished ones, and the next one goes on.
+    /// scores. The shards come in all or none; memory holds one at a time.
     ///
     /// # Errors
     /// A list of every shard that is missing or not what was planned, and of every other fault, by file; nothing was written
@@ -56,14 +56,20 @@ impl Dataset {
         let options = options(&plan)?;
         let ingested = self.take_in(&options, &mut [], false, &[], IfChanged::Refuse, watch)?;
         let mut summary = MergeSummary { ingested, ..MergeSummary::default() };
-        let merged = self.begin_merge(&plan, &encoders)?;
+        let all = plan.shards.iter().map(|shard| shard.rows).sum();
+        let changes = self.catalog.begin()?;
+        let merged = begin_merge(&changes, &plan, &encoders)?;
         summary.vectors = merged.iter().map(|encoder| (encoder.name.clone(), 0)).collect();
+        let mut merging = changes.merge(all)?;
         for shard in 0..plan.shards.len() {
             watch.check()?;
-            self.merge_shard(&plan, dir, shard, &merged, &mut summary)?;
+            let merge = ShardMerge { changes: &changes, store: &self.store, encoders: &merged, summary: &mut summary };
+            merge.run(&mut merging, &plan, dir, shard)?;
             summary.shards += 1;
-            watch.report("images", summary.images, None);
+            watch.report("images", summary.images, Some(all));
         }
+        merging.finish()?;
+        commit(changes, &self.store)?;
         if summary.changed > 0 {
             watch.warn(&format!(
                 "{} images have changed between the shards and this data set, which keeps what it read; `msdata embed` embeds them",
@@ -89,40 +95,43 @@ impl Dataset {
         }
         Ok(())
     }
+}
 
-    fn begin_merge(&mut self, plan: &ShardPlan, encoders: &[ShardEncoder]) -> Result<Vec<MergedEncoder>> {
-        let changes = self.catalog.begin()?;
-        changes.set_transparency(plan.transparency()?)?;
-        let mut merged = Vec::new();
-        for ShardEncoder { name, fingerprint, dimension } in encoders {
-            let planned = plan.encoders.iter().find(|planned| planned.name == *name);
-            let name = EncoderName::new(name.as_str())
-                .map_err(|reason| Error::request(format!("an encoder {reason}"), "give it another name"))?;
-            let row = changes.encoder(&name, fingerprint, *dimension)?;
-            changes.describe_encoder(row, planned.and_then(|planned| planned.directory.as_deref()), PIXEL_RULE)?;
-            changes.set_embeds_whole_images(row, true)?;
-            merged.push(MergedEncoder { row, name, dimension: *dimension, held: changes.has_vectors(row)? });
-        }
-        commit(changes, &self.store)?;
-        Ok(merged)
+/// Makes the encoders of the shards those of the data set.
+fn begin_merge(changes: &Changes<'_>, plan: &ShardPlan, encoders: &[ShardEncoder]) -> Result<Vec<MergedEncoder>> {
+    changes.set_transparency(plan.transparency()?)?;
+    let mut merged = Vec::new();
+    for ShardEncoder { name, fingerprint, dimension } in encoders {
+        let planned = plan.encoders.iter().find(|planned| planned.name == *name);
+        let name = EncoderName::new(name.as_str())
+            .map_err(|reason| Error::request(format!("an encoder {reason}"), "give it another name"))?;
+        let row = changes.encoder(&name, fingerprint, *dimension)?;
+        changes.describe_encoder(row, planned.and_then(|planned| planned.directory.as_deref()), PIXEL_RULE)?;
+        changes.set_embeds_whole_images(row, true)?;
+        merged.push(MergedEncoder { row, name, dimension: *dimension, held: changes.has_vectors(row)? });
     }
+    Ok(merged)
+}
 
-    fn merge_shard(
-        &mut self,
-        plan: &ShardPlan,
-        dir: &Path,
-        shard: usize,
-        encoders: &[MergedEncoder],
-        summary: &mut MergeSummary,
-    ) -> Result<()> {
+/// One shard on its way into a data set.
+struct ShardMerge<'a, 'c> {
+    changes: &'a Changes<'c>,
+    store: &'a Store,
+    encoders: &'a [MergedEncoder],
+    summary: &'a mut MergeSummary,
+}
+
+impl ShardMerge<'_, '_> {
+    fn run(self, merging: &mut Merging<'_, '_>, plan: &ShardPlan, dir: &Path, shard: usize) -> Result<()> {
+        let ShardMerge { changes, store, encoders, summary } = self;
         let tasks = plan.tasks(dir, shard)?;
         let path = shard_path(dir, shard);
         let damaged = |reason: String| Error::Parquet { path: path.clone(), reason };
         let mut file = ShardFile::open(&path).map_err(damaged)?;
         let mut places = Places::of(&tasks);
-        let changes = self.catalog.begin()?;
+        let mut parts: Vec<NewPart<'_>> = encoders.iter().map(NewPart::new).collect();
         let first = changes.next_part()?;
-        let mut parts: Vec<NewPart> = (first..).zip(encoders.iter()).map(|(id, encoder)| NewPart::new(id, encoder)).collect();
+        parts.iter_mut().zip(first..).for_each(|(part, id)| part.id = id);
         while let Some(rows) = file.next().map_err(damaged)? {
             for (at, (key, mut found)) in rows.keys.iter().zip(rows.found).enumerate() {
                 let Some((task, _)) = places.next(key) else {
@@ -130,16 +139,16 @@ impl Dataset {
                 };
                 found.file = task.file;
                 summary.images += 1;
-                let Some(known) = changes.known_content(key)? else { return Err(unknown(key)) };
+                let Some(known) = merging.known_content(key)? else { return Err(unknown(key)) };
                 let image = known.image;
-                if !settle(&changes, known, &found)? {
+                if !settle(merging, known, &found)? {
                     summary.changed += 1;
                     continue;
                 }
                 let (ImageStatus::Ok, Some(source)) = (found.status, found.blake3) else { continue };
                 for (part, vectors) in parts.iter_mut().zip(&rows.vectors) {
                     match vector(vectors, at) {
-                        Some(vector) => part.push(&changes, &self.store, image, source, vector)?,
+                        Some(vector) => part.push(changes, store, image, source, vector)?,
                         None => {
                             let reason = plain(found.reason.as_deref().unwrap_or_default());
                             changes.record_failure(part.encoder.row, image, &source, &reason)?;
@@ -148,13 +157,8 @@ impl Dataset {
                 }
             }
         }
-        let mut put = Vec::new();
-        for part in parts {
-            put.push(part.finish(&changes, &self.store)?);
-        }
-        commit(changes, &self.store)?;
-        for ((_, vectors), put) in summary.vectors.iter_mut().zip(put) {
-            *vectors += put;
+        for (part, (_, vectors)) in parts.into_iter().zip(&mut summary.vectors) {
+            *vectors += part.finish(changes, store)?;
         }
         Ok(())
     }
@@ -169,8 +173,8 @@ struct NewPart<'e> {
 }
 
 impl<'e> NewPart<'e> {
-    fn new(id: i64, encoder: &'e MergedEncoder) -> NewPart<'e> {
-        NewPart { id, encoder, writer: None, vectors: Vec::new() }
+    fn new(encoder: &'e MergedEncoder) -> NewPart<'e> {
+        NewPart { id: 0, encoder, writer: None, vectors: Vec::new() }
     }
 
     /// Adds the vector of an image, unless the data set has one of the same bytes.
@@ -202,16 +206,16 @@ impl<'e> NewPart<'e> {
 
 /// Records what was found out about an image, and returns whether it is what the data set knows: what it has read itself
 /// counts more.
-fn settle(changes: &Changes<'_>, known: KnownContent, found: &FoundImage) -> Result<bool> {
+fn settle(merging: &Merging<'_, '_>, known: KnownContent, found: &FoundImage) -> Result<bool> {
     let is_same = known.blake3 == found.blake3;
     match known.status {
         ImageStatus::Ok if !is_same => return Ok(false),
         // The data set has only looked at the head of the file; the shards have decoded it.
         ImageStatus::Ok if found.status == ImageStatus::Ok => {}
-        _ => changes.record_found(known.image, found)?,
+        _ => merging.record_found(known.image, found)?,
     }
     if let (Some(content), Some(appearance)) = (&found.blake3, found.appearance) {
-        changes.record_appearance(content, appearance)?;
+        merging.record_seen(content, appearance)?;
     }
     Ok(true)
 }
