@@ -62,3 +62,5 @@ mod sweep;
 mod tools;
 mod upgrade;
 mod windows;
+#[cfg(unix)]
+mod worker;
