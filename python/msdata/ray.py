@@ -51,7 +51,7 @@ def embed(
     """Returns the dataset with what each image is, and a column of vectors for each encoder.
 
     Images are found in a column `path`, `bytes` (as `ray.data.read_binary_files` gives them) or `image` (a struct of bytes
-    and path, as Hugging Face's Parquet files have it), or in those of `ray.data.read_webdataset(…, decoder=False)`. Other
+    and path, as Hugging Face's Parquet files have it), or in those of `ray.data.read_webdataset(…, decoder=None)`. Other
     columns are kept. An image that cannot be used is a row whose `reason` says why.
 
     `concurrency` workers run at a time; each is an actor that takes `threads` CPUs and `num_gpus` GPUs of Ray's. Leave CPUs
@@ -165,7 +165,7 @@ def _with_images(table: Any) -> Any:
     if decoded:
         raise Error(
             f"column {decoded[0]} holds decoded pixels, and what msdata hashes and decodes is the file",
-            "read it with `ray.data.read_webdataset(…, decoder=False)`",
+            "read it with `ray.data.read_webdataset(…, decoder=None)`",
         )
     if samples:
         given = pyarrow.compute.coalesce(*(table.column(name).cast(pyarrow.large_binary()) for name in samples))

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow
 import pyarrow.ipc
 
-from ._program import GRACE, Flag, Said, environment, find_program, words
+from ._program import GRACE, Error, Flag, Said, environment, find_program, words
 
 logger = logging.getLogger("msdata")
 
@@ -67,11 +67,12 @@ class Worker:
             if not answers:
                 reader = pyarrow.ipc.open_stream(stdout)
             rest = reader.read_all()  # reads the mark at the end of the answer
-        except (OSError, ValueError, pyarrow.ArrowException) as fault:
+        except (OSError, ValueError, StopIteration, pyarrow.ArrowException) as fault:
             self._end()
-            if self._process.returncode == 0:
-                raise
-            raise self._said.error(self._process.returncode, b"") from fault
+            status = self._process.returncode
+            if status == 0:
+                raise Error(f"the worker ended before it had answered: {fault}") from fault
+            raise self._said.error(status, b"") from fault
         while self._said.warnings:
             logger.warning("%s", self._said.warnings.pop(0))
         return pyarrow.Table.from_batches(answers, rest.schema)

@@ -104,13 +104,13 @@ class Ray(unittest.TestCase):
                 member.size = len(file)
                 tar.addfile(member, io.BytesIO(file))
         tar = str(self.dir / "images.tar")
-        found = embedded(self.embed(ray.data.read_webdataset(tar, decoder=False)), "__key__")
+        found = embedded(self.embed(ray.data.read_webdataset(tar, decoder=None)), "__key__")
         self.assertEqual({self.paths[int(key)]: value for key, value in found.items()}, self.known)
 
     def test_decoded_pixels_are_refused(self):
         for dataset, advice in (
             (ray.data.from_items([{"image": [[[0, 0, 0]]]}]), "read_binary_files(…, include_paths=True)"),
-            (ray.data.from_items([{"png": [[[0, 0, 0]]]}]), "read_webdataset(…, decoder=False)"),
+            (ray.data.from_items([{"png": [[[0, 0, 0]]]}]), "read_webdataset(…, decoder=None)"),
         ):
             with self.assertRaises(Exception) as caught:
                 self.embed(dataset).take_all()
