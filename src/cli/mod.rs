@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod score;
 mod selection;
+mod shard;
 mod signals;
 mod sql;
 mod standing;
@@ -104,6 +105,7 @@ enum Command {
     Subjects(subjects::SubjectsArgs),
     Encoders(encoders::EncodersArgs),
     Worker(worker::WorkerArgs),
+    Shard(shard::ShardArgs),
     Demo(demo::DemoArgs),
     Help(manual::HelpArgs),
     Completions(manual::Completions),
@@ -206,6 +208,7 @@ fn run(verb: Command, dir: &Path, terminal: &Terminal) -> anyhow::Result<Ended> 
         Command::Subjects(verb) => verb.run(dir, terminal),
         Command::Encoders(verb) => verb.run(terminal),
         Command::Worker(verb) => verb.run(terminal),
+        Command::Shard(verb) => verb.run(dir, terminal),
         Command::Demo(verb) => verb.run(terminal),
         Command::Help(verb) => verb.run(),
         Command::Completions(verb) => verb.run(),

@@ -11,7 +11,7 @@ use std::path::Path;
 /// Largest image file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Looks at the file at `path`: reads all its bytes for the hash, but decodes only the head of the image.
+/// Looks at the image at `path`, a file or a member of a container, whose size and time then count: reads all its bytes for the hash, but decodes only the head of the image.
 pub fn probe(path: &Path) -> Probe {
     look(&Door::default(), path)
 }
@@ -31,12 +31,12 @@ pub(super) fn look_and_read(door: &Door, path: &Path) -> (Probe, Option<Vec<u8>>
         FileState::Unusable(reason) => return unusable(ImageStatus::Unreadable, reason),
     };
     let there = |blake3, outcome| Probe { bytes: Some(bytes), mtime_ns: Some(mtime_ns), blake3, outcome };
-    if bytes > MAX_FILE_BYTES {
-        return (there(None, too_large(bytes)), None);
-    }
     // The same bytes give the hash and the size: nobody can change the file in between.
     match door.read(path) {
         Ok(data) => (there(Some(*blake3::hash(&data).as_bytes()), outcome(&data)), Some(data)),
+        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+            (there(None, Outcome::Unusable(ImageStatus::Oversized, io_reason(&e))), None)
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => unusable(ImageStatus::Missing, io_reason(&e)),
         Err(e) => (there(None, Outcome::Unusable(ImageStatus::Unreadable, io_reason(&e))), None),
     }

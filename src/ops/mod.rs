@@ -10,6 +10,7 @@
 //! | `embed` | turns pixels, texts and windows into vectors | [`EmbedOptions`], [`EmbedSummary`] |
 //! | `worker` | embeds images without a data set | [`Worker`], [`WorkerOptions`] |
 //! | `ingest` | puts manifests and embeddings files into the catalog, all or nothing | [`IngestOptions`], [`IngestSummary`] |
+//! | `shard` | embeds in shards, on many machines, and merges them | [`PlanOptions`], [`ShardOptions`], [`MergeSummary`] |
 //! | `ceiling` | pastes references together, as control models | [`ControlsSummary`] |
 //! | `pool_check` | finds what is wrong with the references | [`PoolCheck`] |
 //! | `stress_test` | makes prompts from subjects; checks prompts | [`StressTestOptions`], [`StressTestSummary`], [`StressTestCheck`] |
@@ -45,6 +46,7 @@ mod relocate;
 mod report;
 mod scan;
 mod score;
+mod shard;
 mod standing;
 mod stress_test;
 mod verify;
@@ -69,6 +71,7 @@ pub use pool_check::PoolCheck;
 pub use publish::{ImagePlace, PublishOptions, PublishSummary};
 pub use relocate::Relocation;
 pub use report::figures::FigureOptions;
+pub use shard::{MergeSummary, PlanOptions, PlanSummary, ShardOptions, ShardSummary, plan as plan_shards, run_shard};
 pub use standing::{EncoderStanding, RegionSetStanding, Standing};
 pub use stress_test::{StressTestCheck, StressTestOptions, StressTestSummary};
 pub use verify::repair::RepairOptions;

@@ -9,7 +9,8 @@ use crate::text::{plain, quote};
 use crate::vocabulary::ImageFormat;
 use crate::watch::Watch;
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Float64Array, Int32Array, LargeStringArray, RecordBatch,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int32Array, Int64Array,
+    LargeStringArray, RecordBatch,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
@@ -26,7 +27,7 @@ pub(crate) const BYTES: &str = "bytes";
 /// The columns of a box, in pixels of the upright image.
 pub(crate) const BOX: [&str; 4] = ["box_x", "box_y", "box_width", "box_height"];
 /// The columns of the answer between the input's own and the vectors.
-pub(crate) const FACTS: [&str; 6] = ["status", "reason", "blake3", "width", "height", "format"];
+pub(crate) const FACTS: [&str; 8] = ["status", "reason", "blake3", "width", "height", "format", "blank", "translucent"];
 
 /// Metadata keys of the answer's schema: the version of msdata, the pixel rule, what becomes of transparent pixels, how
 /// boxes are cut out, and the encoders as a list of name, fingerprint and dimension in JSON.
@@ -145,9 +146,11 @@ fn answer(input: &Schema, bytes: Option<usize>, regions: bool, worker: &Worker) 
     let number = |name: &str| Arc::new(Field::new(name, DataType::Int32, true));
     let mut fields: Vec<_> =
         input.fields().iter().enumerate().filter(|(at, _)| Some(*at) != bytes).map(|(_, field)| field.clone()).collect();
-    let [status, reason, blake3, width, height, format] = FACTS;
+    let [status, reason, blake3, width, height, format, blank, translucent] = FACTS;
     fields.extend([text(status, false), text(reason, true), text(blake3, true)]);
     fields.extend([number(width), number(height), text(format, true)]);
+    fields.push(Arc::new(Field::new(blank, DataType::Boolean, true)));
+    fields.push(Arc::new(Field::new(translucent, DataType::Int64, true)));
     for encoder in worker.encoders() {
         let vector = DataType::FixedSizeList(element(), encoder.dimension as i32);
         fields.push(Arc::new(Field::new(encoder.name.as_str(), vector, true)));
@@ -202,7 +205,7 @@ fn region_at(columns: &[Float64Array; 4], row: usize) -> Option<[f64; 4]> {
     numbers.iter().any(Option::is_some).then(|| numbers.map(|number| number.unwrap_or(f64::NAN)))
 }
 
-fn facts(images: &[WorkerImage], worker: &Worker) -> [ArrayRef; 6] {
+fn facts(images: &[WorkerImage], worker: &Worker) -> [ArrayRef; 8] {
     let reasons: Vec<Option<String>> = images.iter().map(|image| image.why(worker)).collect();
     let hashes: Vec<Option<_>> = images.iter().map(|image| image.blake3.map(|hash| blake3::Hash::from(hash).to_hex())).collect();
     let side = |pick: fn((ImageFormat, u32, u32)) -> u32| -> ArrayRef {
@@ -215,6 +218,8 @@ fn facts(images: &[WorkerImage], worker: &Worker) -> [ArrayRef; 6] {
         side(|(_, width, _)| width),
         side(|(_, _, height)| height),
         text_column(images.iter().map(|image| image.size.map(|(format, ..)| format.as_str()))),
+        Arc::new(BooleanArray::from_iter(images.iter().map(|image| image.appearance.map(|seen| seen.blank)))),
+        Arc::new(Int64Array::from_iter(images.iter().map(|image| image.appearance.map(|seen| seen.translucent as i64)))),
     ]
 }
 

@@ -102,6 +102,11 @@ impl Worker {
         Ok(Worker { facts, encoders, door: Door::default(), threads, transparency, crop, device })
     }
 
+    /// Returns the worker, which opens files through `door`.
+    pub(crate) fn through(self, door: Door) -> Worker {
+        Worker { door, ..self }
+    }
+
     /// Its encoders, in the order of the vectors.
     pub fn encoders(&self) -> &[WorkerEncoder] {
         &self.facts
