@@ -53,7 +53,7 @@ class Worker:
         images = images.combine_chunks()
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
-        answers = []
+        answers: list[pyarrow.RecordBatch] = []
         try:
             with pyarrow.ipc.new_stream(stdin, images.schema) as writer:
                 # One after another: two pipes that nobody empties would wait for each other.

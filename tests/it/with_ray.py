@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -125,6 +126,35 @@ class Ray(unittest.TestCase):
     def test_an_image_that_is_missing_is_a_row(self):
         [row] = self.embed(ray.data.from_items([{"path": "/nowhere.png", "n": 7}])).take_all()
         self.assertEqual((row["n"], row["status"], row["reason"], row[ENCODER]), (7, "missing", "no such file", None))
+
+    def test_shards_are_those_of_a_plain_loop(self):
+        files = [f"--{name}={DEMO / name}.jsonl" for name in ("subjects", "prompts", "generations")]
+        program = os.environ["MSDATA_PROGRAM"]
+        for plan in ("ray", "loop"):
+            subprocess.run([program, "shard", "plan", *files, f"--encoder={ENCODER}", "--shards=3", self.dir / f"{plan}-shards"], check=True)
+        msdata.ray.run(self.dir / "ray-shards")
+        for shard in range(3):
+            subprocess.run([program, "shard", "run", self.dir / "loop-shards", str(shard)], check=True)
+        made = {path.name: path.read_bytes() for path in self.dir.joinpath("ray-shards").iterdir()}
+        self.assertEqual(made, {path.name: path.read_bytes() for path in self.dir.joinpath("loop-shards").iterdir()})
+        self.assertEqual(len(made), 7)
+        # What is broken is made again, what is finished is not.
+        paths = [self.dir / f"ray-shards/shard-{shard:05}.parquet" for shard in range(3)]
+        paths[1].write_bytes(b"torn")
+        before = [path.stat().st_mtime_ns for path in paths]
+        msdata.ray.run(self.dir / "ray-shards", threads=2)
+        changed = [path.stat().st_mtime_ns != time for path, time in zip(paths, before)]
+        self.assertEqual((changed, paths[1].read_bytes()), ([False, True, False], made[paths[1].name]))
+        # Every shard that cannot be made is named.
+        for shard in (0, 2):
+            self.dir.joinpath(f"ray-shards/tasks-{shard:05}.parquet").write_bytes(b"torn")
+        with self.assertRaises(msdata.Error) as caught:
+            msdata.ray.run(self.dir / "ray-shards")
+        for shard in (0, 2):
+            self.assertIn(f"tasks-{shard:05}.parquet", caught.exception.message)
+        with self.assertRaises(msdata.Error) as caught:
+            msdata.ray.run(self.dir)
+        self.assertIn("there is no plan in", caught.exception.message)
 
     def killed(self, victim):
         """What comes of a run during which `victim` of a worker's process and its actor's is killed."""

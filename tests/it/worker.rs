@@ -162,7 +162,7 @@ fn each_batch_is_answered_at_once_and_streams_may_follow_each_other() {
             writer.write(&path(n)).unwrap();
             writer.flush().unwrap();
             let answer = reader.next().unwrap().unwrap();
-            assert_eq!((answer.num_rows(), answer.num_columns()), (n, 9));
+            assert_eq!((answer.num_rows(), answer.num_columns()), (n, 11));
             assert!(vectors(&answer, ENCODER).windows(2).all(|pair| pair[0].is_some() && pair[0] == pair[1]));
         }
         writer.finish().unwrap();
