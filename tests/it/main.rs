@@ -41,6 +41,8 @@ mod pixels;
 mod publish;
 mod published;
 mod python;
+#[cfg(target_os = "linux")]
+mod ray;
 mod readers;
 mod real_data;
 mod region_faults;
@@ -64,3 +66,5 @@ mod sweep;
 mod tools;
 mod upgrade;
 mod windows;
+#[cfg(unix)]
+mod worker;

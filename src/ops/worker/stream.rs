@@ -32,24 +32,36 @@ pub struct Served {
 }
 
 impl Worker {
-    /// Answers each batch of an Arrow IPC stream with one batch, until the stream ends. Errors call the two `standard
-    /// input` and `standard output`.
+    /// Answers each batch of an Arrow IPC stream with one batch, until the stream ends; another stream, perhaps of other
+    /// columns, may follow it. Errors call the two ends `standard input` and `standard output`.
     ///
     /// # Errors
     /// The input is no such stream, or lacks a column; it ends within a batch; a network fails as a whole; the output cannot
     /// be written, or its reader is gone.
-    pub fn serve(&mut self, input: impl Read, output: impl Write, watch: &mut Watch<'_>) -> Result<Served> {
+    pub fn serve(&mut self, input: impl Read, mut output: impl Write, watch: &mut Watch<'_>) -> Result<Served> {
         let mut served = Served::default();
         let mut input = BufReader::new(input);
-        let beginning = input.fill_buf().map_err(Error::io("read", INPUT))?;
-        if beginning.is_empty() {
-            return Ok(served); // whoever wanted something has gone
+        loop {
+            let beginning = input.fill_buf().map_err(Error::io("read", INPUT))?;
+            if beginning.is_empty() {
+                return Ok(served);
+            }
+            if !beginning.starts_with(&BEGINNING[..beginning.len().min(4)]) {
+                let what =
+                    if beginning.starts_with(b"ARROW1") { "an Arrow IPC file, not a stream" } else { "not an Arrow IPC stream" };
+                return Err(Error::request(format!("standard input is {what}"), HINT));
+            }
+            self.serve_one(&mut input, &mut output, &mut served, watch)?;
         }
-        if !beginning.starts_with(&BEGINNING[..beginning.len().min(4)]) {
-            let what =
-                if beginning.starts_with(b"ARROW1") { "an Arrow IPC file, not a stream" } else { "not an Arrow IPC stream" };
-            return Err(Error::request(format!("standard input is {what}"), HINT));
-        }
+    }
+
+    fn serve_one(
+        &mut self,
+        input: &mut impl Read,
+        output: &mut impl Write,
+        served: &mut Served,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
         let reader = StreamReader::try_new(input, None).map_err(unreadable)?;
         let columns = Columns::of(&reader.schema(), self)?;
         let mut writer = StreamWriter::try_new(output, columns.answer()).map_err(unwritable)?;
@@ -58,9 +70,9 @@ impl Worker {
             let answer = columns.embed(&batch.map_err(unreadable)?, self, watch)?;
             served.count(&answer, self.facts.len());
             writer.write(&answer).and_then(|()| writer.flush()).map_err(unwritable)?;
+            watch.say_remarks();
         }
-        writer.finish().and_then(|()| writer.flush()).map_err(unwritable)?;
-        Ok(served)
+        writer.finish().and_then(|()| writer.flush()).map_err(unwritable)
     }
 }
 
