@@ -1,7 +1,8 @@
 //! Puts finished shards into a data set: after that it is as if one machine had ingested and embedded everything.
 
-use super::check::{Places, check_all};
-use super::output::{ShardEncoder, ShardFile, vector};
+use super::ahead::{self, Ahead};
+use super::check::check_all;
+use super::output::{ShardEncoder, ShardFile, ShardRows, vector};
 use super::plan::ShardPlan;
 use super::shard_path;
 use crate::catalog::{Changes, FoundImage, KnownContent, Merging, NewVector, PartRow, Target, VectorKey, other_encoder};
@@ -16,6 +17,11 @@ use crate::text::plain;
 use crate::vocabulary::{EncoderName, ImageStatus, Provenance};
 use crate::watch::Watch;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+/// Batches that are decoded before they are merged.
+const BATCHES_AHEAD: usize = 2;
 
 /// What a merge did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,15 +66,14 @@ impl Dataset {
         let changes = self.catalog.begin()?;
         let merged = begin_merge(&changes, &plan, &encoders)?;
         summary.vectors = merged.iter().map(|encoder| (encoder.name.clone(), 0)).collect();
-        let mut merging = changes.merge(all)?;
-        for shard in 0..plan.shards.len() {
-            watch.check()?;
-            let merge = ShardMerge { changes: &changes, store: &self.store, encoders: &merged, summary: &mut summary };
-            merge.run(&mut merging, &plan, dir, shard)?;
-            summary.shards += 1;
-            watch.report("images", summary.images, Some(all));
-        }
-        merging.finish()?;
+        let mut merge = ShardMerge { changes: &changes, merging: changes.merge(all)?, store: &self.store, encoders: &merged };
+        thread::scope(|scope| {
+            let (give, ahead) = sync_channel(BATCHES_AHEAD);
+            let plan = &plan;
+            scope.spawn(move || ahead::read(plan, dir, &give));
+            merge.run(&ahead, all, &mut summary, watch)
+        })?;
+        merge.merging.finish()?;
         commit(changes, &self.store)?;
         if summary.changed > 0 {
             watch.warn(&format!(
@@ -113,52 +118,66 @@ fn begin_merge(changes: &Changes<'_>, plan: &ShardPlan, encoders: &[ShardEncoder
     Ok(merged)
 }
 
-/// One shard on its way into a data set.
+/// Shards on their way into a data set.
 struct ShardMerge<'a, 'c> {
     changes: &'a Changes<'c>,
+    merging: Merging<'a, 'c>,
     store: &'a Store,
     encoders: &'a [MergedEncoder],
-    summary: &'a mut MergeSummary,
 }
 
-impl ShardMerge<'_, '_> {
-    fn run(self, merging: &mut Merging<'_, '_>, plan: &ShardPlan, dir: &Path, shard: usize) -> Result<()> {
-        let ShardMerge { changes, store, encoders, summary } = self;
-        let tasks = plan.tasks(dir, shard)?;
-        let path = shard_path(dir, shard);
-        let damaged = |reason: String| Error::Parquet { path: path.clone(), reason };
-        let mut file = ShardFile::open(&path).map_err(damaged)?;
-        let mut places = Places::of(&tasks);
-        let mut parts: Vec<NewPart<'_>> = encoders.iter().map(NewPart::new).collect();
-        let first = changes.next_part()?;
-        parts.iter_mut().zip(first..).for_each(|(part, id)| part.id = id);
-        while let Some(rows) = file.next().map_err(damaged)? {
-            for (at, (key, mut found)) in rows.keys.iter().zip(rows.found).enumerate() {
-                let Some((task, _)) = places.next(key) else {
-                    return Err(damaged(format!("{key} does not belong to this shard")));
-                };
-                found.file = task.file;
-                summary.images += 1;
-                let Some(known) = merging.known_content(key)? else { return Err(unknown(key)) };
-                let image = known.image;
-                if !settle(merging, known, &found)? {
-                    summary.changed += 1;
-                    continue;
+impl<'a> ShardMerge<'a, '_> {
+    /// Merges what is read, to its end.
+    fn run(
+        &mut self,
+        ahead: &Receiver<Result<Ahead>>,
+        all: u64,
+        summary: &mut MergeSummary,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let mut parts = self.parts()?;
+        for read in ahead {
+            watch.check()?;
+            match read? {
+                Ahead::Rows(rows) => self.rows(rows, &mut parts, summary)?,
+                Ahead::End => {
+                    for (part, (_, vectors)) in parts.into_iter().zip(&mut summary.vectors) {
+                        *vectors += part.finish(self.changes, self.store)?;
+                    }
+                    parts = self.parts()?;
+                    summary.shards += 1;
                 }
-                let (ImageStatus::Ok, Some(source)) = (found.status, found.blake3) else { continue };
-                for (part, vectors) in parts.iter_mut().zip(&rows.vectors) {
-                    match vector(vectors, at) {
-                        Some(vector) => part.push(changes, store, image, source, vector)?,
-                        None => {
-                            let reason = plain(found.reason.as_deref().unwrap_or_default());
-                            changes.record_failure(part.encoder.row, image, &source, &reason)?;
-                        }
+            }
+            watch.report("images", summary.images, Some(all));
+        }
+        Ok(())
+    }
+
+    /// Begins a part for each encoder.
+    fn parts(&self) -> Result<Vec<NewPart<'a>>> {
+        let ids = self.changes.next_part()?..;
+        Ok(ids.zip(self.encoders).map(|(id, encoder)| NewPart { id, encoder, writer: None, vectors: Vec::new() }).collect())
+    }
+
+    fn rows(&mut self, rows: ShardRows, parts: &mut [NewPart<'_>], summary: &mut MergeSummary) -> Result<()> {
+        for (at, (key, found)) in rows.keys.iter().zip(&rows.found).enumerate() {
+            summary.images += 1;
+            let Some(known) = self.merging.known_content(key)? else { return Err(unknown(key)) };
+            let image = known.image;
+            if !settle(&self.merging, known, found)? {
+                summary.changed += 1;
+                continue;
+            }
+            let (ImageStatus::Ok, Some(source)) = (found.status, found.blake3) else { continue };
+            for (part, vectors) in parts.iter_mut().zip(&rows.vectors) {
+                match vector(vectors, at) {
+                    Some(vector) => part.push(self.changes, self.store, image, source, vector)?,
+                    None => {
+                        let reason = plain(found.reason.as_deref().unwrap_or_default());
+                        self.changes.record_failure(part.encoder.row, image, &source, &reason)?;
                     }
                 }
             }
-        }
-        for (part, (_, vectors)) in parts.into_iter().zip(&mut summary.vectors) {
-            *vectors += part.finish(changes, store)?;
         }
         Ok(())
     }
@@ -172,11 +191,7 @@ struct NewPart<'e> {
     vectors: Vec<NewVector>,
 }
 
-impl<'e> NewPart<'e> {
-    fn new(encoder: &'e MergedEncoder) -> NewPart<'e> {
-        NewPart { id: 0, encoder, writer: None, vectors: Vec::new() }
-    }
-
+impl NewPart<'_> {
     /// Adds the vector of an image, unless the data set has one of the same bytes.
     fn push(&mut self, changes: &Changes<'_>, store: &Store, image: i64, source: [u8; 32], vector: &[f32]) -> Result<()> {
         let target = Target::Image(image);
