@@ -5,10 +5,12 @@ VENV := target/venv
 # What the tests open exported tables with, and hold numbers to. Pinned, so that a test that passed yesterday passes today.
 PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 fastparquet==2026.9.0 pillow==13.0.0 numpy==2.4.6 scipy==1.17.1 onnxruntime==1.31.1 onnx==1.23.2 \
 	mypy==2.4.1 nbformat==5.11.1 nbclient==0.11.0 ipykernel==7.4.0 datasets==5.2.0 mlcroissant==1.1.1
+# For the tests with Ray alone: 100 MB.
+RAY := 'ray[data]==2.60.0' pyarrow==26.0.1 pandas==3.1.1 numpy==2.4.6
 # What builds the wheel; zig links it for an old glibc.
 WHEEL := maturin==1.16.0 ziglang==0.17.1
 
-.PHONY: help demo test fuzz test-browser browser check setup onnxruntime format lint docs audit bench install wheel clean
+.PHONY: help demo test fuzz test-ray test-browser browser check setup onnxruntime format lint docs audit bench install wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +25,11 @@ test: setup ## every test, with doc tests and the exported tables opened by Duck
 
 fuzz: ## feed mutated input to the readers, four minutes per target (tests/fuzz has the same targets for cargo fuzz)
 	MSDATA_FUZZ_SECONDS=240 cargo test --locked --test it -- --nocapture fuzz::
+
+test-ray: onnxruntime ## embedding with a Ray of its own (in target/ray)
+	$(PYTHON) -m venv target/ray
+	target/ray/bin/pip install --quiet --disable-pip-version-check $(RAY)
+	MSDATA_RAY_PYTHON=$(CURDIR)/target/ray/bin/python cargo test --locked --test it -- ray::
 
 test-browser: browser ## the report page in Chromium: keyboard, mouse, accessibility, hostile data
 	MSDATA_BROWSER=$(CURDIR)/target/browser/node_modules cargo test --locked --test browser -- --nocapture

@@ -1,9 +1,12 @@
 //! Reads files and directories from outside: only regular files are opened, nothing is read without a bound,
 //! no walk goes round in circles, and everything stops when the user asks.
 
+mod member;
 pub(crate) mod pages;
 mod parts;
 
+pub(crate) use member::is_absent;
+pub use member::{Container, Member, file_of};
 pub(crate) use parts::{first_part, holds_parquet, is_parquet, parts, unfinished_parquet};
 
 use crate::error::{Error, Result, io_reason};
@@ -233,10 +236,20 @@ pub enum FileState {
     Unusable(String),
 }
 
-/// Looks at a file, following links. Nothing is opened: a device or a pipe must not be read.
+/// Looks at a file, following links. Nothing is opened: a device or a pipe must not be read. Of a member of a container,
+/// the container is looked at: its size and time tell whether the member may have changed.
 pub fn state_of(path: &Path) -> FileState {
     match path.metadata() {
         Ok(meta) => state(&meta),
+        Err(e)
+            if is_absent(&e)
+                && let Some(member) = Member::of(path) =>
+        {
+            match member.file.metadata() {
+                Ok(meta) => state(&meta),
+                Err(e) => FileState::Missing(io_reason(&e)),
+            }
+        }
         Err(e) => FileState::Missing(io_reason(&e)),
     }
 }

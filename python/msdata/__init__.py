@@ -19,6 +19,7 @@ from os import PathLike
 from ._program import DataWarning, Error, Flag, IncompleteWarning, Summary, run
 from .dataset import Dataset
 from .results import Figure, Page, Table
+from .worker import Worker
 
 __all__ = [
     "DataWarning",
@@ -30,6 +31,7 @@ __all__ = [
     "Page",
     "Summary",
     "Table",
+    "Worker",
     "demo",
     "init",
     "open",

@@ -139,7 +139,7 @@ def run(
     pipe = subprocess.PIPE
     process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=environment())
     assert process.stdout is not None and process.stderr is not None
-    said = _Said()
+    said = Said()
     listener = threading.Thread(target=said.listen, args=(process.stderr,), daemon=True)
     listener.start()
     try:
@@ -174,7 +174,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-class _Said:
+class Said:
     """What the program said on standard error."""
 
     def __init__(self) -> None:

@@ -10,6 +10,7 @@
 //! | `roots` | the trees that images may lie in |
 //! | `images` | what is known about the image files |
 //! | `appearance` | what is chosen and known about their pixels |
+//! | `merged` | images that were looked at elsewhere |
 //! | `paths` | how their paths are kept: absolute or relative |
 //! | `vectors` | encoders, parts, and where each vector is |
 //! | `scores` | what is to be scored, and the scores |
@@ -47,6 +48,7 @@ mod images;
 mod instrument;
 mod kept;
 mod known_images;
+mod merged;
 mod metrics;
 mod paths;
 mod published;
@@ -77,6 +79,7 @@ pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
+pub use merged::{FoundImage, KnownContent, Merging};
 pub use metrics::{MetricRow, MetricTarget, MetricTargetFound, MetricValueRow};
 pub use paths::{PathRule, PlacedImage};
 pub use published::{ImageState, RegionImageRow, RegionOwner};

@@ -249,7 +249,7 @@ pub fn usage(message: String) -> ! {
     super::refused(&clap::Error::raw(clap::error::ErrorKind::InvalidValue, message + "\n"))
 }
 
-fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
+pub fn print(summary: &IngestSummary, dry_run: bool, terminal: &Terminal) {
     let rows = [
         ("subjects", summary.subjects),
         ("prompts", summary.prompts),

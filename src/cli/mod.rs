@@ -24,12 +24,14 @@ mod report;
 mod run;
 mod score;
 mod selection;
+mod shard;
 mod signals;
 mod sql;
 mod standing;
 mod subjects;
 mod terminal;
 mod verify;
+mod worker;
 
 use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -102,6 +104,8 @@ enum Command {
     Gc(gc::GcArgs),
     Subjects(subjects::SubjectsArgs),
     Encoders(encoders::EncodersArgs),
+    Worker(worker::WorkerArgs),
+    Shard(shard::ShardArgs),
     Demo(demo::DemoArgs),
     Help(manual::HelpArgs),
     Completions(manual::Completions),
@@ -203,6 +207,8 @@ fn run(verb: Command, dir: &Path, terminal: &Terminal) -> anyhow::Result<Ended> 
         Command::Gc(verb) => verb.run(dir, terminal),
         Command::Subjects(verb) => verb.run(dir, terminal),
         Command::Encoders(verb) => verb.run(terminal),
+        Command::Worker(verb) => verb.run(terminal),
+        Command::Shard(verb) => verb.run(dir, terminal),
         Command::Demo(verb) => verb.run(terminal),
         Command::Help(verb) => verb.run(),
         Command::Completions(verb) => verb.run(),

@@ -16,6 +16,7 @@ mod kept;
 mod part;
 mod store;
 
+pub(crate) use columns::element;
 pub use columns::{EMBEDDING, MAX_DIMENSION};
 pub use export::ExportWriter;
 pub(crate) use export::text_column;

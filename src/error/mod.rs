@@ -197,7 +197,7 @@ fn because(source: Option<&Source>) -> String {
 pub(crate) fn io_reason(e: &std::io::Error) -> String {
     use std::io::ErrorKind::*;
     match e.kind() {
-        NotFound => "no such file".into(),
+        NotFound if e.get_ref().is_none() => "no such file".into(),
         PermissionDenied => "permission denied".into(),
         StorageFull => "the disk is full".into(),
         IsADirectory => "it is a directory".into(),

@@ -2,10 +2,11 @@
 //! lies in one of them at the moment of opening.
 
 use super::decode::decode;
+use super::members;
 use super::pixels::Decoded;
 use super::probe::{self, MAX_FILE_BYTES};
 use crate::error::{Error, Result, io_reason};
-use crate::input;
+use crate::input::{self, Member};
 use crate::vocabulary::Probe;
 use std::fs::File;
 use std::io::{self, Read};
@@ -44,11 +45,11 @@ impl Door {
         &self.roots
     }
 
-    /// Opens an image file.
+    /// Opens a file, as it is: not a member of a container.
     ///
     /// # Errors
     /// It cannot be opened, is not a regular file, or lies outside the roots.
-    pub fn open(&self, path: &Path) -> io::Result<File> {
+    fn open(&self, path: &Path) -> io::Result<File> {
         let within = |path: &Path| self.roots.iter().any(|root| path.starts_with(root));
         if !within(path) {
             return input::open(path);
@@ -62,15 +63,28 @@ impl Door {
         input::regular(without_links(&real)?)
     }
 
-    /// All bytes of an image file.
+    /// All bytes of an image: of a file, or, if there is no file of this name, of a member of a tar (`a.tar#name.png`) or a
+    /// row of a Parquet file (`a.parquet#12`).
     ///
     /// # Errors
-    /// As [`Door::open`]; it is larger than [`MAX_FILE_BYTES`].
+    /// It is not there (`NotFound`), is larger than [`MAX_FILE_BYTES`] (`FileTooLarge`), cannot be read, is not a regular
+    /// file, or lies outside the roots.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let file = self.open(path)?;
+        let file = match self.open(path) {
+            Err(e)
+                if input::is_absent(&e)
+                    && let Some(member) = Member::of(path) =>
+            {
+                return members::read(&member, self.open(&member.file)?, MAX_FILE_BYTES).map_err(|e| match e.kind() {
+                    io::ErrorKind::FileTooLarge => too_large(),
+                    _ => e,
+                });
+            }
+            file => file?,
+        };
         let bytes = file.metadata()?.len();
         if bytes > MAX_FILE_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} MiB is over the limit of 1 GiB", bytes >> 20)));
+            return Err(too_large());
         }
         let mut data = Vec::with_capacity(bytes as usize);
         file.take(MAX_FILE_BYTES).read_to_end(&mut data)?;
@@ -91,6 +105,15 @@ impl Door {
     pub fn probe(&self, path: &Path) -> Probe {
         probe::look(self, path)
     }
+
+    /// The same look, with the bytes that were looked at; `None` where they could not be read.
+    pub fn probe_and_read(&self, path: &Path) -> (Probe, Option<Vec<u8>>) {
+        probe::look_and_read(self, path)
+    }
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it is over the limit of 1 GiB")
 }
 
 /// Opens an absolute path in which no part is a link.

@@ -2,8 +2,9 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | `probe` | [`probe()`]: hash, format and size of a file, or why it cannot be used |
+//! | `probe` | [`probe()`], [`probe_bytes`]: hash, format and size of a file, or why it cannot be used |
 //! | `door` | [`Door`]: image files opened, only in the trees that the user allows |
+//! | `members`, `tar`, `parquet_cells` | images in tars and in Parquet files |
 //! | `pixels` | [`Rgb`], [`Transparency`], [`Appearance`], [`ImageFault`]: pixels, and why there are none |
 //! | `decode` | [`decode_on`], [`load`]: from bytes to pixels, by the pixel rule |
 //! | `alpha` | pictures as files hold them, and what is seen of them |
@@ -31,7 +32,9 @@ mod door;
 mod filter;
 mod jpeg;
 mod libjpeg;
+mod members;
 mod orientation;
+mod parquet_cells;
 mod pixels;
 mod png;
 mod preprocess;
@@ -41,6 +44,7 @@ pub mod quality;
 mod resize;
 mod resize_floats;
 mod squash;
+mod tar;
 mod tiff;
 mod variants;
 
@@ -52,6 +56,6 @@ pub use pixels::{Appearance, Decoded, ImageFault, MAX_PIXELS, Rgb, Transparency}
 pub use png::{png, png_with_alpha};
 pub use preprocess::{CLIP, CropOffset, HALF, IMAGENET, Normalize, Preprocessing, Resize, Samples};
 pub use preprocessor_config::is_siglip;
-pub use probe::{MAX_FILE_BYTES, probe, read};
+pub use probe::{MAX_FILE_BYTES, probe, probe_bytes, read};
 pub use resize::{Window, resize, resize_window};
 pub use variants::{mirrored, recompressed, shrunk};

@@ -43,6 +43,7 @@ pub(crate) use fields::{MOST_EXACT, integer_of, is_integer};
 pub use file::{Manifest, ManifestSettings, RowKind};
 pub use folder::ImageFolder;
 pub use lines::{GenerationLine, PromptLine, json_lines};
+pub(crate) use paths::unexpanded;
 pub use paths::{ImagePath, Resolver};
 pub use published::{PublishedEncoder, PublishedFacts, PublishedRegionSet};
 pub use regions::{Bounds, FoundRegion, ImageRegions, Mask, Outline, RegionFormat, RegionImage, read_region_rows, read_regions};

@@ -5,7 +5,7 @@
 
 use super::near_path::NearPaths;
 use crate::error::{Error, Result, io_reason};
-use crate::input::{FileState, state, state_of};
+use crate::input::{FileState, Member, is_absent, state, state_of};
 use crate::problem::Position;
 use crate::text::quote;
 use std::collections::HashMap;
@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 /// An image path, made absolute, with what was found there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImagePath {
-    /// The absolute path, with the links in its directory resolved.
+    /// The absolute path, with the links in its directory resolved. Of a member of a container, `#` and its name follow
+    /// the path of the container.
     pub path: PathBuf,
-    /// The state of the file when the manifest was read.
+    /// The state of the file, or of the container, when the manifest was read.
     pub state: FileState,
 }
 
@@ -63,11 +64,36 @@ impl Resolver {
         })
     }
 
-    /// Returns the file that `written` names.
+    /// Returns the file that `written` names: by its path, or by a URL `file:///…`. Where there is no file of the name, it
+    /// may be a member of a container: `a.tar#name.png`, `a.parquet#12`.
     ///
     /// # Errors
-    /// `written` is a URL, has an unexpanded `~` or `$VAR`, cannot be a path, or lies outside the given roots.
+    /// `written` is another URL, has an unexpanded `~` or `$VAR`, cannot be a path, or lies outside the given roots.
     pub fn resolve(&mut self, written: &str) -> std::result::Result<ImagePath, String> {
+        if let Some(url) = written.strip_prefix("file://") {
+            return match path_of_url(url) {
+                Some(path) => self.file_or_member(&path),
+                None => Err(format!("{} is not the URL of a file here: write `file:///` and its path", quote(written))),
+            };
+        }
+        self.file_or_member(written)
+    }
+
+    fn file_or_member(&mut self, written: &str) -> std::result::Result<ImagePath, String> {
+        let Some(member) = Member::of(Path::new(written)) else { return self.file(written) };
+        match self.home.join(written).symlink_metadata() {
+            Err(e) if is_absent(&e) => {}
+            _ => return self.file(written),
+        }
+        let Some(file) = member.file.to_str() else { return self.file(written) };
+        let container = self.file(file)?;
+        let mut path = container.path.into_os_string();
+        path.push("#");
+        path.push(&member.name);
+        Ok(ImagePath { path: path.into(), state: container.state })
+    }
+
+    fn file(&mut self, written: &str) -> std::result::Result<ImagePath, String> {
         let as_given = self.home.join(written);
         let (Some(name), Some(parent), false) = (as_given.file_name(), as_given.parent(), written.ends_with('/')) else {
             return Err(format!("{} names a directory, not an image", quote(written)));
@@ -148,6 +174,25 @@ impl Resolver {
     }
 }
 
+/// Returns the path in a URL of this machine, without its `file://`.
+fn path_of_url(url: &str) -> Option<String> {
+    let path = url.strip_prefix("localhost").unwrap_or(url);
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.strip_prefix('/').map(|_| path.as_bytes())?;
+    while let Some((byte, after)) = rest.split_first() {
+        let (byte, after) = match (byte, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                ((digit(*high)? * 16 + digit(*low)?) as u8, after)
+            }
+            _ => (*byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok().filter(|path| !path.contains('\0'))
+}
+
 /// Returns what is at `path`, and its real location.
 fn look(path: &Path) -> (FileState, Option<PathBuf>) {
     match path.symlink_metadata() {
@@ -158,7 +203,7 @@ fn look(path: &Path) -> (FileState, Option<PathBuf>) {
 }
 
 /// What a text is that is no path of a file here, and what to write instead.
-fn unexpanded(written: &str) -> Option<&'static str> {
+pub(crate) fn unexpanded(written: &str) -> Option<&'static str> {
     let variable = |w: &str| {
         w.match_indices('$').any(|(i, _)| w[i + 1..].starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic()))
     };
@@ -166,10 +211,7 @@ fn unexpanded(written: &str) -> Option<&'static str> {
         .split_once("://")
         .is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)))
     {
-        Some(match written.starts_with("file://") {
-            true => "a URL, which is not expanded or fetched; write the path in it alone, without `file://`",
-            false => "a URL, which is not expanded or fetched; write a file path",
-        })
+        Some("a URL, which is not expanded or fetched; write a file path")
     } else if written.starts_with('~') {
         Some("a path from `~`, which is not expanded or fetched; write a file path")
     } else if variable(written) {
@@ -220,6 +262,15 @@ mod tests {
         said("\\\\server\\y.png", "a path of Windows");
         assert_eq!(unexpanded("cost_5$.png"), None);
         assert_eq!(unexpanded("a/b.png"), None);
+    }
+
+    #[test]
+    fn a_url_of_a_file_is_its_path() {
+        assert_eq!(path_of_url("/a/b%20c%23.png").as_deref(), Some("/a/b c#.png"));
+        assert_eq!(path_of_url("localhost/a/%C3%BC").as_deref(), Some("/a/ü"));
+        for none in ["a/b.png", "server/share/x", "/a%zz", "/%ff", "/%00"] {
+            assert_eq!(path_of_url(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -8,7 +8,9 @@
 //! | `region_score` | compares regions with references: who is where | |
 //! | `score` | scores what is embedded, block by block | |
 //! | `embed` | turns pixels, texts and windows into vectors | [`EmbedOptions`], [`EmbedSummary`] |
+//! | `worker` | embeds images without a data set | [`Worker`], [`WorkerOptions`] |
 //! | `ingest` | puts manifests and embeddings files into the catalog, all or nothing | [`IngestOptions`], [`IngestSummary`] |
+//! | `shard` | embeds in shards, on many machines, and merges them | [`PlanOptions`], [`ShardOptions`], [`MergeSummary`] |
 //! | `ceiling` | pastes references together, as control models | [`ControlsSummary`] |
 //! | `pool_check` | finds what is wrong with the references | [`PoolCheck`] |
 //! | `stress_test` | makes prompts from subjects; checks prompts | [`StressTestOptions`], [`StressTestSummary`], [`StressTestCheck`] |
@@ -44,9 +46,11 @@ mod relocate;
 mod report;
 mod scan;
 mod score;
+mod shard;
 mod standing;
 mod stress_test;
 mod verify;
+mod worker;
 
 pub use audit::{Audit, AuditOptions, Flag, FlagKind, ImageKey};
 pub use backup::BackedUp;
@@ -68,7 +72,9 @@ pub use publish::{ImagePlace, PublishOptions, PublishSummary};
 pub use relocate::Relocation;
 pub use report::figures::FigureOptions;
 pub use report::report_of_tables;
+pub use shard::{MergeSummary, PlanOptions, PlanSummary, ShardOptions, ShardSummary, plan as plan_shards, run_shard};
 pub use standing::{EncoderStanding, RegionSetStanding, Standing};
 pub use stress_test::{StressTestCheck, StressTestOptions, StressTestSummary};
 pub use verify::repair::RepairOptions;
 pub use verify::{Depth, Verification};
+pub use worker::{ImageSource, Served, Worker, WorkerEncoder, WorkerImage, WorkerOptions, WorkerTask};

@@ -4,7 +4,7 @@
 use crate::catalog::{Catalog, ImageRow};
 use crate::error::Result;
 use crate::image::Door;
-use crate::input::{FileState, state_of};
+use crate::input::{Container, FileState, Member, state_of};
 use crate::text::quote;
 use crate::vocabulary::{ImageStatus, Outcome, Probe};
 use crate::watch::Watch;
@@ -121,6 +121,10 @@ struct Misnamed {
 impl Misnamed {
     fn note(&mut self, path: &Path, outcome: &Outcome) {
         let Outcome::Image { format, .. } = outcome else { return };
+        // A row of a Parquet file has no name.
+        if Member::of(path).is_some_and(|member| member.kind == Container::Parquet) {
+            return;
+        }
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         if !format.extensions().contains(&extension.as_str()) {
             self.count += 1;

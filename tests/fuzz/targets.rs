@@ -3,7 +3,7 @@
 
 use msdata::embeddings::Import;
 use msdata::generator::{Grid, Layout, OutputSource, Reading, System, read};
-use msdata::image::{decode, probe};
+use msdata::image::{decode, probe, read as read_image};
 use msdata::manifest::{ImageFolder, Manifest, ManifestSettings, RegionFormat, RowKind, StressTestRepo, read_regions};
 use msdata::problem::{Position, Problem};
 use msdata::{Error, Stop, Watch};
@@ -14,13 +14,14 @@ use std::path::Path;
 pub type Target = fn(&Path, &[u8]);
 
 /// Every target, by the name of its seeds.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("manifest", manifest),
     ("embeddings", embeddings),
     ("image", image),
     ("layout", layout),
     ("native", native),
     ("regions", regions),
+    ("container", container),
 ];
 
 /// The first byte says what the manifest lists, and how it is written: from 128 on it lists scores.
@@ -186,5 +187,19 @@ pub fn regions(dir: &Path, data: &[u8]) {
             }
         }
         Err(_) => {}
+    }
+}
+
+/// A tar or a Parquet file, whose members are read as images are.
+pub fn container(dir: &Path, data: &[u8]) {
+    let name = if data.starts_with(b"PAR1") { "c.parquet" } else { "c.tar" };
+    let path = dir.join(name);
+    fs::write(&path, data).unwrap();
+    for member in ["a.png", "0", "1", "2"].map(str::to_owned).into_iter().chain(["x".repeat(120) + "/a.png"]) {
+        if let Ok(bytes) = read_image(&dir.join(format!("{name}#{member}")))
+            && name == "c.tar"
+        {
+            assert!(bytes.len() <= data.len(), "a member of {} bytes in a tar of {}", bytes.len(), data.len());
+        }
     }
 }

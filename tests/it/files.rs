@@ -335,6 +335,6 @@ fn paths_of_other_systems() {
         assert!(said.contains("differs from it") && said.contains(what) && said.contains("out/My dog.png"), "{path}: {said}");
     }
     refused(generation("C:\\Users\\me\\dog.png"), &["a path of Windows, which leads nowhere here"]);
-    refused(generation("file:///home/me/dog.png"), &["write the path in it alone, without `file://`"]);
+    refused(generation("file://server/dog.png"), &["is not the URL of a file here: write `file:///` and its path"]);
     refused(generation("~/dog.png"), &["a path from `~`"]);
 }

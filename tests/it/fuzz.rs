@@ -149,3 +149,8 @@ fn mutated_native_formats() {
 fn mutated_regions() {
     drive("regions", TARGETS[5].1);
 }
+
+#[test]
+fn mutated_containers() {
+    drive("container", TARGETS[6].1);
+}

@@ -41,6 +41,8 @@ mod pixels;
 mod publish;
 mod published;
 mod python;
+#[cfg(target_os = "linux")]
+mod ray;
 mod readers;
 mod real_data;
 mod region_faults;
@@ -50,6 +52,8 @@ mod regions;
 #[cfg(unix)]
 mod run;
 mod seen;
+#[cfg(unix)]
+mod shards;
 mod shell;
 mod snapshots;
 mod soundness;
@@ -63,3 +67,5 @@ mod tables;
 mod tools;
 mod upgrade;
 mod windows;
+#[cfg(unix)]
+mod worker;

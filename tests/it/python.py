@@ -263,6 +263,51 @@ class Failures(WithData):
         self.assertTrue(any("the thresholds were chosen for DINOv2" in str(one.message) for one in caught))
 
 
+class Workers(WithData):
+    def test_the_documented_example_runs(self):
+        page = (Path(__file__).parents[2] / "docs/worker.md").read_text()
+        example = page.split("```python\n")[1].split("```")[0]
+        images = self.data.sql("SELECT path, prompt_id, seed, model FROM generations ORDER BY path LIMIT 2").to_pylist()
+        for name, image in zip(("a.png", "b.jpg"), images, strict=True):
+            shutil.copy(DEMO / image["path"], self.dir / name)
+        here, found = os.getcwd(), {}
+        self.addCleanup(os.chdir, here)
+        os.chdir(self.dir)
+        exec(example, found)
+        os.chdir(here)
+        known = {(row["model"], row["prompt_id"], row["seed"]): row["embedding"]
+                 for row in self.data.embeddings("builtin-texture").to_pylist() if row["kind"] == "generation"}
+        for vector, image in zip(found["vectors"], images, strict=True):
+            self.assertEqual(vector.tolist(), known[image["model"], image["prompt_id"], image["seed"]])
+        self.assertEqual(found["answer"].column_names[:3], ["name", "path", "status"])
+
+    def test_tables_of_any_shape_are_answered_one_after_another(self):
+        file = next(DEMO.glob("generated/**/*.png"))
+        with msdata.Worker(encoder="builtin-texture", threads=1) as worker:
+            empty = worker.embed(pyarrow.table({"path": pyarrow.array([], pyarrow.string())}))
+            self.assertEqual((empty.num_rows, empty.column_names[-1]), (0, "builtin-texture"))
+            table = pyarrow.table({"path": pyarrow.chunked_array([[str(file)], [None, "gone"]])})
+            answer = worker.embed(table)
+            self.assertEqual(answer["status"].to_pylist(), ["ok", "missing", "missing"])
+            batch = pyarrow.record_batch({"bytes": [file.read_bytes()], "key": [1]})
+            self.assertEqual(worker.embed(batch)["builtin-texture"].to_pylist(), answer["builtin-texture"].to_pylist()[:1])
+
+    def test_a_worker_that_refuses_or_is_killed_is_an_error(self):
+        worker = msdata.Worker(encoder="builtin-texture")
+        with self.assertRaises(msdata.Error) as caught:
+            worker.embed(pyarrow.table({"file": ["a.png"]}))
+        self.assertIn("no column says where the images are", caught.exception.message)
+        self.assertEqual((caught.exception.status, caught.exception.hint.split()[0]), (1, "docs/worker.md"))
+        worker = msdata.Worker(encoder="builtin-texture")
+        os.kill(worker.pid, signal.SIGKILL)
+        with self.assertRaises(msdata.Error) as caught:
+            worker.embed(pyarrow.table({"path": ["a.png"]}))
+        self.assertEqual(caught.exception.status, -signal.SIGKILL)
+        with self.assertRaises(msdata.Error) as caught:
+            msdata.Worker(encoder="nobody").embed(pyarrow.table({"path": ["a.png"]}))
+        self.assertIn("is neither an encoder", caught.exception.message)
+
+
 class TheProgram(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

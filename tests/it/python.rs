@@ -11,7 +11,7 @@ use std::process::Command;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Python with the package and the program, and no settings of the user.
-fn with_package(python: &str, home: &Path) -> Command {
+pub fn with_package(python: &str, home: &Path) -> Command {
     let mut command = Command::new(python);
     command.env("PYTHONPATH", Path::new(ROOT).join("python")).env("MSDATA_PROGRAM", env!("CARGO_BIN_EXE_msdata"));
     command.env("MSDATA_HOME", home.join("home")).env("ORT_DYLIB_PATH", library());
@@ -25,12 +25,12 @@ fn library() -> std::path::PathBuf {
     home.runtime_library.unwrap_or(home.data)
 }
 
-fn small_demo(dir: &Path) {
+pub fn small_demo(dir: &Path) {
     let options = DemoOptions { per_cell: 1, seeds: vec![42] };
     demo::make(dir, &options, &mut Watch::silent()).unwrap();
 }
 
-fn succeeds(mut command: Command) {
+pub fn succeeds(mut command: Command) {
     let done = command.output().unwrap();
     let said = [done.stdout, done.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     assert!(done.status.success(), "{command:?}\n{}\n{}", said[0], said[1]);

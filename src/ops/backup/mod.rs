@@ -6,7 +6,7 @@ use crate::catalog::PartRow;
 use crate::dataset::Dataset;
 use crate::durable::{Temporary, check_target, write_through};
 use crate::error::{Error, Result};
-use crate::input::{FileState, state_of};
+use crate::input::{FileState, file_of, state_of};
 use crate::layout::{CATALOG, EMBEDDINGS};
 use crate::ops::backup::archive::{Archive, MARK, MARK_AT};
 use crate::watch::Watch;
@@ -85,7 +85,7 @@ impl Dataset {
     fn images_of(&self, archive: &mut Archive<'_>, name: &str, done: &mut BackedUp, watch: &mut Watch<'_>) -> Result<()> {
         let mut inside: Vec<PathBuf> = Vec::new();
         for image in self.catalog.placed_images()? {
-            match image.path.strip_prefix(&self.dir) {
+            match file_of(&image.path).strip_prefix(&self.dir) {
                 Ok(path) => inside.push(path.to_owned()),
                 Err(_) => done.elsewhere += 1,
             }

@@ -4,6 +4,7 @@ pub(crate) mod comparison;
 pub(crate) mod kept;
 pub(crate) mod pipeline;
 pub(crate) mod pixels;
+pub(crate) mod queue;
 pub(crate) mod regions;
 pub(crate) mod windows;
 
@@ -213,22 +214,7 @@ impl Dataset {
             // It applies to all of them.
             words.extend(computed);
         }
-        let transparency = self.transparency_under(options)?;
-        let mut found: Vec<Described> = Vec::new();
-        for word in words {
-            for encoder in Described::find(&word, home)?.into_iter().map(|encoder| encoder.under(transparency)) {
-                match found.iter().find(|other| other.name == encoder.name) {
-                    None => found.push(encoder),
-                    Some(other) if other.fingerprint == encoder.fingerprint => {}
-                    Some(_) => {
-                        return Err(Error::request(
-                            format!("two encoders are named {}", quote(encoder.name.as_str())),
-                            "give one of them another `name` in its msdata.toml",
-                        ));
-                    }
-                }
-            }
-        }
+        let found = described(words.iter().map(String::as_str), self.transparency_under(options)?, home)?;
         if options.windows == WindowChoice::Pattern(Pattern::Dense) {
             found.iter().try_for_each(Described::check_dense)?;
         }
@@ -481,6 +467,33 @@ impl Dataset {
     }
 }
 
+/// Returns descriptions of the encoders that words name, each once.
+///
+/// # Errors
+/// There is no such encoder, its files are at fault, or two have one name.
+pub(crate) fn described<'w>(
+    words: impl IntoIterator<Item = &'w str>,
+    transparency: Transparency,
+    home: &Home,
+) -> Result<Vec<Described>> {
+    let mut found: Vec<Described> = Vec::new();
+    for word in words {
+        for encoder in Described::find(word, home)?.into_iter().map(|encoder| encoder.under(transparency)) {
+            match found.iter().find(|other| other.name == encoder.name) {
+                None => found.push(encoder),
+                Some(other) if other.fingerprint == encoder.fingerprint => {}
+                Some(_) => {
+                    return Err(Error::request(
+                        format!("two encoders are named {}", quote(encoder.name.as_str())),
+                        "give one of them another `name` in its msdata.toml",
+                    ));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// What an encoder is to embed.
 struct Plan {
     /// Whether whole images and prompts.
@@ -492,10 +505,10 @@ struct Plan {
 /// An encoder ready to embed.
 pub(crate) struct OpenedEncoder {
     pub(crate) encoder: Encoder,
-    threads: usize,
+    pub(crate) threads: usize,
     on_gpu: bool,
     /// The device that it runs on, as a sentence.
-    said: String,
+    pub(crate) said: String,
 }
 
 pub(crate) fn open(described: &Described, options: &EmbedOptions, home: &Home) -> Result<OpenedEncoder> {

@@ -8,13 +8,11 @@ use crate::embeddings::{PartWriter, Store};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result, io_reason};
 use crate::image::{Appearance, Door, Preprocessing, Transparency, decode_on};
+use crate::ops::embed::queue::Queue;
 use crate::text::{plain, quote};
 use crate::vocabulary::{ImageStatus, Outcome, Probe, Provenance};
 use crate::watch::Watch;
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
 /// Bytes of staged vectors that are written as one part.
 const PART_BYTES: usize = 32 << 20;
@@ -148,51 +146,19 @@ fn images(
         return Ok(());
     }
     let (preprocessing, transparency) = (encoder.preprocessing().clone(), encoder.transparency());
-    // Sending never waits: at most this many tasks are under way, which also bounds memory.
     let under_way = 2 * encoder.at_once() + threads;
-    let (give, take) = channel::<ImageTask>();
-    let (deliver, delivered) = channel::<PreparedImage>();
-    let take = Mutex::new(take);
-    thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            let (take, preprocessing, deliver) = (&take, &preprocessing, deliver.clone());
-            scope.spawn(move || prepare(take, door, preprocessing, transparency, &deliver));
-        }
-        drop(deliver);
+    let prepare = |task: ImageTask| {
+        let tensor = tensor(&task, door, &preprocessing, transparency);
+        PreparedImage { task, tensor }
+    };
+    Queue::with(threads, prepare, |queue| {
         let mut run = EmbedRun { catalog, store, row, warnings: BTreeMap::new(), done };
-        let outcome = run.batches(encoder, under_way, &EmbedQueue { give, delivered }, total, watch); // the threads end with the queue
+        let outcome = run.batches(encoder, under_way, &queue, total, watch);
         for (warning, (count, first)) in &run.warnings {
             watch.warn(&format!("{first}: {warning} ({count} such images in all)"));
         }
         outcome
     })
-}
-
-/// Both ends of the queue that the main thread holds.
-struct EmbedQueue {
-    give: Sender<ImageTask>,
-    delivered: Receiver<PreparedImage>,
-}
-
-/// Reads, decodes and preprocesses images until there are no more tasks.
-fn prepare(
-    take: &Mutex<Receiver<ImageTask>>,
-    door: &Door,
-    preprocessing: &Preprocessing,
-    transparency: Transparency,
-    deliver: &Sender<PreparedImage>,
-) {
-    loop {
-        let task = match take.lock() {
-            Ok(take) => take.recv(),
-            Err(_) => return,
-        };
-        let Ok(task) = task else { return };
-        let tensor = tensor(&task, door, preprocessing, transparency);
-        if deliver.send(PreparedImage { task, tensor }).is_err() {
-            return;
-        }
-    }
 }
 
 fn tensor(
@@ -229,7 +195,7 @@ impl EmbedRun<'_> {
         &mut self,
         encoder: &mut Encoder,
         under_way: usize,
-        queue: &EmbedQueue,
+        queue: &Queue<ImageTask, PreparedImage>,
         total: u64,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
@@ -247,7 +213,7 @@ impl EmbedRun<'_> {
                     waiting.extend(page.into_iter().filter(|task| !substitutes.contains(&task.image)));
                 }
                 let Some(task) = waiting.pop_front() else { break };
-                let _ = queue.give.send(task); // the threads live as long as this queue
+                queue.give(task);
                 given += 1;
             }
             if given == received {
@@ -255,9 +221,7 @@ impl EmbedRun<'_> {
                 watch.report("embedding", self.done.images + self.done.failed + self.done.changed, Some(total));
                 return Ok(());
             }
-            let Ok(prepared) = queue.delivered.recv() else {
-                return Err(Error::Damaged("a decoding thread ended too early".into()));
-            };
+            let prepared = queue.next()?;
             received += 1;
             match prepared.tensor {
                 Ok(tensor) => {

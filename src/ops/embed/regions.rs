@@ -216,16 +216,27 @@ pub(crate) fn source_of(image: &[u8; 32], region: &RegionRow, rule: &CropRule) -
 
 /// Returns a region as the network takes it.
 fn tensor(rgb: &Rgb, region: &RegionRow, reading: &RegionReading<'_>) -> std::result::Result<Vec<f32>, String> {
-    let RegionReading { preprocessing, size, rule, .. } = reading;
-    let part = rule.rectangle(region.bounds, [rgb.width, rgb.height]).ok_or("its box lies outside the image")?;
+    match (reading.rule.outside, &region.mask) {
+        (Some(outside), Some(json)) => {
+            let masked = masked(rgb, &Mask::read(json)?, outside.level())?;
+            cut_out(&masked, region.bounds, &reading.rule, &reading.preprocessing, reading.size)
+        }
+        _ => cut_out(rgb, region.bounds, &reading.rule, &reading.preprocessing, reading.size),
+    }
+}
+
+/// Returns what is in a box as a network with an input of this size takes it.
+pub(crate) fn cut_out(
+    rgb: &Rgb,
+    bounds: [f64; 4],
+    rule: &CropRule,
+    preprocessing: &Preprocessing,
+    size: [u32; 2],
+) -> std::result::Result<Vec<f32>, String> {
+    let part = rule.rectangle(bounds, [rgb.width, rgb.height]).ok_or("its box lies outside the image")?;
     let window = Window { x: part.x, y: part.y, width: part.width, height: part.height };
-    let masked = match (rule.outside, &region.mask) {
-        (Some(outside), Some(json)) => Some(masked(rgb, &Mask::read(json)?, outside.level())?),
-        _ => None,
-    };
-    let rgb = masked.as_ref().unwrap_or(rgb);
     let squashed = |rgb: &Rgb, window: Window| {
-        let pixels = preprocessing.squash(rgb, &[window], *size);
+        let pixels = preprocessing.squash(rgb, &[window], size);
         let mut tensor = vec![0.0; pixels.len()];
         preprocessing.normalise(&pixels, &mut tensor);
         tensor
@@ -234,7 +245,7 @@ fn tensor(rgb: &Rgb, region: &RegionRow, reading: &RegionReading<'_>) -> std::re
         Fit::Encoder => preprocessing.tensor(&rgb.cut(window)),
         Fit::Squash => Ok(squashed(rgb, window)),
         Fit::Pad => {
-            let padded = padded(&rgb.cut(window), *size);
+            let padded = padded(&rgb.cut(window), size);
             let whole = Window { x: 0, y: 0, width: padded.width, height: padded.height };
             Ok(squashed(&padded, whole))
         }

@@ -12,14 +12,12 @@ use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Preprocessing, Rgb, Transparency, Window, decode_on};
 use crate::ops::embed::comparison::Comparison;
 use crate::ops::embed::kept::Keeper;
+use crate::ops::embed::queue::Queue;
 use crate::text::{plain, quote};
 use crate::watch::Watch;
 use crate::windows::{DENSE_SIDE, Pattern, Rectangle, windows};
 use half::f16;
 use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// Tasks read from the catalog at a time.
@@ -144,15 +142,11 @@ pub fn search_images(
     let Some(comparison) = Comparison::read(catalog, store, row, pattern)? else { return Ok(done) };
     let mut keeper = Keeper::of(catalog, row, pattern)?;
     let reading = WindowReading::by(encoder, door, pattern);
-    let (give, take) = channel::<ImageTask>();
-    let (deliver, delivered) = channel::<PreparedCrops>();
-    let take = Mutex::new(take);
-    let outcome = thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            let (take, reading, deliver) = (&take, &reading, deliver.clone());
-            scope.spawn(move || prepare(take, reading, &deliver));
-        }
-        drop(deliver);
+    let prepare = |task: ImageTask| {
+        let cut = cut(&task, &reading);
+        PreparedCrops { task, cut }
+    };
+    let outcome = Queue::with(threads, prepare, |queue| {
         let keeper = &mut keeper;
         let mut run = WindowRun {
             catalog,
@@ -165,7 +159,6 @@ pub fn search_images(
             waiting: VecDeque::new(),
             done: &mut done,
         };
-        let queue = WindowQueue { give, delivered }; // the threads end with the queue
         run.images(encoder, &reading.preprocessing, threads + 1, total, &queue, watch)
     });
     if matches!(outcome, Ok(()) | Err(Error::Interrupted)) {
@@ -173,12 +166,6 @@ pub fn search_images(
     }
     done.not_kept = keeper.refused;
     outcome.map(|()| done)
-}
-
-/// Both ends of the queue that the main thread holds.
-struct WindowQueue {
-    give: Sender<ImageTask>,
-    delivered: Receiver<PreparedCrops>,
 }
 
 /// An image made ready for the network, or why it could not be.
@@ -255,21 +242,6 @@ pub(crate) fn see(
     Ok(Some((parts, vectors)))
 }
 
-/// Reads, decodes and cuts images until there are no more tasks.
-fn prepare(take: &Mutex<Receiver<ImageTask>>, reading: &WindowReading<'_>, deliver: &Sender<PreparedCrops>) {
-    loop {
-        let task = match take.lock() {
-            Ok(take) => take.recv(),
-            Err(_) => return,
-        };
-        let Ok(task) = task else { return };
-        let cut = cut(&task, reading);
-        if deliver.send(PreparedCrops { task, cut }).is_err() {
-            return;
-        }
-    }
-}
-
 fn cut(task: &ImageTask, reading: &WindowReading<'_>) -> std::result::Result<Cut, WindowRefusal> {
     let WindowReading { door, transparency, preprocessing, size, pattern } = reading;
     let rgb = decoded(task, door, *transparency)?;
@@ -327,7 +299,7 @@ impl WindowRun<'_> {
         preprocessing: &Preprocessing,
         under_way: usize,
         total: u64,
-        queue: &WindowQueue,
+        queue: &Queue<ImageTask, PreparedCrops>,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
         let (mut tasks, mut after, mut given, mut received) = (VecDeque::new(), 0, 0, 0);
@@ -342,7 +314,7 @@ impl WindowRun<'_> {
                 }
                 let Some(task) = tasks.pop_front() else { break };
                 after = task.image;
-                let _ = queue.give.send(task); // the threads live as long as this queue
+                queue.give(task);
                 given += 1;
             }
             if given == received {
@@ -355,9 +327,7 @@ impl WindowRun<'_> {
                 }
                 return Ok(());
             }
-            let Ok(PreparedCrops { task, cut }) = queue.delivered.recv() else {
-                return Err(Error::Damaged("a decoding thread ended too early".into()));
-            };
+            let PreparedCrops { task, cut } = queue.next()?;
             received += 1;
             match cut {
                 Ok(Cut { parts, pixels }) => {

@@ -224,7 +224,7 @@ impl Dataset {
 
     /// Takes in rows and vectors in one transaction, which also checks that the vectors are of no other encoders than those
     /// that embed afterwards.
-    fn take_in(
+    pub(crate) fn take_in(
         &mut self,
         options: &IngestOptions,
         published: &mut [Published],
@@ -388,7 +388,7 @@ impl Dataset {
         Ok(summary)
     }
 
-    fn warn_of_duplicates(&self, watch: &mut Watch<'_>) -> Result<()> {
+    pub(crate) fn warn_of_duplicates(&self, watch: &mut Watch<'_>) -> Result<()> {
         let mut warn = |duplicate: Option<Duplicate>, what: &str| {
             if let Some(Duplicate { groups, example }) = duplicate {
                 watch.warn(&format!("{what} ({groups} in all): {}", plain(&example)));
