@@ -5,6 +5,10 @@ use crate::error::Result;
 use crate::image::Appearance;
 use crate::vocabulary::{ImageFormat, ImageStatus};
 use rusqlite::{OptionalExtension, params};
+use std::collections::HashMap;
+
+/// Names whose rows are remembered.
+const MOST_REMEMBERED: usize = 10_000;
 
 /// What was found out about an image elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,35 +38,98 @@ pub struct KnownContent {
     pub blake3: Option<[u8; 32]>,
 }
 
-impl Changes<'_> {
+/// Indices that many changes of images would fill in no order; made anew, they are sorted once.
+const INDICES: [&str; 5] =
+    ["image_not_ok", "image_by_content", "image_usable_by_content", "image_vector_by_image", "image_vector_by_place"];
+
+/// Triggers on the first content of an image: for vectors, values and regions that came before it.
+const FIRST_SEEN: [&str; 3] = ["image_first_seen", "metrics_of_image_first_seen", "regions_of_image_first_seen"];
+
+/// Whether anything waits for the first content of an image.
+const WAITING: &str = "SELECT EXISTS (SELECT 1 FROM image_vector WHERE source IS NULL)
+    OR EXISTS (SELECT 1 FROM metric_value WHERE source IS NULL) OR EXISTS (SELECT 1 FROM region_image WHERE source IS NULL)";
+
+/// A merge of many images, under way in a set of changes.
+pub struct Merging<'m, 'c> {
+    changes: &'m Changes<'c>,
+    /// The definitions of what was taken away, to be put back.
+    taken: Vec<String>,
+    models: HashMap<String, i64>,
+    prompts: HashMap<String, i64>,
+}
+
+impl<'c> Changes<'c> {
+    /// Begins to merge so many images. Where they are a good part of all, indices are taken away until the merge ends.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn merge(&self, images: u64) -> Result<Merging<'_, 'c>> {
+        let act = "begin a merge";
+        let all: i64 = self.tx.query_row("SELECT count(*) FROM image", [], |r| r.get(0)).map_err(catalog(act))?;
+        let waiting: bool = self.tx.query_row(WAITING, [], |r| r.get(0)).map_err(catalog(act))?;
+        let mut away: Vec<&str> = Vec::new();
+        if images.saturating_mul(4) >= all as u64 {
+            away.extend(INDICES);
+            away.extend(FIRST_SEEN.iter().filter(|_| !waiting));
+        }
+        let mut taken = Vec::new();
+        for name in away {
+            let (kind, sql): (String, String) = self
+                .tx
+                .query_row("SELECT type, sql FROM sqlite_schema WHERE name = ?1", [name], |r| Ok((r.get(0)?, r.get(1)?)))
+                .map_err(catalog(act))?;
+            self.tx.execute_batch(&format!("DROP {kind} {name}")).map_err(catalog(act))?;
+            taken.push(sql);
+        }
+        // Contents come in no order: they are sorted once, in the end.
+        self.tx
+            .execute_batch(
+                "DROP TABLE IF EXISTS temp.seen; CREATE TEMP TABLE seen (content BLOB, translucent INTEGER, blank INTEGER)",
+            )
+            .map_err(catalog(act))?;
+        Ok(Merging { changes: self, taken, models: HashMap::new(), prompts: HashMap::new() })
+    }
+}
+
+impl Merging<'_, '_> {
     /// Returns the image of a reference or a generation; `None` if there is none.
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn known_content(&self, key: &VectorKey) -> Result<Option<KnownContent>> {
+    pub fn known_content(&mut self, key: &VectorKey) -> Result<Option<KnownContent>> {
+        let act = "look up an image";
+        let tx = &self.changes.tx;
         let read = |r: &rusqlite::Row<'_>| {
             let status = r.get_ref(1)?.as_str()?.parse().unwrap_or(ImageStatus::Pending);
             Ok(KnownContent { image: r.get(0)?, status, blake3: r.get(2)? })
         };
         match key {
-            VectorKey::Reference(subject, index) => self
-                .tx
+            VectorKey::Reference(subject, index) => tx
                 .prepare_cached(
                     "SELECT i.id, i.status, i.blake3 FROM subject s JOIN reference_image r ON r.subject = s.id
                      JOIN image i ON i.id = r.image WHERE s.subject_id = ?1 AND r.reference_index = ?2",
                 )
                 .and_then(|mut q| q.query_row(params![subject.as_str(), index], read).optional()),
-            VectorKey::Generation(model, prompt, seed) => self
-                .tx
-                .prepare_cached(
-                    "SELECT i.id, i.status, i.blake3 FROM generation g JOIN model m ON m.id = g.model
-                     JOIN prompt p ON p.id = g.prompt JOIN image i ON i.id = g.image
-                     WHERE p.prompt_id = ?2 AND m.name = ?1 AND g.seed = ?3",
+            VectorKey::Generation(model, prompt, seed) => {
+                // A model has many generations; those of a prompt come together.
+                let model = remembered(&mut self.models, model.as_str(), |name| {
+                    tx.prepare_cached("SELECT id FROM model WHERE name = ?1")?.query_row([name], |r| r.get(0)).optional()
+                });
+                let prompt = remembered(&mut self.prompts, prompt.as_str(), |id| {
+                    tx.prepare_cached("SELECT id FROM prompt WHERE prompt_id = ?1")?.query_row([id], |r| r.get(0)).optional()
+                });
+                let (Some(model), Some(prompt)) = (model.map_err(catalog(act))?, prompt.map_err(catalog(act))?) else {
+                    return Ok(None);
+                };
+                tx.prepare_cached(
+                    "SELECT i.id, i.status, i.blake3 FROM generation g JOIN image i ON i.id = g.image
+                     WHERE g.prompt = ?1 AND g.model = ?2 AND g.seed = ?3",
                 )
-                .and_then(|mut q| q.query_row(params![model.as_str(), prompt.as_str(), seed], read).optional()),
+                .and_then(|mut q| q.query_row([prompt, model, *seed], read).optional())
+            }
             VectorKey::Prompt(_) | VectorKey::Region(..) => return Ok(None),
         }
-        .map_err(catalog("look up an image"))
+        .map_err(catalog(act))
     }
 
     /// Records what was found out about an image elsewhere. Of a missing one, what is known of its content stays.
@@ -70,27 +137,76 @@ impl Changes<'_> {
     /// # Errors
     /// SQLite reports an error.
     pub fn record_found(&self, image: i64, found: &FoundImage) -> Result<()> {
+        let act = "record an image";
+        let tx = &self.changes.tx;
         let reason = found.reason.as_deref().filter(|_| found.status != ImageStatus::Ok);
         if found.status == ImageStatus::Missing {
-            return self
-                .tx
+            return tx
                 .prepare_cached("UPDATE image SET status = ?2, reason = ?3, bytes = NULL, mtime_ns = NULL WHERE id = ?1")
                 .and_then(|mut q| q.execute(params![image, found.status.as_str(), reason]))
                 .map(drop)
-                .map_err(catalog("record an image"));
+                .map_err(catalog(act));
         }
         let (bytes, mtime_ns) = found.file.map(|(bytes, mtime_ns)| (bytes as i64, mtime_ns)).unzip();
         let format = found.size.map(|(format, ..)| format.as_str());
         let (width, height) = found.size.map(|(_, width, height)| (width, height)).unzip();
-        self.tx
-            .prepare_cached(
-                "UPDATE image SET status = ?2, reason = ?3, bytes = ?4, mtime_ns = ?5, blake3 = ?6,
-                                  format = ?7, width = ?8, height = ?9 WHERE id = ?1",
-            )
-            .and_then(|mut q| {
-                q.execute(params![image, found.status.as_str(), reason, bytes, mtime_ns, found.blake3, format, width, height])
-            })
-            .map(drop)
-            .map_err(catalog("record an image"))
+        tx.prepare_cached(
+            "UPDATE image SET status = ?2, reason = ?3, bytes = ?4, mtime_ns = ?5, blake3 = ?6,
+                              format = ?7, width = ?8, height = ?9 WHERE id = ?1",
+        )
+        .and_then(|mut q| {
+            let status = found.status.as_str();
+            q.execute(params![image, status, reason, bytes, mtime_ns, found.blake3, format, width, height])
+        })
+        .map(drop)
+        .map_err(catalog(act))
     }
+
+    /// Records what the pixels of a content are like.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn record_seen(&self, content: &[u8; 32], appearance: Appearance) -> Result<()> {
+        self.changes
+            .tx
+            .prepare_cached("INSERT INTO temp.seen VALUES (?1, ?2, ?3)")
+            .and_then(|mut q| q.execute(params![content, appearance.translucent as i64, appearance.blank]))
+            .map(drop)
+            .map_err(catalog("record what an image looks like"))
+    }
+
+    /// Ends the merge: what was taken away is as it was.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn finish(self) -> Result<()> {
+        let act = "end a merge";
+        let tx = &self.changes.tx;
+        tx.execute_batch(
+            "INSERT OR REPLACE INTO appearance (content, translucent, blank)
+                 SELECT content, translucent, blank FROM temp.seen ORDER BY content;
+             DROP TABLE temp.seen",
+        )
+        .map_err(catalog(act))?;
+        self.taken.iter().try_for_each(|sql| tx.execute_batch(sql)).map_err(catalog(act))
+    }
+}
+
+/// Returns the row of a name, which is looked up once while it is remembered.
+fn remembered(
+    known: &mut HashMap<String, i64>,
+    name: &str,
+    look_up: impl FnOnce(&str) -> rusqlite::Result<Option<i64>>,
+) -> rusqlite::Result<Option<i64>> {
+    if let Some(row) = known.get(name) {
+        return Ok(Some(*row));
+    }
+    let row = look_up(name)?;
+    if let Some(row) = row {
+        if known.len() >= MOST_REMEMBERED {
+            known.clear();
+        }
+        known.insert(name.to_owned(), row);
+    }
+    Ok(row)
 }

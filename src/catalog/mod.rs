@@ -77,7 +77,7 @@ pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
-pub use merged::{FoundImage, KnownContent};
+pub use merged::{FoundImage, KnownContent, Merging};
 pub use metrics::{MetricRow, MetricTarget, MetricTargetFound, MetricValueRow};
 pub use paths::{PathRule, PlacedImage};
 pub use published::{ImageState, RegionImageRow, RegionOwner};

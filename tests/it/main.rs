@@ -52,6 +52,8 @@ mod regions;
 #[cfg(unix)]
 mod run;
 mod seen;
+#[cfg(unix)]
+mod shards;
 mod shell;
 mod snapshots;
 mod soundness;

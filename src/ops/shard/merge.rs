@@ -1,10 +1,11 @@
 //! Puts finished shards into a data set: after that it is as if one machine had ingested and embedded everything.
 
-use super::check::{Places, check_all};
-use super::output::{ShardEncoder, ShardFile, vector};
+use super::ahead::{self, Ahead};
+use super::check::check_all;
+use super::output::{ShardEncoder, ShardFile, ShardRows, vector};
 use super::plan::ShardPlan;
 use super::shard_path;
-use crate::catalog::{Changes, FoundImage, KnownContent, NewVector, PartRow, Target, VectorKey, other_encoder};
+use crate::catalog::{Changes, FoundImage, KnownContent, Merging, NewVector, PartRow, Target, VectorKey, other_encoder};
 use crate::dataset::{Dataset, commit};
 use crate::embeddings::{PartWriter, Store};
 use crate::error::{Error, Result};
@@ -16,6 +17,11 @@ use crate::text::plain;
 use crate::vocabulary::{EncoderName, ImageStatus, Provenance};
 use crate::watch::Watch;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+/// Batches that are decoded before they are merged.
+const BATCHES_AHEAD: usize = 2;
 
 /// What a merge did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,7 +49,7 @@ struct MergedEncoder {
 
 impl Dataset {
     /// Takes in the manifests of the plan in `dir`, and the facts and vectors of its shards, without opening an image; then
-    /// scores. Shards are merged one by one: a run that is interrupted keeps the finished ones, and the next one goes on.
+    /// scores. The shards come in all or none; memory holds one at a time.
     ///
     /// # Errors
     /// A list of every shard that is missing or not what was planned, and of every other fault, by file; nothing was written
@@ -56,14 +62,19 @@ impl Dataset {
         let options = options(&plan)?;
         let ingested = self.take_in(&options, &mut [], false, &[], IfChanged::Refuse, watch)?;
         let mut summary = MergeSummary { ingested, ..MergeSummary::default() };
-        let merged = self.begin_merge(&plan, &encoders)?;
+        let all = plan.shards.iter().map(|shard| shard.rows).sum();
+        let changes = self.catalog.begin()?;
+        let merged = begin_merge(&changes, &plan, &encoders)?;
         summary.vectors = merged.iter().map(|encoder| (encoder.name.clone(), 0)).collect();
-        for shard in 0..plan.shards.len() {
-            watch.check()?;
-            self.merge_shard(&plan, dir, shard, &merged, &mut summary)?;
-            summary.shards += 1;
-            watch.report("images", summary.images, None);
-        }
+        let mut merge = ShardMerge { changes: &changes, merging: changes.merge(all)?, store: &self.store, encoders: &merged };
+        thread::scope(|scope| {
+            let (give, ahead) = sync_channel(BATCHES_AHEAD);
+            let plan = &plan;
+            scope.spawn(move || ahead::read(plan, dir, &give));
+            merge.run(&ahead, all, &mut summary, watch)
+        })?;
+        merge.merging.finish()?;
+        commit(changes, &self.store)?;
         if summary.changed > 0 {
             watch.warn(&format!(
                 "{} images have changed between the shards and this data set, which keeps what it read; `msdata embed` embeds them",
@@ -89,72 +100,84 @@ impl Dataset {
         }
         Ok(())
     }
+}
 
-    fn begin_merge(&mut self, plan: &ShardPlan, encoders: &[ShardEncoder]) -> Result<Vec<MergedEncoder>> {
-        let changes = self.catalog.begin()?;
-        changes.set_transparency(plan.transparency()?)?;
-        let mut merged = Vec::new();
-        for ShardEncoder { name, fingerprint, dimension } in encoders {
-            let planned = plan.encoders.iter().find(|planned| planned.name == *name);
-            let name = EncoderName::new(name.as_str())
-                .map_err(|reason| Error::request(format!("an encoder {reason}"), "give it another name"))?;
-            let row = changes.encoder(&name, fingerprint, *dimension)?;
-            changes.describe_encoder(row, planned.and_then(|planned| planned.directory.as_deref()), PIXEL_RULE)?;
-            changes.set_embeds_whole_images(row, true)?;
-            merged.push(MergedEncoder { row, name, dimension: *dimension, held: changes.has_vectors(row)? });
+/// Makes the encoders of the shards those of the data set.
+fn begin_merge(changes: &Changes<'_>, plan: &ShardPlan, encoders: &[ShardEncoder]) -> Result<Vec<MergedEncoder>> {
+    changes.set_transparency(plan.transparency()?)?;
+    let mut merged = Vec::new();
+    for ShardEncoder { name, fingerprint, dimension } in encoders {
+        let planned = plan.encoders.iter().find(|planned| planned.name == *name);
+        let name = EncoderName::new(name.as_str())
+            .map_err(|reason| Error::request(format!("an encoder {reason}"), "give it another name"))?;
+        let row = changes.encoder(&name, fingerprint, *dimension)?;
+        changes.describe_encoder(row, planned.and_then(|planned| planned.directory.as_deref()), PIXEL_RULE)?;
+        changes.set_embeds_whole_images(row, true)?;
+        merged.push(MergedEncoder { row, name, dimension: *dimension, held: changes.has_vectors(row)? });
+    }
+    Ok(merged)
+}
+
+/// Shards on their way into a data set.
+struct ShardMerge<'a, 'c> {
+    changes: &'a Changes<'c>,
+    merging: Merging<'a, 'c>,
+    store: &'a Store,
+    encoders: &'a [MergedEncoder],
+}
+
+impl<'a> ShardMerge<'a, '_> {
+    /// Merges what is read, to its end.
+    fn run(
+        &mut self,
+        ahead: &Receiver<Result<Ahead>>,
+        all: u64,
+        summary: &mut MergeSummary,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let mut parts = self.parts()?;
+        for read in ahead {
+            watch.check()?;
+            match read? {
+                Ahead::Rows(rows) => self.rows(rows, &mut parts, summary)?,
+                Ahead::End => {
+                    for (part, (_, vectors)) in parts.into_iter().zip(&mut summary.vectors) {
+                        *vectors += part.finish(self.changes, self.store)?;
+                    }
+                    parts = self.parts()?;
+                    summary.shards += 1;
+                }
+            }
+            watch.report("images", summary.images, Some(all));
         }
-        commit(changes, &self.store)?;
-        Ok(merged)
+        Ok(())
     }
 
-    fn merge_shard(
-        &mut self,
-        plan: &ShardPlan,
-        dir: &Path,
-        shard: usize,
-        encoders: &[MergedEncoder],
-        summary: &mut MergeSummary,
-    ) -> Result<()> {
-        let tasks = plan.tasks(dir, shard)?;
-        let path = shard_path(dir, shard);
-        let damaged = |reason: String| Error::Parquet { path: path.clone(), reason };
-        let mut file = ShardFile::open(&path).map_err(damaged)?;
-        let mut places = Places::of(&tasks);
-        let changes = self.catalog.begin()?;
-        let first = changes.next_part()?;
-        let mut parts: Vec<NewPart> = (first..).zip(encoders.iter()).map(|(id, encoder)| NewPart::new(id, encoder)).collect();
-        while let Some(rows) = file.next().map_err(damaged)? {
-            for (at, (key, mut found)) in rows.keys.iter().zip(rows.found).enumerate() {
-                let Some((task, _)) = places.next(key) else {
-                    return Err(damaged(format!("{key} does not belong to this shard")));
-                };
-                found.file = task.file;
-                summary.images += 1;
-                let Some(known) = changes.known_content(key)? else { return Err(unknown(key)) };
-                let image = known.image;
-                if !settle(&changes, known, &found)? {
-                    summary.changed += 1;
-                    continue;
-                }
-                let (ImageStatus::Ok, Some(source)) = (found.status, found.blake3) else { continue };
-                for (part, vectors) in parts.iter_mut().zip(&rows.vectors) {
-                    match vector(vectors, at) {
-                        Some(vector) => part.push(&changes, &self.store, image, source, vector)?,
-                        None => {
-                            let reason = plain(found.reason.as_deref().unwrap_or_default());
-                            changes.record_failure(part.encoder.row, image, &source, &reason)?;
-                        }
+    /// Begins a part for each encoder.
+    fn parts(&self) -> Result<Vec<NewPart<'a>>> {
+        let ids = self.changes.next_part()?..;
+        Ok(ids.zip(self.encoders).map(|(id, encoder)| NewPart { id, encoder, writer: None, vectors: Vec::new() }).collect())
+    }
+
+    fn rows(&mut self, rows: ShardRows, parts: &mut [NewPart<'_>], summary: &mut MergeSummary) -> Result<()> {
+        for (at, (key, found)) in rows.keys.iter().zip(&rows.found).enumerate() {
+            summary.images += 1;
+            let Some(known) = self.merging.known_content(key)? else { return Err(unknown(key)) };
+            let image = known.image;
+            if !settle(&self.merging, known, found)? {
+                summary.changed += 1;
+                continue;
+            }
+            let (ImageStatus::Ok, Some(source)) = (found.status, found.blake3) else { continue };
+            for (part, vectors) in parts.iter_mut().zip(&rows.vectors) {
+                match vector(vectors, at) {
+                    Some(vector) => part.push(self.changes, self.store, image, source, vector)?,
+                    None => {
+                        let reason = plain(found.reason.as_deref().unwrap_or_default());
+                        self.changes.record_failure(part.encoder.row, image, &source, &reason)?;
                     }
                 }
             }
-        }
-        let mut put = Vec::new();
-        for part in parts {
-            put.push(part.finish(&changes, &self.store)?);
-        }
-        commit(changes, &self.store)?;
-        for ((_, vectors), put) in summary.vectors.iter_mut().zip(put) {
-            *vectors += put;
         }
         Ok(())
     }
@@ -168,11 +191,7 @@ struct NewPart<'e> {
     vectors: Vec<NewVector>,
 }
 
-impl<'e> NewPart<'e> {
-    fn new(id: i64, encoder: &'e MergedEncoder) -> NewPart<'e> {
-        NewPart { id, encoder, writer: None, vectors: Vec::new() }
-    }
-
+impl NewPart<'_> {
     /// Adds the vector of an image, unless the data set has one of the same bytes.
     fn push(&mut self, changes: &Changes<'_>, store: &Store, image: i64, source: [u8; 32], vector: &[f32]) -> Result<()> {
         let target = Target::Image(image);
@@ -202,16 +221,16 @@ impl<'e> NewPart<'e> {
 
 /// Records what was found out about an image, and returns whether it is what the data set knows: what it has read itself
 /// counts more.
-fn settle(changes: &Changes<'_>, known: KnownContent, found: &FoundImage) -> Result<bool> {
+fn settle(merging: &Merging<'_, '_>, known: KnownContent, found: &FoundImage) -> Result<bool> {
     let is_same = known.blake3 == found.blake3;
     match known.status {
         ImageStatus::Ok if !is_same => return Ok(false),
         // The data set has only looked at the head of the file; the shards have decoded it.
         ImageStatus::Ok if found.status == ImageStatus::Ok => {}
-        _ => changes.record_found(known.image, found)?,
+        _ => merging.record_found(known.image, found)?,
     }
     if let (Some(content), Some(appearance)) = (&found.blake3, found.appearance) {
-        changes.record_appearance(content, appearance)?;
+        merging.record_seen(content, appearance)?;
     }
     Ok(true)
 }

@@ -10,8 +10,10 @@
 //! | `output` | a shard that was embedded, as a file |
 //! | `check` | what is wrong with the shards of a plan |
 //! | `run` | embeds one shard |
+//! | `ahead` | reads shards before they are merged |
 //! | `merge` | puts finished shards into a data set |
 
+mod ahead;
 mod check;
 mod columns;
 mod listed;
