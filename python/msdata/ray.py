@@ -149,10 +149,12 @@ def _with_images(table: Any) -> Any:
     if "image" in names:
         kind = table.schema.field("image").type
         if pyarrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-            image = table.column("image").combine_chunks()
-            table = table.drop_columns(["image"]).append_column("bytes", image.field("bytes"))
-            if kind.get_field_index("path") >= 0 and "path" not in names:
-                table = table.append_column("path", image.field("path"))
+            image = table.column("image")
+            table = table.drop_columns(["image"])
+            # Unlike `field`, this knows that nothing in a null is given.
+            for part in ("bytes", "path"):
+                if kind.get_field_index(part) >= 0 and part not in names:
+                    table = table.append_column(part, pyarrow.compute.struct_field(image, part))
             return table
         if _is_binary(kind):
             return table.rename_columns(["bytes" if name == "image" else name for name in names])

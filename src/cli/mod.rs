@@ -108,7 +108,10 @@ enum Command {
     Shard(shard::ShardArgs),
     Demo(demo::DemoArgs),
     Help(manual::HelpArgs),
+    // Wanted once, at installation: the list of commands is to fit on a screen.
+    #[command(hide = true)]
     Completions(manual::Completions),
+    #[command(hide = true)]
     Man(manual::Man),
 }
 

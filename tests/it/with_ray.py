@@ -94,6 +94,12 @@ class Ray(unittest.TestCase):
         images = [{"bytes": file, "path": path} for file, path in zip(self.files, self.paths)]
         pyarrow.parquet.write_table(pyarrow.table({"image": pyarrow.array(images, kind)}), self.dir / "structs.parquet")
         self.assertEqual(embedded(self.embed(ray.data.read_parquet(str(self.dir / "structs.parquet")))), self.known)
+        # An image that is null is a row; one with a path alone is read from there.
+        images = [None, {"bytes": None, "path": self.paths[0]}]
+        pyarrow.parquet.write_table(pyarrow.table({"n": [0, 1], "image": pyarrow.array(images, kind)}), self.dir / "nulls.parquet")
+        nothing, one = sorted(self.embed(ray.data.read_parquet(str(self.dir / "nulls.parquet"))).take_all(), key=lambda row: row["n"])
+        self.assertEqual((nothing["status"], nothing["reason"]), ("missing", "neither a path nor bytes were given"))
+        self.assertEqual((one["blake3"], tuple(one[ENCODER])), self.known[self.paths[0]])
         columns = {"path": self.paths, "image": pyarrow.array(self.files, pyarrow.binary())}
         pyarrow.parquet.write_table(pyarrow.table(columns), self.dir / "columns.parquet")
         self.assertEqual(embedded(self.embed(ray.data.read_parquet(str(self.dir / "columns.parquet")))), self.known)

@@ -228,7 +228,8 @@ fn images_that_cannot_be_used_are_rows_that_say_why() {
         bmp
     };
     lab.write("large.bmp", &large);
-    let rows: [(Option<&str>, Option<&[u8]>, &str, &str); 9] = [
+    type Row<'a> = (Option<&'a str>, Option<&'a [u8]>, &'a str, &'a str);
+    let rows: [Row<'_>; 9] = [
         (Some("images/cat.png"), None, "ok", ""),
         (Some("gone.png"), None, "missing", "no such file"),
         (
