@@ -161,7 +161,9 @@ fn scores(lab: &Path) {
     let theirs = |part: &str| peer(&[Path::new(part), &lab.join("input"), &references, &vectors]);
     println!("import of {} vectors of {DIMENSION} numbers: {import:.2} s", generations());
     let what = format!("scores of {pairs} pairs, into the catalog");
-    for (part, peer) in [("duckdb", "DuckDB, to memory"), ("numpy", "numpy, to memory"), ("scores", "numpy, into SQLite in memory")] {
+    for (part, peer) in
+        [("duckdb", "DuckDB, to memory"), ("numpy", "numpy, to memory"), ("scores", "numpy, into SQLite in memory")]
+    {
         beside(&what, (score, memory), peer, theirs(part));
     }
 }
@@ -171,7 +173,8 @@ fn filled(data: &Path, models: usize, prompts: usize, seeds: usize) {
     msdata(&["init", data.to_str().unwrap()]);
     let python = std::env::var_os("MSDATA_PYTHON").unwrap_or_else(|| "python3".into());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/large_catalog.py");
-    let numbers = [("--models", models), ("--prompts", prompts), ("--seeds", seeds)].map(|(flag, n)| [flag.to_owned(), n.to_string()]);
+    let numbers =
+        [("--models", models), ("--prompts", prompts), ("--seeds", seeds)].map(|(flag, n)| [flag.to_owned(), n.to_string()]);
     let made = Command::new(python).arg(script).arg(data).args(numbers.iter().flatten()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     print!("{}", String::from_utf8_lossy(&made.stdout));

@@ -101,9 +101,9 @@ pub use windows::{FoundPlace, LocalScore, SubjectPlace, WindowScore};
 use crate::text::shell_word;
 
 use crate::error::{Error, Result};
+use entries::NamedRows;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
-use entries::NamedRows;
 use seal::Sealing;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

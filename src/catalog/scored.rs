@@ -46,7 +46,9 @@ impl Catalog {
             .map_err(catalog(ACT))?;
         let mut each = self
             .db
-            .prepare_cached("SELECT generation, encoder, similarity, NULL FROM subject_score ORDER BY generation, encoder, ordinal")
+            .prepare_cached(
+                "SELECT generation, encoder, similarity, NULL FROM subject_score ORDER BY generation, encoder, ordinal",
+            )
             .map_err(catalog(ACT))?;
         let mut rows = generations.query([]).map_err(catalog(ACT))?;
         let mut whole = Ahead::new(whole.query([]))?;

@@ -1,9 +1,12 @@
+use super::terminal::path_to_standard_output;
 use super::{Ended, Terminal, ingest};
 use msdata::Dataset;
 use msdata::encoder::{Batch, Device};
 use msdata::image::Transparency;
 use msdata::manifest::ColumnName;
-use msdata::ops::{MergeSummary, PlanOptions, PlanSummary, ShardOptions, ShardSummary, plan_shards, run_shard};
+use msdata::ops::{
+    MergeSummary, PlanOptions, PlanSummary, ShardOptions, ShardScores, ShardSummary, plan_shards, run_shard, score_shards,
+};
 use msdata::text::{plain, shell_word};
 use msdata::vocabulary::SceneType;
 use std::num::NonZeroUsize;
@@ -18,7 +21,8 @@ use std::path::{Path, PathBuf};
 Examples:
   msdata shard plan --subjects s.jsonl --prompts p.jsonl --generations g.jsonl --encoder dinov2-small --shards 64 shards
   for n in $(seq 0 63); do msdata shard run shards $n; done
-  msdata shard merge shards")]
+  msdata shard merge shards
+  msdata shard score shards tables && msdata report --tables tables")]
 pub struct ShardArgs {
     #[command(subcommand)]
     action: ShardCommand,
@@ -29,6 +33,7 @@ enum ShardCommand {
     Plan(PlanArgs),
     Run(RunShardArgs),
     Merge(MergeArgs),
+    Score(ScoreShardsArgs),
 }
 
 impl ShardArgs {
@@ -37,6 +42,7 @@ impl ShardArgs {
             ShardCommand::Plan(action) => action.run(terminal),
             ShardCommand::Run(action) => action.run(terminal),
             ShardCommand::Merge(action) => action.run(dataset, terminal),
+            ShardCommand::Score(action) => action.run(terminal),
         }
     }
 }
@@ -167,5 +173,26 @@ impl MergeArgs {
         ingest::print(&ingested, false, terminal);
         let lacks = ingested.images.missing + ingested.images.unusable + changed > 0;
         Ok(if lacks { Ended::Incomplete } else { Ended::Done })
+    }
+}
+
+/// Score the finished shards of a plan without a data set
+///
+/// Checks every shard as `merge` does, and writes tables of scores into a new directory, of which `msdata report --tables`
+/// makes the report that a data set would give. Texts are not in shards, so there is no CLIP-T, and no model is a control.
+#[derive(clap::Args)]
+struct ScoreShardsArgs {
+    /// The directory of the plan
+    dir: PathBuf,
+    /// The new directory of the tables
+    tables: PathBuf,
+}
+
+impl ScoreShardsArgs {
+    fn run(self, terminal: &Terminal) -> anyhow::Result<Ended> {
+        let ShardScores { generations, scored } = terminal.watch(|watch| score_shards(&self.dir, &self.tables, watch))?;
+        terminal.say(format!("{scored} scores of {generations} generations; `msdata report --tables` shows them"));
+        path_to_standard_output(&self.tables)?;
+        Ok(Ended::Done)
     }
 }

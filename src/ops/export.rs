@@ -69,7 +69,7 @@ pub fn export(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_
 }
 
 /// A table being written.
-struct ExportTable {
+pub(in crate::ops) struct ExportTable {
     path: PathBuf,
     /// What the file says of itself, beside its columns.
     metadata: Vec<KeyValue>,
@@ -77,7 +77,8 @@ struct ExportTable {
 }
 
 impl ExportTable {
-    fn new(dir: &Path, name: &str) -> ExportTable {
+    /// Begins `NAME.parquet` in a directory; it is made when the first columns are written.
+    pub(in crate::ops) fn new(dir: &Path, name: &str) -> ExportTable {
         ExportTable { path: dir.join(format!("{name}.parquet")), metadata: Vec::new(), writer: None }
     }
 
@@ -86,7 +87,7 @@ impl ExportTable {
     }
 
     /// Writes columns of equal length; `true` means that the column may hold nulls.
-    fn write(&mut self, columns: Vec<(&str, ArrayRef, bool)>) -> Result<()> {
+    pub(in crate::ops) fn write(&mut self, columns: Vec<(&str, ArrayRef, bool)>) -> Result<()> {
         let failed = |e: arrow::error::ArrowError| Error::parquet(&self.path)(e.into());
         let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(failed)?;
         let writer = match &mut self.writer {
@@ -104,7 +105,8 @@ impl ExportTable {
         writer.write(&batch).map_err(Error::parquet(&self.path))
     }
 
-    fn finish(self) -> Result<()> {
+    /// Completes the file.
+    pub(in crate::ops) fn finish(self) -> Result<()> {
         let Some(writer) = self.writer else { return Ok(()) };
         let file = writer.into_inner().map_err(Error::parquet(&self.path))?;
         file.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", &self.path))
@@ -267,7 +269,8 @@ impl ExportKeys<'_> {
     }
 }
 
-fn list_column<'a, L: Iterator<Item = &'a str>>(rows: impl Iterator<Item = L>) -> ArrayRef {
+/// A column of lists of texts.
+pub(in crate::ops) fn list_column<'a, L: Iterator<Item = &'a str>>(rows: impl Iterator<Item = L>) -> ArrayRef {
     let mut column = ListBuilder::new(StringBuilder::new());
     for row in rows {
         row.for_each(|item| column.values().append_value(item));

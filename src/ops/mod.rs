@@ -72,7 +72,9 @@ pub use publish::{ImagePlace, PublishOptions, PublishSummary};
 pub use relocate::Relocation;
 pub use report::figures::FigureOptions;
 pub use report::report_of_tables;
-pub use shard::{MergeSummary, PlanOptions, PlanSummary, ShardOptions, ShardSummary, plan as plan_shards, run_shard};
+pub use shard::{
+    MergeSummary, PlanOptions, PlanSummary, ShardOptions, ShardScores, ShardSummary, plan as plan_shards, run_shard, score_shards,
+};
 pub use standing::{EncoderStanding, RegionSetStanding, Standing};
 pub use stress_test::{StressTestCheck, StressTestOptions, StressTestSummary};
 pub use verify::repair::RepairOptions;

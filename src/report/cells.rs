@@ -137,9 +137,7 @@ impl CellTable<'_> {
             clip_t: self.texts.iter().map(|e| (self.names[*e].to_owned(), cell.clip_t(*e))).collect(),
             similarity: self.names.iter().enumerate().map(|(e, name)| ((*name).to_owned(), cell.similarity(e))).collect(),
             scr: of_thresholds(&|at| cell.scr(at, self.identity)),
-            uncollapsed: of_thresholds(&|at| {
-                (images > 0).then(|| cell.uncollapsed(at, self.identity) as f64 / images as f64)
-            }),
+            uncollapsed: of_thresholds(&|at| (images > 0).then(|| cell.uncollapsed(at, self.identity) as f64 / images as f64)),
             scored,
             ci: self.options.confidence.map(|confidence| self.intervals(cell, confidence)),
             controls,

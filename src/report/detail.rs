@@ -1,13 +1,16 @@
 //! What a report says of cells that needs the generations one by one: identification, chance, ceilings, curves, regions,
 //! metrics.
 
-use super::cells::{BoundedValues, SHARE, cell_intervals, mean_of};
 use super::ceiling::Ceilings;
+use super::cells::{BoundedValues, SHARE, cell_intervals, mean_of};
 use super::keys::Keys;
 use super::observations::{Observations, Scores};
 use super::regions::CellWish;
 use super::tally::Tallies;
-use super::{Baseline, CellControls, CellMetric, CellRegions, Key, Named, RegionMeasure, RegionSnapshot, ReportOptions, Snapshot, Thresholds};
+use super::{
+    Baseline, CellControls, CellMetric, CellRegions, Key, Named, RegionMeasure, RegionSnapshot, ReportOptions, Snapshot,
+    Thresholds,
+};
 use crate::score::{Curve, Identification};
 use std::collections::HashMap;
 
@@ -29,15 +32,9 @@ pub(super) struct Detail<'a> {
 }
 
 impl<'a> Detail<'a> {
-    pub(super) fn new(
-        snapshot: &'a Snapshot,
-        scores: &'a Scores,
-        options: &'a ReportOptions,
-        tallies: &Tallies,
-    ) -> Detail<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, scores: &'a Scores, options: &'a ReportOptions, tallies: &Tallies) -> Detail<'a> {
         let apart = options.by.contains(&Key::Model);
-        let units =
-            Observations::new(snapshot, scores, &options.by, |generation| snapshot.is_reported(generation.model, apart));
+        let units = Observations::new(snapshot, scores, &options.by, |generation| snapshot.is_reported(generation.model, apart));
         let members = members(&units, &Keys::new(snapshot), &options.by, tallies);
         Detail {
             snapshot,

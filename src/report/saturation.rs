@@ -93,9 +93,8 @@ pub(super) fn saturation(
 
 /// The cells of composites, by their other keys.
 fn composites<'c>(snapshot: &Snapshot, cells: &'c [CellTally]) -> HashMap<String, &'c CellTally> {
-    let is_of_composites = |cell: &&CellTally| {
-        cell.keys.iter().any(|(key, _)| *key == Key::Model) && snapshot.composite == Some(cell.model)
-    };
+    let is_of_composites =
+        |cell: &&CellTally| cell.keys.iter().any(|(key, _)| *key == Key::Model) && snapshot.composite == Some(cell.model);
     cells.iter().filter(is_of_composites).map(|cell| (others(&cell.keys), cell)).collect()
 }
 

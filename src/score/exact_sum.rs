@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn no_order_and_no_division_changes_it() {
         let mut draws = Random::new(3);
-        let values: Vec<f64> = (0..10_000).map(|_| draws.below(1 << 40) as f64 / (1_u64 << 39) as f64 - 1.0).map(f64::sin).collect();
+        let values: Vec<f64> =
+            (0..10_000).map(|_| draws.below(1 << 40) as f64 / (1_u64 << 39) as f64 - 1.0).map(f64::sin).collect();
         let forwards = sum(values.iter().copied());
         assert_eq!(forwards, sum(values.iter().rev().copied()));
         let mut of_parts = ExactSum::default();

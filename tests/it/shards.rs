@@ -182,6 +182,36 @@ fn merged_shards_are_what_one_machine_gives() {
     assert_same(&expected, &results_again(&lab));
 }
 
+#[test]
+fn scores_of_shards_are_those_of_a_data_set() {
+    let lab = Lab::empty();
+    loose(&lab);
+    plan(&lab, "shards");
+    let refused = lab.run(&["shard", "score", "shards", "scores"]);
+    assert!(err(&refused).contains("shard-00000.parquet: not there") && !lab.path("scores").exists(), "{}", err(&refused));
+    (0..7).for_each(|shard| drop(lab.ok(&["shard", "run", "shards", &shard.to_string()])));
+    assert!(lab.told(&["shard", "score", "shards", "scores"]).contains("21 scores of 24 generations"));
+    lab.ok(&["init", "data"]);
+    assert_eq!(lab.run(&["-d", "data", "shard", "merge", "shards"]).status.code(), Some(3));
+    for wish in [&["--by", "model,scene_type", "--ci"][..], &["--by", "subject_id"], &["--by", "prompt_id,seed"]] {
+        let report = |of: &[&str]| -> Value {
+            let text = lab.ok(&[of, &["report", "--format", "json", "--thresholds", "0.3,0.5,0.9"], wish].concat());
+            serde_json::from_str(&text).unwrap()
+        };
+        let mut of_data = report(&["-d", "data"]);
+        // What needs the pool is in no table.
+        for row in of_data.as_array_mut().unwrap() {
+            row.as_object_mut().unwrap().remove("identification");
+        }
+        let of_tables: Value = {
+            let text =
+                lab.ok(&[&["report", "--tables", "scores", "--format", "json", "--thresholds", "0.3,0.5,0.9"], wish].concat());
+            serde_json::from_str(&text).unwrap()
+        };
+        assert_eq!(of_tables, of_data, "{wish:?}");
+    }
+}
+
 fn results_again(lab: &Lab) -> BTreeMap<String, Vec<u8>> {
     fs::remove_dir_all(lab.path("tables-data")).unwrap();
     results(lab, "data")

@@ -39,7 +39,10 @@ fn lab() -> Lab {
     files.embeddings = vec![vectors, clip];
     ingest(&mut Dataset::init(&lab.path("data")).unwrap(), &files);
     // A generation that nothing was scored for.
-    lab.write("more.jsonl", "{\"model\": \"MOSAIC\", \"prompt_id\": \"p00\", \"seed\": 99, \"path\": \"input/images/none.png\"}\n");
+    lab.write(
+        "more.jsonl",
+        "{\"model\": \"MOSAIC\", \"prompt_id\": \"p00\", \"seed\": 99, \"path\": \"input/images/none.png\"}\n",
+    );
     let prompt = lab.sql("SELECT prompt_id FROM prompts ORDER BY prompt_id LIMIT 1").remove(0);
     let text = fs::read_to_string(lab.path("more.jsonl")).unwrap().replace("p00", &prompt);
     lab.write("more.jsonl", text);

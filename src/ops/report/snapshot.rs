@@ -31,8 +31,7 @@ pub(crate) struct Reading {
 const MOST_PAIRS: u64 = 5_000_000;
 
 /// What is said where there are more.
-pub(super) const TOO_MANY_PAIRS: &str =
-    "AUC is left out, because it takes long with so many images and subjects: `--controls`";
+pub(super) const TOO_MANY_PAIRS: &str = "AUC is left out, because it takes long with so many images and subjects: `--controls`";
 
 impl Reading {
     /// Returns what a report needs.

@@ -25,7 +25,52 @@ pub(super) struct Listed {
     /// The subjects and prompts that a manifest brings; `None`: there was none, and they are known elsewhere.
     subjects: Option<HashSet<SubjectId>>,
     prompts: Option<HashSet<PromptId>>,
-    rows: u64,
+}
+
+/// Takes the next row of a manifest; says what is wrong with it.
+pub(super) type NextRow<'n> = &'n mut dyn FnMut(&mut Manifest<'_>) -> Option<std::result::Result<(), Problem>>;
+
+/// Goes through the rows of a manifest: a file, or a directory of parts. Returns what is wrong with rows.
+///
+/// # Errors
+/// It cannot be read, or the caller wants to stop.
+pub(super) fn each_row(
+    kind: RowKind,
+    path: &Path,
+    reading: &ManifestSettings,
+    watch: &mut Watch<'_>,
+    next: NextRow<'_>,
+) -> Result<Vec<Problem>> {
+    let files = match parts_of(path, false, watch) {
+        Err(Error::Manifest(problems)) => return Ok(problems),
+        files => files?,
+    };
+    // A directory of parts lies where the file would lie whose rows they are.
+    let home = path.is_dir().then(|| path.parent().unwrap_or(Path::new("/")).to_owned());
+    let reading = ManifestSettings { home, ..reading.clone() };
+    let (mut problems, mut rows) = (Vec::new(), 0_u64);
+    for file in files {
+        let mut manifest = match Manifest::open(&file, kind, &reading, watch.stop()) {
+            Err(Error::Manifest(faults)) => {
+                problems.extend(faults);
+                continue;
+            }
+            manifest => manifest?,
+        };
+        while let Some(row) = next(&mut manifest) {
+            if let Err(problem) = row {
+                watch.check()?; // an interrupted read is not a fault of the file
+                problems.push(problem);
+            }
+            rows += 1;
+            if rows.is_multiple_of(PACE) {
+                watch.report("rows", rows, None);
+                watch.check()?;
+            }
+        }
+        manifest.into_warnings().iter().for_each(|warning| watch.remark(&warning.origin, &warning.reason));
+    }
+    Ok(problems)
 }
 
 impl Listed {
@@ -34,34 +79,8 @@ impl Listed {
     /// # Errors
     /// It cannot be read, or the caller wants to stop.
     pub(super) fn read(&mut self, kind: RowKind, path: &Path, reading: &ManifestSettings, watch: &mut Watch<'_>) -> Result<()> {
-        let files = match parts_of(path, false, watch) {
-            Err(Error::Manifest(problems)) => return Ok(self.problems.extend(problems)),
-            files => files?,
-        };
-        // A directory of parts lies where the file would lie whose rows they are.
-        let home = path.is_dir().then(|| path.parent().unwrap_or(Path::new("/")).to_owned());
-        let reading = ManifestSettings { home, ..reading.clone() };
-        for file in files {
-            let mut manifest = match Manifest::open(&file, kind, &reading, watch.stop()) {
-                Err(Error::Manifest(problems)) => {
-                    self.problems.extend(problems);
-                    continue;
-                }
-                manifest => manifest?,
-            };
-            while let Some(row) = self.next(kind, &mut manifest) {
-                if let Err(problem) = row {
-                    watch.check()?; // an interrupted read is not a fault of the file
-                    self.fault(problem);
-                }
-                self.rows += 1;
-                if self.rows.is_multiple_of(PACE) {
-                    watch.report("rows", self.rows, None);
-                    watch.check()?;
-                }
-            }
-            manifest.into_warnings().iter().for_each(|warning| watch.remark(&warning.origin, &warning.reason));
-        }
+        let problems = each_row(kind, path, reading, watch, &mut |manifest| self.next(kind, manifest))?;
+        problems.into_iter().for_each(|problem| self.fault(problem));
         Ok(())
     }
 

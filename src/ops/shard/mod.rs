@@ -12,6 +12,7 @@
 //! | `run` | embeds one shard |
 //! | `ahead` | reads shards before they are merged |
 //! | `merge` | puts finished shards into a data set |
+//! | `score` | scores finished shards without one |
 
 mod ahead;
 mod check;
@@ -21,11 +22,13 @@ mod merge;
 mod output;
 mod plan;
 mod run;
+mod score;
 mod tasks;
 
 pub use merge::MergeSummary;
 pub use plan::{PlanOptions, PlanSummary, plan};
 pub use run::{ShardOptions, ShardSummary, run_shard};
+pub use score::{ShardScores, score_shards};
 
 use std::path::{Path, PathBuf};
 

@@ -283,6 +283,22 @@ impl ShardPlan {
         tasks::read(&path, hash.as_bytes())
     }
 
+    /// How the manifests are read.
+    ///
+    /// # Errors
+    /// The plan has a word of a later version.
+    pub(super) fn reading(&self) -> Result<ManifestSettings> {
+        let later = |reason: String| Error::request(format!("{PLAN}: {reason}"), "use the msdata that made it");
+        let columns: Vec<ColumnName> =
+            self.columns.iter().map(|column| column.parse()).collect::<std::result::Result<_, String>>().map_err(later)?;
+        Ok(ManifestSettings {
+            scene_type: self.scene_type.as_deref().map(str::parse).transpose().map_err(|e| later(format!("{e}")))?,
+            renaming: Rc::new(Renaming::new(&columns, false)?),
+            roots: (!self.roots.is_empty()).then(|| self.roots.clone()),
+            home: None,
+        })
+    }
+
     /// The manifests of a kind.
     pub(super) fn manifests(&self, rows: &str) -> Vec<PathBuf> {
         self.manifests.iter().filter(|manifest| manifest.rows == rows).map(|manifest| manifest.path.clone()).collect()
