@@ -108,7 +108,9 @@ enum Command {
     Shard(shard::ShardArgs),
     Demo(demo::DemoArgs),
     Help(manual::HelpArgs),
+    #[command(hide = true)]
     Completions(manual::Completions),
+    #[command(hide = true)]
     Man(manual::Man),
 }
 
