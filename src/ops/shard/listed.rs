@@ -35,7 +35,10 @@ impl Listed {
     /// It cannot be read, or the caller wants to stop.
     pub(super) fn read(&mut self, kind: RowKind, path: &Path, reading: &ManifestSettings, watch: &mut Watch<'_>) -> Result<()> {
         let files = match parts_of(path, false, watch) {
-            Err(Error::Manifest(problems)) => return Ok(self.problems.extend(problems)),
+            Err(Error::Manifest(problems)) => {
+                self.problems.extend(problems);
+                return Ok(());
+            }
             files => files?,
         };
         // A directory of parts lies where the file would lie whose rows they are.
@@ -67,7 +70,7 @@ impl Listed {
 
     fn next(&mut self, kind: RowKind, manifest: &mut Manifest<'_>) -> Option<std::result::Result<(), Problem>> {
         match kind {
-            RowKind::Subjects => manifest.next_subject().map(|row| Ok(self.subject(row?))),
+            RowKind::Subjects => manifest.next_subject().map(|row| row.map(|row| self.subject(row))),
             RowKind::Prompts => manifest.next_prompt().map(|row| {
                 let row = row?;
                 let unknown = |ids: &HashSet<SubjectId>| row.row.subjects.iter().find(|id| !ids.contains(id)).cloned();
