@@ -41,8 +41,9 @@ fn look_at_all(catalog: &mut Catalog, door: &Door, rehash: bool, watch: &mut Wat
     let (mut after, mut done, mut found) = (0, 0, Inspected::default());
     let mut misnamed = Misnamed::default();
     let mut looks: Vec<(ImageRow, Probe)> = Vec::new();
-    loop {
-        watch.check()?;
+    // What was found is recorded in any case.
+    let mut ended = watch.check();
+    while ended.is_ok() {
         let images = catalog.images_after(after, BLOCK)?;
         let Some(last) = images.last().map(|last| last.id) else { break };
         after = last;
@@ -59,8 +60,10 @@ fn look_at_all(catalog: &mut Catalog, door: &Door, rehash: bool, watch: &mut Wat
         let news = looks.iter().filter(|(image, probe)| !tells_nothing_new(image, probe));
         news.for_each(|(image, probe)| misnamed.note(&image.path, &probe.outcome));
         watch.report("images", done, Some(total));
+        ended = watch.check();
     }
     found.changed += record(catalog, &looks)?;
+    ended?;
     if let Some(warning) = misnamed.warning() {
         watch.warn(&warning);
     }

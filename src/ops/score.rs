@@ -38,9 +38,10 @@ pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Res
         let mut known = Known::default();
         let mut blocks = Blocks::of(catalog, &encoder, Which::Unscored)?;
         let mut computed: Vec<Score> = Vec::new();
+        // What was computed is recorded in any case.
+        let mut ended = watch.check();
         loop {
-            watch.check()?;
-            let block = blocks.next(catalog)?;
+            let block = if ended.is_ok() { blocks.next(catalog)? } else { None };
             // While the catalog takes a block's scores the next block's are computed.
             let (next, put) = thread::scope(|scope| {
                 let next = block.as_ref().map(|block| scope.spawn(|| score_block(&needs, store, &mut known, block)));
@@ -54,8 +55,9 @@ pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Res
             }
             match next {
                 Some(scores) => computed = scores?,
-                None => break,
+                None => break ended?,
             }
+            ended = watch.check();
         }
     }
     Ok(scored)
