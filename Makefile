@@ -7,10 +7,12 @@ PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 fastparque
 	mypy==2.4.1 nbformat==5.11.1 nbclient==0.11.0 ipykernel==7.4.0 datasets==5.2.0 mlcroissant==1.1.1
 # For the tests with Ray alone: 100 MB.
 RAY := 'ray[data]==2.60.0' pyarrow==26.0.1 pandas==3.1.1 numpy==2.4.6
+# What benchmarks stand beside; DuckDB's extension for SQLite is of that version alone.
+PEERS := duckdb==1.5.5 duckdb-extension-sqlite-scanner==1.5.5 pyarrow==26.0.1 numpy==2.4.6 pillow==13.0.0 onnxruntime==1.31.1 onnx==1.23.2
 # What builds the wheel; zig links it for an old glibc.
 WHEEL := maturin==1.16.0 ziglang==0.17.1
 
-.PHONY: help demo test fuzz test-ray test-browser browser check setup onnxruntime format lint docs audit bench install wheel clean
+.PHONY: help demo test fuzz test-ray test-browser browser check setup onnxruntime format lint docs audit bench bench-quick install wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,9 +64,18 @@ audit: ## licences and advisories (cargo-deny) and spelling (typos); both tools 
 	cargo deny --locked check --config .cargo/deny.toml
 	typos --config .config/typos.toml
 
-bench: setup ## the measurements of docs/performance.md; takes some minutes
-	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench catalog --bench embedding --bench coverage --bench duplicates
-	MSDATA_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo bench --locked --bench embedding -- memory
+bench: setup target/peers/.installed ## the measurements of docs/performance.md, each beside its peer; takes half an hour
+	MSDATA_PYTHON=$(CURDIR)/target/peers/bin/python cargo bench --locked --bench catalog --bench embedding --bench coverage --bench duplicates
+	MSDATA_PYTHON=$(CURDIR)/target/peers/bin/python cargo bench --locked --bench embedding -- memory
+
+target/peers/.installed: Makefile
+	$(PYTHON) -m venv target/peers
+	target/peers/bin/pip install --quiet --disable-pip-version-check $(PEERS)
+	@touch $@
+
+bench-quick: ## instructions of some commands against those in benches/quick.json, with the build of the tests; needs valgrind
+	cargo build --locked --bin msdata
+	$(PYTHON) scripts/bench_quick.py target/debug/msdata
 
 install: ## msdata, optimised, into cargo's bin directory
 	cargo install --locked --path .

@@ -10,7 +10,8 @@
 //! | `embed` | turns pixels, texts and windows into vectors | [`EmbedOptions`], [`EmbedSummary`] |
 //! | `worker` | embeds images without a data set | [`Worker`], [`WorkerOptions`] |
 //! | `ingest` | puts manifests and embeddings files into the catalog, all or nothing | [`IngestOptions`], [`IngestSummary`] |
-//! | `shard` | embeds in shards, on many machines, and merges them | [`PlanOptions`], [`ShardOptions`], [`MergeSummary`] |
+//! | `export` | writes the Parquet tables | |
+//! | `shard` | embeds in shards, on many machines, merges and scores them | [`PlanOptions`], [`ShardOptions`], [`MergeSummary`] |
 //! | `ceiling` | pastes references together, as control models | [`ControlsSummary`] |
 //! | `pool_check` | finds what is wrong with the references | [`PoolCheck`] |
 //! | `stress_test` | makes prompts from subjects; checks prompts | [`StressTestOptions`], [`StressTestSummary`], [`StressTestCheck`] |
@@ -20,7 +21,6 @@
 //! | `compare` | compares two models, or ranks all of them | |
 //! | `audit` | finds images to look at before you believe a table | [`Audit`] |
 //! | `standing` | says where a data set stands | [`Standing`] |
-//! | `export` | writes the Parquet tables | |
 //! | `verify` | checks every row, file and checksum; repairs | [`Verification`], [`RepairOptions`] |
 //! | `digest` | computes one hash of all results | [`Digest`] |
 //! | `publish` | writes the data set for others: tables, images, card, metadata | [`PublishOptions`], [`PublishSummary`] |

@@ -17,7 +17,7 @@ pub(super) struct ContrastColumns {
     columns: HashMap<u32, ContrastColumn>,
     /// The bounds of a difference.
     bounds: Option<[f64; 2]>,
-    confidence: Confidence,
+    confidence: Option<Confidence>,
 }
 
 struct ContrastColumn {
@@ -43,12 +43,13 @@ pub(super) struct Contrast {
 }
 
 impl ContrastColumns {
-    /// `of_lines` says the prompt of each line; lines of one prompt stand together.
+    /// `of_lines` says the prompt of each line; lines of one prompt stand together. Without confidence no difference gets an
+    /// interval.
     pub(super) fn new(
         measure: Measure,
         of_lines: &[u32],
         models: Vec<(u32, Vec<Option<f64>>)>,
-        confidence: Confidence,
+        confidence: Option<Confidence>,
     ) -> ContrastColumns {
         let mut distinct = of_lines.to_vec();
         distinct.dedup();
@@ -68,9 +69,11 @@ impl ContrastColumns {
             let clustered: Vec<Clustered> =
                 members.iter().map(|(_, values)| Clustered::new(distinct.len(), clusters(&prompts, values))).collect();
             // A model that has nobody beside it is drawn with each of the others, over what they share.
-            let replicates: Vec<Vec<f64>> = match members.len() {
-                1 => vec![Vec::new()],
-                _ => clustered.par_chunks(TOGETHER).flat_map(|some| replicate_means(some, confidence)).collect(),
+            let replicates: Vec<Vec<f64>> = match (members.len(), confidence) {
+                (1, _) | (_, None) => vec![Vec::new(); members.len()],
+                (_, Some(confidence)) => {
+                    clustered.par_chunks(TOGETHER).flat_map(|some| replicate_means(some, confidence)).collect()
+                }
             };
             for ((model, values), replicates) in members.into_iter().zip(replicates) {
                 columns.insert(model, ContrastColumn { values, pattern, replicates });
@@ -96,11 +99,11 @@ impl ContrastColumns {
         let of_prompts = self.by_prompt(&differences);
         let clusters_in_all = self.prompts.last().map_or(0, |last| last + 1);
         let clustered = Clustered::new(clusters_in_all, clusters(&self.prompts, &differences)).within(self.bounds);
-        let ci = match one.pattern == other.pattern {
+        let ci = self.confidence.and_then(|confidence| match one.pattern == other.pattern {
             true if one.replicates.is_empty() || other.replicates.is_empty() => None,
-            true => interval_of_difference(&clustered, [&one.replicates, &other.replicates], self.confidence),
-            false => intervals(&[clustered], self.confidence).into_iter().next().flatten(),
-        };
+            true => interval_of_difference(&clustered, [&one.replicates, &other.replicates], confidence),
+            false => intervals(&[clustered], confidence).into_iter().next().flatten(),
+        });
         let scored = |column: &ContrastColumn| column.values.iter().flatten().count() as u64;
         Some(Contrast {
             pairs,

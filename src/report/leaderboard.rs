@@ -85,7 +85,7 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
     let Some(measure) = first else { return Err(Error::Damaged("a report without measures".into())) };
     let not_by_cscr = options.measure.is_none().then(|| pairing.why_not_by_cscr(measure)).flatten();
     let pairs = pairing.every_pair();
-    let comparisons = pairing.compare(&pairs, std::slice::from_ref(&measure));
+    let comparisons = pairing.match_up(&pairs, measure);
     let models: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> = pairing
         .sides
         .iter()

@@ -8,7 +8,7 @@ use super::observations::{Observations, Scores};
 use super::warnings::{listed, written};
 use super::{CompareOptions, Comparison, Key, KeyValue, RegionMeasure, Snapshot, thresholds_mean_something};
 use crate::error::{Error, Result};
-use crate::score::{Question, Unit, holm, least_p};
+use crate::score::{Confidence, Question, Unit, holm, least_p};
 use crate::text::{plain, quote};
 use crate::vocabulary::ModelName;
 use rayon::prelude::*;
@@ -223,10 +223,16 @@ impl<'a> Pairing<'a> {
 
     /// Every pair in every cell by every measure: measures outermost, cells innermost.
     pub(super) fn compare(&self, pairs: &[[u32; 2]], measures: &[Measure]) -> Vec<Comparison> {
-        measures.iter().flat_map(|measure| self.compare_by(pairs, *measure)).collect()
+        let confidence = Some(self.options.confidence);
+        measures.iter().flat_map(|measure| self.compare_by(pairs, *measure, confidence)).collect()
     }
 
-    fn compare_by(&self, pairs: &[[u32; 2]], measure: Measure) -> Vec<Comparison> {
+    /// Every pair in every cell by a measure, without intervals: they take nearly all the time, and an order needs none.
+    pub(super) fn match_up(&self, pairs: &[[u32; 2]], measure: Measure) -> Vec<Comparison> {
+        self.compare_by(pairs, measure, None)
+    }
+
+    fn compare_by(&self, pairs: &[[u32; 2]], measure: Measure, confidence: Option<Confidence>) -> Vec<Comparison> {
         let models: BTreeSet<u32> = pairs.iter().flatten().copied().collect();
         let values: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> =
             models.into_par_iter().map(|model| (model, &self.sides[&model], self.sides[&model].values(self, measure))).collect();
@@ -238,7 +244,7 @@ impl<'a> Pairing<'a> {
             };
             let models = here.map(|(model, side, values)| (*model, column(side, values))).collect();
             let prompts: Vec<u32> = lines.iter().map(|(prompt, _, _)| *prompt).collect();
-            let columns = ContrastColumns::new(measure, &prompts, models, self.options.confidence);
+            let columns = ContrastColumns::new(measure, &prompts, models, confidence);
             of_cells.push((self.values(codes), pairs.par_iter().map(|pair| columns.contrast(*pair)).collect()));
         }
         let (mut rows, name) = (Vec::new(), self.name(measure));
