@@ -135,7 +135,7 @@ fn tables_that_do_not_belong_together_are_refused() {
     let prompts = Arc::new(StringArray::from(vec!["elsewhere"; whole.num_rows()]));
     write(&path, &with(&whole, "prompt_id", prompts));
     let said = refused(&[]);
-    assert!(said.contains("row 1: prompt_id \"elsewhere\" is not in the table of prompts"), "{said}");
+    assert!(said.contains("row 1: prompt_id `elsewhere` is not in the table of prompts"), "{said}");
     fs::remove_file(&path).unwrap();
     assert!(refused(&[]).contains("tables has no table subject_scores.parquet"));
     assert_eq!(lab.run(&["report", "--tables", "nowhere"]).status.code(), Some(1));
