@@ -86,7 +86,10 @@ impl Listed {
 
     fn next(&mut self, kind: RowKind, manifest: &mut Manifest<'_>) -> Option<std::result::Result<(), Problem>> {
         match kind {
-            RowKind::Subjects => manifest.next_subject().map(|row| Ok(self.subject(row?))),
+            RowKind::Subjects => manifest.next_subject().map(|row| {
+                self.subject(row?);
+                Ok(())
+            }),
             RowKind::Prompts => manifest.next_prompt().map(|row| {
                 let row = row?;
                 let unknown = |ids: &HashSet<SubjectId>| row.row.subjects.iter().find(|id| !ids.contains(id)).cloned();

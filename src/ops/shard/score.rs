@@ -30,6 +30,9 @@ pub struct ShardScores {
     pub scored: u64,
 }
 
+/// The references of a subject that were planned, by index, each with its vector if it has one.
+type PlannedReferences = BTreeMap<i32, Option<Vec<f32>>>;
+
 /// What scores are made of besides the vectors of generations.
 struct Known {
     subjects: BTreeMap<SubjectId, Subject>,
@@ -92,8 +95,8 @@ impl Known {
             let hint = "plan the shards with `--subjects` and `--prompts`, or merge them into a data set that has both";
             return Err(Error::request("the plan names no prompts, so nobody knows what its images should show", hint));
         }
-        // By encoder and subject: each reference that was planned, and its vector.
-        let mut vectors: BTreeMap<String, HashMap<SubjectId, BTreeMap<i32, Option<Vec<f32>>>>> = BTreeMap::new();
+        // By encoder.
+        let mut vectors: BTreeMap<String, HashMap<SubjectId, PlannedReferences>> = BTreeMap::new();
         for shard in 0..plan.shards.len() {
             each_batch(dir, shard, watch.stop(), |encoders, rows| {
                 for (encoder, column) in encoders.iter().zip(&rows.vectors) {
@@ -108,7 +111,7 @@ impl Known {
                 Ok(())
             })?;
         }
-        let whole = |(subject, found): (SubjectId, BTreeMap<i32, Option<Vec<f32>>>)| {
+        let whole = |(subject, found): (SubjectId, PlannedReferences)| {
             let references: Option<Vec<Reference>> = found.into_values().map(|vector| vector.map(Reference::new)).collect();
             references.map(|references| (subject, references))
         };

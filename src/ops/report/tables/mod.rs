@@ -101,10 +101,7 @@ fn facts(dir: &Path, tables: &Tables, options: &ReportOptions, stop: Stop<'_>) -
     tables.generations.each(&["model", "control"], stop, |rows| {
         let controls = rows.flags("control")?;
         for (row, model) in rows.texts("model")?.into_iter().enumerate() {
-            let model = model.unwrap_or_default();
-            if !models.contains_key(&model) {
-                models.insert(model, controls[row]);
-            }
+            models.entry(model.unwrap_or_default()).or_insert(controls[row]);
         }
         Ok(())
     })?;
