@@ -70,6 +70,10 @@ def main():
     if shutil.which("valgrind") is None:
         print("skipped: valgrind is not installed")
         return
+    tried = ["valgrind", "--tool=none", program, "--version"]
+    if subprocess.run(tried, capture_output=True).returncode != 0:
+        print("skipped: valgrind cannot run the program on this processor")
+        return
     with tempfile.TemporaryDirectory() as lab:
         lab = Path(lab)
         rows = manifests(lab)
