@@ -38,17 +38,19 @@ def rows(directory, database):
         db.executemany("INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?, ?)", read())
 
 
-def scores(directory, references, generations):
-    prompts = {}
+def read_prompts(directory):
     with open(Path(directory) / "prompts.jsonl") as lines:
-        for row in map(json.loads, lines):
-            prompts[row["prompt_id"]] = row["subjects"]
+        return {row["prompt_id"]: row["subjects"] for row in map(json.loads, lines)}
 
-    def read(path):
-        table = pq.read_table(path)
-        vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-        return table, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
+def read(path):
+    table = pq.read_table(path)
+    vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+    return table, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def scores(directory, references, generations):
+    prompts = read_prompts(directory)
     table, pool = read(references)
     place = {subject: i for i, subject in enumerate(table["subject_id"].to_pylist())}
     table, vectors = read(generations)
@@ -61,19 +63,8 @@ def scores(directory, references, generations):
         db.executemany("INSERT INTO score VALUES (?, ?, ?, ?, ?)", found)
 
 
-def read_prompts(directory):
-    with open(Path(directory) / "prompts.jsonl") as lines:
-        return {row["prompt_id"]: row["subjects"] for row in map(json.loads, lines)}
-
-
 def numpy_alone(directory, references, generations):
     prompts = read_prompts(directory)
-
-    def read(path):
-        table = pq.read_table(path)
-        vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-        return table, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
     table, pool = read(references)
     place = {subject: i for i, subject in enumerate(table["subject_id"].to_pylist())}
     wanted = {prompt: np.array([place[subject] for subject in subjects]) for prompt, subjects in prompts.items()}

@@ -78,8 +78,8 @@ pub enum Put {
     Unknown(EntryKind, String),
 }
 
-/// The rows of prompts and models that generations have named, which the next ones name again. Who puts generations in
-/// removes neither.
+/// The rows of prompts and models that generations have named, which the next ones name again. Who puts generations in, or
+/// merges them, removes neither.
 #[derive(Default)]
 pub(super) struct NamedRows {
     prompts: HashMap<String, i64>,
@@ -257,7 +257,10 @@ impl Changes<'_> {
         let Some(prompt) = self.named_prompt(generation.prompt_id.as_str())? else {
             return Ok(Put::Unknown(EntryKind::Prompt, generation.prompt_id.to_string()));
         };
-        let model = self.named_model(&generation.model)?;
+        let model = match self.named_model(&generation.model)? {
+            Some(model) => model,
+            None => self.model_row(&generation.model)?,
+        };
         let known = self
             .tx
             .prepare_cached(
@@ -412,25 +415,30 @@ impl Changes<'_> {
         Ok(self.tx.last_insert_rowid())
     }
 
-    fn named_prompt(&self, prompt_id: &str) -> Result<Option<i64>> {
+    pub(super) fn named_prompt(&self, prompt_id: &str) -> Result<Option<i64>> {
         if let Some(id) = self.named.borrow().prompts.get(prompt_id) {
             return Ok(Some(*id));
         }
         let row = self.prompt_row(prompt_id)?;
         let prompts = &mut self.named.borrow_mut().prompts;
-        if let Some(id) = row.filter(|_| prompts.len() < MOST_NAMED) {
+        if let Some(id) = row {
+            if prompts.len() >= MOST_NAMED {
+                prompts.clear();
+            }
             prompts.insert(prompt_id.to_owned(), id);
         }
         Ok(row)
     }
 
-    fn named_model(&self, model: &ModelName) -> Result<i64> {
+    pub(super) fn named_model(&self, model: &ModelName) -> Result<Option<i64>> {
         if let Some(id) = self.named.borrow().models.get(model.as_str()) {
-            return Ok(*id);
+            return Ok(Some(*id));
         }
-        let id = self.model_row(model)?;
-        self.named.borrow_mut().models.insert(model.to_string(), id);
-        Ok(id)
+        let row = self.known_model(model)?;
+        if let Some(id) = row {
+            self.named.borrow_mut().models.insert(model.to_string(), id);
+        }
+        Ok(row)
     }
 
     fn row(&self, sql: &'static str, key: &str) -> Result<Option<i64>> {

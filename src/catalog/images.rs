@@ -2,7 +2,7 @@
 
 use super::{Catalog, Changes, catalog};
 use crate::error::Result;
-use crate::vocabulary::{ImageStatus, Outcome, Probe};
+use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};
 use rusqlite::params;
 use std::path::PathBuf;
 
@@ -239,30 +239,44 @@ impl Changes<'_> {
     /// # Errors
     /// SQLite reports an error.
     pub fn record_probe(&self, id: i64, probe: &Probe) -> Result<()> {
-        let act = "record an image";
-        let (status, reason, format, width, height) = match &probe.outcome {
-            Outcome::Image { format, width, height } => {
-                (ImageStatus::Ok, None, Some(format.as_str()), Some(*width), Some(*height))
-            }
-            Outcome::Unusable(status, reason) => (*status, Some(reason.as_str()), None, None, None),
+        let (status, reason, size) = match &probe.outcome {
+            Outcome::Image { format, width, height } => (ImageStatus::Ok, None, Some((*format, *width, *height))),
+            Outcome::Unusable(status, reason) => (*status, Some(reason.as_str()), None),
         };
-        if status == ImageStatus::Missing {
+        let Probe { bytes, mtime_ns, blake3, .. } = *probe;
+        self.record_state(id, &RecordedState { status, reason, bytes, mtime_ns, blake3, size })
+    }
+
+    pub(super) fn record_state(&self, id: i64, state: &RecordedState<'_>) -> Result<()> {
+        let act = "record an image";
+        let RecordedState { status, reason, bytes, mtime_ns, blake3, size } = state;
+        if *status == ImageStatus::Missing {
             self.tx
                 .prepare_cached("UPDATE image SET status = ?2, reason = ?3, bytes = NULL, mtime_ns = NULL WHERE id = ?1")
                 .and_then(|mut q| q.execute(params![id, status.as_str(), reason]))
                 .map_err(catalog(act))?;
             return Ok(());
         }
-        let bytes = probe.bytes.map(|n| n as i64);
+        let (bytes, format) = (bytes.map(|n| n as i64), size.map(|(format, ..)| format.as_str()));
+        let (width, height) = size.map(|(_, width, height)| (width, height)).unzip();
         self.tx
             .prepare_cached(
                 "UPDATE image SET status = ?2, reason = ?3, bytes = ?4, mtime_ns = ?5, blake3 = ?6,
                                   format = ?7, width = ?8, height = ?9 WHERE id = ?1",
             )
-            .and_then(|mut q| {
-                q.execute(params![id, status.as_str(), reason, bytes, probe.mtime_ns, probe.blake3, format, width, height])
-            })
+            .and_then(|mut q| q.execute(params![id, status.as_str(), reason, bytes, mtime_ns, blake3, format, width, height]))
             .map_err(catalog(act))?;
         Ok(())
     }
+}
+
+/// What is recorded of an image file that was looked at, here or elsewhere.
+pub(super) struct RecordedState<'a> {
+    pub(super) status: ImageStatus,
+    pub(super) reason: Option<&'a str>,
+    pub(super) bytes: Option<u64>,
+    pub(super) mtime_ns: Option<i64>,
+    pub(super) blake3: Option<[u8; 32]>,
+    /// Format, width and height, upright.
+    pub(super) size: Option<(ImageFormat, u32, u32)>,
 }

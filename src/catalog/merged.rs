@@ -1,14 +1,11 @@
 //! Images that were looked at elsewhere: what was found there is recorded, and no file is opened.
 
+use super::images::RecordedState;
 use super::{Changes, VectorKey, catalog};
 use crate::error::Result;
 use crate::image::Appearance;
 use crate::vocabulary::{ImageFormat, ImageStatus};
 use rusqlite::{OptionalExtension, params};
-use std::collections::HashMap;
-
-/// Names whose rows are remembered.
-const MOST_REMEMBERED: usize = 10_000;
 
 /// What was found out about an image elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +51,6 @@ pub struct Merging<'m, 'c> {
     changes: &'m Changes<'c>,
     /// The definitions of what was taken away, to be put back.
     taken: Vec<String>,
-    models: HashMap<String, i64>,
-    prompts: HashMap<String, i64>,
 }
 
 impl<'c> Changes<'c> {
@@ -87,7 +82,7 @@ impl<'c> Changes<'c> {
                 "DROP TABLE IF EXISTS temp.seen; CREATE TEMP TABLE seen (content BLOB, translucent INTEGER, blank INTEGER)",
             )
             .map_err(catalog(act))?;
-        Ok(Merging { changes: self, taken, models: HashMap::new(), prompts: HashMap::new() })
+        Ok(Merging { changes: self, taken })
     }
 }
 
@@ -96,7 +91,7 @@ impl Merging<'_, '_> {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn known_content(&mut self, key: &VectorKey) -> Result<Option<KnownContent>> {
+    pub fn known_content(&self, key: &VectorKey) -> Result<Option<KnownContent>> {
         let act = "look up an image";
         let tx = &self.changes.tx;
         let read = |r: &rusqlite::Row<'_>| {
@@ -111,14 +106,8 @@ impl Merging<'_, '_> {
                 )
                 .and_then(|mut q| q.query_row(params![subject.as_str(), index], read).optional()),
             VectorKey::Generation(model, prompt, seed) => {
-                // A model has many generations; those of a prompt come together.
-                let model = remembered(&mut self.models, model.as_str(), |name| {
-                    tx.prepare_cached("SELECT id FROM model WHERE name = ?1")?.query_row([name], |r| r.get(0)).optional()
-                });
-                let prompt = remembered(&mut self.prompts, prompt.as_str(), |id| {
-                    tx.prepare_cached("SELECT id FROM prompt WHERE prompt_id = ?1")?.query_row([id], |r| r.get(0)).optional()
-                });
-                let (Some(model), Some(prompt)) = (model.map_err(catalog(act))?, prompt.map_err(catalog(act))?) else {
+                let model = self.changes.named_model(model)?;
+                let (Some(model), Some(prompt)) = (model, self.changes.named_prompt(prompt.as_str())?) else {
                     return Ok(None);
                 };
                 tx.prepare_cached(
@@ -137,29 +126,18 @@ impl Merging<'_, '_> {
     /// # Errors
     /// SQLite reports an error.
     pub fn record_found(&self, image: i64, found: &FoundImage) -> Result<()> {
-        let act = "record an image";
-        let tx = &self.changes.tx;
-        let reason = found.reason.as_deref().filter(|_| found.status != ImageStatus::Ok);
-        if found.status == ImageStatus::Missing {
-            return tx
-                .prepare_cached("UPDATE image SET status = ?2, reason = ?3, bytes = NULL, mtime_ns = NULL WHERE id = ?1")
-                .and_then(|mut q| q.execute(params![image, found.status.as_str(), reason]))
-                .map(drop)
-                .map_err(catalog(act));
-        }
-        let (bytes, mtime_ns) = found.file.map(|(bytes, mtime_ns)| (bytes as i64, mtime_ns)).unzip();
-        let format = found.size.map(|(format, ..)| format.as_str());
-        let (width, height) = found.size.map(|(_, width, height)| (width, height)).unzip();
-        tx.prepare_cached(
-            "UPDATE image SET status = ?2, reason = ?3, bytes = ?4, mtime_ns = ?5, blake3 = ?6,
-                              format = ?7, width = ?8, height = ?9 WHERE id = ?1",
+        let (bytes, mtime_ns) = found.file.unzip();
+        self.changes.record_state(
+            image,
+            &RecordedState {
+                status: found.status,
+                reason: found.reason.as_deref().filter(|_| found.status != ImageStatus::Ok),
+                bytes,
+                mtime_ns,
+                blake3: found.blake3,
+                size: found.size,
+            },
         )
-        .and_then(|mut q| {
-            let status = found.status.as_str();
-            q.execute(params![image, status, reason, bytes, mtime_ns, found.blake3, format, width, height])
-        })
-        .map(drop)
-        .map_err(catalog(act))
     }
 
     /// Records what the pixels of a content are like.
@@ -190,23 +168,4 @@ impl Merging<'_, '_> {
         .map_err(catalog(act))?;
         self.taken.iter().try_for_each(|sql| tx.execute_batch(sql)).map_err(catalog(act))
     }
-}
-
-/// Returns the row of a name, which is looked up once while it is remembered.
-fn remembered(
-    known: &mut HashMap<String, i64>,
-    name: &str,
-    look_up: impl FnOnce(&str) -> rusqlite::Result<Option<i64>>,
-) -> rusqlite::Result<Option<i64>> {
-    if let Some(row) = known.get(name) {
-        return Ok(Some(*row));
-    }
-    let row = look_up(name)?;
-    if let Some(row) = row {
-        if known.len() >= MOST_REMEMBERED {
-            known.clear();
-        }
-        known.insert(name.to_owned(), row);
-    }
-    Ok(row)
 }

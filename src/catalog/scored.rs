@@ -23,12 +23,12 @@ impl Catalog {
     /// are read for the one encoder of that place, or for all.
     ///
     /// # Errors
-    /// SQLite reports an error, or `take` does.
+    /// SQLite reports an error.
     pub(crate) fn each_scored(
         &self,
         encoders: &[i64],
         of_subjects_of: Option<usize>,
-        mut take: impl FnMut(ScoredGeneration<'_>) -> Result<()>,
+        mut take: impl FnMut(&ScoredGeneration<'_>),
     ) -> Result<()> {
         let places: HashMap<i64, usize> = encoders.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let [models, prompts] = self.ranks()?;
@@ -70,7 +70,7 @@ impl Catalog {
                     of_subjects[*at].push(value);
                 }
             })?;
-            take(ScoredGeneration { row, similarity: &similarity, clip_t: &clip_t, of_subjects: &of_subjects })?;
+            take(&ScoredGeneration { row, similarity: &similarity, clip_t: &clip_t, of_subjects: &of_subjects });
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
     let scores = Scores::collect(snapshot);
     let mut tally = Tally::new(snapshot, Tallied::of(snapshot, options));
-    scores.each(snapshot, |generation, scores| tally.add(generation, scores));
+    scores.each(snapshot, |generation| tally.add(generation));
     let tallies = tally.finish();
     let detail = needs_detail(snapshot, options).then(|| Detail::new(snapshot, &scores, options, &tallies));
     Ok(assemble(snapshot, options, &tallies, detail.as_ref()))

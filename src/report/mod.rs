@@ -79,7 +79,7 @@ pub use regions::{CellRegions, RegionFacts, RegionMeasure, RegionSnapshot, Regio
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
 pub use selection::ModelSelection;
-pub(crate) use tally::{Added, GenerationScores, Tallied, Tally};
+pub(crate) use tally::{Added, Tallied, Tally};
 pub use thresholds::Thresholds;
 
 use crate::catalog::{GenerationRow, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow, UnfinishedRun};

@@ -4,8 +4,7 @@
 use super::Key;
 use super::Snapshot;
 use super::keys::Keys;
-use super::tally::GenerationScores;
-use crate::catalog::GenerationRow;
+use crate::catalog::{GenerationRow, ScoredGeneration};
 use crate::score::subject_collapse_rate;
 use std::collections::HashMap;
 
@@ -56,7 +55,7 @@ impl Scores {
     }
 
     /// Hands every generation on, with its scores.
-    pub(super) fn each(&self, snapshot: &Snapshot, mut take: impl FnMut(&GenerationRow, &GenerationScores<'_>)) {
+    pub(super) fn each(&self, snapshot: &Snapshot, mut take: impl FnMut(&ScoredGeneration<'_>)) {
         let encoders = self.similarity.len();
         let (mut similarity, mut clip_t) = (vec![None; encoders], vec![None; encoders]);
         let mut of_subjects: Vec<Vec<f64>> = vec![Vec::new(); encoders];
@@ -67,7 +66,8 @@ impl Scores {
                 of_subjects[encoder].clear();
                 of_subjects[encoder].extend_from_slice(self.of_subjects(encoder, at).unwrap_or_default());
             }
-            take(generation, &GenerationScores { similarity: &similarity, clip_t: &clip_t, of_subjects: &of_subjects });
+            let row = *generation;
+            take(&ScoredGeneration { row, similarity: &similarity, clip_t: &clip_t, of_subjects: &of_subjects });
         }
     }
 

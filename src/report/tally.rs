@@ -5,7 +5,7 @@
 use super::cells::SHARE;
 use super::keys::Keys;
 use super::{Key, KeyValue, ReportOptions, Snapshot};
-use crate::catalog::GenerationRow;
+use crate::catalog::{GenerationRow, ScoredGeneration};
 use crate::score::{Clustered, ExactSum};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -26,16 +26,6 @@ impl<'o> Tallied<'o> {
         let by_prompt = options.confidence.is_some() || snapshot.baselines.is_some();
         Tallied { by: &options.by, thresholds: options.thresholds.values(), by_prompt }
     }
-}
-
-/// What one generation was scored; encoders are in the order of [`Snapshot::encoders`].
-pub(crate) struct GenerationScores<'a> {
-    /// By encoder: mean similarity.
-    pub(crate) similarity: &'a [Option<f64>],
-    /// By encoder: CLIP-T.
-    pub(crate) clip_t: &'a [Option<f64>],
-    /// By encoder: similarity of each subject, in the prompt's order; empty where it has no score, or none was read.
-    pub(crate) of_subjects: &'a [Vec<f64>],
 }
 
 /// Numbers that were added up.
@@ -73,7 +63,7 @@ pub(crate) struct Tally<'s> {
     cells: Vec<CellTally>,
     places: HashMap<Vec<i64>, usize>,
     /// The keys of the unit before, and its cell: generations of one prompt often follow each other.
-    before: (Vec<i64>, usize),
+    before: Option<(Vec<i64>, usize)>,
     codes: Vec<i64>,
     /// By encoder: whether any generation has CLIP-T.
     texts: Vec<bool>,
@@ -146,7 +136,7 @@ impl<'s> Tally<'s> {
             tallied,
             cells: Vec::new(),
             places: HashMap::new(),
-            before: (Vec::new(), usize::MAX),
+            before: None,
             codes: Vec::new(),
             texts: vec![false; snapshot.encoders.len()],
             totals: Totals::default(),
@@ -154,7 +144,8 @@ impl<'s> Tally<'s> {
     }
 
     /// Adds a generation with its scores.
-    pub(crate) fn add(&mut self, generation: &GenerationRow, scores: &GenerationScores<'_>) {
+    pub(crate) fn add(&mut self, scored: &ScoredGeneration<'_>) {
+        let generation = &scored.row;
         let (snapshot, control) = (self.snapshot, self.snapshot.models[generation.model as usize].1);
         if snapshot.is_composite(generation) && !snapshot.composites.contains(&generation.id) {
             self.totals.outdated_composites += 1;
@@ -166,18 +157,18 @@ impl<'s> Tally<'s> {
         }
         self.expect(generation, 1);
         let once = |value: Option<f64>| value.map(Added::once).unwrap_or_default();
-        for (encoder, (similarity, clip_t)) in scores.similarity.iter().zip(scores.clip_t).enumerate() {
+        for (encoder, (similarity, clip_t)) in scored.similarity.iter().zip(scored.clip_t).enumerate() {
             if similarity.is_some() || clip_t.is_some() {
                 self.score(generation, encoder, once(*similarity), once(*clip_t));
             }
         }
         // A generation has all its subjects scored, or none.
         if !self.pairs {
-            let similarities = scores.of_subjects.get(self.identity).map(Vec::as_slice).unwrap_or_default();
+            let similarities = scored.of_subjects.get(self.identity).map(Vec::as_slice).unwrap_or_default();
             let steps: Vec<(usize, u64)> = similarities.iter().map(|similarity| (self.step(*similarity), 1)).collect();
             return self.score_subjects(generation, None, self.identity, Added::default(), &steps);
         }
-        for (encoder, similarities) in scores.of_subjects.iter().enumerate() {
+        for (encoder, similarities) in scored.of_subjects.iter().enumerate() {
             for (ordinal, similarity) in (0..).zip(similarities) {
                 let steps = [(self.step(*similarity), 1)];
                 self.score_subjects(generation, Some(ordinal), encoder, Added::once(*similarity), &steps);
@@ -280,8 +271,8 @@ impl<'s> Tally<'s> {
     fn cell(&mut self, of: &GenerationRow, ordinal: Option<u32>) -> usize {
         self.codes.clear();
         self.codes.extend(self.tallied.by.iter().map(|key| self.keys.code(*key, of, ordinal)));
-        if self.before.1 != usize::MAX && self.before.0 == self.codes {
-            return self.before.1;
+        if let Some((_, at)) = self.before.as_ref().filter(|(codes, _)| *codes == self.codes) {
+            return *at;
         }
         let at = match self.places.get(&self.codes) {
             Some(at) => *at,
@@ -293,8 +284,7 @@ impl<'s> Tally<'s> {
                 self.cells.len() - 1
             }
         };
-        self.before.0.clone_from(&self.codes);
-        self.before.1 = at;
+        self.before = Some((self.codes.clone(), at));
         at
     }
 

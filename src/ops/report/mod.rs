@@ -9,11 +9,11 @@ pub(crate) mod snapshot;
 mod tables;
 mod verdict;
 
-use crate::catalog::{GenerationRow, ScoredGeneration};
+use crate::catalog::GenerationRow;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::ops::score;
-use crate::report::{GenerationScores, Report, ReportOptions, Snapshot, Tallied, Tally, build, build_tallied};
+use crate::report::{Report, ReportOptions, Snapshot, Tallied, Tally, build, build_tallied};
 use snapshot::{Reading, TOO_MANY_PAIRS};
 
 pub use tables::report_of_tables;
@@ -54,15 +54,8 @@ impl Dataset {
         let identity = snapshot.encoders.iter().position(|(_, name)| *name == *snapshot.identity);
         let of_pairs = options.by.iter().any(|key| key.is_of_subjects());
         let mut tally = Tally::new(snapshot, Tallied::of(snapshot, options));
-        self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), |generation| {
-            let ScoredGeneration { row, similarity, clip_t, of_subjects } = generation;
-            tally.add(&row, &GenerationScores { similarity, clip_t, of_subjects });
-            Ok(())
-        })?;
-        let none = vec![None; encoders.len()];
-        let of_subjects = vec![Vec::new(); encoders.len()];
-        let unscored = GenerationScores { similarity: &none, clip_t: &none, of_subjects: &of_subjects };
-        unmade.iter().for_each(|generation| tally.add(generation, &unscored));
+        self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), |generation| tally.add(generation))?;
+        unmade.iter().for_each(|generation| tally.expect(generation, 1));
         Ok(build_tallied(snapshot, options, tally))
     }
 }

@@ -33,6 +33,11 @@ const MOST_PAIRS: u64 = 5_000_000;
 /// What is said where there are more.
 pub(super) const TOO_MANY_PAIRS: &str = "AUC is left out, because it takes long with so many images and subjects: `--controls`";
 
+/// Whether the pairs of an image and a subject of the pool are so few that they are compared unasked.
+fn are_few_pairs(generations: u64, facts: &Snapshot) -> bool {
+    generations * facts.subjects.len() as u64 <= MOST_PAIRS
+}
+
 impl Reading {
     /// Returns what a report needs.
     pub(crate) fn of(options: &ReportOptions) -> Reading {
@@ -91,23 +96,13 @@ impl Dataset {
             models: self.catalog.models()?,
             subjects: self.catalog.subjects()?,
             prompts: self.catalog.prompts()?,
-            generations: Vec::new(),
-            image_scores: Vec::new(),
-            subject_scores: Vec::new(),
             encoders,
             identity,
             cut_prompts: self.catalog.cut_prompts()?,
             composites: self.catalog.current_composites()?,
             blank: self.catalog.blank_generations()?,
-            baselines: None,
-            unfound: None,
-            local: None,
             unfinished: self.catalog.unfinished_runs()?,
-            shown: None,
-            composite: None,
-            crop: None,
-            regions: Vec::new(),
-            metrics: Vec::new(),
+            ..Snapshot::default()
         };
         snapshot.find_composites();
         Ok(snapshot)
@@ -121,12 +116,8 @@ impl Dataset {
         }
         let identity = facts.encoders.iter().find(|(_, name)| *name == *facts.identity);
         let searched = identity.map(|(encoder, _)| self.catalog.window_pattern(*encoder)).transpose()?.flatten().is_some();
-        Ok(!searched && self.catalog.metrics()?.is_empty() && !self.are_few_pairs(facts)?)
-    }
-
-    /// Whether the pairs of an image and a subject of the pool are so few that they are compared unasked.
-    fn are_few_pairs(&self, facts: &Snapshot) -> Result<bool> {
-        Ok(self.catalog.generation_count()? * facts.subjects.len() as u64 <= MOST_PAIRS)
+        let few = are_few_pairs(self.catalog.generation_count()?, facts);
+        Ok(!searched && self.catalog.metrics()?.is_empty() && !few)
     }
 
     /// Returns a snapshot with its generations, what they were scored, and what else was asked for.
@@ -144,7 +135,7 @@ impl Dataset {
         snapshot.baselines = match reading.baselines.as_deref().or(unmeant.map(Thresholds::values)) {
             Some(thresholds) => Some(self.baselines(encoders, decider, thresholds, false)?),
             None => match &reading.baselines_of_identity {
-                Some(thresholds) if self.are_few_pairs(&snapshot)? => {
+                Some(thresholds) if are_few_pairs(snapshot.generations.len() as u64, &snapshot) => {
                     match self.baselines(encoders, decider, thresholds, true) {
                         // Nobody asked for it: what the scores say needs no vectors.
                         Err(e @ (Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })) => {

@@ -264,14 +264,12 @@ fn encoders_of(plan: &ShardPlan, dir: &Path) -> Result<Vec<ShardEncoder>> {
 
 /// Returns what the plan's manifests are as options of `ingest`.
 fn options(plan: &ShardPlan) -> Result<IngestOptions> {
-    let later = |reason: String| Error::request(format!("plan.json: {reason}"), "use the msdata that made it");
-    let scene_type = plan.scene_type.as_deref().map(str::parse).transpose().map_err(|e| later(format!("{e}")))?;
     Ok(IngestOptions {
         subjects: plan.manifests("subjects"),
         prompts: plan.manifests("prompts"),
         generations: plan.manifests("generations"),
-        scene_type,
-        columns: plan.columns.iter().map(|column| column.parse()).collect::<std::result::Result<_, String>>().map_err(later)?,
+        scene_type: plan.scene_type()?,
+        columns: plan.columns()?,
         roots: plan.roots.clone(),
         ..IngestOptions::default()
     })

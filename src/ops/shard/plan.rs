@@ -224,6 +224,11 @@ fn hash_of(path: &Path, watch: &Watch<'_>) -> Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
+/// A word of a plan that this version does not know.
+fn later(reason: String) -> Error {
+    Error::request(format!("{PLAN}: {reason}"), "use the msdata that made it")
+}
+
 impl ShardPlan {
     /// Reads the plan in a directory.
     ///
@@ -263,7 +268,7 @@ impl ShardPlan {
     /// # Errors
     /// The plan has a word of a later version.
     pub(super) fn transparency(&self) -> Result<Transparency> {
-        self.transparency.parse().map_err(|e| Error::request(format!("{PLAN}: {e}"), "use the msdata that made it"))
+        self.transparency.parse().map_err(|e| later(format!("{e}")))
     }
 
     /// The tasks of a shard.
@@ -288,15 +293,28 @@ impl ShardPlan {
     /// # Errors
     /// The plan has a word of a later version.
     pub(super) fn reading(&self) -> Result<ManifestSettings> {
-        let later = |reason: String| Error::request(format!("{PLAN}: {reason}"), "use the msdata that made it");
-        let columns: Vec<ColumnName> =
-            self.columns.iter().map(|column| column.parse()).collect::<std::result::Result<_, String>>().map_err(later)?;
         Ok(ManifestSettings {
-            scene_type: self.scene_type.as_deref().map(str::parse).transpose().map_err(|e| later(format!("{e}")))?,
-            renaming: Rc::new(Renaming::new(&columns, false)?),
+            scene_type: self.scene_type()?,
+            renaming: Rc::new(Renaming::new(&self.columns()?, false)?),
             roots: (!self.roots.is_empty()).then(|| self.roots.clone()),
             home: None,
         })
+    }
+
+    /// The scene type of prompts that have none.
+    ///
+    /// # Errors
+    /// The plan has a word of a later version.
+    pub(super) fn scene_type(&self) -> Result<Option<SceneType>> {
+        self.scene_type.as_deref().map(str::parse).transpose().map_err(|e| later(format!("{e}")))
+    }
+
+    /// Columns that have other names in the manifests.
+    ///
+    /// # Errors
+    /// As [`ShardPlan::scene_type`].
+    pub(super) fn columns(&self) -> Result<Vec<ColumnName>> {
+        self.columns.iter().map(|column| column.parse()).collect::<std::result::Result<_, String>>().map_err(later)
     }
 
     /// The manifests of a kind.
