@@ -39,6 +39,8 @@ const found = (tab) => tab.locator("#found").innerText();
 const counts = async (tab) => (await found(tab)).match(/\d+/g).slice(0, 2).map(Number);
 const hash = (tab) => tab.evaluate(() => decodeURIComponent(location.hash.replace(/\+/g, " ")));
 const isOpen = (tab, id) => tab.evaluate((id) => document.getElementById(id).open, id);
+// What the list says. Not innerText, which is empty for a prompt that Chromium has not drawn because it is out of view.
+const listed = (tab, selector) => tab.locator(`#list ${selector}`).first().textContent();
 const overflow = (tab) => tab.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
 
 // The data in a page, and the page with other data, beside it so that it has the same pictures.
@@ -139,17 +141,17 @@ const tests = {
     assert.deepEqual(await counts(tab), [0, 0]);
     await field(tab, "t").fill("0.31");
     assert.deepEqual(await counts(tab), [6, 17]);
-    assert.match(await tab.locator("figcaption .score").first().innerText(), /^✕ \d of \d collapsed$/);
+    assert.match(await listed(tab, "figcaption .score"), /^✕ \d of \d collapsed$/);
     await tab.done();
   },
 
   async "worst first"() {
     const tab = await open(page, { hash: "#t=0.5" });
-    const scores = await tab.locator("#list .score").allInnerTexts();
+    const scores = await tab.locator("#list .score").allTextContents();
     const shares = scores.map((s) => (s.match(/(\d+) of (\d+)/) ?? [0, 0, 1]).slice(1).map(Number)).map(([k, n]) => k / n);
     // p1 lacks an image of alpha, so more of what is there is lost; within it the seed that alpha lacks, then the others,
     // alpha (half below 0.5) always before beta (all).
-    assert.equal(await tab.locator("#list h3 bdi").first().innerText(), "p1");
+    assert.equal(await listed(tab, "h3 bdi"), "p1");
     assert.deepEqual(shares.slice(0, 5), [1, 0.5, 1, 0.5, 1]);
     await tab.done();
   },
@@ -248,7 +250,7 @@ const tests = {
       await tab.done();
     }
     const tab = await open(hostile);
-    // Not innerText, which leaves out what is not near the view.
+    // Not innerText, for the reason that `listed` gives.
     const text = await tab.evaluate(() => [...document.querySelectorAll("header, main > section > *:not(script)")].map((e) => e.textContent).join("\n"));
     for (const shown of expected.shown) assert.ok(text.includes(shown), `${shown} is not shown as text`);
     await tab.locator("#list .open").first().click();
@@ -479,8 +481,8 @@ const tests = {
 
   async "a metric orders and filters the gallery"() {
     const tab = await open(metrics, { hash: "#sort=metric 0" });
-    const first = () => tab.locator("#list h3 bdi").first().innerText();
-    const said = () => tab.locator("#list figcaption").first().innerText();
+    const first = () => listed(tab, "h3 bdi");
+    const said = () => listed(tab, "figcaption");
     assert.equal(await first(), "p1"); // hps is 0.1…, and more is better
     assert.match(await said(), /hps 0\.110/);
     await field(tab, "sort").selectOption("metric 0 best");
