@@ -13,6 +13,7 @@
 //! | `merged` | images that were looked at elsewhere |
 //! | `paths` | how their paths are kept: absolute or relative |
 //! | `vectors` | encoders, parts, and where each vector is |
+//! | `readers` | several connections that read as of one moment |
 //! | `scores` | what is to be scored, and the scores |
 //! | `scored` | the generations with their scores, one after the other |
 //! | `snapshot` | what a report and an export read |
@@ -53,6 +54,7 @@ mod metrics;
 mod paths;
 mod published;
 mod queue;
+mod readers;
 mod region_scores;
 mod regions;
 mod removal;
@@ -115,6 +117,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// An open catalog.
 pub struct Catalog {
     db: Connection,
+    /// More readers of the same moment.
+    others: RefCell<Vec<Connection>>,
     seal: Sealing,
 }
 
@@ -171,7 +175,9 @@ impl Catalog {
     fn read(path: &Path, alone: bool) -> Result<Catalog> {
         let act = "open the catalog";
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut db = match room::open_copy(path, flags, alone)? {
+        let copy = room::open_copy(path, flags, alone)?;
+        let mut wanted = if copy.is_some() { 0 } else { readers::wanted(path) };
+        let mut db = match copy {
             Some(copy) => copy,
             None => Connection::open_with_flags(path, flags).map_err(catalog(act))?,
         };
@@ -182,6 +188,7 @@ impl Catalog {
                 Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) if !has_log(path) => {
                     let flags = flags | OpenFlags::SQLITE_OPEN_URI;
                     db = Connection::open_with_flags(immutable(path), flags).map_err(catalog(act))?;
+                    wanted = 0;
                 }
                 Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => return Err(unread_log(path)),
                 Some(ErrorCode::NotADatabase) => return Err(Error::ForeignCatalog(path.to_path_buf())),
@@ -190,10 +197,10 @@ impl Catalog {
         }
         configure_to_read(&db)?;
         // One transaction for as long as the catalog is open: every read sees the same moment.
-        db.execute_batch("BEGIN").map_err(catalog(act))?;
+        let others = readers::begin(&db, path, wanted)?;
         schema::check_to_read(&db, path)?;
         paths::install(&db, path)?;
-        Ok(Catalog { db, seal: Sealing::default() })
+        Ok(Catalog { db, others: RefCell::new(others), seal: Sealing::default() })
     }
 
     /// Opens the catalog at `path` for writing, and upgrades it to the newest schema version.
@@ -209,7 +216,7 @@ impl Catalog {
         schema::upgrade(&mut db, path)?;
         paths::install(&db, path)?;
         let seal = Sealing::of(&db).map_err(catalog("read the seal"))?;
-        Ok(Catalog { db, seal })
+        Ok(Catalog { db, others: RefCell::default(), seal })
     }
 
     /// Begins a set of changes.

@@ -1,9 +1,11 @@
 //! The generations with their scores, in one pass and without keeping any.
 
+use super::readers::on_each;
 use super::{Catalog, GenerationRow, catalog};
 use crate::error::Result;
-use rusqlite::{Row, Rows};
+use rusqlite::{Connection, Row, Rows};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A generation and its scores; encoders are those that were asked for, in their order.
 pub(crate) struct ScoredGeneration<'r> {
@@ -18,55 +20,91 @@ pub(crate) struct ScoredGeneration<'r> {
 
 const ACT: &str = "read the scores";
 
+/// Ranges of generations that each reader takes, some: whichever is faster takes more.
+const RANGES_OF_READER: i64 = 16;
+
 impl Catalog {
-    /// Hands on every generation with its scores by encoders, in the order of their rows. Similarities of single subjects
-    /// are read for the one encoder of that place, or for all.
+    /// Hands on every generation with its scores by encoders. Similarities of single subjects are read for the one encoder
+    /// of that place, or for all.
+    ///
+    /// Each reader of the catalog (see `readers`) hands its generations to a value of its own, which `start` makes: what is
+    /// made of them must not depend on which those are, nor on their order. The values are returned.
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub(crate) fn each_scored(
+    pub(crate) fn each_scored<T: Send>(
         &self,
         encoders: &[i64],
         of_subjects_of: Option<usize>,
-        mut take: impl FnMut(&ScoredGeneration<'_>),
-    ) -> Result<()> {
-        let places: HashMap<i64, usize> = encoders.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        start: impl Fn() -> T + Sync,
+        take: impl Fn(&mut T, &ScoredGeneration<'_>) + Sync,
+    ) -> Result<Vec<T>> {
+        let places = encoders.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let [models, prompts] = self.ranks()?;
-        // All three are stored in the order of the generations, so each is read once, from front to back.
-        let mut generations = self
-            .db
-            .prepare_cached(
-                "SELECT g.id, g.model, g.prompt, g.seed, i.width, i.height FROM generation g JOIN image i ON i.id = g.image
-                 ORDER BY g.id",
-            )
-            .map_err(catalog(ACT))?;
-        let mut whole = self
-            .db
-            .prepare_cached("SELECT generation, encoder, similarity, clip_t FROM image_score ORDER BY generation, encoder")
-            .map_err(catalog(ACT))?;
-        let mut each = self
-            .db
-            .prepare_cached(
-                "SELECT generation, encoder, similarity, NULL FROM subject_score ORDER BY generation, encoder, ordinal",
-            )
-            .map_err(catalog(ACT))?;
-        let mut rows = generations.query([]).map_err(catalog(ACT))?;
-        let mut whole = Ahead::new(whole.query([]))?;
-        let mut each = Ahead::new(each.query([]))?;
-        let (mut similarity, mut clip_t) = (vec![None; encoders.len()], vec![None; encoders.len()]);
-        let mut of_subjects: Vec<Vec<f64>> = vec![Vec::new(); encoders.len()];
+        let scored = Scored { encoders: places, of_subjects_of, models, prompts };
+        let ends = self.db.query_row("SELECT min(id), max(id) FROM generation", [], |r| Ok((r.get(0)?, r.get(1)?)));
+        let (Some(first), Some(last)) = ends.map_err(catalog(ACT))? else { return Ok(vec![start()]) };
+        let (others, next): (_, AtomicI64) = (self.others.take(), AtomicI64::new(first));
+        let length = (last - first) / (RANGES_OF_READER * (1 + others.len() as i64)) + 1;
+        let read = |db: &Connection| -> Result<T> {
+            let mut value = start();
+            loop {
+                let from = next.fetch_add(length, Ordering::Relaxed);
+                if from > last {
+                    return Ok(value);
+                }
+                scored.each(db, [from, from + length - 1], |generation| take(&mut value, generation))?;
+            }
+        };
+        let (read, others) = on_each(&self.db, others, read);
+        self.others.replace(others);
+        read.into_iter().collect()
+    }
+}
+
+/// What is wanted of generations, and by which ids.
+struct Scored {
+    encoders: HashMap<i64, usize>,
+    of_subjects_of: Option<usize>,
+    models: HashMap<i64, u32>,
+    prompts: HashMap<i64, u32>,
+}
+
+impl Scored {
+    /// Hands on the generations of a range of rows, in their order.
+    fn each(&self, db: &Connection, range: [i64; 2], mut take: impl FnMut(&ScoredGeneration<'_>)) -> Result<()> {
+        // All three are stored in the order of the generations, so each is read from front to back.
+        let query = |sql| db.prepare_cached(sql).map_err(catalog(ACT));
+        let mut generations = query(
+            "SELECT g.id, g.model, g.prompt, g.seed, i.width, i.height FROM generation g JOIN image i ON i.id = g.image
+             WHERE g.id BETWEEN ?1 AND ?2 ORDER BY g.id",
+        )?;
+        let mut whole = query(
+            "SELECT generation, encoder, similarity, clip_t FROM image_score WHERE generation BETWEEN ?1 AND ?2
+             ORDER BY generation, encoder",
+        )?;
+        let mut each = query(
+            "SELECT generation, encoder, similarity, NULL FROM subject_score WHERE generation BETWEEN ?1 AND ?2
+             ORDER BY generation, encoder, ordinal",
+        )?;
+        let mut rows = generations.query(range).map_err(catalog(ACT))?;
+        let mut whole = Ahead::new(whole.query(range))?;
+        let mut each = Ahead::new(each.query(range))?;
+        let encoders = self.encoders.len();
+        let (mut similarity, mut clip_t) = (vec![None; encoders], vec![None; encoders]);
+        let mut of_subjects: Vec<Vec<f64>> = vec![Vec::new(); encoders];
         while let Some(row) = rows.next().map_err(catalog(ACT))? {
-            let row = keyed(row, &models, &prompts).map_err(catalog(ACT))?;
+            let row = keyed(row, &self.models, &self.prompts).map_err(catalog(ACT))?;
             similarity.fill(None);
             clip_t.fill(None);
             of_subjects.iter_mut().for_each(Vec::clear);
             whole.of(row.id, |(_, encoder, value, text)| {
-                if let Some(at) = places.get(&encoder) {
+                if let Some(at) = self.encoders.get(&encoder) {
                     (similarity[*at], clip_t[*at]) = (Some(value), text);
                 }
             })?;
             each.of(row.id, |(_, encoder, value, _)| {
-                if let Some(at) = places.get(&encoder).filter(|at| of_subjects_of.is_none_or(|only| only == **at)) {
+                if let Some(at) = self.encoders.get(&encoder).filter(|at| self.of_subjects_of.is_none_or(|only| only == **at)) {
                     of_subjects[*at].push(value);
                 }
             })?;

@@ -4,6 +4,7 @@ use super::{Catalog, Changes, catalog, configure, paths, room, schema};
 use crate::catalog::seal::Sealing;
 use crate::error::Result;
 use rusqlite::{Connection, OpenFlags};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ impl Catalog {
         configure(&db)?;
         db.pragma_update(None, "cache_spill", false).map_err(catalog("configure the catalog"))?;
         paths::install(&db, path)?;
-        Ok(Catalog { db, seal: Sealing::default() })
+        Ok(Catalog { db, others: RefCell::default(), seal: Sealing::default() })
     }
 }
 

@@ -19,6 +19,9 @@ const BLOCK_BYTES: usize = 16 << 20;
 /// Most generations in a block.
 const BLOCK_ROWS: usize = 4096;
 
+/// Blocks whose scores are recorded together: each time waits for the disk.
+const RECORDED_BLOCKS: usize = 4;
+
 impl Dataset {
     /// Scores what is embedded but not yet scored; returns the number of (generation, encoder) pairs, and of those of
     /// regions by a set.
@@ -41,22 +44,32 @@ pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Res
         // What was computed is recorded in any case.
         let mut ended = watch.check();
         loop {
-            let block = if ended.is_ok() { blocks.next(catalog)? } else { None };
-            // While the catalog takes a block's scores the next block's are computed.
+            let mut some = Vec::new();
+            while ended.is_ok()
+                && some.len() < RECORDED_BLOCKS
+                && let Some(block) = blocks.next(catalog)?
+            {
+                some.push(block);
+            }
+            // While the catalog takes the scores of some blocks those of the next are computed.
             let (next, put) = thread::scope(|scope| {
-                let next = block.as_ref().map(|block| scope.spawn(|| score_block(&needs, store, &mut known, block)));
+                let compute = || -> Result<Vec<Score>> {
+                    let scores = some.iter().map(|block| score_block(&needs, store, &mut known, block));
+                    Ok(scores.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+                };
+                let next = scope.spawn(compute);
                 let put = put(catalog, encoder.id, &computed);
-                (next.map(|next| next.join().unwrap_or_else(|panic| resume_unwind(panic))), put)
+                (next.join().unwrap_or_else(|panic| resume_unwind(panic)), put)
             });
             put?;
             if !computed.is_empty() {
                 scored += computed.len() as u64;
                 watch.report("scores", scored, None);
             }
-            match next {
-                Some(scores) => computed = scores?,
-                None => break ended?,
+            if some.is_empty() {
+                break ended?;
             }
+            computed = next?;
             ended = watch.check();
         }
     }

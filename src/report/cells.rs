@@ -70,8 +70,14 @@ fn assemble(snapshot: &Snapshot, options: &ReportOptions, tallies: &Tallies, det
         };
         if snapshot.is_of_metrics_alone() { row } else { row.with_counts_of_metrics() }
     };
-    // Intervals take long where there are many prompts.
-    let rows = tallies.cells.par_iter().enumerate().map(row).collect();
+    let mut rows: Vec<Row> = tallies.cells.par_iter().enumerate().map(row).collect();
+    if let Some(confidence) = options.confidence {
+        // They take long where there are many prompts; cells that are drawn together share the drawing.
+        let together = (tallies.cells.len() / (4 * rayon::current_num_threads())).clamp(1, 16);
+        let found = tallies.cells.par_chunks(together).map(|cells| table.intervals(cells, confidence));
+        let found: Vec<Intervals> = found.collect::<Vec<_>>().into_iter().flatten().collect();
+        rows.iter_mut().zip(found).for_each(|(row, found)| row.ci = Some(found));
+    }
     let scored = match detail.filter(|_| snapshot.is_of_metrics_alone()) {
         Some(detail) => detail.measured_generations(),
         None => tallies.totals.scored,
@@ -139,7 +145,7 @@ impl CellTable<'_> {
             scr: of_thresholds(&|at| cell.scr(at, self.identity)),
             uncollapsed: of_thresholds(&|at| (images > 0).then(|| cell.uncollapsed(at, self.identity) as f64 / images as f64)),
             scored,
-            ci: self.options.confidence.map(|confidence| self.intervals(cell, confidence)),
+            ci: None,
             controls,
             curve: self.detail.filter(|_| self.options.curve).map(|detail| detail.curve(at)),
             local: None,
@@ -148,19 +154,26 @@ impl CellTable<'_> {
         }
     }
 
-    fn intervals(&self, cell: &CellTally, confidence: Confidence) -> Intervals {
+    /// Returns the intervals of some cells.
+    fn intervals(&self, cells: &[CellTally], confidence: Confidence) -> Vec<Intervals> {
         let thresholds = self.options.thresholds.values();
-        let mut measures: Vec<Clustered> = (0..self.names.len()).map(|e| cell.clustered_similarity(e)).collect();
-        measures.extend(self.texts.iter().map(|e| cell.clustered_clip_t(*e)));
-        if !self.names.is_empty() {
-            measures.extend((0..thresholds.len()).map(|at| cell.clustered_scr(at, self.identity)));
+        let mut measures: Vec<Clustered> = Vec::new();
+        for cell in cells {
+            measures.extend((0..self.names.len()).map(|e| cell.clustered_similarity(e)));
+            measures.extend(self.texts.iter().map(|e| cell.clustered_clip_t(*e)));
+            if !self.names.is_empty() {
+                measures.extend((0..thresholds.len()).map(|at| cell.clustered_scr(at, self.identity)));
+            }
         }
         let mut ends = intervals(&measures, confidence).into_iter();
-        let similarity = self.names.iter().map(|name| (*name).to_owned()).zip(ends.by_ref()).collect();
-        let clip_t = self.texts.iter().map(|e| self.names[*e].to_owned()).zip(ends.by_ref()).collect();
-        // Without an encoder they are there, and empty.
-        let scr = thresholds.iter().map(|t| (Thresholds::name(*t), ends.next().flatten())).collect();
-        Intervals { clip_t, similarity, scr }
+        let mut of_cell = || {
+            let similarity = self.names.iter().map(|name| (*name).to_owned()).zip(ends.by_ref()).collect();
+            let clip_t = self.texts.iter().map(|e| self.names[*e].to_owned()).zip(ends.by_ref()).collect();
+            // Without an encoder they are there, and empty.
+            let scr = thresholds.iter().map(|t| (Thresholds::name(*t), ends.next().flatten())).collect();
+            Intervals { clip_t, similarity, scr }
+        };
+        cells.iter().map(|_| of_cell()).collect()
     }
 }
 

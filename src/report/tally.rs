@@ -87,6 +87,17 @@ pub(super) struct Totals {
     pub(super) outdated_composites: u64,
 }
 
+impl Totals {
+    fn merge(&mut self, other: Totals) {
+        self.generations += other.generations;
+        self.scored += other.scored;
+        self.unmade += other.unmade;
+        self.blank += other.blank;
+        self.first_blank = [self.first_blank, other.first_blank].into_iter().flatten().min();
+        self.outdated_composites += other.outdated_composites;
+    }
+}
+
 /// Everything that was tallied.
 pub(super) struct Tallies {
     /// The cells, by their keys.
@@ -100,7 +111,7 @@ pub(super) struct Tallies {
 pub(super) struct CellTally {
     codes: Vec<i64>,
     pub(super) keys: Vec<(Key, KeyValue)>,
-    /// The model of its first unit.
+    /// The model of its units; if they are of several, the first of those.
     pub(super) model: u32,
     /// Generations that it is over.
     pub(super) generations: u64,
@@ -275,7 +286,11 @@ impl<'s> Tally<'s> {
             return *at;
         }
         let at = match self.places.get(&self.codes) {
-            Some(at) => *at,
+            Some(at) => {
+                let cell = &mut self.cells[*at];
+                cell.model = cell.model.min(of.model);
+                *at
+            }
             None => {
                 let keys = self.tallied.by.iter().zip(&self.codes).map(|(key, code)| (*key, self.keys.value(*key, *code)));
                 let (encoders, steps) = (self.snapshot.encoders.len(), self.tallied.thresholds.len() + 1);
@@ -286,6 +301,22 @@ impl<'s> Tally<'s> {
         };
         self.before = Some((self.codes.clone(), at));
         at
+    }
+
+    /// Returns both together: what was added to either.
+    pub(crate) fn merge(mut self, other: Tally<'s>) -> Tally<'s> {
+        for cell in other.cells {
+            match self.places.get(&cell.codes) {
+                Some(at) => self.cells[*at].merge(cell),
+                None => {
+                    self.places.insert(cell.codes.clone(), self.cells.len());
+                    self.cells.push(cell);
+                }
+            }
+        }
+        self.texts.iter_mut().zip(other.texts).for_each(|(one, other)| *one |= other);
+        self.totals.merge(other.totals);
+        self
     }
 
     /// Says what cannot be: scores of generations that there are not, or of only some subjects of an image.
@@ -337,6 +368,24 @@ impl CellTally {
             self.steps_of.resize(self.steps_of.len() + self.steps, 0);
             self.subjects.len() - 1
         })
+    }
+
+    /// Adds what the same cell has in another tally.
+    fn merge(&mut self, other: CellTally) {
+        let add = |to: &mut [u64], from: &[u64]| to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+        self.model = self.model.min(other.model);
+        self.generations += other.generations;
+        add(&mut self.scored, &other.scored);
+        add(&mut self.with_text, &other.with_text);
+        self.prompts.extend(other.prompts);
+        self.sizes.extend(other.sizes);
+        for (key, from) in other.clusters {
+            let to = self.cluster(key, other.subjects[from]);
+            let (sums, steps) = (2 * self.encoders, self.steps);
+            let pairs = self.sums[to * sums..][..sums].iter_mut().zip(&other.sums[from * sums..][..sums]);
+            pairs.for_each(|(to, from)| to.merge(*from));
+            add(&mut self.steps_of[to * steps..][..steps], &other.steps_of[from * steps..][..steps]);
+        }
     }
 
     /// The codes of its keys.

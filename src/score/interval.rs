@@ -66,14 +66,14 @@ impl Clustered {
         Clustered { bounds, ..self }
     }
 
-    /// Which clusters have a value.
-    fn filled(&self) -> Vec<bool> {
-        self.sums.iter().map(|(_, count)| *count > 0.0).collect()
+    /// The clusters that have a value.
+    fn filled(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.sums.iter().copied().filter(|(_, count)| *count > 0.0)
     }
 
     /// The mean that every cluster with a value has, if they all have the same but for rounding.
     fn common(&self) -> Option<f64> {
-        let mut means = self.sums.iter().filter(|(_, count)| *count > 0.0).map(|(sum, count)| sum / count);
+        let mut means = self.filled().map(|(sum, count)| sum / count);
         let first = means.next()?;
         means.all(|mean| (mean - first).abs() <= ROUNDING).then_some(first)
     }
@@ -86,25 +86,22 @@ impl Clustered {
     }
 }
 
-/// The interval of each measure's mean over all its values. Measures that have values in the same clusters share
-/// their draws. `None` where nothing is known of the spread: where fewer than two clusters have a value, or where all
-/// have the same and it has no bounds.
+/// The interval of each measure's mean over all its values. Measures that have values in as many clusters share their
+/// draws, whether they are of one cell or of several. `None` where nothing is known of the spread: where fewer than two
+/// clusters have a value, or where all have the same and it has no bounds.
 pub fn intervals(measures: &[Clustered], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
     let mut intervals = vec![None; measures.len()];
-    let mut alike: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
+    // A cluster without a value is nobody's evidence, and is not drawn.
+    let mut alike: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, measure) in measures.iter().enumerate() {
-        alike.entry(measure.filled()).or_default().push(at);
+        alike.entry(measure.filled().count()).or_default().push(at);
     }
-    for (filled, members) in alike {
-        // A cluster without a value is nobody's evidence, and is not drawn.
-        let sums: Vec<Vec<(f64, f64)>> = members
-            .iter()
-            .map(|at| measures[*at].sums.iter().zip(&filled).filter(|(_, filled)| **filled).map(|(sum, _)| *sum).collect())
-            .collect();
-        let Some(tail) = expanded_tail(confidence.level, sums[0].len()) else { continue };
+    for (clusters, members) in alike {
+        let Some(tail) = expanded_tail(confidence.level, clusters) else { continue };
+        let sums: Vec<Vec<(f64, f64)>> = members.iter().map(|at| measures[*at].filled().collect()).collect();
         for (at, means) in members.into_iter().zip(replicates(&sums, confidence.seed)) {
             intervals[at] = match measures[at].common() {
-                Some(mean) => measures[at].around(mean, sums[0].len(), confidence.level),
+                Some(mean) => measures[at].around(mean, clusters, confidence.level),
                 None => Some(tails(means, tail)),
             };
         }
@@ -114,15 +111,14 @@ pub fn intervals(measures: &[Clustered], confidence: Confidence) -> Vec<Option<[
 
 /// The means of each measure over the clusters drawn, [`REPLICATES`] of each. All have values in the same clusters.
 pub fn replicate_means(measures: &[Clustered], confidence: Confidence) -> Vec<Vec<f64>> {
-    let sums = |measure: &Clustered| measure.sums.iter().copied().filter(|(_, count)| *count > 0.0).collect();
-    let sums: Vec<Vec<(f64, f64)>> = measures.iter().map(sums).collect();
+    let sums: Vec<Vec<(f64, f64)>> = measures.iter().map(|measure| measure.filled().collect()).collect();
     if sums.first().is_none_or(Vec::is_empty) { vec![Vec::new(); measures.len()] } else { replicates(&sums, confidence.seed) }
 }
 
 /// The interval of the mean difference of two measures with as many values in the same clusters, from their
 /// [`replicate_means`]: as [`intervals`] of the differences, which are given, without drawing again.
 pub fn interval_of_difference(differences: &Clustered, [one, other]: [&[f64]; 2], confidence: Confidence) -> Option<[f64; 2]> {
-    let clusters = differences.sums.iter().filter(|(_, count)| *count > 0.0).count();
+    let clusters = differences.filled().count();
     match differences.common() {
         Some(mean) => differences.around(mean, clusters, confidence.level),
         None => Some(tails(one.iter().zip(other).map(|(a, b)| a - b).collect(), expanded_tail(confidence.level, clusters)?)),
@@ -160,41 +156,83 @@ fn selected(values: &mut [f64], at: f64) -> f64 {
     *value + (at - below) * (next - *value)
 }
 
+/// Clusters drawn at a time: a quarter of a megabyte of them.
+const DRAWN: usize = 1 << 16;
+
 /// The means of each measure, given as sums and numbers by cluster, over clusters drawn with replacement.
 fn replicates(measures: &[Vec<(f64, f64)>], seed: u64) -> Vec<Vec<f64>> {
-    let (mut means, mut left) = (Vec::with_capacity(measures.len()), measures);
-    // A fixed number of sums stays in registers; the same seed draws the same clusters for all.
-    while !left.is_empty() {
-        let some;
-        (some, left) = left.split_at([8, 4, 2, 1].into_iter().find(|n| *n <= left.len()).unwrap_or(1));
-        means.extend(match some.len() {
-            8 => drawn::<8>(some, seed),
-            4 => drawn::<4>(some, seed),
-            2 => drawn::<2>(some, seed),
-            _ => drawn::<1>(some, seed),
-        });
+    let Some(clusters) = measures.first().map(Vec::len) else { return Vec::new() };
+    let counts = |measure: &[(f64, f64)]| measure.iter().map(|(_, count)| count.to_bits()).collect::<Vec<u64>>();
+    let mut sets: Vec<Box<dyn Drawn>> = Vec::new();
+    for mut alike in measures.chunk_by(|one, next| counts(one) == counts(next)) {
+        // A fixed number of sums stays in registers.
+        while !alike.is_empty() {
+            let some;
+            (some, alike) = alike.split_at([8, 4, 2, 1].into_iter().find(|n| *n <= alike.len()).unwrap_or(1));
+            sets.push(match some.len() {
+                8 => Box::new(Rows::<9>::of(some)),
+                4 => Box::new(Rows::<5>::of(some)),
+                2 => Box::new(Rows::<3>::of(some)),
+                _ => Box::new(Rows::<2>::of(some)),
+            });
+        }
     }
-    means
+    let mut draws = Random::new(seed);
+    let mut left = REPLICATES;
+    let at_a_time = (DRAWN / clusters.max(1)).max(1);
+    let mut drawn: Vec<u32> = Vec::new();
+    while left > 0 {
+        let some = at_a_time.min(left);
+        left -= some;
+        drawn.clear();
+        drawn.extend((0..some * clusters).map(|_| draws.below(clusters) as u32));
+        for set in &mut sets {
+            drawn.chunks_exact(clusters).for_each(|drawn| set.add(drawn));
+        }
+    }
+    sets.into_iter().flat_map(|set| set.means()).collect()
 }
 
-/// The same of `N` measures.
-fn drawn<const N: usize>(measures: &[Vec<(f64, f64)>], seed: u64) -> Vec<Vec<f64>> {
-    // What is drawn together lies together.
-    let clusters: Vec<[(f64, f64); N]> = (0..measures[0].len()).map(|at| std::array::from_fn(|m| measures[m][at])).collect();
-    let mut means: Vec<Vec<f64>> = vec![Vec::with_capacity(REPLICATES); N];
-    let mut draws = Random::new(seed);
-    for _ in 0..REPLICATES {
-        let mut sums = [(0.0, 0.0); N];
-        for _ in 0..clusters.len() {
-            let drawn = &clusters[draws.below(clusters.len())];
-            for (sum, value) in sums.iter_mut().zip(drawn) {
-                sum.0 += value.0;
-                sum.1 += value.1;
+/// Measures of which the means over drawn clusters are gathered.
+trait Drawn {
+    /// Adds the means over these clusters.
+    fn add(&mut self, drawn: &[u32]);
+
+    /// Returns the means of each measure.
+    fn means(self: Box<Self>) -> Vec<Vec<f64>>;
+}
+
+/// Measures, one fewer than `N`, with the same number of values in each cluster.
+struct Rows<const N: usize> {
+    /// By cluster: the sums of the measures, and that number. What is drawn together lies together.
+    clusters: Vec<[f64; N]>,
+    means: Vec<Vec<f64>>,
+}
+
+impl<const N: usize> Rows<N> {
+    fn of(measures: &[Vec<(f64, f64)>]) -> Rows<N> {
+        let sum_or_count = |at: usize, m: usize| measures.get(m).map_or(measures[0][at].1, |measure| measure[at].0);
+        let clusters = (0..measures[0].len()).map(|at| std::array::from_fn(|m| sum_or_count(at, m))).collect();
+        Rows { clusters, means: vec![Vec::with_capacity(REPLICATES); measures.len()] }
+    }
+}
+
+impl<const N: usize> Drawn for Rows<N> {
+    fn add(&mut self, drawn: &[u32]) {
+        let mut sums = [0.0; N];
+        for at in drawn {
+            for (sum, value) in sums.iter_mut().zip(&self.clusters[*at as usize]) {
+                *sum += value;
             }
         }
-        means.iter_mut().zip(&sums).for_each(|(mean, (sum, count))| mean.push(sum / count));
+        for (means, sum) in self.means.iter_mut().zip(&sums) {
+            means.push(sum / sums[N - 1]);
+        }
     }
-    means
+
+    fn means(self: Box<Self>) -> Vec<Vec<f64>> {
+        self.means
+    }
 }
 
 /// The quantile level of the lower end, for n clusters; `None` below two.

@@ -53,8 +53,9 @@ impl Dataset {
         let encoders: Vec<i64> = snapshot.encoders.iter().map(|(row, _)| *row).collect();
         let identity = snapshot.encoders.iter().position(|(_, name)| *name == *snapshot.identity);
         let of_pairs = options.by.iter().any(|key| key.is_of_subjects());
-        let mut tally = Tally::new(snapshot, Tallied::of(snapshot, options));
-        self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), |generation| tally.add(generation))?;
+        let start = || Tally::new(snapshot, Tallied::of(snapshot, options));
+        let tallies = self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), start, Tally::add)?;
+        let mut tally = tallies.into_iter().reduce(Tally::merge).unwrap_or_else(start);
         unmade.iter().for_each(|generation| tally.expect(generation, 1));
         Ok(build_tallied(snapshot, options, tally))
     }
