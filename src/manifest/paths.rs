@@ -26,6 +26,8 @@ pub struct Resolver {
     home: PathBuf,
     roots: Option<Vec<PathBuf>>,
     parents: HashMap<PathBuf, Option<PathBuf>>,
+    /// The directory that was asked for last, as it was written and with its links resolved.
+    last: Option<(PathBuf, Option<PathBuf>)>,
     pending: Vec<String>,
     departures: Vec<(Position, String)>,
     departed: u64,
@@ -57,6 +59,7 @@ impl Resolver {
             home,
             roots,
             parents: HashMap::new(),
+            last: None,
             pending: vec![],
             departures: vec![],
             departed: 0,
@@ -164,13 +167,20 @@ impl Resolver {
     }
 
     /// Returns a directory with its links resolved; each is resolved only once.
-    fn canonical(&mut self, dir: &Path) -> Option<PathBuf> {
-        if let Some(known) = self.parents.get(dir) {
-            return known.clone();
+    fn canonical(&mut self, dir: &Path) -> Option<&Path> {
+        // The next image mostly lies beside the last one, and to compare bytes takes less time than to hash a path.
+        if self.last.as_ref().is_none_or(|(last, _)| last.as_os_str() != dir.as_os_str()) {
+            let real = match self.parents.get(dir) {
+                Some(known) => known.clone(),
+                None => {
+                    let real = dir.canonicalize().ok();
+                    self.parents.insert(dir.to_owned(), real.clone());
+                    real
+                }
+            };
+            self.last = Some((dir.to_owned(), real));
         }
-        let real = dir.canonicalize().ok();
-        self.parents.insert(dir.to_owned(), real.clone());
-        real
+        self.last.as_ref().and_then(|(_, real)| real.as_deref())
     }
 }
 
