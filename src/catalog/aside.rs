@@ -117,7 +117,12 @@ mod tests {
         let mut catalog = Catalog::open_to_write(&path).unwrap();
         let objects = |db: &rusqlite::Connection| -> BTreeSet<(String, String)> {
             let sql = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL";
-            db.prepare(sql).unwrap().query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap().map(Result::unwrap).collect()
+            db.prepare(sql)
+                .unwrap()
+                .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))
+                .unwrap()
+                .collect::<rusqlite::Result<_>>()
+                .unwrap()
         };
         let before = objects(&catalog.db);
         let on_contents = before.iter().filter(|(_, sql)| sql.contains("UPDATE OF blake3 ON image"));

@@ -100,8 +100,7 @@ impl Changes<'_> {
 
     fn generations_after(&self, after: i64, count: usize) -> Result<VecDeque<KnownGeneration>> {
         let act = "read generations";
-        let mut query =
-            self.tx.prepare_cached(known!("g.id > ?1 ORDER BY g.id LIMIT ?2")).map_err(catalog(act))?;
+        let mut query = self.tx.prepare_cached(known!("g.id > ?1 ORDER BY g.id LIMIT ?2")).map_err(catalog(act))?;
         let mut found = query.query(params![after, count as i64]).map_err(catalog(act))?;
         let (mut rows, mut bytes) = (VecDeque::with_capacity(count), 0);
         while let Some(row) = found.next().map_err(catalog(act))? {

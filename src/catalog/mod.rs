@@ -231,7 +231,14 @@ impl Catalog {
     pub fn begin(&mut self) -> Result<Changes<'_>> {
         let before = self.db.total_changes();
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(catalog("begin to write"))?;
-        Ok(Changes { tx, before, seal: &self.seal, named: RefCell::default(), ahead: RefCell::default(), unchanged: RefCell::default() })
+        Ok(Changes {
+            tx,
+            before,
+            seal: &self.seal,
+            named: RefCell::default(),
+            ahead: RefCell::default(),
+            unchanged: RefCell::default(),
+        })
     }
 }
 

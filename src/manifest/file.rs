@@ -125,7 +125,18 @@ impl<'w> Manifest<'w> {
             None => Resolver::new(path, reading.roots.as_deref())?,
         };
         let reading = reading.clone();
-        Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), declared, reading, scenes_given: 0, bytes: 0, ended: false })
+        Ok(Manifest {
+            file,
+            rows,
+            resolver,
+            warnings,
+            unread: Vec::new(),
+            declared,
+            reading,
+            scenes_given: 0,
+            bytes: 0,
+            ended: false,
+        })
     }
 
     /// Returns the next subject.

@@ -28,7 +28,8 @@ fn lab() -> Lab {
         tiny_image(&lab.path(&format!("input/{}", row["path"].as_str().unwrap())), n);
     }
     let subjects = [json!({"subject_id": "S", "label": "dog", "references": ["images/r.png"]})];
-    let prompts = [1, 2].map(|n| json!({"prompt_id": format!("p{n}"), "text": "A dog.", "scene_type": "neutral", "subjects": ["S"]}));
+    let prompts =
+        [1, 2].map(|n| json!({"prompt_id": format!("p{n}"), "text": "A dog.", "scene_type": "neutral", "subjects": ["S"]}));
     lab.manifests("input", &subjects, &prompts, &all_rows());
     lab.ok(&["init", "data"]);
     lab
@@ -88,7 +89,7 @@ fn what_differs_among_known_rows_is_seen() {
     let (code, text) = ingested(&lab, &rows, &[]);
     assert_eq!(code, 3, "{text}");
     let counts = said(&text, "generations:");
-    assert!(counts.contains("1 new") && counts.contains("1199 unchanged") && counts.contains("1 moved"), "{counts}");
+    assert!(counts.contains("1 added") && counts.contains("1199 unchanged") && counts.contains("1 moved"), "{counts}");
 
     let other = place(&rows, "B", "p2", 250);
     rows[other]["meta"] = json!({"steps": 20});
@@ -153,7 +154,10 @@ fn many_first_contents_leave_a_sound_catalog() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(lab.sql(schema), before);
     assert_eq!(lab.sql("SELECT status, count(*) FROM image GROUP BY 1"), ["ok,9001"]);
-    assert_eq!(lab.sql("SELECT count(DISTINCT blake3) FROM image INDEXED BY image_by_content WHERE blake3 IS NOT NULL")[0], "8911");
+    assert_eq!(
+        lab.sql("SELECT count(DISTINCT blake3) FROM image INDEXED BY image_by_content WHERE blake3 IS NOT NULL")[0],
+        "8911"
+    );
     assert_eq!(lab.sql("PRAGMA integrity_check"), ["ok"]);
     lab.ok(&["-d", "data", "verify", "--deep"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -367,7 +367,10 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             }
             Put::Conflict(_, conflict) => {
                 let sides = conflict.with_sides("in the catalog", "here");
-                format!("{entry} {} is known with other content: {sides} (`--replace` takes the content given here)", quote(&key()))
+                format!(
+                    "{entry} {} is known with other content: {sides} (`--replace` takes the content given here)",
+                    quote(&key())
+                )
             }
             Put::Unknown(what, id) if self.refused.get(&what).is_some_and(|refused| refused.may_hold(&id)) => {
                 self.problems.following.get_or_insert_with(|| (row.origin.file.clone(), 0)).1 += 1;
