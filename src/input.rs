@@ -34,6 +34,14 @@ const MOST_ALIASES: u32 = 64;
 /// # Errors
 /// The system reports an error; it is a directory, or not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
+    open_with_metadata(path).map(|(file, _)| file)
+}
+
+/// Does the same as [`open`], and returns what the file system says of the file.
+///
+/// # Errors
+/// Same as [`open`].
+pub fn open_with_metadata(path: &Path) -> io::Result<(File, Metadata)> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -62,11 +70,11 @@ pub fn check_directory(path: &Path, hint: &str) -> Result<()> {
     }
 }
 
-/// Returns the file if it is a regular one.
+/// Returns the file, and what the file system says of it, if it is a regular one.
 ///
 /// # Errors
 /// It is a directory, or not a regular file.
-pub fn regular(file: File) -> io::Result<File> {
+pub fn regular(file: File) -> io::Result<(File, Metadata)> {
     let meta = file.metadata()?;
     if meta.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -75,7 +83,7 @@ pub fn regular(file: File) -> io::Result<File> {
         let reason = format!("it is {}, not a regular file", kind_of(&meta));
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
-    Ok(file)
+    Ok((file, meta))
 }
 
 /// Returns what a file that is not a regular one is, in words.
@@ -100,12 +108,12 @@ pub fn kind_of(meta: &Metadata) -> &'static str {
 /// # Errors
 /// Same as [`open`]; it has more than `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
+    let (file, meta) = open_with_metadata(path)?;
     let too_large = || {
         let limit = if limit < 1 << 20 { format!("{limit} bytes") } else { format!("{} MiB", limit >> 20) };
         io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit}"))
     };
-    let length = file.metadata()?.len();
+    let length = meta.len();
     if length > limit {
         return Err(too_large());
     }

@@ -54,13 +54,17 @@ impl Catalog {
     }
 
     fn images_that(&self, are: &str) -> Result<Option<Duplicate>> {
-        // Composites are made of references, which are already counted.
+        // Composites are made of references, which are already counted. CROSS: the contents come first, which are few; SQLite
+        // would look up the content of every image.
         let from = format!(
-            "FROM appearance a JOIN image i ON i.blake3 = a.content WHERE i.status = 'ok' AND {are} AND NOT EXISTS (
+            "FROM appearance a CROSS JOIN image i ON i.blake3 = a.content WHERE i.status = 'ok' AND {are} AND NOT EXISTS (
                  SELECT 1 FROM generation g JOIN model m ON m.id = g.model WHERE g.image = i.id AND m.control = 1)"
         );
         let act = "look for images by their pixels";
         let groups: i64 = self.db.query_row(&format!("SELECT count(*) {from}"), [], |r| r.get(0)).map_err(catalog(act))?;
+        if groups == 0 {
+            return Ok(None);
+        }
         let first = format!("SELECT {WHO} {from} ORDER BY i.id LIMIT 1");
         let example = self.db.query_row(&first, [], |r| r.get(0)).optional().map_err(catalog(act))?;
         Ok(example.map(|example| Duplicate { groups: groups as u64, example }))

@@ -1,6 +1,7 @@
 //! Puts in subjects, prompts and generations, and compares them with what is there.
 
-use super::known_images::{KnownImage, Sameness, compare};
+use super::known_generations::KnownGeneration;
+use super::known_images::{Sameness, compare};
 use super::{Changes, catalog};
 use crate::error::Result;
 use crate::manifest::{Generation, Prompt, Subject};
@@ -261,21 +262,7 @@ impl Changes<'_> {
             Some(model) => model,
             None => self.model_row(&generation.model)?,
         };
-        let known = self
-            .tx
-            .prepare_cached(
-                "SELECT g.id, g.meta, g.regions, i.id, full_path(i.path), i.status, i.blake3
-                 FROM generation g JOIN image i ON i.id = g.image WHERE g.prompt = ?1 AND g.model = ?2 AND g.seed = ?3",
-            )
-            .and_then(|mut q| {
-                q.query_row(params![prompt, model, generation.seed], |r| {
-                    let image = KnownImage { id: r.get(3)?, path: r.get(4)?, status: r.get(5)?, blake3: r.get(6)? };
-                    Ok((r.get::<_, i64>(0)?, r.get::<_, Option<String>>(1)?, r.get::<_, Option<String>>(2)?, image))
-                })
-                .optional()
-            })
-            .map_err(catalog(act))?;
-        let Some((id, meta, regions, image)) = known else {
+        let Some(known) = self.known_generation([prompt, model, generation.seed])? else {
             let image = self.put_image(&generation.path)?;
             self.tx
                 .prepare_cached(
@@ -285,6 +272,10 @@ impl Changes<'_> {
                 .map_err(catalog(act))?;
             return Ok(Put::Done(self.tx.last_insert_rowid(), Change::Added));
         };
+        if known.has_file(&generation.path) {
+            self.unchanged.borrow_mut().insert(known.image.id);
+        }
+        let KnownGeneration { id, meta, regions, image, .. } = known;
         let sameness = compare(&image, &generation.path, content);
         let mut differences = Vec::new();
         if sameness == Sameness::Other {
@@ -314,6 +305,7 @@ impl Changes<'_> {
                 let new = self.put_image(&generation.path)?;
                 self.tx.execute("UPDATE generation SET image = ?2 WHERE id = ?1", params![id, new]).map_err(catalog(act))?;
                 self.execute("DELETE FROM image WHERE id = ?1", image.id)?;
+                self.unchanged.borrow_mut().remove(image.id);
             }
         }
         self.tx

@@ -1,6 +1,7 @@
 //! What is known about the image files.
 
-use super::{Catalog, Changes, catalog};
+use super::known_images::status;
+use super::{Catalog, Changes, RowSet, catalog};
 use crate::error::Result;
 use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};
 use rusqlite::params;
@@ -57,32 +58,6 @@ pub struct Content {
 }
 
 impl Catalog {
-    /// Returns at most `limit` image rows with an id above `after`, in order of id.
-    ///
-    /// # Errors
-    /// SQLite reports an error.
-    pub fn images_after(&self, after: i64, limit: usize) -> Result<Vec<ImageRow>> {
-        const SQL: &str =
-            "SELECT id, full_path(path), status, reason, bytes, mtime_ns, blake3 FROM image WHERE id > ?1 ORDER BY id LIMIT ?2";
-        self.db
-            .prepare_cached(SQL)
-            .and_then(|mut q| {
-                q.query_map(params![after, limit as i64], |r| {
-                    Ok(ImageRow {
-                        id: r.get(0)?,
-                        path: PathBuf::from(r.get::<_, String>(1)?),
-                        status: r.get_ref(2)?.as_str()?.parse().unwrap_or(ImageStatus::Pending),
-                        reason: r.get(3)?,
-                        bytes: r.get::<_, Option<i64>>(4)?.map(|n| n as u64),
-                        mtime_ns: r.get(5)?,
-                        blake3: r.get(6)?,
-                    })
-                })?
-                .collect()
-            })
-            .map_err(catalog("read images"))
-    }
-
     /// Returns how many images there are.
     ///
     /// # Errors
@@ -94,25 +69,39 @@ impl Catalog {
             .map_err(catalog("count images"))
     }
 
+    /// Returns how many images were not looked at yet.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn pending_count(&self) -> Result<u64> {
+        self.db
+            .query_row("SELECT count(*) FROM image WHERE status <> 'ok' AND status = 'pending'", [], |r| r.get::<_, i64>(0))
+            .map(|n| n as u64)
+            .map_err(catalog("count images"))
+    }
+
     /// Returns the number of images by state.
     ///
     /// # Errors
     /// SQLite reports an error.
     pub fn tally(&self) -> Result<Tally> {
-        self.db
-            .query_row(
-                "SELECT count(*) FILTER (WHERE status IN ('ok', 'pending')), count(*) FILTER (WHERE status = 'missing'),
-                        count(*) FILTER (WHERE status IN ('unreadable', 'oversized')) FROM image",
-                [],
-                |r| {
-                    Ok(Tally {
-                        ok: r.get::<_, i64>(0)? as u64,
-                        missing: r.get::<_, i64>(1)? as u64,
-                        unusable: r.get::<_, i64>(2)? as u64,
-                    })
-                },
-            )
-            .map_err(catalog("count images"))
+        // Those that are not usable are in an index of their own, and few; the rows need not be read.
+        let not_ok = |r: &rusqlite::Row<'_>| Ok((status(r, 0)?, r.get::<_, i64>(1)? as u64));
+        let counts: Vec<(ImageStatus, u64)> = self
+            .db
+            .prepare("SELECT status, count(*) FROM image WHERE status <> 'ok' GROUP BY status")
+            .and_then(|mut q| q.query_map([], not_ok)?.collect())
+            .map_err(catalog("count images"))?;
+        let mut tally = Tally { ok: self.image_count()?, missing: 0, unusable: 0 };
+        for (status, count) in counts {
+            match status {
+                ImageStatus::Ok | ImageStatus::Pending => continue,
+                ImageStatus::Missing => tally.missing += count,
+                ImageStatus::Unreadable | ImageStatus::Oversized => tally.unusable += count,
+            }
+            tally.ok -= count;
+        }
+        Ok(tally)
     }
 
     /// Returns at most `limit` images that cannot be used, as `who: path: why`, references first.
@@ -233,6 +222,39 @@ impl Catalog {
 }
 
 impl Changes<'_> {
+    /// Returns at most `limit` image rows with an id above `after`, in order of id, without those in `except`.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn images_after(&self, after: i64, limit: usize, except: &RowSet) -> Result<Vec<ImageRow>> {
+        const SQL: &str = "SELECT id, full_path(path), status, reason, bytes, mtime_ns, blake3 FROM image
+             WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+        let act = "read images";
+        let mut query = self.tx.prepare_cached(SQL).map_err(catalog(act))?;
+        let (mut images, mut gap) = (Vec::new(), except.gap_after(after));
+        loop {
+            let more = (limit - images.len()) as i64;
+            let found = query.query_map(params![gap.start, gap.end, more], |r| {
+                Ok(ImageRow {
+                    id: r.get(0)?,
+                    path: PathBuf::from(r.get::<_, String>(1)?),
+                    status: status(r, 2)?,
+                    reason: r.get(3)?,
+                    bytes: r.get::<_, Option<i64>>(4)?.map(|n| n as u64),
+                    mtime_ns: r.get(5)?,
+                    blake3: r.get(6)?,
+                })
+            });
+            for image in found.map_err(catalog(act))? {
+                images.push(image.map_err(catalog(act))?);
+            }
+            if images.len() == limit || gap.end == i64::MAX {
+                return Ok(images);
+            }
+            gap = except.gap_after(gap.end);
+        }
+    }
+
     /// Records what was found when an image's file was read. For a missing file, everything known about its content is
     /// kept; for one that is there, nothing is: its content may be different, even if it cannot be read.
     ///

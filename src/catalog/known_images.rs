@@ -19,7 +19,7 @@ impl Changes<'_> {
             )
             .and_then(|mut q| {
                 q.query_map([subject], |r| {
-                    Ok(KnownImage { id: r.get(0)?, path: r.get(1)?, status: r.get(2)?, blake3: r.get(3)? })
+                    Ok(KnownImage { id: r.get(0)?, path: r.get(1)?, status: status(r, 2)?, blake3: r.get(3)? })
                 })?
                 .collect()
             })
@@ -82,6 +82,7 @@ impl Changes<'_> {
 
     /// Gives an image another path with the same bytes: vectors and scores stay; size and time are read again.
     pub(super) fn move_image(&self, id: i64, to: &ImagePath) -> Result<()> {
+        self.unchanged.borrow_mut().remove(id);
         let (status, reason) = initial_state(to);
         self.tx
             .prepare_cached(
@@ -96,15 +97,15 @@ impl Changes<'_> {
 pub(super) struct KnownImage {
     pub(super) id: i64,
     pub(super) path: String,
-    pub(super) status: String,
+    pub(super) status: ImageStatus,
     pub(super) blake3: Option<[u8; 32]>,
 }
 
 impl KnownImage {
     /// Returns the hash of its bytes, if that was ever known or can be found out.
     fn content(&self, content: ContentOf<'_>) -> Option<[u8; 32]> {
-        self.blake3.or_else(|| match self.status.as_str() {
-            "pending" => content(Path::new(&self.path)),
+        self.blake3.or_else(|| match self.status {
+            ImageStatus::Pending => content(Path::new(&self.path)),
             _ => None,
         })
     }
@@ -129,6 +130,11 @@ pub(super) fn pair<'k>(known: &'k [KnownImage], given: &[ImagePath], content: Co
         *kept = take(&|at, known| at == index && !before.contains_key(&known.id));
     }
     kept
+}
+
+/// Returns the state in a column. A word that is none is damage, and the file is looked at again.
+pub(super) fn status(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<ImageStatus> {
+    Ok(row.get_ref(column)?.as_str()?.parse().unwrap_or(ImageStatus::Pending))
 }
 
 #[derive(PartialEq, Clone, Copy)]

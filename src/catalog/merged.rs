@@ -1,5 +1,6 @@
 //! Images that were looked at elsewhere: what was found there is recorded, and no file is opened.
 
+use super::aside::{Aside, FIRST_SEEN, OF_CONTENTS};
 use super::images::RecordedState;
 use super::{Changes, VectorKey, catalog};
 use crate::error::Result;
@@ -35,22 +36,14 @@ pub struct KnownContent {
     pub blake3: Option<[u8; 32]>,
 }
 
-/// Indices that many changes of images would fill in no order; made anew, they are sorted once.
-const INDICES: [&str; 5] =
-    ["image_not_ok", "image_by_content", "image_usable_by_content", "image_vector_by_image", "image_vector_by_place"];
-
-/// Triggers on the first content of an image: for vectors, values and regions that came before it.
-const FIRST_SEEN: [&str; 3] = ["image_first_seen", "metrics_of_image_first_seen", "regions_of_image_first_seen"];
-
-/// Whether anything waits for the first content of an image.
-const WAITING: &str = "SELECT EXISTS (SELECT 1 FROM image_vector WHERE source IS NULL)
-    OR EXISTS (SELECT 1 FROM metric_value WHERE source IS NULL) OR EXISTS (SELECT 1 FROM region_image WHERE source IS NULL)";
+/// Indices of vectors, which come in no order of their images either.
+const OF_VECTORS: [&str; 2] = ["image_vector_by_image", "image_vector_by_place"];
 
 /// A merge of many images, under way in a set of changes.
 pub struct Merging<'m, 'c> {
     changes: &'m Changes<'c>,
-    /// The definitions of what was taken away, to be put back.
-    taken: Vec<String>,
+    /// Indices and triggers that are put back in the end.
+    aside: Aside<'m, 'c>,
 }
 
 impl<'c> Changes<'c> {
@@ -61,28 +54,23 @@ impl<'c> Changes<'c> {
     pub fn merge(&self, images: u64) -> Result<Merging<'_, 'c>> {
         let act = "begin a merge";
         let all: i64 = self.tx.query_row("SELECT count(*) FROM image", [], |r| r.get(0)).map_err(catalog(act))?;
-        let waiting: bool = self.tx.query_row(WAITING, [], |r| r.get(0)).map_err(catalog(act))?;
+        let awaiting = self.awaiting()?;
         let mut away: Vec<&str> = Vec::new();
         if images.saturating_mul(4) >= all as u64 {
-            away.extend(INDICES);
-            away.extend(FIRST_SEEN.iter().filter(|_| !waiting));
+            away.extend(OF_CONTENTS);
+            away.extend(OF_VECTORS);
+            let any = "SELECT EXISTS (SELECT 1 FROM image WHERE blake3 IS NOT NULL)";
+            let may_change: bool = self.tx.query_row(any, [], |r| r.get(0)).map_err(catalog(act))?;
+            away.extend(awaiting.idle().filter(|name| !may_change || FIRST_SEEN.contains(name)));
         }
-        let mut taken = Vec::new();
-        for name in away {
-            let (kind, sql): (String, String) = self
-                .tx
-                .query_row("SELECT type, sql FROM sqlite_schema WHERE name = ?1", [name], |r| Ok((r.get(0)?, r.get(1)?)))
-                .map_err(catalog(act))?;
-            self.tx.execute_batch(&format!("DROP {kind} {name}")).map_err(catalog(act))?;
-            taken.push(sql);
-        }
+        let aside = self.put_these_aside(away)?;
         // Contents come in no order: they are sorted once, in the end.
         self.tx
             .execute_batch(
                 "DROP TABLE IF EXISTS temp.seen; CREATE TEMP TABLE seen (content BLOB, translucent INTEGER, blank INTEGER)",
             )
             .map_err(catalog(act))?;
-        Ok(Merging { changes: self, taken })
+        Ok(Merging { changes: self, aside })
     }
 }
 
@@ -166,6 +154,6 @@ impl Merging<'_, '_> {
              DROP TABLE temp.seen",
         )
         .map_err(catalog(act))?;
-        self.taken.iter().try_for_each(|sql| tx.execute_batch(sql)).map_err(catalog(act))
+        self.aside.put_back()
     }
 }

@@ -5,11 +5,14 @@
 //! | `schema` | making and upgrading the file |
 //! | `embedding` | what is to be embedded, and the stage |
 //! | `known_images` | the image files that rows name |
+//! | `known_generations` | the generations that rows name, read ahead |
 //! | `entries` | subjects, prompts, generations: putting them in, comparing them with what is there |
 //! | `removal` | subjects, prompts, generations: removing them |
 //! | `roots` | the trees that images may lie in |
+//! | `row_set` | a set of rows by their ids |
 //! | `images` | what is known about the image files |
 //! | `appearance` | what is chosen and known about their pixels |
+//! | `aside` | indices and triggers that are put aside while many contents come |
 //! | `merged` | images that were looked at elsewhere |
 //! | `paths` | how their paths are kept: absolute or relative |
 //! | `vectors` | encoders, parts, and where each vector is |
@@ -41,6 +44,7 @@
 //! enforced. No other module of the library uses SQLite.
 
 mod appearance;
+mod aside;
 mod dense;
 mod embedding;
 mod entries;
@@ -48,6 +52,7 @@ mod ids;
 mod images;
 mod instrument;
 mod kept;
+mod known_generations;
 mod known_images;
 mod merged;
 mod metrics;
@@ -62,6 +67,7 @@ mod repair;
 mod results;
 mod room;
 mod roots;
+mod row_set;
 mod schema;
 mod scored;
 mod scores;
@@ -76,6 +82,7 @@ mod vectors;
 mod windows;
 
 pub use appearance::BlankImage;
+pub use aside::{Aside, Awaiting};
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, ImageRow, Tally};
@@ -89,6 +96,7 @@ pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally, UnfinishedRun};
 pub use region_scores::{PlacedRegion, RegionLocal, RegionPair, RegionReference, RegionScore, RegionScoringTask};
 pub use regions::{DoubtfulReference, RegionRow, RegionRules, RegionSetRow, RegionTarget, RegionTask};
 pub use removal::Removed;
+pub use row_set::RowSet;
 pub(crate) use scored::ScoredGeneration;
 pub use scores::{ReferenceVector, Score, ScoringTask, Which};
 pub use seal::Seal;
@@ -104,6 +112,7 @@ use crate::text::shell_word;
 
 use crate::error::{Error, Result};
 use entries::NamedRows;
+use known_generations::GenerationsAhead;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use seal::Sealing;
@@ -129,6 +138,9 @@ pub struct Changes<'c> {
     before: u64,
     seal: &'c Sealing,
     named: RefCell<NamedRows>,
+    ahead: RefCell<GenerationsAhead>,
+    /// Images whose files are as the catalog knows them, as far as these changes have looked.
+    unchanged: RefCell<RowSet>,
 }
 
 impl Catalog {
@@ -226,11 +238,23 @@ impl Catalog {
     pub fn begin(&mut self) -> Result<Changes<'_>> {
         let before = self.db.total_changes();
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(catalog("begin to write"))?;
-        Ok(Changes { tx, before, seal: &self.seal, named: RefCell::default() })
+        Ok(Changes {
+            tx,
+            before,
+            seal: &self.seal,
+            named: RefCell::default(),
+            ahead: RefCell::default(),
+            unchanged: RefCell::default(),
+        })
     }
 }
 
 impl Changes<'_> {
+    /// Returns the images whose files were looked at while their rows came in, and are as the catalog knows them.
+    pub fn take_unchanged_images(&self) -> RowSet {
+        self.unchanged.take()
+    }
+
     /// Makes the changes durable.
     ///
     /// # Errors

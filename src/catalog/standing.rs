@@ -52,6 +52,15 @@ pub struct RegionCounts {
 }
 
 impl Catalog {
+    /// Returns whether there are neither subjects nor generations.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn is_empty(&self) -> Result<bool> {
+        let any = "SELECT EXISTS (SELECT 1 FROM subject) OR EXISTS (SELECT 1 FROM generation)";
+        Ok(self.number(any, [])? == 0)
+    }
+
     /// Returns how many subjects and prompts there are.
     ///
     /// # Errors

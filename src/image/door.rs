@@ -8,7 +8,7 @@ use super::probe::{self, MAX_FILE_BYTES};
 use crate::error::{Error, Result, io_reason};
 use crate::input::{self, Member};
 use crate::vocabulary::Probe;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,14 +45,14 @@ impl Door {
         &self.roots
     }
 
-    /// Opens a file, as it is: not a member of a container.
+    /// Opens a file, as it is: not a member of a container. Also returns what the file system says of it.
     ///
     /// # Errors
     /// It cannot be opened, is not a regular file, or lies outside the roots.
-    fn open(&self, path: &Path) -> io::Result<File> {
+    fn open(&self, path: &Path) -> io::Result<(File, Metadata)> {
         let within = |path: &Path| self.roots.iter().any(|root| path.starts_with(root));
         if !within(path) {
-            return input::open(path);
+            return input::open_with_metadata(path);
         }
         let real = path.canonicalize()?;
         if !within(&real) {
@@ -70,23 +70,23 @@ impl Door {
     /// It is not there (`NotFound`), is larger than [`MAX_FILE_BYTES`] (`FileTooLarge`), cannot be read, is not a regular
     /// file, or lies outside the roots.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let file = match self.open(path) {
+        let (file, meta) = match self.open(path) {
             Err(e)
                 if input::is_absent(&e)
                     && let Some(member) = Member::of(path) =>
             {
-                return members::read(&member, self.open(&member.file)?, MAX_FILE_BYTES).map_err(|e| match e.kind() {
+                let (file, _) = self.open(&member.file)?;
+                return members::read(&member, file, MAX_FILE_BYTES).map_err(|e| match e.kind() {
                     io::ErrorKind::FileTooLarge => too_large(),
                     _ => e,
                 });
             }
-            file => file?,
+            opened => opened?,
         };
-        let bytes = file.metadata()?.len();
-        if bytes > MAX_FILE_BYTES {
+        if meta.len() > MAX_FILE_BYTES {
             return Err(too_large());
         }
-        let mut data = Vec::with_capacity(bytes as usize);
+        let mut data = Vec::with_capacity(meta.len() as usize);
         file.take(MAX_FILE_BYTES).read_to_end(&mut data)?;
         Ok(data)
     }

@@ -5,9 +5,10 @@ use super::row::{Generation, ManifestRow, Prompt, Subject};
 use super::scores::ScoreLine;
 use crate::error::{Error, Result};
 use crate::text::{nearest, quote, suggestion};
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Most names of columns that are kept to suggest one.
 const MOST_NAMES: usize = 1000;
@@ -37,8 +38,8 @@ impl FromStr for ColumnName {
 /// The columns of a run that have other names in its files, and which of those were met.
 #[derive(Debug, Default)]
 pub struct Renaming {
-    columns: Vec<(ColumnName, Cell<bool>)>,
-    seen: RefCell<BTreeSet<String>>,
+    columns: Vec<(ColumnName, AtomicBool)>,
+    seen: Mutex<BTreeSet<String>>,
 }
 
 impl Renaming {
@@ -65,8 +66,8 @@ impl Renaming {
                 ));
             }
         }
-        let columns = columns.iter().map(|column| (column.clone(), Cell::new(false))).collect();
-        Ok(Renaming { columns, seen: RefCell::default() })
+        let columns = columns.iter().map(|column| (column.clone(), AtomicBool::new(false))).collect();
+        Ok(Renaming { columns, seen: Mutex::default() })
     }
 
     /// Returns whether nothing is renamed.
@@ -82,7 +83,7 @@ impl Renaming {
         if self.is_idle() {
             return Ok(());
         }
-        let mut seen = self.seen.borrow_mut();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut renamed: Vec<(usize, &ColumnName)> = Vec::new();
         for (at, name) in names.iter().enumerate() {
             if seen.len() < MOST_NAMES && !seen.contains(name) {
@@ -93,7 +94,7 @@ impl Renaming {
             if let Some((other, _)) = here.next() {
                 return Err(format!("`--columns` makes {} both `{}` and `{}`", quote(name), column.name, other.name));
             }
-            met.set(true);
+            met.store(true, Ordering::Relaxed);
             renamed.push((at, column));
         }
         for (_, column) in &renamed {
@@ -115,8 +116,8 @@ impl Renaming {
 
     /// Returns, for each name that no file had, a sentence.
     pub fn unmet(&self) -> Vec<String> {
-        let seen = self.seen.borrow();
-        let unmet = self.columns.iter().filter(|(_, met)| !met.get());
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let unmet = self.columns.iter().filter(|(_, met)| !met.load(Ordering::Relaxed));
         unmet
             .map(|(ColumnName { name, written }, _)| {
                 let near = suggestion(written, seen.iter().map(String::as_str));

@@ -2,6 +2,7 @@
 
 use crate::text::nearest;
 use crate::text::quote;
+use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -43,11 +44,15 @@ impl<'a> Fields<'a> {
             };
             format!("not valid JSON: {}{hint}", json_reason(&e))
         })?;
-        let mut seen = HashSet::with_capacity(fields.len());
-        match fields.iter().find(|(name, _)| !seen.insert(name.as_ref())) {
-            Some((name, _)) => Err(format!("the key {} appears twice", quote(name))),
+        match twice(&fields) {
+            Some(name) => Err(format!("the key {} appears twice", quote(name))),
             None => Ok(Fields(fields)),
         }
+    }
+
+    /// Returns the number of bytes of all values as they were written.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|(_, field)| field.written().len()).sum()
     }
 
     fn get(&self, name: &str) -> Option<Field<'a>> {
@@ -131,6 +136,18 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Returns the first name that came before.
+fn twice<'f>(fields: &'f [(Cow<'_, str>, Field<'_>)]) -> Option<&'f str> {
+    /// Up to so many, comparing all with each other takes less time than a set of them.
+    const FEW: usize = 16;
+    let mut names = fields.iter().map(|(name, _)| name.as_ref()).enumerate();
+    if fields.len() <= FEW {
+        return names.find(|(at, name)| fields[..*at].iter().any(|(other, _)| other == name)).map(|(_, name)| name);
+    }
+    let mut seen = HashSet::with_capacity(fields.len());
+    names.find(|(_, name)| !seen.insert(*name)).map(|(_, name)| name)
+}
+
 /// Returns a finite number.
 pub(super) fn number_of(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -179,6 +196,8 @@ impl<'a> Field<'a> {
     fn text(&self) -> Result<String, String> {
         let text = match self {
             Field::Csv(cell) => (*cell).to_owned(),
+            // It has been read as JSON: between the quotes of a text only what follows a backslash is written otherwise.
+            Field::Json(raw) if let Some(text) = quoted(raw.get()).filter(|text| !text.contains('\\')) => text.to_owned(),
             Field::Json(raw) if raw.get().starts_with('"') => {
                 serde_json::from_str::<String>(raw.get()).map_err(|e| format!("is not a valid text: {}", json_reason(&e)))?
             }
@@ -247,6 +266,11 @@ impl<'a> Field<'a> {
         serde_json::from_str::<serde_json::Value>(text).map_err(|e| format!("is not valid JSON: {}", json_reason(&e)))?;
         Ok(text.to_owned())
     }
+}
+
+/// Returns what is between the quotes of a JSON text.
+fn quoted(json: &str) -> Option<&str> {
+    json.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Beyond this an integer that went through a float64 may have become another.
@@ -347,6 +371,10 @@ fn at_non_number(text: &str, e: &serde_json::Error) -> bool {
         .any(|word| (at..at + 2).any(|at| line.get(at..).is_some_and(|t| t.starts_with(word.as_bytes()))))
 }
 
+/// A key as it lies in the text, or, if something in it is escaped, what it says.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// An object's entries in order, duplicates kept.
 struct JsonObject<'a>(Vec<(Cow<'a, str>, Field<'a>)>);
 
@@ -362,8 +390,8 @@ impl<'de> de::Deserialize<'de> for JsonObject<'de> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<JsonObject<'de>, M::Error> {
                 let mut entries = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    entries.push((Cow::Owned(name), Field::Json(map.next_value::<&'de RawValue>()?)));
+                while let Some(Name(name)) = map.next_key()? {
+                    entries.push((name, Field::Json(map.next_value::<&'de RawValue>()?)));
                 }
                 Ok(JsonObject(entries))
             }

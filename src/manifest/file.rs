@@ -19,7 +19,6 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// The kind of row that a manifest lists.
@@ -41,7 +40,7 @@ pub struct ManifestSettings {
     /// The scene type of prompts that have none; `None`: such a prompt is refused.
     pub scene_type: Option<SceneType>,
     /// The names of columns in the files.
-    pub renaming: Rc<Renaming>,
+    pub renaming: Arc<Renaming>,
     /// The only trees that image paths may name; `None`: any.
     pub roots: Option<Vec<PathBuf>>,
     /// The directory that image paths are relative to; `None`: that of the manifest.
@@ -61,6 +60,8 @@ pub struct Manifest<'w> {
     reading: ManifestSettings,
     /// Prompts that were given a scene type.
     scenes_given: u64,
+    /// Bytes of the values of all rows so far.
+    bytes: usize,
     ended: bool,
 }
 
@@ -124,7 +125,18 @@ impl<'w> Manifest<'w> {
             None => Resolver::new(path, reading.roots.as_deref())?,
         };
         let reading = reading.clone();
-        Ok(Manifest { file, rows, resolver, warnings, unread: Vec::new(), declared, reading, scenes_given: 0, ended: false })
+        Ok(Manifest {
+            file,
+            rows,
+            resolver,
+            warnings,
+            unread: Vec::new(),
+            declared,
+            reading,
+            scenes_given: 0,
+            bytes: 0,
+            ended: false,
+        })
     }
 
     /// Returns the next subject.
@@ -146,6 +158,11 @@ impl<'w> Manifest<'w> {
     /// Returns how many of the prompts read so far had no scene type and were given one.
     pub fn scenes_given(&self) -> u64 {
         self.scenes_given
+    }
+
+    /// Returns how many bytes the values of the rows read so far have, as they were written.
+    pub fn bytes_read(&self) -> usize {
+        self.bytes
     }
 
     /// Returns the next generation.
@@ -196,6 +213,11 @@ impl<'w> Manifest<'w> {
         let (resolver, file, warnings) = (&mut self.resolver, &self.file, &mut self.warnings);
         let renaming = &self.reading.renaming;
         let mut unread = Vec::new();
+        let bytes = &mut self.bytes;
+        let mut make = |fields: &Fields<'_>, resolver: &mut Resolver, unread: &mut Vec<String>| {
+            *bytes += fields.bytes();
+            make(fields, resolver, unread)
+        };
         let mut from_json = |line: u64, text: &[u8], unknown: &mut Vec<String>, resolver: &mut Resolver| {
             let text = std::str::from_utf8(text).map_err(|_| "not valid UTF-8; save the file as UTF-8".to_owned())?;
             let mut fields = Fields::from_json(text)?;

@@ -25,7 +25,9 @@ pub struct ImagePath {
 pub struct Resolver {
     home: PathBuf,
     roots: Option<Vec<PathBuf>>,
-    parents: HashMap<PathBuf, Option<PathBuf>>,
+    parents: HashMap<PathBuf, PathBuf>,
+    /// The directory that was asked for last, as it was written and with its links resolved.
+    last: (PathBuf, PathBuf),
     pending: Vec<String>,
     departures: Vec<(Position, String)>,
     departed: u64,
@@ -57,6 +59,7 @@ impl Resolver {
             home,
             roots,
             parents: HashMap::new(),
+            last: Default::default(),
             pending: vec![],
             departures: vec![],
             departed: 0,
@@ -98,10 +101,7 @@ impl Resolver {
         let (Some(name), Some(parent), false) = (as_given.file_name(), as_given.parent(), written.ends_with('/')) else {
             return Err(format!("{} names a directory, not an image", quote(written)));
         };
-        let path = match self.canonical(parent) {
-            Some(real) => real.join(name),
-            None => settled(&as_given),
-        };
+        let path = self.real(parent).join(name);
         if path.to_str().is_none() {
             return Err(format!("{} lies in a directory whose name is not UTF-8, which the catalog cannot keep", quote(written)));
         }
@@ -163,14 +163,21 @@ impl Resolver {
         })
     }
 
-    /// Returns a directory with its links resolved; each is resolved only once.
-    fn canonical(&mut self, dir: &Path) -> Option<PathBuf> {
-        if let Some(known) = self.parents.get(dir) {
-            return known.clone();
+    /// Returns a directory with its links resolved, as far as it is there; each is resolved only once.
+    fn real(&mut self, dir: &Path) -> &Path {
+        // The next image mostly lies beside the last one, and to compare bytes takes less time than to hash a path.
+        if self.last.0.as_os_str() != dir.as_os_str() {
+            let real = match self.parents.get(dir) {
+                Some(known) => known.clone(),
+                None => {
+                    let real = dir.canonicalize().unwrap_or_else(|_| settled(dir));
+                    self.parents.insert(dir.to_owned(), real.clone());
+                    real
+                }
+            };
+            self.last = (dir.to_owned(), real);
         }
-        let real = dir.canonicalize().ok();
-        self.parents.insert(dir.to_owned(), real.clone());
-        real
+        &self.last.1
     }
 }
 
@@ -225,7 +232,7 @@ pub(crate) fn unexpanded(written: &str) -> Option<&'static str> {
     }
 }
 
-/// A path whose directory is not there: as far as it is there, with its links resolved.
+/// A directory that is not there: as far as it is there, with its links resolved.
 fn settled(path: &Path) -> PathBuf {
     let path = normalized(path);
     let there = path.ancestors().find_map(|dir| Some((dir.canonicalize().ok()?, path.strip_prefix(dir).ok()?)));

@@ -1,7 +1,7 @@
 //! Looks at every image file: which are new, changed or gone. Files whose size and time are unchanged are not read
 //! again; missing or failed ones are never taken for unchanged.
 
-use crate::catalog::{Catalog, ImageRow};
+use crate::catalog::{Aside, Awaiting, Catalog, Changes, ImageRow, RowSet};
 use crate::error::Result;
 use crate::image::Door;
 use crate::input::{Container, FileState, Member, state_of};
@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Images checked between two commits.
 const BLOCK: usize = 4096;
@@ -28,41 +29,70 @@ pub struct Inspected {
 /// Looks at the files of all images of the data set, on all cores, and reads those that are not known to be
 /// unchanged.
 pub fn inspect(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<Inspected> {
-    look_at_all(catalog, door, false, watch)
+    look_at_all(catalog, door, Reading::Changed(&RowSet::default()), watch)
+}
+
+/// Does what [`inspect`] does, but for files that were just found to be as the catalog knows them.
+pub fn inspect_others(catalog: &mut Catalog, door: &Door, unchanged: &RowSet, watch: &mut Watch<'_>) -> Result<Inspected> {
+    look_at_all(catalog, door, Reading::Changed(unchanged), watch)
 }
 
 /// Reads the files of all images of the data set, so that a change that kept size and time is found too.
 pub fn rehash(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<Inspected> {
-    look_at_all(catalog, door, true, watch)
+    look_at_all(catalog, door, Reading::All, watch)
 }
 
-fn look_at_all(catalog: &mut Catalog, door: &Door, rehash: bool, watch: &mut Watch<'_>) -> Result<Inspected> {
+/// Which files are read.
+#[derive(Clone, Copy)]
+enum Reading<'a> {
+    /// Those that are not as the catalog knows them, but for images that were looked at just now.
+    Changed(&'a RowSet),
+    /// All.
+    All,
+}
+
+fn look_at_all(catalog: &mut Catalog, door: &Door, reading: Reading<'_>, watch: &mut Watch<'_>) -> Result<Inspected> {
+    let none = RowSet::default();
+    let (except, rehash) = match reading {
+        Reading::Changed(except) => (except, false),
+        Reading::All => (&none, true),
+    };
     let total = catalog.image_count()?;
-    let (mut after, mut done, mut found) = (0, 0, Inspected::default());
+    let mut pace = Pace::of(catalog, total)?;
+    let (mut after, mut done, mut found) = (0, except.len(), Inspected::default());
     let mut misnamed = Misnamed::default();
-    let mut looks: Vec<(ImageRow, Probe)> = Vec::new();
-    // What was found is recorded in any case.
     let mut ended = watch.check();
-    while ended.is_ok() {
-        let images = catalog.images_after(after, BLOCK)?;
-        let Some(last) = images.last().map(|last| last.id) else { break };
-        after = last;
-        done += images.len() as u64;
-        // While the catalog takes what was found of one block the next block's files are read.
-        let (next, recorded) = thread::scope(|scope| {
-            let next = scope.spawn(|| look_at(images, door, rehash));
-            let recorded = record(catalog, &looks);
-            (next.join().unwrap_or_else(|panic| resume_unwind(panic)), recorded)
-        });
-        found.changed += recorded?;
-        looks = next;
-        found.read += looks.len() as u64;
-        let news = looks.iter().filter(|(image, probe)| !tells_nothing_new(image, probe));
-        news.for_each(|(image, probe)| misnamed.note(&image.path, &probe.outcome));
-        watch.report("images", done, Some(total));
-        ended = watch.check();
+    let mut at_end = false;
+    while ended.is_ok() && !at_end {
+        let changes = catalog.begin()?;
+        let mut aside = pace.awaiting_many().map(|awaiting| changes.put_aside(awaiting)).transpose()?;
+        let (began, mut looks, mut recorded) = (Instant::now(), Vec::new(), 0);
+        while ended.is_ok() && !at_end && began.elapsed() < pace.until_commit(aside.is_some()) {
+            let images = changes.images_after(after, BLOCK, except)?;
+            at_end = images.len() < BLOCK;
+            after = images.last().map_or(after, |last| last.id);
+            done += images.len() as u64;
+            // While the catalog takes what was found of one block the next block's files are read.
+            let (next, taken) = thread::scope(|scope| {
+                let next = scope.spawn(|| look_at(images, door, rehash));
+                let taken = record(&changes, &mut aside, &looks);
+                (next.join().unwrap_or_else(|panic| resume_unwind(panic)), taken)
+            });
+            recorded += taken?;
+            looks = next;
+            found.read += looks.len() as u64;
+            let news = looks.iter().filter(|(image, probe)| !tells_nothing_new(image, probe));
+            news.for_each(|(image, probe)| misnamed.note(&image.path, &probe.outcome));
+            watch.report("images", done, Some(total));
+            ended = watch.check();
+        }
+        // What was found is recorded in any case.
+        recorded += record(&changes, &mut aside, &looks)?;
+        aside.map_or(Ok(()), Aside::put_back)?;
+        changes.commit()?;
+        found.changed += recorded;
+        pace.note(recorded, began.elapsed());
     }
-    found.changed += record(catalog, &looks)?;
     ended?;
     if let Some(warning) = misnamed.warning() {
         watch.warn(&warning);
@@ -70,24 +100,74 @@ fn look_at_all(catalog: &mut Catalog, door: &Door, rehash: bool, watch: &mut Wat
     Ok(found)
 }
 
+/// How long images are looked at between two commits: what a kill can lose.
+const UNTIL_COMMIT: Duration = Duration::from_secs(1);
+
+/// The same where many are looked at for the first time: indices are made anew with each commit.
+const UNTIL_COMMIT_OF_MANY: Duration = Duration::from_secs(10);
+
+/// So many first contents are worth making indices anew.
+const MANY: u64 = 2 * BLOCK as u64;
+
+/// Indices are made anew where so large a part of what is in them is new.
+const GOOD_PART: u64 = 4;
+
+/// How many first contents the next changes will bring, by how fast those before came.
+struct Pace {
+    /// Known where many are to come.
+    awaiting: Option<Awaiting>,
+    /// Images that were looked at before, and that were not yet.
+    known: u64,
+    pending: u64,
+    /// First contents that came in the time between two commits of many; at first as many as there are to come.
+    expected: u64,
+}
+
+impl Pace {
+    fn of(catalog: &Catalog, total: u64) -> Result<Pace> {
+        let pending = catalog.pending_count()?;
+        let awaiting = (pending >= MANY).then(|| catalog.awaiting()).transpose()?;
+        Ok(Pace { awaiting, known: total - pending, pending, expected: pending })
+    }
+
+    /// Returns what awaits first contents if many are to come.
+    fn awaiting_many(&self) -> Option<Awaiting> {
+        let expected = self.expected.min(self.pending);
+        self.awaiting.filter(|_| expected >= MANY && expected.saturating_mul(GOOD_PART) >= self.known)
+    }
+
+    fn until_commit(&self, of_many: bool) -> Duration {
+        if of_many { UNTIL_COMMIT_OF_MANY } else { UNTIL_COMMIT }
+    }
+
+    fn note(&mut self, recorded: u64, took: Duration) {
+        self.known += recorded;
+        self.pending = self.pending.saturating_sub(recorded);
+        self.expected = (recorded as f64 / took.as_secs_f64().max(1e-3) * UNTIL_COMMIT_OF_MANY.as_secs_f64()) as u64;
+    }
+}
+
 /// Returns what the files of images are now, on all cores; those that need not be read are left out.
 fn look_at(images: Vec<ImageRow>, door: &Door, rehash: bool) -> Vec<(ImageRow, Probe)> {
     images.into_par_iter().filter_map(|image| look(&image, door, rehash).map(|probe| (image, probe))).collect()
 }
 
-/// Records what is new; returns how many files that are.
-fn record(catalog: &mut Catalog, looks: &[(ImageRow, Probe)]) -> Result<u64> {
+/// Records what is new; returns how many files that are. Before another content takes the place of one, what was put aside
+/// comes back: it is for first contents only.
+fn record(changes: &Changes<'_>, aside: &mut Option<Aside<'_, '_>>, looks: &[(ImageRow, Probe)]) -> Result<u64> {
     let news: Vec<&(ImageRow, Probe)> = looks.iter().filter(|(image, probe)| !tells_nothing_new(image, probe)).collect();
-    if !news.is_empty() {
-        let changes = catalog.begin()?;
-        news.iter().try_for_each(|(image, probe)| changes.record_probe(image.id, probe))?;
-        changes.commit()?;
+    if news.iter().any(|(image, _)| image.blake3.is_some()) {
+        aside.take().map_or(Ok(()), Aside::put_back)?;
     }
+    news.iter().try_for_each(|(image, probe)| changes.record_probe(image.id, probe))?;
     Ok(news.len() as u64)
 }
 
 /// Returns what the file of an image is now; `None` if it need not be read.
 fn look(image: &ImageRow, door: &Door, rehash: bool) -> Option<Probe> {
+    if image.status == ImageStatus::Pending {
+        return Some(door.probe(&image.path));
+    }
     let unchanged = match state_of(&image.path) {
         FileState::There { bytes, mtime_ns } => {
             !rehash && image.status == ImageStatus::Ok && (image.bytes, image.mtime_ns) == (Some(bytes), Some(mtime_ns))

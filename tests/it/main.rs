@@ -30,6 +30,7 @@ mod interop;
 mod kept_windows;
 #[cfg(target_os = "linux")]
 mod kills;
+mod many_rows;
 mod messages;
 mod metrics;
 mod module_order;

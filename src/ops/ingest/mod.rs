@@ -1,6 +1,7 @@
 //! Ingests in this order: rows and vectors, all or nothing; then the state of the image files; then vectors and
 //! scores.
 
+mod ahead;
 mod folders;
 pub(crate) mod metrics;
 mod published;
@@ -9,7 +10,7 @@ pub(crate) mod rows;
 pub(crate) mod summary;
 mod vectors;
 
-use crate::catalog::{Duplicate, EntryKind, Gap};
+use crate::catalog::{Duplicate, EntryKind, Gap, RowSet};
 use crate::dataset::{Dataset, commit};
 use crate::durable::make_directory;
 use crate::encoder::Described;
@@ -32,7 +33,7 @@ use crate::text::{plain, quote};
 use crate::vocabulary::{ModelName, SceneType, closed_set};
 use crate::watch::{Stop, Watch};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 closed_set! {
     /// A generator's own layout, for `--from`.
@@ -157,7 +158,7 @@ impl Dataset {
     /// be used are not an error: see [`IngestSummary::images`].
     pub fn ingest(&mut self, options: &IngestOptions, watch: &mut Watch<'_>) -> Result<IngestSummary> {
         let mut published = self.published(options, watch)?;
-        let is_new = self.catalog.subjects()?.is_empty() && self.catalog.generations()?.is_empty();
+        let is_new = self.catalog.is_empty()?;
         let imports = !options.embeddings.is_empty() || !published.is_empty();
         let if_changed = if options.replace { IfChanged::Renew } else { IfChanged::Refuse };
         let embed = match options.embed.as_ref().filter(|_| !options.dry_run) {
@@ -165,13 +166,13 @@ impl Dataset {
             None => None,
         };
         let encoders = embed.as_ref().map_or(&[][..], |(_, (_, encoders))| encoders);
-        let mut summary = self.take_in(options, &mut published, is_new, encoders, if_changed, watch)?;
+        let (mut summary, unchanged_images) = self.take_in(options, &mut published, is_new, encoders, if_changed, watch)?;
         if options.dry_run {
             return Ok(summary);
         }
         let found = match options.rehash {
             true => scan::rehash(&mut self.catalog, &self.door, watch)?,
-            false => scan::inspect(&mut self.catalog, &self.door, watch)?,
+            false => scan::inspect_others(&mut self.catalog, &self.door, &unchanged_images, watch)?,
         };
         if !published.is_empty() {
             let changes = self.catalog.begin()?;
@@ -223,7 +224,7 @@ impl Dataset {
     }
 
     /// Takes in rows and vectors in one transaction, which also checks that the vectors are of no other encoders than those
-    /// that embed afterwards.
+    /// that embed afterwards. Also returns the images whose files were found as the catalog knows them.
     pub(crate) fn take_in(
         &mut self,
         options: &IngestOptions,
@@ -232,7 +233,7 @@ impl Dataset {
         encoders: &[Described],
         if_changed: IfChanged,
         watch: &mut Watch<'_>,
-    ) -> Result<IngestSummary> {
+    ) -> Result<(IngestSummary, RowSet)> {
         let roots = (!options.roots.is_empty()).then_some(options.roots.as_slice());
         let given = Door::to(roots)?;
         let door = self.door.with(given.roots().iter().cloned());
@@ -242,7 +243,7 @@ impl Dataset {
         }
         let mut intake = Intake::new(&changes, options.replace, door.clone(), watch)?;
         options.outputs.check(&options.from)?;
-        let renaming = Rc::new(Renaming::new(&options.columns, !options.scores.files.is_empty())?);
+        let renaming = Arc::new(Renaming::new(&options.columns, !options.scores.files.is_empty())?);
         let reading = ManifestSettings {
             scene_type: options.scene_type,
             renaming: renaming.clone(),
@@ -372,7 +373,7 @@ impl Dataset {
         }
         summary.vectors = vectors.counts;
         if options.dry_run {
-            return Ok(summary);
+            return Ok((summary, RowSet::default()));
         }
         for encoder in encoders {
             if let Some(row) = changes.encoder_named(&encoder.name)? {
@@ -383,9 +384,10 @@ impl Dataset {
         for published in published.iter_mut() {
             published.take_rest(&changes, is_new, watch)?;
         }
+        let unchanged_images = changes.take_unchanged_images();
         commit(changes, &self.store)?;
         self.door = door;
-        Ok(summary)
+        Ok((summary, unchanged_images))
     }
 
     pub(crate) fn warn_of_duplicates(&self, watch: &mut Watch<'_>) -> Result<()> {

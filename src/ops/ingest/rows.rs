@@ -1,10 +1,11 @@
 //! Takes rows of manifests into the catalog; every bad row is kept for the list of problems.
 
-use crate::catalog::{Change, Changes, EntryKind, Put};
+use crate::catalog::{Change, Changes, EntryKind, Put, RowSet};
 use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::input;
-use crate::manifest::{Generation, Located, Manifest, ManifestSettings, Prompt, RowKind, Subject};
+use crate::manifest::{Generation, Located, ManifestSettings, Prompt, RowKind, Subject};
+use crate::ops::ingest::ahead::{Ahead, Read, read_ahead};
 use crate::ops::ingest::summary::IngestSummary;
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
@@ -92,28 +93,21 @@ impl Problems {
 struct RowBlock {
     /// The highest id before the run; rows above it are the run's own.
     before: i64,
-    /// One bit for each row up to it: there may be millions.
-    met: Vec<u64>,
+    /// Rows up to it.
+    met: RowSet,
 }
 
 impl RowBlock {
     fn has_met(&self, id: i64) -> bool {
-        id > self.before || self.met.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+        id > self.before || self.met.contains(id)
     }
 
     fn meet(&mut self, id: i64) {
         if id <= self.before {
-            let word = id as usize / 64;
-            if self.met.len() <= word {
-                self.met.resize(word + 1, 0);
-            }
-            self.met[word] |= 1 << (id % 64);
+            self.met.insert(id);
         }
     }
 }
-
-/// Reads the next row of a manifest.
-pub type Read<'w, T> = fn(&mut Manifest<'w>) -> Option<std::result::Result<Located<T>, Problem>>;
 
 impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     /// Begins to take rows in. With `replace`, differing content replaces what was there before the run. Images are read
@@ -121,7 +115,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     pub fn new(changes: &'a Changes<'c>, replace: bool, door: Door, watch: &'a mut Watch<'w>) -> Result<Self> {
         let mut run = HashMap::new();
         for entry in [EntryKind::Subject, EntryKind::Prompt, EntryKind::Generation] {
-            run.insert(entry, RowBlock { before: changes.last_id(entry)?, met: Vec::new() });
+            run.insert(entry, RowBlock { before: changes.last_id(entry)?, met: RowSet::default() });
         }
         let summary = IngestSummary::default();
         let problems = Problems::default();
@@ -149,7 +143,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 
     /// Takes in every row of a manifest: a file, or a directory of parts.
-    pub fn manifest<T>(
+    pub fn manifest<T: Send>(
         &mut self,
         path: &Path,
         kind: RowKind,
@@ -183,7 +177,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 
     /// Takes in every row of a file.
-    fn file<T>(
+    fn file<T: Send>(
         &mut self,
         path: &Path,
         kind: RowKind,
@@ -191,16 +185,37 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         read: Read<'w, T>,
         put: &impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
-        let opened = Manifest::open(path, kind, reading, self.watch.stop());
-        self.watch.check()?;
-        let mut manifest = match opened {
+        let read = read_ahead(path, kind, reading, self.watch.stop(), read, |ahead| {
+            for next in ahead {
+                self.watch.check()?;
+                match next? {
+                    Ahead::Rows(rows) => self.batch(kind, rows, put)?,
+                    Ahead::End { scenes_given, warnings } => {
+                        self.problems.end_file();
+                        self.summary.scenes_given += scenes_given;
+                        warnings.iter().for_each(|warning| self.watch.remark(&warning.origin, &warning.reason));
+                    }
+                }
+            }
+            Ok(())
+        });
+        match read {
             Err(Error::Manifest(problems)) => {
                 self.unread(kind.entry(), problems);
-                return Ok(());
+                Ok(())
             }
-            opened => opened?,
-        };
-        while let Some(row) = read(&mut manifest) {
+            read => read,
+        }
+    }
+
+    /// Takes in rows of a file.
+    fn batch<T>(
+        &mut self,
+        kind: RowKind,
+        rows: Vec<std::result::Result<Located<T>, Problem>>,
+        put: &impl Fn(&mut Self, Located<T>) -> Result<()>,
+    ) -> Result<()> {
+        for row in rows {
             self.pace()?;
             match row {
                 Ok(row) => put(self, row)?,
@@ -210,11 +225,6 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                     self.refused.entry(kind.entry()).or_default();
                 }
             }
-        }
-        self.problems.end_file();
-        self.summary.scenes_given += manifest.scenes_given();
-        for warning in manifest.into_warnings() {
-            self.watch.remark(&warning.origin, &warning.reason);
         }
         Ok(())
     }
@@ -275,7 +285,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
 
     pub fn subject(&mut self, row: Located<Subject>) -> Result<()> {
         let put = self.changes.put_subject(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
-        self.settle(EntryKind::Subject, row.row.subject_id.as_str(), &row, put)
+        self.settle(EntryKind::Subject, || row.row.subject_id.to_string(), &row, put)
     }
 
     pub fn prompt(&mut self, row: Located<Prompt>) -> Result<()> {
@@ -289,13 +299,13 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 *images += generations;
             }
         }
-        self.settle(EntryKind::Prompt, row.row.prompt_id.as_str(), &row, put)
+        self.settle(EntryKind::Prompt, || row.row.prompt_id.to_string(), &row, put)
     }
 
     pub fn generation(&mut self, row: Located<Generation>) -> Result<()> {
         let put = self.changes.put_generation(&row.row, self.replace, &mut |path| self.door.probe(path).blake3)?;
         let Generation { model, prompt_id, seed, .. } = &row.row;
-        self.settle(EntryKind::Generation, &format!("{model} {prompt_id} {seed}"), &row, put)?;
+        self.settle(EntryKind::Generation, || format!("{model} {prompt_id} {seed}"), &row, put)?;
         if row.row.regions.is_some() {
             self.with_regions.push(row);
         }
@@ -321,7 +331,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
     }
 
     /// Counts what happened to a row, or records why it could not be put in.
-    fn settle<T>(&mut self, entry: EntryKind, key: &str, row: &Located<T>, put: Put) -> Result<()> {
+    fn settle<T>(&mut self, entry: EntryKind, key: impl Fn() -> String, row: &Located<T>, put: Put) -> Result<()> {
         let counts = match entry {
             EntryKind::Subject => &mut self.summary.subjects,
             EntryKind::Prompt => &mut self.summary.prompts,
@@ -338,12 +348,12 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             Put::Done(id, Change::Replaced) if met(id) => {
                 format!(
                     "{entry} {} appears twice in this run with different content; `--replace` cannot tell which to keep",
-                    quote(key)
+                    quote(&key())
                 )
             }
             // Whichever comes first, both files must be there and hold the same bytes.
             Put::Moved(id, moved) if met(id) && !moved.paths().all(|(above, here)| same_content(&self.door, above, here)) => {
-                format!("{entry} {} appears twice: {}", quote(key), moved.with_sides("above", "here"))
+                format!("{entry} {} appears twice: {}", quote(&key()), moved.with_sides("above", "here"))
             }
             Put::Done(..) | Put::Moved(..) => {
                 counts.count(change);
@@ -353,15 +363,18 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
                 return Ok(());
             }
             Put::Conflict(id, conflict) if met(id) => {
-                format!("{entry} {} appears twice: {}", quote(key), conflict.with_sides("above", "here"))
+                format!("{entry} {} appears twice: {}", quote(&key()), conflict.with_sides("above", "here"))
             }
             Put::Conflict(_, conflict) => {
                 let sides = conflict.with_sides("in the catalog", "here");
-                format!("{entry} {} is known with other content: {sides} (`--replace` takes the content given here)", quote(key))
+                format!(
+                    "{entry} {} is known with other content: {sides} (`--replace` takes the content given here)",
+                    quote(&key())
+                )
             }
             Put::Unknown(what, id) if self.refused.get(&what).is_some_and(|refused| refused.may_hold(&id)) => {
                 self.problems.following.get_or_insert_with(|| (row.origin.file.clone(), 0)).1 += 1;
-                self.refused.entry(entry).or_default().ids.insert(key.to_owned());
+                self.refused.entry(entry).or_default().ids.insert(key());
                 return Ok(());
             }
             Put::Unknown(what, id) => {
@@ -370,7 +383,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
             }
         };
         self.problems.push(row.problem(reason));
-        self.refused.entry(entry).or_default().ids.insert(key.to_owned());
+        self.refused.entry(entry).or_default().ids.insert(key());
         Ok(())
     }
 

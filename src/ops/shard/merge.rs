@@ -60,7 +60,7 @@ impl Dataset {
         let encoders = encoders_of(&plan, dir)?;
         self.check_fit(&plan, &encoders)?;
         let options = options(&plan)?;
-        let ingested = self.take_in(&options, &mut [], false, &[], IfChanged::Refuse, watch)?;
+        let (ingested, _) = self.take_in(&options, &mut [], false, &[], IfChanged::Refuse, watch)?;
         let mut summary = MergeSummary { ingested, ..MergeSummary::default() };
         let all = plan.shards.iter().map(|shard| shard.rows).sum();
         let changes = self.catalog.begin()?;

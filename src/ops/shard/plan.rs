@@ -17,7 +17,7 @@ use crate::vocabulary::SceneType;
 use crate::watch::Watch;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The version of the plan's format.
 const VERSION: u32 = 1;
@@ -119,7 +119,7 @@ pub fn plan(options: &PlanOptions, dir: &Path, watch: &mut Watch<'_>) -> Result<
     });
     let roots = options.roots.iter().map(|root| root.canonicalize().map_err(Error::io("resolve", root)));
     let roots: Vec<PathBuf> = roots.collect::<Result<_>>()?;
-    let renaming = Rc::new(Renaming::new(&options.columns, false)?);
+    let renaming = Arc::new(Renaming::new(&options.columns, false)?);
     let reading = ManifestSettings {
         scene_type: options.scene_type,
         renaming: renaming.clone(),
@@ -295,7 +295,7 @@ impl ShardPlan {
     pub(super) fn reading(&self) -> Result<ManifestSettings> {
         Ok(ManifestSettings {
             scene_type: self.scene_type()?,
-            renaming: Rc::new(Renaming::new(&self.columns()?, false)?),
+            renaming: Arc::new(Renaming::new(&self.columns()?, false)?),
             roots: (!self.roots.is_empty()).then(|| self.roots.clone()),
             home: None,
         })
