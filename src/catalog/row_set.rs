@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-/// A set of row ids. There may be millions.
+/// Ids from here on are in no set, so that a damaged one does not take all the memory there is.
+const BEYOND: i64 = 1 << 33;
+
+/// A set of row ids. There may be millions; an id beyond eight thousand millions is never in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowSet {
     words: Vec<u64>,
@@ -70,7 +73,7 @@ impl RowSet {
 
 /// Returns the word of an id and its bit there; ids of rows are positive.
 fn place(id: i64) -> Option<(usize, u64)> {
-    let id = usize::try_from(id).ok()?;
+    let id = usize::try_from(id).ok().filter(|_| id < BEYOND)?;
     Some((id / 64, 1 << (id % 64)))
 }
 
@@ -90,6 +93,8 @@ mod tests {
         }
         assert_eq!(gaps, [3..63, 65..200, 201..i64::MAX]);
         assert_eq!(set.gap_after(10), 11..63);
+        set.insert(i64::MAX);
+        assert!(!set.contains(i64::MAX) && set.words.len() < 10, "a damaged id");
         (0..64).for_each(|id| set.insert(256 + id));
         assert_eq!(set.gap_after(255), 320..i64::MAX, "a whole last word");
         set.remove(64);
