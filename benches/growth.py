@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""Seconds and peak memory of every command, as the data set grows.
+
+    growth.py MSDATA OUT [--sizes 1,10,100,1000] [--limit 120] [--minutes 15]
+
+Size 1 is the paper's stress test: 75 prompts, three models, three seeds, 675 images, a pool of 30 subjects. Size k has 75 k
+prompts, and a pool that grows with the cube root of k. Images are PNG files of some 1 KB, no two alike; vectors of 64 numbers
+are imported. What runs a network (`builtin-texture`) is measured on a second data set, of the same images, up to size 10, and
+with windows at size 1.
+
+The table goes to standard output and to OUT/growth.md, a figure to OUT/growth.svg. Times stand beside exponents: 1 is linear,
+0 is flat. Bold is what grows faster than it should: time by more than n^1.15, memory by more than n^0.5. A command that would
+take longer than --limit, by its time at the size before, is not tried; after --minutes no new size is begun.
+
+Needs numpy and pyarrow (`make bench` sets a Python that has them).
+"""
+import argparse
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from growth_figure import draw
+from timed import digits, markdown, timed
+
+ITSELF_LINEAR, FLAT = 1.15, 0.5
+# Shorter than this, or smaller, a run is mostly the start of the process.
+SHORT, SMALL = 0.1, 40
+# The largest sizes that a network sees, and whose images are searched window by window.
+EMBEDDED, SEARCHED = 10, 1
+
+
+TEXTURE = ["--encoder", "builtin-texture", "--device", "cpu"]
+
+
+def paper(k):
+    return 675 * k
+
+
+def commands(lab, data, size):
+    """What is measured, in this order: name, arguments, whether the figure shows it. Later ones build on earlier ones."""
+    manifests = [word for kind in ("subjects", "prompts", "generations") for word in (f"--{kind}", f"{lab}/{kind}.jsonl")]
+    fresh = iter(range(1000))
+    out = lambda end="": f"{lab}/out{next(fresh)}{end}"
+    page, tables = out(), out()
+    yield "`ingest` of manifests, new", ["ingest", "--no-embed", *manifests], True
+    yield "`ingest`, unchanged", ["ingest", "--no-embed", *manifests], True
+    yield "`ingest --rehash`, unchanged", ["ingest", "--no-embed", "--rehash", *manifests], False
+    yield "`ingest --embeddings`, of the images", ["ingest", "--no-embed", "--embeddings", f"{lab}/generations.parquet"], True
+    yield "the same of references: all scores", ["ingest", "--no-embed", "--embeddings", f"{lab}/references.parquet"], True
+    yield "`score`, nothing to do", ["score"], False
+    yield "`msdata` alone", [], False
+    yield "`report`", ["report"], True
+    yield "`report --by model,kind,size`", ["report", "--by", "model,kind,size"], False
+    yield "`report --by prompt_id`", ["report", "--by", "model,prompt_id", "--format", "csv"], False
+    yield "`report --thresholds 0:1:0.01`", ["report", "--thresholds", "0:1:0.01", "--format", "csv"], False
+    yield "`report --ci`", ["report", "--ci"], True
+    yield "`report --controls --curve`", ["report", "--controls", "--curve"], False
+    yield "`report --html`", ["report", "--html", page], True
+    yield "`report --html`, once more", ["report", "--html", page], False
+    yield "`report --html --single-file`", ["report", "--html", out(".html"), "--single-file"], False
+    yield "`compare A B`", ["compare", "model-0", "model-1"], True
+    yield "`compare --all`", ["compare", "--all"], False
+    yield "`compare --leaderboard`", ["compare", "--leaderboard", "--measure", "scr@0.5"], False
+    yield "`audit`", ["audit", "--format", "csv"], True
+    # The others want CLIP, the paper's three encoders, or windows.
+    for kind in ("trend", "scene", "curve", "heatmap"):
+        yield f"`plot {kind}`", ["plot", kind, "--out", out(".svg")], kind == "heatmap"
+    yield "`sql`, images by model", ["sql", "SELECT model, count(*) FROM generations GROUP BY 1"], False
+    yield "`sql`, every similarity", ["sql", "--format", "parquet", "--out", out(".parquet"), "SELECT * FROM subject_scores"], True
+    yield "`export`", ["export", tables], True
+    yield "`report --tables`", ["report", "--tables", tables], False
+    yield "`publish`", ["publish", "--card", f"{lab}/card.toml", out()], False
+    yield "`digest`", ["digest"], True
+    yield "`verify`", ["verify"], True
+    yield "`verify --sample 5%`", ["verify", "--sample", "5%"], False
+    yield "`verify --deep`", ["verify", "--deep"], False
+    yield "`backup`", ["backup", out(".tar")], False
+    yield "`gc`", ["gc"], False
+    yield "`subjects check`", ["subjects", "check"], False
+    yield "`bench check`", ["bench", "check"], False
+    yield "`bench export --for jsonl`", ["bench", "export", "--for", "jsonl", "--model", "new", out()], False
+    yield "`relocate --dry-run`", ["relocate", f"{lab}/images", f"{lab}/images", "--dry-run"], False
+    yield "`remove --model --dry-run`", ["remove", "--model", "model-2", "--dry-run"], False
+    yield "`remove --model`", ["remove", "--model", "model-2"], True
+    # On data sets of their own, whose vectors the program makes.
+    second, shards = ["-d", f"{lab}/second"], out()
+    if size <= EMBEDDED:
+        yield "`init`", ["init", second[1]], False
+        yield "`ingest`, for what follows", [*second, "ingest", "--no-embed", *manifests], False
+        yield "`embed`, without windows", [*second, "embed", *TEXTURE, "--windows", "none"], True
+        yield "`shard plan`", ["shard", "plan", *manifests, "--encoder", "builtin-texture", "--shards", "1", shards], False
+        yield "`shard run`", ["shard", "run", shards, "0", "--device", "cpu"], False
+        yield "`init`, for the merge", ["init", f"{lab}/third"], False
+        yield "`shard merge`", ["-d", f"{lab}/third", "shard", "merge", shards], False
+        yield "`controls make`", [*second, "controls", "make", "--device", "cpu", "--windows", "none"], False
+    if size <= SEARCHED:
+        yield "`embed --windows fast`", [*second, "embed", *TEXTURE, "--windows", "fast"], False
+        yield "`report` of windows", [*second, "report"], False
+        yield "`report --ci` of windows", [*second, "report", "--ci"], False
+        yield "`compare --leaderboard` of windows", [*second, "compare", "--leaderboard"], False
+        yield "`plot cscr`", [*second, "plot", "cscr", "--out", out(".svg")], False
+        yield "`plot cscr-curve`", [*second, "plot", "cscr-curve", "--out", out(".svg")], False
+        yield "`digest` of windows", [*second, "digest"], False
+        yield "`verify --deep` of windows", [*second, "verify", "--deep"], False
+
+
+def measure(given, size, found):
+    """All commands on a new data set of one size; into `found`, by name."""
+    before = max((other for other in given.sizes if other < size), default=None)
+    with tempfile.TemporaryDirectory(prefix="growth", dir=given.out) as lab:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, Path(__file__).with_name("growth_set.py"), lab, str(size)], check=True)
+        data = f"{lab}/data"
+        subprocess.run([given.msdata, "-q", "init", data], check=True)
+        print(f"{paper(size):,} images, made in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+        for name, arguments, shown in commands(lab, data, size):
+            runs = found.setdefault(name, {"shown": shown})
+            last = runs.get(before)
+            if last and (last.late or last.seconds * size / before > given.limit):
+                print(f"  {name}: not tried, {last.seconds:.0f} s at the size before", file=sys.stderr)
+                continue
+            run = timed([given.msdata, "-q", "--progress", "none", *arguments], given.limit, cwd=lab, env={**os.environ, "MSDATA_DATASET": data})
+            runs[size] = run
+            fault = "" if run.done else f"  STATUS {run.status}: {run.said}"
+            print(f"  {name}: {run.seconds:.3f} s ({run.processor:.3f} of processors), {run.mebibytes:.0f} MiB{fault}", file=sys.stderr, flush=True)
+
+
+def exponent(less, more, ratio):
+    return math.log(max(more, 1e-6) / max(less, 1e-6)) / math.log(ratio)
+
+
+def rows(found, sizes):
+    for name, runs in found.items():
+        cells = []
+        for size in sizes:
+            run = runs.get(size)
+            if run is None:
+                cells += ["", ""]
+            elif run.late:
+                cells += [f"over {run.seconds:.0f}", digits(run.mebibytes)]
+            elif not run.done:
+                cells += ["**failed**", ""]
+            else:
+                cells += [digits(run.seconds), f"{run.mebibytes:.0f}"]
+        there = [size for size in sizes if size in runs and runs[size].done]
+        growth = ["", ""]
+        if len(there) > 1:
+            less, more = runs[there[-2]], runs[there[-1]]
+            ratio = there[-1] / there[-2]
+            time_grows, memory_grows = exponent(less.seconds, more.seconds, ratio), exponent(less.mebibytes, more.mebibytes, ratio)
+            growth[0] = f"**n^{time_grows:.2f}**" if time_grows > ITSELF_LINEAR and more.seconds > SHORT else f"n^{time_grows:.2f}"
+            growth[1] = f"**n^{memory_grows:.2f}**" if memory_grows > FLAT and more.mebibytes > SMALL else f"n^{memory_grows:.2f}"
+        yield [name, *cells, *growth]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("msdata", type=lambda path: str(Path(path).resolve()))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--sizes", type=lambda text: sorted(map(int, text.split(","))), default=[1, 10, 100, 1000])
+    parser.add_argument("--limit", type=float, default=120, help="seconds that a command may take")
+    parser.add_argument("--minutes", type=float, default=15, help="after these no larger size is begun")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    given.out = given.out.resolve()
+    began, found, sizes = time.perf_counter(), {}, []
+    for size in given.sizes:
+        # A size takes ten times what the one before took, or less.
+        if sizes and time.perf_counter() - began > 60 * given.minutes / 2:
+            print(f"{paper(size):,} images: left out, for lack of time", file=sys.stderr)
+            break
+        measure(given, size, found)
+        sizes.append(size)
+    head = ["command"]
+    for size in sizes:
+        head += [f"{paper(size):,}: s", "MiB"]
+    table = markdown(head + ["time", "memory"], rows(found, sizes))
+    (given.out / "growth.md").write_text(table)
+    (given.out / "growth.svg").write_text(draw(found, sizes, paper))
+    print(table)
+    failed = [name for name, runs in found.items() if any(not runs[size].done and not runs[size].late for size in sizes if size in runs)]
+    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
