@@ -17,7 +17,7 @@ class Run:
     processor: float  # seconds of all its threads, in the kernel too
     mebibytes: float
     status: int  # negative: the signal that ended it
-    said: str  # the last line on standard error
+    said: str  # the error, else the last line on standard error
     late: bool = False  # it was ended because it took too long
 
     @property
@@ -44,8 +44,8 @@ def timed(arguments, limit, **options):
         timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
-        lines = errors.read().decode(errors="replace").split("\n")
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
+    said = next((line for line in lines if line.startswith("error")), lines[-1] if lines else "")
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, process.returncode, said, late.is_set())
 
 
