@@ -2,12 +2,13 @@
 """Seconds and peak memory of every command that reads, on a data set of any size; made for ten million generations.
 
     msdata init DATASET && large_catalog.py DATASET
-    ten_million.py MSDATA DATASET [--lab DIR] [--limit 600] [--only report,compare]
+    ten_million.py MSDATA DATASET [--lab DIR] [--limit 600] [--minutes 30] [--only report,compare]
 
 DATASET is read and not changed. What commands write goes to a directory in --lab (the system's temporary one), where each
 thing is removed when its command has ended; the greatest are the page, the tables and the archive. The table is Markdown, on
 standard output. A data set of large_catalog.py has no vectors and no image files, and one encoder: what a command needs of
-these and does not find it says, and the table repeats it. A command ends after --limit seconds at the latest.
+these and does not find it says, and the table repeats it. A command ends after --limit seconds at the
+latest; after --minutes no other is begun.
 """
 import argparse
 import os
@@ -15,6 +16,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from timed import digits, markdown, timed
@@ -85,6 +87,7 @@ def main():
     parser.add_argument("dataset", type=lambda path: Path(path).resolve())
     parser.add_argument("--lab", type=Path)
     parser.add_argument("--limit", type=float, default=600)
+    parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--only", type=lambda text: text.split(","), help="of these commands alone")
     given = parser.parse_args()
     with sqlite3.connect(f"file:{given.dataset}/catalog.sqlite?mode=ro", uri=True) as db:
@@ -93,12 +96,15 @@ def main():
         first = "SELECT prompt, seed FROM generation WHERE model = (SELECT id FROM model ORDER BY name) LIMIT 1"
         ((prompt, seed),) = db.execute(f"SELECT prompt_id, seed FROM ({first}) JOIN prompt ON prompt.id = prompt")
     db.close()
-    rows = []
+    began, rows = time.perf_counter(), []
     with tempfile.TemporaryDirectory(prefix="ten-million", dir=given.lab) as lab:
         for command, arguments, written in commands(models, prompt, seed, lab):
             if given.only and command not in given.only:
                 continue
             name = " ".join([command, *arguments]).replace(lab, "…")
+            if time.perf_counter() - began > 60 * given.minutes:
+                rows.append([f"`{name}`", "", "", "", "left out, for lack of time"])
+                continue
             words = [given.msdata, "-q", "--progress", "none", *command.removeprefix("msdata").split(), *arguments]
             run = timed(words, given.limit, cwd=lab, env={**os.environ, "MSDATA_DATASET": str(given.dataset)})
             said = f"not done in {given.limit:.0f} s" if run.late else "" if run.done else run.said.replace("|", "\\|").replace(f"{given.dataset}/", "")
