@@ -17,7 +17,6 @@ Needs numpy and pyarrow (`make bench` sets a Python that has them).
 import argparse
 import math
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from pathlib import Path
 from growth_figure import draw
 from timed import digits, markdown, timed
 
-ITSELF_LINEAR, FLAT = 1.15, 0.5
+LINEAR, FLAT = 1.15, 0.5
 # Shorter than this, or smaller, a run is mostly the start of the process.
 SHORT, SMALL = 0.1, 40
 # The largest sizes that a network sees, and whose images are searched window by window.
@@ -42,71 +41,72 @@ def paper(k):
 
 
 def commands(lab, data, size):
-    """What is measured, in this order: name, arguments, whether the figure shows it. Later ones build on earlier ones."""
+    """What is measured, in this order: name, arguments, name in the figure if it is shown there. Later ones build on earlier
+    ones."""
     manifests = [word for kind in ("subjects", "prompts", "generations") for word in (f"--{kind}", f"{lab}/{kind}.jsonl")]
     fresh = iter(range(1000))
     out = lambda end="": f"{lab}/out{next(fresh)}{end}"
     page, tables = out(), out()
-    yield "`ingest` of manifests, new", ["ingest", "--no-embed", *manifests], True
-    yield "`ingest`, unchanged", ["ingest", "--no-embed", *manifests], True
-    yield "`ingest --rehash`, unchanged", ["ingest", "--no-embed", "--rehash", *manifests], False
-    yield "`ingest --embeddings`, of the images", ["ingest", "--no-embed", "--embeddings", f"{lab}/generations.parquet"], True
-    yield "the same of references: all scores", ["ingest", "--no-embed", "--embeddings", f"{lab}/references.parquet"], True
-    yield "`score`, nothing to do", ["score"], False
-    yield "`msdata` alone", [], False
-    yield "`report`", ["report"], True
-    yield "`report --by model,kind,size`", ["report", "--by", "model,kind,size"], False
-    yield "`report --by prompt_id`", ["report", "--by", "model,prompt_id", "--format", "csv"], False
-    yield "`report --thresholds 0:1:0.01`", ["report", "--thresholds", "0:1:0.01", "--format", "csv"], False
-    yield "`report --ci`", ["report", "--ci"], True
-    yield "`report --controls --curve`", ["report", "--controls", "--curve"], False
-    yield "`report --html`", ["report", "--html", page], True
-    yield "`report --html`, once more", ["report", "--html", page], False
-    yield "`report --html --single-file`", ["report", "--html", out(".html"), "--single-file"], False
-    yield "`compare A B`", ["compare", "model-0", "model-1"], True
-    yield "`compare --all`", ["compare", "--all"], False
-    yield "`compare --leaderboard`", ["compare", "--leaderboard", "--measure", "scr@0.5"], False
-    yield "`audit`", ["audit", "--format", "csv"], True
+    yield "`ingest` of manifests, new", ["ingest", "--no-embed", *manifests], "ingest"
+    yield "`ingest`, unchanged", ["ingest", "--no-embed", *manifests], "ingest, unchanged"
+    yield "`ingest --rehash`, unchanged", ["ingest", "--no-embed", "--rehash", *manifests], ""
+    yield "`ingest --embeddings`, of the images", ["ingest", "--no-embed", "--embeddings", f"{lab}/generations.parquet"], "import of vectors"
+    yield "the same of references: all scores", ["ingest", "--no-embed", "--embeddings", f"{lab}/references.parquet"], "score"
+    yield "`score`, nothing to do", ["score"], ""
+    yield "`msdata` alone", [], ""
+    yield "`report`", ["report"], "report"
+    yield "`report --by model,kind,size`", ["report", "--by", "model,kind,size"], ""
+    yield "`report --by prompt_id`", ["report", "--by", "model,prompt_id", "--format", "csv"], ""
+    yield "`report --thresholds 0:1:0.01`", ["report", "--thresholds", "0:1:0.01", "--format", "csv"], ""
+    yield "`report --ci`", ["report", "--ci"], "report --ci"
+    yield "`report --controls --curve`", ["report", "--controls", "--curve"], ""
+    yield "`report --html`", ["report", "--html", page], "report --html"
+    yield "`report --html`, once more", ["report", "--html", page], ""
+    yield "`report --html --single-file`", ["report", "--html", out(".html"), "--single-file"], ""
+    yield "`compare A B`", ["compare", "model-0", "model-1"], "compare"
+    yield "`compare --all`", ["compare", "--all"], ""
+    yield "`compare --leaderboard`", ["compare", "--leaderboard", "--measure", "scr@0.5"], ""
+    yield "`audit`", ["audit", "--format", "csv"], "audit"
     # The others want CLIP, the paper's three encoders, or windows.
     for kind in ("trend", "scene", "curve", "heatmap"):
-        yield f"`plot {kind}`", ["plot", kind, "--out", out(".svg")], kind == "heatmap"
-    yield "`sql`, images by model", ["sql", "SELECT model, count(*) FROM generations GROUP BY 1"], False
-    yield "`sql`, every similarity", ["sql", "--format", "parquet", "--out", out(".parquet"), "SELECT * FROM subject_scores"], True
-    yield "`export`", ["export", tables], True
-    yield "`report --tables`", ["report", "--tables", tables], False
-    yield "`publish`", ["publish", "--card", f"{lab}/card.toml", out()], False
-    yield "`digest`", ["digest"], True
-    yield "`verify`", ["verify"], True
-    yield "`verify --sample 5%`", ["verify", "--sample", "5%"], False
-    yield "`verify --deep`", ["verify", "--deep"], False
-    yield "`backup`", ["backup", out(".tar")], False
-    yield "`gc`", ["gc"], False
-    yield "`subjects check`", ["subjects", "check"], False
-    yield "`bench check`", ["bench", "check"], False
-    yield "`bench export --for jsonl`", ["bench", "export", "--for", "jsonl", "--model", "new", out()], False
-    yield "`relocate --dry-run`", ["relocate", f"{lab}/images", f"{lab}/images", "--dry-run"], False
-    yield "`remove --model --dry-run`", ["remove", "--model", "model-2", "--dry-run"], False
-    yield "`remove --model`", ["remove", "--model", "model-2"], True
+        yield f"`plot {kind}`", ["plot", kind, "--out", out(".svg")], "plot heatmap" if kind == "heatmap" else ""
+    yield "`sql`, images by model", ["sql", "SELECT model, count(*) FROM generations GROUP BY 1"], ""
+    yield "`sql`, every similarity", ["sql", "--format", "parquet", "--out", out(".parquet"), "SELECT * FROM subject_scores"], "sql, all scores"
+    yield "`export`", ["export", tables], "export"
+    yield "`report --tables`", ["report", "--tables", tables], ""
+    yield "`publish`", ["publish", "--card", f"{lab}/card.toml", out()], ""
+    yield "`digest`", ["digest"], "digest"
+    yield "`verify`", ["verify"], "verify"
+    yield "`verify --sample 5%`", ["verify", "--sample", "5%"], ""
+    yield "`verify --deep`", ["verify", "--deep"], ""
+    yield "`backup`", ["backup", out(".tar")], ""
+    yield "`gc`", ["gc"], ""
+    yield "`subjects check`", ["subjects", "check"], ""
+    yield "`bench check`", ["bench", "check"], ""
+    yield "`bench export --for jsonl`", ["bench", "export", "--for", "jsonl", "--model", "new", out()], ""
+    yield "`relocate --dry-run`", ["relocate", f"{lab}/images", f"{lab}/images", "--dry-run"], ""
+    yield "`remove --model --dry-run`", ["remove", "--model", "model-2", "--dry-run"], ""
+    yield "`remove --model`", ["remove", "--model", "model-2"], "remove"
     # On data sets of their own, whose vectors the program makes.
     second, shards = ["-d", f"{lab}/second"], out()
     if size <= EMBEDDED:
-        yield "`init`", ["init", second[1]], False
-        yield "`ingest`, for what follows", [*second, "ingest", "--no-embed", *manifests], False
-        yield "`embed`, without windows", [*second, "embed", *TEXTURE, "--windows", "none"], True
-        yield "`shard plan`", ["shard", "plan", *manifests, "--encoder", "builtin-texture", "--shards", "1", shards], False
-        yield "`shard run`", ["shard", "run", shards, "0", "--device", "cpu"], False
-        yield "`init`, for the merge", ["init", f"{lab}/third"], False
-        yield "`shard merge`", ["-d", f"{lab}/third", "shard", "merge", shards], False
-        yield "`controls make`", [*second, "controls", "make", "--device", "cpu", "--windows", "none"], False
+        yield "`init`", ["init", second[1]], ""
+        yield "`ingest`, for what follows", [*second, "ingest", "--no-embed", *manifests], ""
+        yield "`embed`, without windows", [*second, "embed", *TEXTURE, "--windows", "none"], "embed"
+        yield "`shard plan`", ["shard", "plan", *manifests, "--encoder", "builtin-texture", "--shards", "1", shards], ""
+        yield "`shard run`", ["shard", "run", shards, "0", "--device", "cpu"], ""
+        yield "`init`, for the merge", ["init", f"{lab}/third"], ""
+        yield "`shard merge`", ["-d", f"{lab}/third", "shard", "merge", shards], ""
+        yield "`controls make`", [*second, "controls", "make", "--device", "cpu", "--windows", "none"], ""
     if size <= SEARCHED:
-        yield "`embed --windows fast`", [*second, "embed", *TEXTURE, "--windows", "fast"], False
-        yield "`report` of windows", [*second, "report"], False
-        yield "`report --ci` of windows", [*second, "report", "--ci"], False
-        yield "`compare --leaderboard` of windows", [*second, "compare", "--leaderboard"], False
-        yield "`plot cscr`", [*second, "plot", "cscr", "--out", out(".svg")], False
-        yield "`plot cscr-curve`", [*second, "plot", "cscr-curve", "--out", out(".svg")], False
-        yield "`digest` of windows", [*second, "digest"], False
-        yield "`verify --deep` of windows", [*second, "verify", "--deep"], False
+        yield "`embed --windows fast`", [*second, "embed", *TEXTURE, "--windows", "fast"], ""
+        yield "`report` of windows", [*second, "report"], ""
+        yield "`report --ci` of windows", [*second, "report", "--ci"], ""
+        yield "`compare --leaderboard` of windows", [*second, "compare", "--leaderboard"], ""
+        yield "`plot cscr`", [*second, "plot", "cscr", "--out", out(".svg")], ""
+        yield "`plot cscr-curve`", [*second, "plot", "cscr-curve", "--out", out(".svg")], ""
+        yield "`digest` of windows", [*second, "digest"], ""
+        yield "`verify --deep` of windows", [*second, "verify", "--deep"], ""
 
 
 def measure(given, size, found):
@@ -118,8 +118,8 @@ def measure(given, size, found):
         data = f"{lab}/data"
         subprocess.run([given.msdata, "-q", "init", data], check=True)
         print(f"{paper(size):,} images, made in {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        for name, arguments, shown in commands(lab, data, size):
-            runs = found.setdefault(name, {"shown": shown})
+        for name, arguments, label in commands(lab, data, size):
+            runs = found.setdefault(name, {"label": label})
             last = runs.get(before)
             if last and (last.late or last.seconds * size / before > given.limit):
                 print(f"  {name}: not tried, {last.seconds:.0f} s at the size before", file=sys.stderr)
@@ -132,6 +132,10 @@ def measure(given, size, found):
 
 def exponent(less, more, ratio):
     return math.log(max(more, 1e-6) / max(less, 1e-6)) / math.log(ratio)
+
+
+def marked(grows, most):
+    return f"**n^{grows:.2f}**" if grows > most else f"n^{grows:.2f}"
 
 
 def rows(found, sizes):
@@ -153,8 +157,9 @@ def rows(found, sizes):
             less, more = runs[there[-2]], runs[there[-1]]
             ratio = there[-1] / there[-2]
             time_grows, memory_grows = exponent(less.seconds, more.seconds, ratio), exponent(less.mebibytes, more.mebibytes, ratio)
-            growth[0] = f"**n^{time_grows:.2f}**" if time_grows > ITSELF_LINEAR and more.seconds > SHORT else f"n^{time_grows:.2f}"
-            growth[1] = f"**n^{memory_grows:.2f}**" if memory_grows > FLAT and more.mebibytes > SMALL else f"n^{memory_grows:.2f}"
+            if more.seconds > SHORT:
+                growth[0] = marked(time_grows, LINEAR)
+            growth[1] = marked(memory_grows, FLAT if more.mebibytes > SMALL else math.inf)
         yield [name, *cells, *growth]
 
 

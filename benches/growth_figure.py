@@ -2,13 +2,13 @@
 the same numbers, whose colours follow the reader's light or dark mode."""
 import math
 
-WIDTH, HEIGHT = 900, 460
+WIDTH, HEIGHT = 880, 440
 PANEL, TOP, BOTTOM = 250, 46, 56  # width of a panel's plot; margins
-LEFT = (62, 512)  # where the two panels' plots begin
+LEFT = (62, 492)  # where the two panels' plots begin
 LABEL = 12.5  # least distance of two labels
 STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #222; } .title { font-weight: 600; font-size: 13px; } .note { fill: #666; }
-.grid { stroke: #ddd; } .frame { stroke: #888; fill: none; } .line { fill: none; stroke-width: 1.6; } .linear { stroke: #888; stroke-dasharray: 4 3; }
+.grid { stroke: #ddd; } .line { fill: none; stroke-width: 1.6; } .linear { stroke: #888; stroke-dasharray: 4 3; opacity: 0.5; }
 .leader { stroke-width: 0.6; fill: none; }
 @media (prefers-color-scheme: dark) { text { fill: #e6e6e6; } .note { fill: #aaa; } .grid { stroke: #3a3a3a; } }
 """
@@ -74,7 +74,7 @@ def panel(left, title, series, images):
         if end > begin:
             xs = [left + (at - power) / decades * PANEL for at in (begin, end)]
             ys = [down.place(10.0**at) for at in (begin, end)]
-            svg += f'<line class="linear" x1="{xs[0]:.1f}" x2="{xs[1]:.1f}" y1="{ys[0]:.1f}" y2="{ys[1]:.1f}" opacity="0.35"/>\n'
+            svg += f'<line class="linear" x1="{xs[0]:.1f}" x2="{xs[1]:.1f}" y1="{ys[0]:.1f}" y2="{ys[1]:.1f}"/>\n'
     ends = []
     for name, (colour, points) in series.items():
         places = [(across.place(images[at]), down.place(value)) for at, value in points]
@@ -89,9 +89,9 @@ def panel(left, title, series, images):
 
 
 def draw(found, sizes, paper):
-    """The SVG. `found` has, by name, whether a command is shown, and its runs by size."""
+    """The SVG. `found` has, by name, a command's label (none: it is not shown) and its runs by size."""
     images = [paper(size) for size in sizes]
-    shown = {name.replace("`", ""): runs for name, runs in found.items() if runs["shown"]}
+    shown = {runs["label"]: runs for runs in found.values() if runs["label"]}
     colours = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(shown)}
 
     def series(value):
