@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
 
 
 def main():
@@ -23,7 +23,7 @@ def main():
     # As facebook/dinov2-small, whose position embeddings are for 518 pixels; images are of 224, as its processor makes them.
     config = Dinov2Config(hidden_size=384, num_hidden_layers=12, num_attention_heads=6, image_size=518, patch_size=14)
     model = Dinov2Model(config).eval()
-    processor = BitImageProcessor(
+    processor = BitImageProcessorPil(
         size={"shortest_edge": 256}, crop_size={"height": 224, "width": 224}, resample=3,
         image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225], do_convert_rgb=True,
     )  # fmt: skip

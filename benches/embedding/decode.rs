@@ -51,7 +51,12 @@ pub fn decoding() {
         }
         println!("{kind}");
         let [ours, theirs] = [whole, theirs].map(|parts| parts.map(|seconds| median(&seconds)));
-        println!("  {:26} {:9.1} images/s; Pillow and numpy {:9.1}", "to the tensor", PICTURES as f64 / ours[0], PICTURES as f64 / theirs[0]);
+        println!(
+            "  {:26} {:9.1} images/s; Pillow and numpy {:9.1}",
+            "to the tensor",
+            PICTURES as f64 / ours[0],
+            PICTURES as f64 / theirs[0]
+        );
         for (at, part) in [(1, "decoding"), (2, "resizing and cropping")] {
             let [us, them] = [ours[at], theirs[at]].map(|seconds| megapixels / seconds);
             println!("  {part:26} {us:9.1} megapixels/s; Pillow {them:9.1}; {:.2} times", us / them);
