@@ -7,8 +7,8 @@
 FILE_LIST names an image a line. For each line of standard input, one line of seconds is written:
 
 - `loop` opens the model and embeds all files; the vectors go to VECTORS as float32, in the order of the list;
-- `bare B N` runs N sessions side by side, which share the threads, in batches of B on tensors that are in memory already, until
-  each file would have had its turn: as fast as ONNX Runtime goes; `bare` alone is one session and BATCH;
+- `bare B N` runs N sessions side by side, which share the threads, in batches of B on tensors that are in memory already, as many
+  images as there are files: as fast as ONNX Runtime goes;
 - `windows K` cuts the windows of sides 1/2 to 1/K out of each and embeds them;
 - `prepare` decodes, resizes and normalises all files; `decode` only decodes them; `resize` resizes and crops them when they
   are decoded already; one thread each.
@@ -82,18 +82,18 @@ class Bare:
         if count not in self.sessions:
             self.sessions[count] = [open_model(self.model, max(1, self.threads // count)) for _ in range(count)]
         feed = {"pixel_values": np.stack([self.image] * batch)}
-        shares = [images // batch // count] * count
-        shares[0] += images // batch - sum(shares)
+        runs = -(-images // (batch * count))
 
-        def work(session, runs):
-            for _ in range(runs):
+        def work(session, times):
+            for _ in range(times):
                 session.run(None, feed)
 
         with ThreadPoolExecutor(count) as pool:
             list(pool.map(work, self.sessions[count], [1] * count))  # warm
             start = time.perf_counter()
-            list(pool.map(work, self.sessions[count], shares))
-            return time.perf_counter() - start
+            list(pool.map(work, self.sessions[count], [runs] * count))
+            # Of as many images as were asked for: the last runs may have had more.
+            return (time.perf_counter() - start) * images / (runs * batch * count)
 
 
 def main():
@@ -119,7 +119,7 @@ def main():
                 for at in range(0, len(tensors), batch):
                     embed(opened, tensors[at : at + batch])
         elif command == "bare":
-            print(bare.seconds(len(files), *(numbers or (batch, 1))), flush=True)
+            print(bare.seconds(len(files), *numbers), flush=True)
             continue
         else:
             work = {"prepare": tensor, "decode": decoded, "resize": resized}[command]
