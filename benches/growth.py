@@ -24,6 +24,8 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # what is imported lies in the source tree
+
 from growth_figure import draw
 from timed import digits, markdown, timed
 
@@ -32,8 +34,6 @@ LINEAR, FLAT = 1.15, 0.5
 SHORT, SMALL = 0.1, 40
 # The largest sizes that a network sees, and whose images are searched window by window.
 EMBEDDED, SEARCHED = 10, 1
-
-
 TEXTURE = ["--encoder", "builtin-texture", "--device", "cpu"]
 
 

@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # what is imported lies in the source tree
+
 from timed import digits, markdown, timed
 
 FIGURES = ("trend", "scene", "curve", "tradeoff", "radar", "heatmap", "cscr", "cscr-scene", "cscr-curve")
