@@ -75,7 +75,7 @@ bench: bench-rows bench-images bench-growth bench-large ## the measurements of d
 bench-rows: setup target/peers/.installed ## rows, scores, reports, intervals, duplicates: ten minutes
 	$(BENCH) --bench catalog --bench coverage --bench duplicates
 
-bench-images: setup target/peers/.installed ## embedding, decoding, windows, and their memory: twenty minutes
+bench-images: setup target/peers/.installed ## embedding, decoding, windows, and their memory: a quarter of an hour
 	$(BENCH) --bench embedding
 	$(BENCH) --bench embedding -- decode
 	$(BENCH) --bench embedding -- memory
@@ -85,13 +85,13 @@ bench-growth: setup target/peers/.installed ## every command from 675 images to 
 	cargo build --locked --release --bin msdata
 	target/peers/bin/python benches/growth.py target/release/msdata target/growth
 
-bench-large: setup target/peers/.installed ## every command that reads, on ten million generations: half an hour and 12 GB in target/large
+bench-large: setup target/peers/.installed ## every command that reads, on ten million generations: twenty minutes and 12 GB in target/large
 	cargo build --locked --release --bin msdata
 	rm -rf target/large
 	mkdir -p target/large
 	target/release/msdata -q init target/large/data
 	target/peers/bin/python benches/large_catalog.py target/large/data
-	target/peers/bin/python benches/ten_million.py target/release/msdata target/large/data --lab target/large --minutes 20
+	target/peers/bin/python benches/ten_million.py target/release/msdata target/large/data --lab target/large --limit 240 --minutes 18
 	rm -rf target/large
 
 bench-torch: ## a Python with torch and transformers (several GB), which bench-images then measures too
