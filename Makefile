@@ -9,10 +9,15 @@ PACKAGES := duckdb==2.0.1 pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 fastparque
 RAY := 'ray[data]==2.60.0' pyarrow==26.0.1 pandas==3.1.1 numpy==2.4.6
 # What benchmarks stand beside; DuckDB's extension for SQLite is of that version alone.
 PEERS := duckdb==1.5.5 duckdb-extension-sqlite-scanner==1.5.5 pyarrow==26.0.1 numpy==2.4.6 pillow==13.0.0 onnxruntime==1.31.1 onnx==1.23.2
+# What published evaluations run. The wheels of the registry bring CUDA with them, so this is not installed unasked.
+TORCH := torch==2.15.0 transformers==5.24.0 pillow==13.0.0 numpy==2.4.6
+# Peers are found by their Python; where there is no torch, its line is left out.
+BENCH = MSDATA_PYTHON=$(CURDIR)/target/peers/bin/python MSDATA_TORCH_PYTHON=$(CURDIR)/target/torch/bin/python cargo bench --locked
 # What builds the wheel; zig links it for an old glibc.
 WHEEL := maturin==1.16.0 ziglang==0.17.1
 
-.PHONY: help demo test fuzz test-ray test-browser browser check setup onnxruntime format lint docs audit bench bench-quick install wheel clean
+.PHONY: help demo test fuzz test-ray test-browser browser check setup onnxruntime format lint docs audit bench bench-rows bench-images \
+	bench-growth bench-large bench-torch bench-quick install wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,9 +69,34 @@ audit: ## licences and advisories (cargo-deny) and spelling (typos); both tools 
 	cargo deny --locked check --config .cargo/deny.toml
 	typos --config .config/typos.toml
 
-bench: setup target/peers/.installed ## the measurements of docs/performance.md, each beside its peer; takes half an hour
-	MSDATA_PYTHON=$(CURDIR)/target/peers/bin/python cargo bench --locked --bench catalog --bench embedding --bench coverage --bench duplicates
-	MSDATA_PYTHON=$(CURDIR)/target/peers/bin/python cargo bench --locked --bench embedding -- memory
+# The parts can be run alone; all need an idle machine and do not run side by side.
+bench: bench-rows bench-images bench-growth bench-large ## the measurements of docs/performance.md, each beside its peer; takes an hour
+
+bench-rows: setup target/peers/.installed ## rows, scores, reports, intervals, duplicates: ten minutes
+	$(BENCH) --bench catalog --bench coverage --bench duplicates
+
+bench-images: setup target/peers/.installed ## embedding, decoding, windows, and their memory: a quarter of an hour
+	$(BENCH) --bench embedding
+	$(BENCH) --bench embedding -- decode
+	$(BENCH) --bench embedding -- memory
+	$(BENCH) --bench embedding -- windows
+
+bench-growth: setup target/peers/.installed ## every command from 675 images to 675,000 (table and figure in target/growth): a quarter of an hour
+	cargo build --locked --release --bin msdata
+	target/peers/bin/python benches/growth.py target/release/msdata target/growth
+
+bench-large: setup target/peers/.installed ## every command that reads, on ten million generations: twenty minutes and 12 GB in target/large
+	cargo build --locked --release --bin msdata
+	rm -rf target/large
+	mkdir -p target/large
+	target/release/msdata -q init target/large/data
+	target/peers/bin/python benches/large_catalog.py target/large/data
+	target/peers/bin/python benches/ten_million.py target/release/msdata target/large/data --lab target/large --limit 240 --minutes 18
+	rm -rf target/large
+
+bench-torch: ## a Python with torch and transformers (several GB), which bench-images then measures too
+	$(PYTHON) -m venv target/torch
+	target/torch/bin/pip install --quiet --disable-pip-version-check $(TORCH)
 
 target/peers/.installed: Makefile
 	$(PYTHON) -m venv target/peers

@@ -1,54 +1,56 @@
 //! Images to vectors with a network of the size of DINOv2 ViT-S/14: images a second of `Dataset::embed`, and
 //! its memory. Results: docs/performance.md.
 //!
-//!     cargo bench --bench embedding               images a second
+//!     cargo bench --bench embedding               images a second, photographs of 0.25, 0.6 and 2 megapixels
+//!     cargo bench --bench embedding -- decode     files to tensors alone, on one core
 //!     cargo bench --bench embedding -- memory     peak memory over 2,000 images of 2 megapixels
 //!     cargo bench --bench embedding -- windows    images looked through a second, and peak memory
 //!
-//! Three contenders take turns, so that what else the machine does hits all alike:
+//! Contenders take turns, so that what else the machine does hits all alike:
 //!
 //! - **msdata**: `Dataset::embed` on a data set that holds the images and no vector yet, from opening the network
-//!   to the durable part;
-//! - **ceiling**: the same network, threads and batch on tensors that lie in memory, opened beforehand;
-//! - **Python**: benches/peer.py, a loop with Pillow and onnxruntime, opening its network too.
+//!   to the durable part; and its sessions alone, on tensors in memory;
+//! - **bare**: ONNX Runtime on a tensor in memory, opened beforehand, at the best of several batches and numbers of sessions;
+//! - **Python**: benches/peer.py, a loop with Pillow and onnxruntime, opening its network too;
+//! - **transformers**: benches/transformers_peer.py, torch and an image at a time, as published evaluations run.
 //!
 //! Network and pictures are made by the Python scripts beside this file. `MSDATA_PYTHON` names the Python that
-//! has numpy, pillow, onnx and onnxruntime (`make bench` sets it), `MSDATA_BENCH_IMAGES` a directory of images
-//! to take instead of drawn ones.
+//! has numpy, pillow, onnx and onnxruntime (`make bench` sets it), `MSDATA_TORCH_PYTHON` one with torch and transformers, if
+//! there is one; `MSDATA_BENCH_IMAGES` a directory of images to take instead of drawn ones.
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "embedding/decode.rs"]
+mod decode;
+#[path = "embedding/peer.rs"]
+mod peer;
+#[path = "embedding/throughput.rs"]
+mod throughput;
 #[path = "embedding/windows.rs"]
 mod windows;
 
 use msdata::encoder::{Batch, Described, Device, Encoder, Home, Options, Runtime};
-use msdata::image::{decode, read};
+use msdata::image::read;
 use msdata::ops::{EmbedOptions, IngestOptions};
 use msdata::{Dataset, Watch};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// Pictures drawn.
-const PICTURES: usize = 160;
-/// Times that each contender runs; medians are told.
-const ROUNDS: usize = 5;
 /// Images of the memory measurement, and how many of them are drawn; the others repeat these with another comment.
 const MANY: usize = 2000;
 const DRAWN: usize = 8;
 
-const TARGET_OF_CEILING: f64 = 0.85;
-const TARGET_OF_PYTHON: f64 = 1.15;
 const TARGET_MEBIBYTES: f64 = 400.0;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => throughput(),
+        [] => throughput::throughput(),
+        ["decode"] => decode::decoding(),
         ["memory"] => memory(),
         ["windows"] => windows::windows(),
         // What the memory measurement starts, each in a process of its own.
@@ -70,65 +72,10 @@ fn main() {
     }
 }
 
-fn throughput() {
-    let lab = tempfile::tempdir().unwrap();
-    let encoder = network(lab.path());
-    let pictures = match std::env::var_os("MSDATA_BENCH_IMAGES") {
-        Some(dir) => distinct(images_below(Path::new(&dir))),
-        None => draw(lab.path(), &[&PICTURES.to_string()]),
-    };
-    let ingested = Ingested::of(lab.path(), &pictures);
-
-    let opening = Instant::now();
-    let mut session = open(&encoder);
-    let opening = opening.elapsed().as_secs_f64();
-    let preparing = Instant::now();
-    let tensors: Vec<f32> = pictures.iter().flat_map(|path| tensor(path, &session)).collect();
-    let preparing = preparing.elapsed().as_secs_f64();
-    let mut peer = Peer::start(lab.path(), &encoder, &pictures);
-
-    let [mut ours, mut ceiling, mut python, mut bare] = [const { Vec::new() }; 4];
-    let mut vectors = Vec::new();
-    for round in 0..ROUNDS {
-        let mut data = ingested.copy(&lab.path().join(format!("round{round}")));
-        ours.push(seconds(|| embed(&mut data, &encoder)));
-        ceiling.push(seconds(|| vectors = session.embed_images(&tensors).unwrap()));
-        python.push(peer.seconds("loop"));
-        bare.push(peer.seconds("bare"));
-    }
-    let vectors: Vec<Vec<f32>> = vectors.into_iter().map(Result::unwrap).collect();
-    let least = peer.vectors().iter().zip(&vectors).map(|(a, b)| msdata::score::cosine(a, b)).fold(1.0, f64::min);
-    // Pillow and msdata decode JPEG files alike but for roundings; a wrong crop or channel would be far off.
-    assert!(least > 0.99, "the two do not compute the same: cosine {least}");
-
-    let images = pictures.len() as f64;
-    let threads = threads();
-    println!("{images} images, batch {}, {threads} threads, {ROUNDS} rounds: median (least to most)", Batch::CPU.images());
-    for (name, seconds) in [
-        ("msdata, files to part", &ours),
-        ("ceiling: its session on tensors in memory", &ceiling),
-        ("Python loop, Pillow and onnxruntime", &python),
-        ("onnxruntime in Python on tensors in memory", &bare),
-    ] {
-        let mut rates: Vec<f64> = seconds.iter().map(|s| images / s).collect();
-        rates.sort_by(f64::total_cmp);
-        println!("  {name:42}  {:6.2} images/s ({:.2} to {:.2})", median(&rates), rates[0], rates[ROUNDS - 1]);
-    }
-    println!(
-        "  opening the network: {opening:.2} s; decoding and preprocessing on one core: {:.1} ms an image",
-        1e3 * preparing / images
-    );
-    println!("  least cosine of msdata's and Python's vectors: {least:.6}");
-    // By round, because the contenders of a round ran under the same conditions.
-    let ratio = |other: &[f64]| median(&ours.iter().zip(other).map(|(us, other)| other / us).collect::<Vec<_>>());
-    verdict("of the ceiling", ratio(&ceiling), TARGET_OF_CEILING, ratio(&ceiling) >= TARGET_OF_CEILING);
-    verdict("of the Python loop", ratio(&python), TARGET_OF_PYTHON, ratio(&python) >= TARGET_OF_PYTHON);
-}
-
 fn memory() {
     let lab = tempfile::tempdir().unwrap();
     let encoder = network(lab.path());
-    let drawn = draw(lab.path(), &[&DRAWN.to_string(), "--megapixels", "2", "2", "--jpeg-only"]);
+    let drawn = draw(lab.path(), &[&DRAWN.to_string(), "--megapixels", "2", "2", "--only", "jpeg"]);
     let copies: Vec<PathBuf> = (0..MANY)
         .map(|number| {
             let path = lab.path().join(format!("{number}.jpg"));
@@ -234,7 +181,7 @@ fn open(encoder: &Path) -> Encoder {
 }
 
 fn tensor(path: &Path, encoder: &Encoder) -> Vec<f32> {
-    encoder.preprocessing().tensor(&decode(&read(path).unwrap()).unwrap().rgb).unwrap()
+    encoder.preprocessing().tensor(&msdata::image::decode(&read(path).unwrap()).unwrap().rgb).unwrap()
 }
 
 fn embed(data: &mut Dataset, encoder: &Path) {
@@ -271,42 +218,5 @@ impl Ingested {
         fs::create_dir_all(to.join("embeddings")).unwrap();
         fs::copy(self.dir.join("catalog.sqlite"), to.join("catalog.sqlite")).unwrap();
         Dataset::open_to_write(to).unwrap()
-    }
-}
-
-/// The Python loop, in a process that waits for its turns.
-struct Peer {
-    child: Child,
-    ask: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    vectors: PathBuf,
-}
-
-impl Peer {
-    fn start(lab: &Path, encoder: &Path, images: &[PathBuf]) -> Peer {
-        let (list, vectors) = (lab.join("images.txt"), lab.join("vectors.f32"));
-        fs::write(&list, images.iter().map(|path| format!("{}\n", path.display())).collect::<String>()).unwrap();
-        let mut command = python();
-        command.arg(script("peer.py")).arg(encoder.join("model.onnx"));
-        command.args([Batch::CPU.images().to_string(), threads().to_string()]).arg(list).arg(&vectors);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (ask, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Peer { child, ask, answers, vectors }
-    }
-
-    fn seconds(&mut self, command: &str) -> f64 {
-        writeln!(self.ask, "{command}").unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        line.trim().parse().unwrap()
-    }
-
-    /// What its last loop computed; and its end.
-    fn vectors(self) -> Vec<Vec<f32>> {
-        let Peer { mut child, ask, vectors, .. } = self;
-        drop(ask);
-        assert!(child.wait().unwrap().success());
-        let numbers: Vec<f32> = fs::read(vectors).unwrap().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        numbers.chunks_exact(384).map(<[f32]>::to_vec).collect()
     }
 }

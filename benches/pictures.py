@@ -2,7 +2,7 @@
 """Draws pictures that cost what photographs cost to decode.
 
     pip install numpy pillow
-    python pictures.py DIR COUNT [--megapixels 0.3 2]
+    python pictures.py DIR COUNT [--megapixels 0.3 2] [--only jpeg] [--square]
 
 One great scene is drawn: noise in octaves, each half as fine and half as strong as the one before, as in photographs,
 with flat shapes before it, whose edges are hard, and a camera's grain. Every picture is another window of it: two of
@@ -45,18 +45,19 @@ def main():
     parser.add_argument("directory", type=Path)
     parser.add_argument("count", type=int)
     parser.add_argument("--megapixels", type=float, nargs=2, default=(0.3, 2.0), metavar=("LEAST", "MOST"))
-    parser.add_argument("--jpeg-only", action="store_true")
+    parser.add_argument("--only", choices=("jpeg", "png"))
+    parser.add_argument("--square", action="store_true")
     arguments = parser.parse_args()
     arguments.directory.mkdir(parents=True, exist_ok=True)
     random = np.random.Generator(np.random.PCG64(7))
     whole = scene(random)
     for number in range(arguments.count):
         pixels = 1e6 * random.uniform(*arguments.megapixels)
-        shape = random.choice([3 / 4, 1, 4 / 3, 3 / 2])  # width to height
+        shape = 1 if arguments.square else random.choice([3 / 4, 1, 4 / 3, 3 / 2])  # width to height
         width, height = round((pixels * shape) ** 0.5), round((pixels / shape) ** 0.5)
         left, top = int(random.integers(0, SCENE[0] - width)), int(random.integers(0, SCENE[1] - height))
         window = whole.crop((left, top, left + width, top + height))
-        if number % 3 == 2 and not arguments.jpeg_only:
+        if arguments.only == "png" or (number % 3 == 2 and not arguments.only):
             window.save(arguments.directory / f"{number:05}.png", compress_level=6)
         else:
             window.save(arguments.directory / f"{number:05}.jpg", quality=90, subsampling="4:2:0")

@@ -273,25 +273,15 @@ pub(super) fn vertical_pass(part: WindowPart, columns: (u32, u32), axis: &Resize
         return (y..y + length).flat_map(|y| &part.from(columns.0, y)[..out_stride]).copied().collect();
     }
     let mut out = vec![0; out_stride * length as usize];
-    let (mut raw, mut weights) = (Vec::new(), Vec::new());
+    let (mut raw, mut weights, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
     for (y, out_row) in (y..).zip(out.chunks_exact_mut(out_stride)) {
         let first = axis.weights(y, &mut raw, &mut weights);
+        pairs.clear();
+        pairs.extend(weights.chunks(2).map(|two| RowPair::new(two[0], two.get(1).copied().unwrap_or(0))));
         let rows = part.from(columns.0, first);
         let (strips, rest) = out_row.as_chunks_mut::<STRIP>();
         for (i, strip) in strips.iter_mut().enumerate() {
-            let (mut low, mut high) = ([HALF; STRIP], [0_i32; STRIP]);
-            for (row, weight) in rows[STRIP * i..].chunks(part.stride).zip(&weights) {
-                let (l, h) = split(*weight);
-                let Some(bytes) = row.first_chunk::<STRIP>() else { break };
-                for lane in 0..STRIP {
-                    // Wrapping is harmless: the whole sum fits, and sums modulo 2^32 do not care for order.
-                    low[lane] = low[lane].wrapping_add(i32::from(bytes[lane]) * i32::from(l));
-                    high[lane] = high[lane].wrapping_add(i32::from(bytes[lane]) * i32::from(h));
-                }
-            }
-            for lane in 0..STRIP {
-                strip[lane] = clip(low[lane].wrapping_add(high[lane] << SPLIT));
-            }
+            *strip = weigh_strip(&rows[STRIP * i..], part.stride, &pairs);
         }
         let done = out_stride - rest.len();
         for (i, byte) in rest.iter_mut().enumerate() {
@@ -300,6 +290,46 @@ pub(super) fn vertical_pass(part: WindowPart, columns: (u32, u32), axis: &Resize
         }
     }
     out
+}
+
+/// Weights of two rows, alternating, so that one multiply-add takes a sample of each: the low halves, and the high ones.
+struct RowPair {
+    low: i16x8,
+    high: i16x8,
+}
+
+impl RowPair {
+    fn new(first: i32, second: i32) -> RowPair {
+        let alternating = |[a, b]: [i16; 2]| i16x8::new([a, b, a, b, a, b, a, b]);
+        let (first, second) = (split(first), split(second));
+        RowPair { low: alternating([first.0, second.0]), high: alternating([first.1, second.1]) }
+    }
+}
+
+/// One strip of output from the rows below each other, `stride` bytes apart. Where the second row of the last pair is not
+/// there, its weight is zero.
+#[inline]
+fn weigh_strip(rows: &[u8], stride: usize, pairs: &[RowPair]) -> [u8; STRIP] {
+    let mut low = [i32x4::splat(HALF); STRIP / 4];
+    let mut high = [i32x4::ZERO; STRIP / 4];
+    for (pair, two) in pairs.iter().zip(rows.chunks(2 * stride)) {
+        let Some(first) = two.first_chunk() else { break };
+        let second = two.get(stride..).and_then(|row| row.first_chunk()).unwrap_or(first);
+        let (first, second) = (u8x16::new(*first), u8x16::new(*second));
+        let (left, right) = (u8x16::unpack_low(first, second), u8x16::unpack_high(first, second));
+        let samples = [
+            i16x8::from_u8x16_low(left),
+            i16x8::from_u8x16_high(left),
+            i16x8::from_u8x16_low(right),
+            i16x8::from_u8x16_high(right),
+        ];
+        for (four, samples) in samples.into_iter().enumerate() {
+            low[four] += samples.dot(pair.low);
+            high[four] += samples.dot(pair.high);
+        }
+    }
+    let sums: [[i32; 4]; STRIP / 4] = std::array::from_fn(|four| (low[four] + (high[four] << SPLIT as i32)).to_array());
+    std::array::from_fn(|byte| clip(sums.as_flattened()[byte]))
 }
 
 fn nearest(rgb: &Rgb, width: u32, height: u32, window: Window) -> Rgb {

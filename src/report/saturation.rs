@@ -31,10 +31,18 @@ pub(super) fn saturation(
     let meant = thresholds_mean_something(&snapshot.identity, &options.thresholds);
     let is_under_test = |(_, cell): &(usize, &CellTally)| !snapshot.models[cell.model as usize].1;
     let under_test: Vec<(usize, &CellTally)> = cells.iter().enumerate().filter(is_under_test).collect();
+    // A cell's thresholds share their draws. Of few prompts an interval is so wide that it says nothing of a threshold.
+    let has_interval = |cell: &CellTally| meant && detail.is_some() && cell.prompts.len() >= FEW;
+    let spread = |cell: &CellTally| {
+        let rates: Vec<_> = (0..options.thresholds.values().len()).map(|at| cell.clustered_scr(at, identity)).collect();
+        intervals(&rates, Confidence::default())
+    };
+    let spreads: Vec<Vec<Option<[f64; 2]>>> =
+        under_test.iter().map(|(_, cell)| if has_interval(cell) { spread(cell) } else { Vec::new() }).collect();
     for (at, threshold) in options.thresholds.values().iter().enumerate().filter(|_| meant) {
         let (mut collapsed, mut near) = (CellWarning::default(), CellWarning::default());
         let mut met = BTreeSet::new();
-        for (place, cell) in &under_test {
+        for ((place, cell), spread) in under_test.iter().zip(&spreads) {
             let of_composite = composites.get(&others(&cell.keys)).and_then(|composite| composite.scr(at, identity));
             if let Some(share) = of_composite.filter(|share| *share >= COLLAPSED)
                 && met.insert(others(&cell.keys))
@@ -43,10 +51,7 @@ pub(super) fn saturation(
             }
             let chance = detail.and_then(|detail| detail.chance(at, *place));
             let (Some(rate), Some(chance)) = (cell.scr(at, identity), chance) else { continue };
-            if cell.prompts.len() < FEW {
-                continue; // so wide an interval says nothing of the threshold
-            }
-            let interval = intervals(&[cell.clustered_scr(at, identity)], Confidence::default()).into_iter().next().flatten();
+            let interval = spread.get(at).copied().flatten();
             if interval.is_some_and(|[low, high]| (rate - chance).abs() <= high - low) {
                 near.note(&cell.keys, || format!("{}, by chance {}", per_cent(rate), per_cent(chance)));
             }
