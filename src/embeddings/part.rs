@@ -4,13 +4,10 @@
 use super::columns::{EMBEDDING, SOURCE, element, part_schema};
 use crate::error::{Error, Result};
 use crate::table::parquet::Footer;
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, RecordBatch};
-use arrow::datatypes::Float32Type;
+use arrow::array::{ArrayRef, AsArray, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -25,7 +22,7 @@ const BUFFERED_BYTES: usize = 16 << 20;
 /// Rows of a row group.
 const ROW_GROUP_ROWS: usize = 16_384;
 
-/// Bytes of a page: what is read to get at one vector.
+/// Bytes of a page.
 const PAGE_BYTES: usize = 256 << 10;
 
 /// Bytes that are hashed at a time.
@@ -245,37 +242,77 @@ impl PartReader {
         if rows.last().is_some_and(|last| u64::from(*last) >= self.rows()) {
             return Err(fewer());
         }
-        let mut selectors = Vec::new();
-        let mut at = 0;
-        for run in rows.chunk_by(|one, next| one + 1 == *next) {
-            let first = run[0] as usize;
-            if first > at {
-                selectors.push(RowSelector::skip(first - at));
+        let pages = self.pages()?;
+        let (mut vectors, mut bytes) = (Vec::with_capacity(rows.len() * self.dimension), Vec::new());
+        let mut rest = rows;
+        while let [first, ..] = rest {
+            let row = u64::from(*first);
+            let page = &pages[pages.partition_point(|page| page.first <= row).checked_sub(1).ok_or_else(fewer)?];
+            let left = (page.rows.checked_sub(row - page.first).ok_or_else(fewer)?) as usize;
+            let run = rest.iter().zip(row..).take(left).take_while(|(next, row)| u64::from(**next) == *row).count();
+            if run == 0 {
+                return Err(fewer());
             }
-            selectors.push(RowSelector::select(run.len()));
-            at = first + run.len();
-        }
-        let file = self.file.try_clone().map_err(Error::io("read", &self.path))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-        let mask = ProjectionMask::columns(builder.parquet_schema(), [EMBEDDING]);
-        let reader = builder
-            .with_projection(mask)
-            .with_row_selection(RowSelection::from(selectors))
-            .with_batch_size(rows.len().clamp(1, 8192))
-            .build()
-            .map_err(Error::parquet(&self.path))?;
-        let mut vectors = Vec::with_capacity(rows.len() * self.dimension);
-        for batch in reader {
-            let batch = batch.map_err(|e| Error::parquet(&self.path)(e.into()))?;
-            let lists = batch.column(0).as_fixed_size_list();
-            // A sliced list keeps all its values: take those of this slice.
-            let start = lists.offset() * self.dimension;
-            let values = lists.values().as_primitive::<Float32Type>();
-            vectors.extend_from_slice(&values.values()[start..start + lists.len() * self.dimension]);
-        }
-        if vectors.len() != rows.len() * self.dimension {
-            return Err(fewer());
+            bytes.resize(run * 4 * self.dimension, 0);
+            read_at(&self.file, &mut bytes, page.at + (row - page.first) * 4 * self.dimension as u64)
+                .map_err(Error::io("read", &self.path))?;
+            vectors.extend(bytes.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)));
+            rest = &rest[run..];
         }
         Ok(vectors)
+    }
+
+    /// The pages of vectors, from front to back. Their numbers are plain, uncompressed and never null, so they are the end
+    /// of their page and each lies at a known place: rows in any order are read without the pages around them.
+    fn pages(&self) -> Result<Vec<VectorPage>> {
+        let other = || Error::Damaged(format!("{} is not laid out as a part", self.path.display()));
+        let metadata = self.metadata.metadata();
+        let (mut pages, mut before) = (Vec::new(), 0);
+        for (at, group) in metadata.row_groups().iter().enumerate() {
+            let column = group.columns().iter().position(|column| column.column_path().parts()[0] == EMBEDDING);
+            let column = column.ok_or_else(other)?;
+            let chunk = group.column(column);
+            let is_plain = chunk.encodings().all(|encoding| matches!(encoding, Encoding::PLAIN | Encoding::RLE));
+            if chunk.compression() != Compression::UNCOMPRESSED || !is_plain || chunk.dictionary_page_offset().is_some() {
+                return Err(other());
+            }
+            let index = metadata.page_index_for_row_group(at);
+            let locations = index.page_locations(column).ok_or_else(other)?;
+            let ends = locations.iter().skip(1).map(|next| next.first_row_index).chain([group.num_rows()]);
+            for (page, end) in locations.iter().zip(ends) {
+                let rows = u64::try_from(end - page.first_row_index).map_err(|_| other())?;
+                let numbers = i64::try_from(rows * 4 * self.dimension as u64).map_err(|_| other())?;
+                let levels = i64::from(page.compressed_page_size) - numbers;
+                let at = u64::try_from(page.offset + levels).map_err(|_| other())?;
+                if levels <= 0 {
+                    return Err(other());
+                }
+                pages.push(VectorPage { first: before + page.first_row_index as u64, rows, at });
+            }
+            before += group.num_rows() as u64;
+        }
+        Ok(pages)
+    }
+}
+
+/// Where the numbers of one page lie.
+struct VectorPage {
+    /// The row of its first vector in the part.
+    first: u64,
+    /// Vectors in it.
+    rows: u64,
+    /// The place of its first number in the file.
+    at: u64,
+}
+
+/// Fills `bytes` from a place of the file.
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, bytes, at);
+    #[cfg(not(unix))]
+    {
+        let mut file = file;
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(bytes)
     }
 }
