@@ -233,33 +233,37 @@ impl PartReader {
         Ok(sources)
     }
 
-    /// The vectors of `rows` (ascending, distinct), one after another: `rows.len() × dimension` numbers.
+    /// Reads the vectors of `rows` (ascending), each to its place in `vectors`, which holds one after the other.
     ///
     /// # Errors
     /// A row is not there, or the file cannot be read.
-    pub fn read(&self, rows: &[u32]) -> Result<Vec<f32>> {
+    pub fn read(&self, rows: impl IntoIterator<Item = (u32, usize)>, vectors: &mut [f32]) -> Result<()> {
         let fewer = || Error::Damaged(format!("{} has fewer vectors than the catalog says", self.path.display()));
-        if rows.last().is_some_and(|last| u64::from(*last) >= self.rows()) {
-            return Err(fewer());
-        }
         let pages = self.pages()?;
-        let (mut vectors, mut bytes) = (Vec::with_capacity(rows.len() * self.dimension), Vec::new());
-        let mut rest = rows;
-        while let [first, ..] = rest {
-            let row = u64::from(*first);
-            let page = &pages[pages.partition_point(|page| page.first <= row).checked_sub(1).ok_or_else(fewer)?];
-            let left = (page.rows.checked_sub(row - page.first).ok_or_else(fewer)?) as usize;
-            let run = rest.iter().zip(row..).take(left).take_while(|(next, row)| u64::from(**next) == *row).count();
-            if run == 0 {
-                return Err(fewer());
+        let length = 4 * self.dimension;
+        let (mut page, mut bytes, mut rows) = (None::<&VectorPage>, Vec::new(), rows.into_iter().peekable());
+        while let Some((first, place)) = rows.next() {
+            let first = u64::from(first);
+            if page.is_none_or(|page| !page.holds(first)) {
+                page = pages[..pages.partition_point(|page| page.first <= first)].last();
             }
-            bytes.resize(run * 4 * self.dimension, 0);
-            read_at(&self.file, &mut bytes, page.at + (row - page.first) * 4 * self.dimension as u64)
-                .map_err(Error::io("read", &self.path))?;
-            vectors.extend(bytes.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)));
-            rest = &rest[run..];
+            let page = page.filter(|page| page.holds(first)).ok_or_else(fewer)?;
+            // What stands together is read together.
+            let mut run = vec![place];
+            let next = |run: &[usize]| first + run.len() as u64;
+            while let Some((_, place)) = rows.next_if(|(row, _)| u64::from(*row) == next(&run) && page.holds(next(&run))) {
+                run.push(place);
+            }
+            bytes.resize(run.len() * length, 0);
+            let at = page.at + (first - page.first) * length as u64;
+            read_at(&self.file, &mut bytes, at).map_err(Error::io("read", &self.path))?;
+            for (place, bytes) in run.into_iter().zip(bytes.chunks_exact(length)) {
+                let vector = &mut vectors[place * self.dimension..(place + 1) * self.dimension];
+                let numbers = bytes.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number));
+                vector.iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
+            }
         }
-        Ok(vectors)
+        Ok(())
     }
 
     /// The pages of vectors, from front to back. Their numbers are plain, uncompressed and never null, so they are the end
@@ -303,6 +307,12 @@ struct VectorPage {
     rows: u64,
     /// The place of its first number in the file.
     at: u64,
+}
+
+impl VectorPage {
+    fn holds(&self, row: u64) -> bool {
+        (self.first..self.first + self.rows).contains(&row)
+    }
 }
 
 /// Fills `bytes` from a place of the file.

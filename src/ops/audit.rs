@@ -312,9 +312,9 @@ impl AuditSearch<'_> {
         self.flags.extend(copies.into_iter().map(|(_, flag)| flag));
 
         images.sort_unstable_by_key(|(at, _)| *at);
-        let read = |wanted: &[usize]| {
+        let read = |room: &mut Vec<f32>, wanted: &[usize]| {
             watch.check()?;
-            store.gather(&wanted.iter().map(|image| images[*image].1).collect::<Vec<_>>(), encoder.dimension)
+            store.gather_into(room, &wanted.iter().map(|image| images[*image].1).collect::<Vec<_>>(), encoder.dimension)
         };
         for near in near_duplicates(images.len(), encoder.dimension, options.near, read)? {
             self.flags.push(Flag {

@@ -27,8 +27,8 @@ pub struct NearDuplicate {
     pub cosine: f64,
 }
 
-/// Every one of `count` vectors whose cosine with one before it is at least `bound`, in order. `read` returns the vectors of
-/// these places, one after the other; it is asked for some tens of megabytes at a time, and again and again.
+/// Every one of `count` vectors whose cosine with one before it is at least `bound`, in order. `read` makes the room that it
+/// is given hold the vectors of these places, one after the other: some tens of megabytes at a time, again and again.
 ///
 /// Up to 2,048 vectors all pairs are compared. Beyond, vectors are cut 24 times into buckets by the side of random
 /// hyperplanes through their mean on which they lie (M. Charikar, "Similarity Estimation Techniques from Rounding
@@ -42,7 +42,7 @@ pub fn near_duplicates<E>(
     count: usize,
     dimension: usize,
     bound: f64,
-    read: impl FnMut(&[usize]) -> Result<Vec<f32>, E>,
+    read: impl FnMut(&mut Vec<f32>, &[usize]) -> Result<(), E>,
 ) -> Result<Vec<NearDuplicate>, E> {
     search(count, dimension, bound, (BLOCK_BYTES / (4 * dimension)).max(WINDOW), read)
 }
@@ -53,24 +53,26 @@ fn search<E>(
     dimension: usize,
     bound: f64,
     rows: usize,
-    mut read: impl FnMut(&[usize]) -> Result<Vec<f32>, E>,
+    mut read: impl FnMut(&mut Vec<f32>, &[usize]) -> Result<(), E>,
 ) -> Result<Vec<NearDuplicate>, E> {
     let mut best: Vec<Option<(usize, f64)>> = vec![None; count];
+    let mut vectors = Vec::new();
     if count <= EXHAUSTIVE {
         let all: Vec<usize> = (0..count).collect();
-        let vectors = read(&all)?;
+        read(&mut vectors, &all)?;
         let squared = squares(&vectors, dimension);
         let set = VectorBlock { places: &all, vectors: &vectors, squared: &squared, dimension };
         best.par_iter_mut().enumerate().for_each(|(at, best)| *best = set.nearest(at, 0..at, bound));
     } else {
-        let Cut { squared, sides } = Cut::new(count, dimension, rows, &mut read)?;
+        let Buckets { squared, sides } = Buckets::new(count, dimension, rows, &mut vectors, &mut read)?;
         for sides in sides {
             let mut order: Vec<usize> = (0..count).collect();
             order.sort_by_key(|at| sides[*at]); // stable: within a bucket in order
             for begin in (0..count).step_by(rows) {
                 let first = begin.saturating_sub(WINDOW);
                 let places = &order[first..count.min(begin + rows)];
-                let set = VectorBlock { places, vectors: &read(places)?, squared: &squared, dimension };
+                read(&mut vectors, places)?;
+                let set = VectorBlock { places, vectors: &vectors, squared: &squared, dimension };
                 let nearest = |at: usize| {
                     let before = (at.saturating_sub(WINDOW)..at).filter(|other| sides[places[*other]] == sides[places[at]]);
                     (places[at], set.nearest(at, before, bound))
@@ -129,26 +131,27 @@ impl VectorBlock<'_> {
 }
 
 /// All vectors, cut into buckets.
-struct Cut {
+struct Buckets {
     squared: Vec<f64>,
     /// By table, for each vector: on which side of the table's hyperplanes it lies.
     sides: Vec<Vec<u32>>,
 }
 
-impl Cut {
+impl Buckets {
     /// Cuts so many vectors by random hyperplanes through the mean of the unit vectors, and reads so many at a time.
     fn new<E>(
         count: usize,
         dimension: usize,
         rows: usize,
-        read: &mut impl FnMut(&[usize]) -> Result<Vec<f32>, E>,
-    ) -> Result<Cut, E> {
+        vectors: &mut Vec<f32>,
+        read: &mut impl FnMut(&mut Vec<f32>, &[usize]) -> Result<(), E>,
+    ) -> Result<Buckets, E> {
         let all: Vec<usize> = (0..count).collect();
         let mut squared = Vec::with_capacity(count);
         let mut mean = vec![0.0_f32; dimension];
         for places in all.chunks(rows) {
-            let vectors = read(places)?;
-            let of_these = squares(&vectors, dimension);
+            read(vectors, places)?;
+            let of_these = squares(vectors, dimension);
             for (vector, squared) in vectors.chunks_exact(dimension).zip(&of_these) {
                 let scale = (squared.sqrt() * count as f64).recip() as f32;
                 mean.iter_mut().zip(vector).for_each(|(sum, x)| *sum += scale * x);
@@ -161,7 +164,7 @@ impl Cut {
             (0..TABLES).map(|_| (0..bits).map(|_| hyperplane(&mean, &mut draws)).collect()).collect();
         let mut sides = vec![vec![0; count]; TABLES];
         for places in all.chunks(rows) {
-            let vectors = read(places)?;
+            read(vectors, places)?;
             for (planes, sides) in tables.iter().zip(&mut sides) {
                 let side = |(at, vector): (&usize, &[f32])| {
                     let length = squared[*at].sqrt();
@@ -172,7 +175,7 @@ impl Cut {
                 sides[places[0]..places[0] + places.len()].copy_from_slice(&of_these);
             }
         }
-        Ok(Cut { squared, sides })
+        Ok(Buckets { squared, sides })
     }
 }
 
@@ -202,7 +205,11 @@ mod tests {
 
     fn all_by(rows: usize, vectors: &[f32], dimension: usize, bound: f64) -> Vec<NearDuplicate> {
         let of = |at: &usize| vectors[at * dimension..(at + 1) * dimension].to_vec();
-        let read = |places: &[usize]| Ok::<_, ()>(places.iter().flat_map(of).collect());
+        let read = |room: &mut Vec<f32>, places: &[usize]| {
+            room.clear();
+            room.extend(places.iter().flat_map(of));
+            Ok::<_, ()>(())
+        };
         search(vectors.len() / dimension, dimension, bound, rows, read).unwrap()
     }
 
