@@ -326,3 +326,34 @@ fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
         file.read_exact(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 20,000 vectors of five numbers: two row groups, and in the first two pages.
+    #[test]
+    fn vectors_are_read_in_any_order_and_as_often_as_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("part");
+        let mut writer = PartWriter::create(path.clone(), 5).unwrap();
+        let vector = |row: u32| [row as f32, -0.5, f32::MIN_POSITIVE, 0.0, row as f32 / 7.0];
+        for row in 0..20_000 {
+            assert_eq!(writer.push(&vector(row), (row % 2 == 0).then_some([7; 32])).unwrap(), row);
+        }
+        let finished = writer.finish().unwrap();
+        let reader = PartReader::open(&path, 5).unwrap();
+        assert_eq!((reader.rows(), reader.blake3().unwrap()), (20_000, finished.blake3));
+        let pages: Vec<(u64, u64)> = reader.pages().unwrap().iter().map(|page| (page.first, page.rows)).collect();
+        assert!(pages.len() > 2 && pages.iter().any(|(first, _)| *first == 16_384), "{pages:?}");
+        let mut all = vec![f32::NAN; 20_000 * 5];
+        reader.read((0..20_000).map(|row| (row, 19_999 - row as usize)), &mut all).unwrap();
+        assert!(all.chunks_exact(5).zip((0..20_000).rev()).all(|(read, row)| read == vector(row)));
+        let some = [0, 13_106, 13_107, 13_107, 16_383, 16_384, 19_999];
+        let mut read = vec![f32::NAN; some.len() * 5];
+        reader.read(some.into_iter().zip(0..), &mut read).unwrap();
+        assert!(read.chunks_exact(5).zip(some).all(|(read, row)| read == vector(row)));
+        let Err(Error::Damaged(what)) = reader.read([(3, 0), (20_000, 1)], &mut read) else { panic!("there is no such row") };
+        assert!(what.ends_with("has fewer vectors than the catalog says"), "{what}");
+    }
+}
