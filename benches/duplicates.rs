@@ -6,6 +6,7 @@
 //! 1,000 of them are near copies of others at each of five cosines.
 
 use msdata::score::near_duplicates;
+use std::convert::Infallible;
 use std::time::Instant;
 
 const DIMENSION: usize = 384;
@@ -35,7 +36,13 @@ fn main() {
         }
         let flat: Vec<f32> = vectors.iter().flatten().map(|x| *x as f32).collect();
         let started = Instant::now();
-        let found = near_duplicates(&flat, DIMENSION, 0.98);
+        let of = |at: &usize| &flat[at * DIMENSION..(at + 1) * DIMENSION];
+        let read = |room: &mut Vec<f32>, places: &[usize]| {
+            room.clear();
+            room.extend(places.iter().flat_map(of));
+            Ok::<_, Infallible>(())
+        };
+        let Ok(found) = near_duplicates(n, DIMENSION, 0.98, read);
         let seconds = started.elapsed().as_secs_f64();
         print!("{n} vectors: {seconds:.1} s; found");
         for (k, cosine) in COSINES.iter().enumerate() {

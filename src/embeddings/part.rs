@@ -4,13 +4,10 @@
 use super::columns::{EMBEDDING, SOURCE, element, part_schema};
 use crate::error::{Error, Result};
 use crate::table::parquet::Footer;
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, RecordBatch};
-use arrow::datatypes::Float32Type;
+use arrow::array::{ArrayRef, AsArray, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -25,7 +22,7 @@ const BUFFERED_BYTES: usize = 16 << 20;
 /// Rows of a row group.
 const ROW_GROUP_ROWS: usize = 16_384;
 
-/// Bytes of a page: what is read to get at one vector.
+/// Bytes of a page.
 const PAGE_BYTES: usize = 256 << 10;
 
 /// Bytes that are hashed at a time.
@@ -236,46 +233,127 @@ impl PartReader {
         Ok(sources)
     }
 
-    /// The vectors of `rows` (ascending, distinct), one after another: `rows.len() × dimension` numbers.
+    /// Reads the vectors of `rows` (ascending), each to its place in `vectors`, which holds one after the other.
     ///
     /// # Errors
     /// A row is not there, or the file cannot be read.
-    pub fn read(&self, rows: &[u32]) -> Result<Vec<f32>> {
+    pub fn read(&self, rows: impl IntoIterator<Item = (u32, usize)>, vectors: &mut [f32]) -> Result<()> {
         let fewer = || Error::Damaged(format!("{} has fewer vectors than the catalog says", self.path.display()));
-        if rows.last().is_some_and(|last| u64::from(*last) >= self.rows()) {
-            return Err(fewer());
-        }
-        let mut selectors = Vec::new();
-        let mut at = 0;
-        for run in rows.chunk_by(|one, next| one + 1 == *next) {
-            let first = run[0] as usize;
-            if first > at {
-                selectors.push(RowSelector::skip(first - at));
+        let pages = self.pages()?;
+        let length = 4 * self.dimension;
+        let (mut page, mut bytes, mut rows) = (None::<&VectorPage>, Vec::new(), rows.into_iter().peekable());
+        while let Some((first, place)) = rows.next() {
+            let first = u64::from(first);
+            if page.is_none_or(|page| !page.holds(first)) {
+                page = pages[..pages.partition_point(|page| page.first <= first)].last();
             }
-            selectors.push(RowSelector::select(run.len()));
-            at = first + run.len();
+            let page = page.filter(|page| page.holds(first)).ok_or_else(fewer)?;
+            // What stands together is read together.
+            let mut run = vec![place];
+            let next = |run: &[usize]| first + run.len() as u64;
+            while let Some((_, place)) = rows.next_if(|(row, _)| u64::from(*row) == next(&run) && page.holds(next(&run))) {
+                run.push(place);
+            }
+            bytes.resize(run.len() * length, 0);
+            let at = page.at + (first - page.first) * length as u64;
+            read_at(&self.file, &mut bytes, at).map_err(Error::io("read", &self.path))?;
+            for (place, bytes) in run.into_iter().zip(bytes.chunks_exact(length)) {
+                let vector = &mut vectors[place * self.dimension..(place + 1) * self.dimension];
+                let numbers = bytes.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number));
+                vector.iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
+            }
         }
-        let file = self.file.try_clone().map_err(Error::io("read", &self.path))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-        let mask = ProjectionMask::columns(builder.parquet_schema(), [EMBEDDING]);
-        let reader = builder
-            .with_projection(mask)
-            .with_row_selection(RowSelection::from(selectors))
-            .with_batch_size(rows.len().clamp(1, 8192))
-            .build()
-            .map_err(Error::parquet(&self.path))?;
-        let mut vectors = Vec::with_capacity(rows.len() * self.dimension);
-        for batch in reader {
-            let batch = batch.map_err(|e| Error::parquet(&self.path)(e.into()))?;
-            let lists = batch.column(0).as_fixed_size_list();
-            // A sliced list keeps all its values: take those of this slice.
-            let start = lists.offset() * self.dimension;
-            let values = lists.values().as_primitive::<Float32Type>();
-            vectors.extend_from_slice(&values.values()[start..start + lists.len() * self.dimension]);
+        Ok(())
+    }
+
+    /// The pages of vectors, from front to back. Their numbers are plain, uncompressed and never null, so they are the end
+    /// of their page and each lies at a known place: rows in any order are read without the pages around them.
+    fn pages(&self) -> Result<Vec<VectorPage>> {
+        let other = || Error::Damaged(format!("{} is not laid out as a part", self.path.display()));
+        let metadata = self.metadata.metadata();
+        let (mut pages, mut before) = (Vec::new(), 0);
+        for (at, group) in metadata.row_groups().iter().enumerate() {
+            let column = group.columns().iter().position(|column| column.column_path().parts()[0] == EMBEDDING);
+            let column = column.ok_or_else(other)?;
+            let chunk = group.column(column);
+            let is_plain = chunk.encodings().all(|encoding| matches!(encoding, Encoding::PLAIN | Encoding::RLE));
+            if chunk.compression() != Compression::UNCOMPRESSED || !is_plain || chunk.dictionary_page_offset().is_some() {
+                return Err(other());
+            }
+            let index = metadata.page_index_for_row_group(at);
+            let locations = index.page_locations(column).ok_or_else(other)?;
+            let ends = locations.iter().skip(1).map(|next| next.first_row_index).chain([group.num_rows()]);
+            for (page, end) in locations.iter().zip(ends) {
+                let rows = u64::try_from(end - page.first_row_index).map_err(|_| other())?;
+                let numbers = i64::try_from(rows * 4 * self.dimension as u64).map_err(|_| other())?;
+                let levels = i64::from(page.compressed_page_size) - numbers;
+                let at = u64::try_from(page.offset + levels).map_err(|_| other())?;
+                if levels <= 0 {
+                    return Err(other());
+                }
+                pages.push(VectorPage { first: before + page.first_row_index as u64, rows, at });
+            }
+            before += group.num_rows() as u64;
         }
-        if vectors.len() != rows.len() * self.dimension {
-            return Err(fewer());
+        Ok(pages)
+    }
+}
+
+/// Where the numbers of one page lie.
+struct VectorPage {
+    /// The row of its first vector in the part.
+    first: u64,
+    /// Vectors in it.
+    rows: u64,
+    /// The place of its first number in the file.
+    at: u64,
+}
+
+impl VectorPage {
+    fn holds(&self, row: u64) -> bool {
+        (self.first..self.first + self.rows).contains(&row)
+    }
+}
+
+/// Fills `bytes` from a place of the file.
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, bytes, at);
+    #[cfg(not(unix))]
+    {
+        let mut file = file;
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 20,000 vectors of five numbers: two row groups, and in the first two pages.
+    #[test]
+    fn vectors_are_read_in_any_order_and_as_often_as_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("part");
+        let mut writer = PartWriter::create(path.clone(), 5).unwrap();
+        let vector = |row: u32| [row as f32, -0.5, f32::MIN_POSITIVE, 0.0, row as f32 / 7.0];
+        for row in 0..20_000 {
+            assert_eq!(writer.push(&vector(row), (row % 2 == 0).then_some([7; 32])).unwrap(), row);
         }
-        Ok(vectors)
+        let finished = writer.finish().unwrap();
+        let reader = PartReader::open(&path, 5).unwrap();
+        assert_eq!((reader.rows(), reader.blake3().unwrap()), (20_000, finished.blake3));
+        let pages: Vec<(u64, u64)> = reader.pages().unwrap().iter().map(|page| (page.first, page.rows)).collect();
+        assert!(pages.len() > 2 && pages.iter().any(|(first, _)| *first == 16_384), "{pages:?}");
+        let mut all = vec![f32::NAN; 20_000 * 5];
+        reader.read((0..20_000).map(|row| (row, 19_999 - row as usize)), &mut all).unwrap();
+        assert!(all.chunks_exact(5).zip((0..20_000).rev()).all(|(read, row)| read == vector(row)));
+        let some = [0, 13_106, 13_107, 13_107, 16_383, 16_384, 19_999];
+        let mut read = vec![f32::NAN; some.len() * 5];
+        reader.read(some.into_iter().zip(0..), &mut read).unwrap();
+        assert!(read.chunks_exact(5).zip(some).all(|(read, row)| read == vector(row)));
+        let Err(Error::Damaged(what)) = reader.read([(3, 0), (20_000, 1)], &mut read) else { panic!("there is no such row") };
+        assert!(what.ends_with("has fewer vectors than the catalog says"), "{what}");
     }
 }

@@ -215,31 +215,26 @@ impl Store {
     /// # Errors
     /// See [`PartReader::read`] and [`Store::open_checked`].
     pub fn gather(&self, places: &[VectorPlace], dimension: usize) -> Result<Vec<f32>> {
-        // A block of scoring is this: rows of one part, from front to back.
-        if let [first, ..] = places
-            && places.is_sorted_by(|one, next| one.part == next.part && one.row < next.row)
-        {
-            let rows: Vec<u32> = places.iter().map(|place| place.row).collect();
-            return self.open_checked(first.part, dimension)?.read(&rows);
+        let mut vectors = Vec::new();
+        self.gather_into(&mut vectors, places, dimension)?;
+        Ok(vectors)
+    }
+
+    /// As [`Store::gather`], into room that is used again and again.
+    ///
+    /// # Errors
+    /// See [`Store::gather`].
+    pub fn gather_into(&self, vectors: &mut Vec<f32>, places: &[VectorPlace], dimension: usize) -> Result<()> {
+        vectors.resize(places.len() * dimension, 0.0);
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        if !places.is_sorted() {
+            order.sort_unstable_by_key(|at| places[*at]);
         }
-        let mut rows: HashMap<i64, Vec<u32>> = HashMap::new();
-        for place in places {
-            rows.entry(place.part).or_default().push(place.row);
+        for of_part in order.chunk_by(|one, next| places[*one].part == places[*next].part) {
+            let rows = of_part.iter().map(|at| (places[*at].row, *at));
+            self.open_checked(places[of_part[0]].part, dimension)?.read(rows, vectors)?;
         }
-        let mut read = HashMap::new();
-        for (part, mut rows) in rows {
-            rows.sort_unstable();
-            rows.dedup();
-            let vectors = self.open_checked(part, dimension)?.read(&rows)?;
-            read.insert(part, (rows, vectors));
-        }
-        let mut gathered = Vec::with_capacity(places.len() * dimension);
-        for place in places {
-            let (rows, vectors) = &read[&place.part];
-            let at = rows.partition_point(|r| *r < place.row) * dimension;
-            gathered.extend_from_slice(&vectors[at..at + dimension]);
-        }
-        Ok(gathered)
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Images to look at before you believe a table: those that CLIP rates well although every subject is lost, those
 //! that copy a reference, those that are there twice, and those in which there is nothing to see.
 
-use crate::catalog::{Content, EncoderRow, Which};
+use crate::catalog::{Content, EncoderRow, VectorPlace, Which};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
@@ -276,7 +276,7 @@ impl AuditSearch<'_> {
             pool.iter().map(|(subject, references)| (*subject, options.copy.or_else(|| closest(references)))).collect();
         let subjects: HashMap<i64, &str> = self.snapshot.subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
         let mut copies: Vec<(usize, Flag)> = Vec::new();
-        let mut images: Vec<(usize, Vec<f32>)> = Vec::new();
+        let mut images: Vec<(usize, VectorPlace)> = Vec::new();
         let mut blocks = Blocks::of(catalog, encoder, Which::Scored)?;
         while let Some(block) = blocks.next(catalog)? {
             watch.check()?;
@@ -303,7 +303,7 @@ impl AuditSearch<'_> {
                     }
                 }
                 if !same.contains(&at) {
-                    images.push((at, vector.to_vec()));
+                    images.push((at, candidate.place));
                 }
             }
             watch.report("images", images.len() as u64, Some(self.snapshot.generations.len() as u64));
@@ -312,14 +312,17 @@ impl AuditSearch<'_> {
         self.flags.extend(copies.into_iter().map(|(_, flag)| flag));
 
         images.sort_unstable_by_key(|(at, _)| *at);
-        let (places, vectors): (Vec<usize>, Vec<Vec<f32>>) = images.into_iter().unzip();
-        for near in near_duplicates(&vectors.concat(), encoder.dimension, options.near) {
+        let read = |room: &mut Vec<f32>, wanted: &[usize]| {
+            watch.check()?;
+            store.gather_into(room, &wanted.iter().map(|image| images[*image].1).collect::<Vec<_>>(), encoder.dimension)
+        };
+        for near in near_duplicates(images.len(), encoder.dimension, options.near, read)? {
             self.flags.push(Flag {
                 encoder: Some(encoder.name.to_string()),
                 value: Some(near.cosine),
                 bound: Some(options.near),
-                other: Some(self.key(places[near.earlier])),
-                ..self.flag(FlagKind::NearDuplicate, places[near.at])
+                other: Some(self.key(images[near.earlier].0)),
+                ..self.flag(FlagKind::NearDuplicate, images[near.at].0)
             });
         }
         let alone = bounds.values().filter(|bound| bound.is_none()).count();

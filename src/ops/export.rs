@@ -24,7 +24,7 @@ use std::sync::Arc;
 const BATCH: usize = 65_536;
 
 /// Bytes of vectors read at a time.
-const GATHER_BYTES: usize = 64 << 20;
+const GATHER_BYTES: usize = 32 << 20;
 
 /// Bytes of vectors after which a new file begins.
 const FILE_BYTES: usize = 1 << 30;
@@ -333,6 +333,7 @@ impl EncoderFiles<'_> {
     fn write_all(mut self, catalog: &Catalog, watch: &mut Watch<'_>) -> Result<()> {
         let block = (GATHER_BYTES / (4 * self.encoder.dimension)).max(1);
         let mut pending: Vec<KeyedVector> = Vec::new();
+        let mut read = ExportBlock::default();
         let mut done = 0;
         catalog.each_vector(self.encoder.id, |vector| {
             pending.push(vector);
@@ -342,17 +343,26 @@ impl EncoderFiles<'_> {
             watch.check()?;
             done += pending.len() as u64;
             watch.report("vectors", done, None);
-            self.flush(&mut pending)
+            read = self.write_and_read(std::mem::take(&mut read), std::mem::take(&mut pending))?;
+            Ok(())
         })?;
-        self.flush(&mut pending)?;
+        let last = self.write_and_read(read, pending)?;
+        self.write(last)?;
         self.writer.take().map_or(Ok(()), ExportWriter::finish)
     }
 
-    fn flush(&mut self, pending: &mut Vec<KeyedVector>) -> Result<()> {
+    /// Writes a block while the next is read.
+    fn write_and_read(&mut self, block: ExportBlock, next: Vec<KeyedVector>) -> Result<ExportBlock> {
+        let (store, dimension) = (self.store, self.encoder.dimension);
+        let places: Vec<VectorPlace> = next.iter().map(|v| v.place).collect();
+        let (written, vectors) = rayon::join(|| self.write(block), || store.gather(&places, dimension));
+        written?;
+        Ok(ExportBlock { keys: next, vectors: vectors? })
+    }
+
+    fn write(&mut self, block: ExportBlock) -> Result<()> {
         let dimension = self.encoder.dimension;
-        let places: Vec<VectorPlace> = pending.iter().map(|v| v.place).collect();
-        let vectors = self.store.gather(&places, dimension)?;
-        for (keyed, vector) in pending.drain(..).zip(vectors.chunks_exact(dimension)) {
+        for (keyed, vector) in block.keys.into_iter().zip(block.vectors.chunks_exact(dimension)) {
             if self.rows * dimension * 4 >= FILE_BYTES
                 && let Some(full) = self.writer.take()
             {
@@ -371,4 +381,11 @@ impl EncoderFiles<'_> {
         }
         Ok(())
     }
+}
+
+/// Vectors with their keys, one after the other.
+#[derive(Default)]
+struct ExportBlock {
+    keys: Vec<KeyedVector>,
+    vectors: Vec<f32>,
 }

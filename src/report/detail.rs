@@ -140,7 +140,7 @@ impl<'a> Detail<'a> {
         let baselines = self.snapshot.baselines.as_ref()?;
         let wanted = *self.options.thresholds.values().get(threshold)?;
         let at = baselines.thresholds.iter().position(|known| *known == wanted)?;
-        let of = |m: &usize| self.baseline(self.identity, self.units.generation[*m] as usize)?.chance_scr.get(at).copied();
+        let of = |m: &usize| self.baseline(self.identity, self.units.generation[*m] as usize)?.chance_scr(at);
         mean_of(&self.members[cell].iter().map(of).collect::<Vec<_>>())
     }
 
@@ -163,7 +163,7 @@ impl<'a> Detail<'a> {
         });
         let chance = |threshold: f64| {
             let at = known.iter().position(|known| *known == threshold)?;
-            mean(self.identity, &|c| c.chance_scr.get(at).copied())
+            mean(self.identity, &|c| c.chance_scr(at))
         };
         let thresholds = self.options.thresholds.values().iter();
         let chance_scr = thresholds.map(|threshold| (Thresholds::name(*threshold), chance(*threshold))).collect();

@@ -135,7 +135,7 @@ pub struct Snapshot {
 
 /// Every generation against the whole pool.
 pub struct Baselines {
-    /// The thresholds of [`Baseline::chance_scr`], ascending.
+    /// The thresholds of [`Baseline::below`], ascending.
     pub thresholds: Vec<f64>,
     /// Per encoder, in the order of [`Snapshot::encoders`]: by generation row.
     pub of: Vec<HashMap<i64, Baseline>>,
@@ -197,9 +197,17 @@ pub struct Baseline {
     pub identification: Identification,
     /// Mean similarity with the subjects it was not asked for.
     pub chance: f64,
-    /// Per threshold of [`Baselines::thresholds`], SCR if it had been asked for those; by the identity encoder, otherwise
-    /// empty.
-    pub chance_scr: Vec<f64>,
+    /// Per threshold of [`Baselines::thresholds`], how many of those are below it; by the identity encoder, otherwise empty.
+    pub below: Box<[u32]>,
+    /// How many there are.
+    pub others: u32,
+}
+
+impl Baseline {
+    /// Returns SCR if the image had been asked for those subjects instead, at the threshold of that number.
+    pub fn chance_scr(&self, at: usize) -> Option<f64> {
+        Some(f64::from(*self.below.get(at)?) / f64::from(self.others))
+    }
 }
 
 impl Default for ReportOptions {

@@ -12,7 +12,8 @@ use crate::score::{Confidence, Question, Unit, holm, least_p};
 use crate::text::{plain, quote};
 use crate::vocabulary::ModelName;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The paired images and what was measured on them.
 pub(super) struct Pairing<'a> {
@@ -38,10 +39,10 @@ type CellContrasts = (Vec<(Key, KeyValue)>, Vec<Option<Contrast>>);
 /// One model's units, and its cells by the codes of their keys.
 pub(super) struct ModelSide<'a> {
     snapshot: &'a Snapshot,
+    /// By prompt, seed and place in the prompt.
     units: Observations<'a>,
+    /// The units of each cell, ascending.
     pub(super) cells: BTreeMap<Vec<i64>, Vec<usize>>,
-    /// Unit by prompt, seed and place in the prompt.
-    at: HashMap<Line, usize>,
     /// Distinct sizes of its images.
     sizes: BTreeSet<[u32; 2]>,
 }
@@ -54,6 +55,30 @@ impl ModelSide<'_> {
     fn key(&self, unit: usize) -> Line {
         let generation = &self.snapshot.generations[self.units.generation[unit] as usize];
         (generation.prompt, generation.seed, self.units.ordinal.as_ref().map_or(0, |o| o[unit]))
+    }
+
+    fn len(&self) -> usize {
+        self.units.generation.len()
+    }
+
+    /// Whether the two have an image of the same line.
+    fn meets(&self, other: &ModelSide<'_>) -> bool {
+        let (mut one, mut two) = (0, 0);
+        while one < self.len() && two < other.len() {
+            match self.key(one).cmp(&other.key(two)) {
+                Ordering::Less => one += 1,
+                Ordering::Greater => two += 1,
+                Ordering::Equal => return true,
+            }
+        }
+        false
+    }
+
+    /// A cell's values, line by line; lines that it has no unit of have none. Keys of cells are told by the line alone, so
+    /// no other cell has a unit of these.
+    fn column(&self, units: &[usize], values: &[Option<f64>], lines: &[Line]) -> Vec<Option<f64>> {
+        let mut units = units.iter().peekable();
+        lines.iter().map(|line| units.next_if(|unit| self.key(**unit) == *line).and_then(|unit| values[*unit])).collect()
     }
 
     pub(super) fn values(&self, pairing: &Pairing<'_>, measure: Measure) -> Vec<Option<f64>> {
@@ -70,7 +95,7 @@ impl ModelSide<'_> {
             Measure::Region(set, measure) => self.snapshot.regions[set].of_units(&self.units, measure),
             Measure::Metric { at, .. } => self.snapshot.metrics[at].of_units(&self.units, self.snapshot),
             // What else needs the pool or the composites is of cells, not of images.
-            _ => vec![None; self.units.generation.len()],
+            _ => vec![None; self.len()],
         }
     }
 }
@@ -89,7 +114,7 @@ impl ModelSide<'_> {
     fn of_windows(&self, pairing: &Pairing<'_>, value: impl Fn(&Locals<'_>, Unit) -> Option<f64>) -> Vec<Option<f64>> {
         match &pairing.locals {
             Some(locals) => locals.of_units(&self.units, |unit| value(locals, unit)),
-            None => vec![None; self.units.generation.len()],
+            None => vec![None; self.len()],
         }
     }
 }
@@ -108,22 +133,20 @@ impl<'a> Pairing<'a> {
             let units = Observations::new(snapshot, scores, &options.by, |generation| generation.model == model);
             let codes: Vec<Vec<i64>> = options.by.iter().map(|key| units.codes(*key, &keys)).collect();
             let sizes = units.snapshot().filter_map(|g| g.size).collect();
-            let mut side = ModelSide { snapshot, units, cells: BTreeMap::new(), at: HashMap::new(), sizes };
-            for unit in 0..side.units.generation.len() {
+            let mut side = ModelSide { snapshot, units, cells: BTreeMap::new(), sizes };
+            for unit in 0..side.len() {
                 side.cells.entry(codes.iter().map(|of_key| of_key[unit]).collect()).or_default().push(unit);
-                side.at.insert(side.key(unit), unit);
             }
             sides.insert(model, side);
         }
         let mut lines: BTreeMap<Vec<i64>, Vec<Line>> = BTreeMap::new();
         for side in sides.values() {
             for (codes, members) in &side.cells {
-                lines.entry(codes.clone()).or_default().extend(members.iter().map(|unit| side.key(*unit)));
+                let lines = lines.entry(codes.clone()).or_default();
+                lines.extend(members.iter().map(|unit| side.key(*unit)));
+                lines.sort(); // two ascending runs
+                lines.dedup();
             }
-        }
-        for lines in lines.values_mut() {
-            lines.sort_unstable();
-            lines.dedup();
         }
         let identity = snapshot.identity.as_str();
         let identity_at = snapshot.encoders.iter().position(|(_, name)| *name == *identity).unwrap_or(0);
@@ -238,11 +261,10 @@ impl<'a> Pairing<'a> {
             models.into_par_iter().map(|model| (model, &self.sides[&model], self.sides[&model].values(self, measure))).collect();
         let mut of_cells: Vec<CellContrasts> = Vec::new();
         for (codes, lines) in &self.lines {
-            let here = values.par_iter().filter(|(_, side, _)| side.cells.contains_key(codes));
-            let column = |side: &ModelSide<'_>, values: &[Option<f64>]| -> Vec<Option<f64>> {
-                lines.iter().map(|line| values[*side.at.get(line)?]).collect()
+            let column = |(model, side, values): &(u32, &ModelSide<'_>, Vec<Option<f64>>)| {
+                Some((*model, side.column(side.cells.get(codes)?, values, lines)))
             };
-            let models = here.map(|(model, side, values)| (*model, column(side, values))).collect();
+            let models = values.par_iter().filter_map(column).collect();
             let prompts: Vec<u32> = lines.iter().map(|(prompt, _, _)| *prompt).collect();
             let columns = ContrastColumns::new(measure, &prompts, models, confidence);
             of_cells.push((self.values(codes), pairs.par_iter().map(|pair| columns.contrast(*pair)).collect()));
@@ -296,7 +318,7 @@ impl<'a> Pairing<'a> {
             let (one, other) = (&self.sides[a], &self.sides[b]);
             let [a, b] = [a, b].map(|model| plain(self.snapshot.models[*model as usize].0.as_str()));
             let (ours, theirs) = (&one.sizes, &other.sizes);
-            if !one.at.keys().any(|key| other.at.contains_key(key)) {
+            if !one.meets(other) {
                 strangers.push(format!("{a} and {b}"));
             } else if !ours.is_empty() && !theirs.is_empty() && ours != theirs {
                 unlike.push(format!("{a} {}, {b} {}", listed(ours), listed(theirs)));

@@ -5,7 +5,7 @@ use crate::embeddings::Store;
 use crate::error::Result;
 use crate::ops::score::{Blocks, Needs};
 use crate::report::Baseline;
-use crate::score::{Reference, identification, mean, score_generation, subject_collapse_rate};
+use crate::score::{Reference, identification, mean, score_generation};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -28,8 +28,9 @@ pub fn baselines(catalog: &Catalog, store: &Store, encoder: &EncoderRow, thresho
                 if requested.contains(subject) { asked.push(similarity) } else { others.push(similarity) }
             }
             let identification = identification(&asked, &others)?;
-            let chance_scr = thresholds.iter().map(|t| subject_collapse_rate(&others, *t)).collect();
-            Some((candidate.generation, Baseline { identification, chance: mean(&others), chance_scr }))
+            let below = thresholds.iter().map(|t| others.iter().filter(|s| *s < t).count() as u32).collect();
+            let (chance, others) = (mean(&others), others.len() as u32);
+            Some((candidate.generation, Baseline { identification, chance, below, others }))
         };
         let block: Vec<_> = block.par_iter().zip(vectors.par_chunks_exact(encoder.dimension)).filter_map(baseline).collect();
         found.extend(block);

@@ -2,7 +2,7 @@
 
 use crate::catalog::{EncoderRow, FileRow, GenerationRow, SubjectScoreRow};
 use crate::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::{Door, Transparency};
 use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS, cscr_curve, subject_labels};
 use crate::ops::report::local::whole_pixels;
@@ -17,7 +17,7 @@ use crate::report::{
     seen,
 };
 use crate::score::Confidence;
-use crate::vocabulary::{Better, ImageStatus};
+use crate::vocabulary::{Better, ImageStatus, UnknownWord};
 use crate::watch::Watch;
 use crate::windows::Rectangle;
 use serde::Serialize;
@@ -67,9 +67,10 @@ impl Dataset {
         };
         let reports = VerdictReports { by_model: &by_model, by_cell: &by_cell, by_subject: &by_subject };
         let verdict = verdict(snapshot, &drawn, options.threshold(), &reports, label)?;
-        let files = Files { references: self.catalog.reference_files()?, generations: self.catalog.generation_files()? };
+        let references = self.catalog.reference_files()?;
         let encoders = self.catalog.encoders()?;
-        let mut shown = self.shown(snapshot, &files, &by_model.identity, &styles)?;
+        let digest = self.page_digest(snapshot, &references, &encoders, &by_model.identity)?;
+        let mut shown = self.shown(snapshot, &references, &by_model.identity, &styles)?;
         shown.pictures.name();
         let (mut box_sets, mut by_regions) = (vec![WINDOWS.to_owned()], Vec::new());
         for choice in self.sets_on_page(options)? {
@@ -92,7 +93,7 @@ impl Dataset {
         Ok(PageData {
             options: options.clone(),
             correlation: plot::tradeoff_correlation(&by_count, &styles),
-            digest: page_digest(snapshot, &files, &encoders, &by_model.identity),
+            digest,
             encoders: encoders
                 .into_iter()
                 .map(|e| PageEncoder { name: e.name.to_string(), fingerprint: e.fingerprint, dimension: e.dimension })
@@ -115,7 +116,13 @@ impl Dataset {
     }
 
     /// Returns the pool, the prompts, the generations and their images.
-    fn shown(&self, snapshot: &Snapshot, files: &Files, identity: &str, styles: &ModelStyles) -> Result<ShownRows> {
+    fn shown(
+        &self,
+        snapshot: &Snapshot,
+        references: &[(i64, FileRow)],
+        identity: &str,
+        styles: &ModelStyles,
+    ) -> Result<ShownRows> {
         let mut pictures = Pictures { door: self.door.clone(), transparency: self.transparency()?, all: Vec::new() };
         let place: HashMap<i64, usize> = snapshot.subjects.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
         let mut subjects: Vec<PageSubject> = snapshot
@@ -123,7 +130,7 @@ impl Dataset {
             .iter()
             .map(|s| PageSubject { id: s.subject_id.to_string(), label: s.label.clone(), kind: s.kind, references: Vec::new() })
             .collect();
-        for (subject, file) in &files.references {
+        for (subject, file) in references {
             subjects[place[subject]].references.push(pictures.add(file));
         }
         let prompts: Vec<PagePrompt> = snapshot
@@ -136,31 +143,28 @@ impl Dataset {
                 subjects: p.subjects.clone(),
             })
             .collect();
-        let mut similarities: HashMap<i64, Vec<f64>> = HashMap::new();
-        for s in scores_of(snapshot, identity) {
-            similarities.entry(s.generation).or_default().push(s.similarity);
-        }
-        let mut clip_t: HashMap<i64, f64> = HashMap::new();
-        for score in &snapshot.image_scores {
-            if let Some(value) = score.clip_t {
-                clip_t.entry(score.generation).or_insert(value);
-            }
-        }
         let (mut looked, windows) = self.looked_through(snapshot)?;
         let model_places: HashMap<&str, usize> = styles.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
         let place_of = |model: u32| model_places.get(snapshot.models[model as usize].0.as_str()).copied();
-        let known: Vec<_> = snapshot.generations.iter().filter(|g| place_of(g.model).is_some()).collect();
-        let kept = sample(&prompts, known.iter().map(|g| g.prompt as usize));
-        let mut generations = Vec::new();
-        for row in known.iter().filter(|g| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)))) {
-            let (Some(model), Some(file)) = (place_of(row.model), files.generations.get(&row.id)) else { continue };
+        let known = || snapshot.generations.iter().filter(|g| place_of(g.model).is_some());
+        let kept = sample(&prompts, known().map(|g| g.prompt as usize));
+        let is_kept = |g: &&GenerationRow| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)));
+        // Of what is not shown nothing is held besides the snapshot.
+        let rows: Vec<&GenerationRow> = known().filter(is_kept).collect();
+        let (mut similarities, clip_t) = scores_of_shown(snapshot, identity, &rows);
+        let mut generations = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let Some(model) = place_of(row.model) else { continue };
+            let image = self.catalog.image_of(row.id)?;
+            let status = image.status.parse().map_err(|e: UnknownWord| Error::Damaged(e.to_string()))?;
+            let file = FileRow { path: image.path, status, reason: image.reason, blake3: image.blake3 };
             let seen = looked.remove(&row.id).filter(|_| row.size.is_some());
             generations.push(PageGeneration {
                 id: row.id,
                 model,
                 prompt: row.prompt as usize,
                 seed: row.seed,
-                picture: pictures.add(file),
+                picture: pictures.add(&file),
                 similarities: similarities.remove(&row.id),
                 clip_t: clip_t.get(&row.id).copied(),
                 metrics: of_metrics(snapshot, row),
@@ -169,8 +173,7 @@ impl Dataset {
                 seen,
             });
         }
-        let is_left_out = |g: &&&GenerationRow| kept.as_ref().is_some_and(|kept| !kept.contains(&(g.prompt as usize)));
-        let left_out = known.iter().filter(is_left_out).count();
+        let left_out = known().count() - rows.len();
         Ok(ShownRows { subjects, prompts, generations, pictures, windows, left_out })
     }
 
@@ -325,7 +328,8 @@ fn histograms(snapshot: &Snapshot, by_model: &Report, marks: &[f64], styles: &Mo
     let model_of: HashMap<i64, u32> = snapshot.generations.iter().map(|g| (g.id, g.model)).collect();
     let mut whole: Vec<(String, Vec<f64>)> = snapshot.models.iter().map(|(name, _)| (name.to_string(), Vec::new())).collect();
     let mut local = whole.clone();
-    for score in scores_of(snapshot, &by_model.identity) {
+    let identity = encoder_row(snapshot, &by_model.identity);
+    for score in snapshot.subject_scores.iter().filter(|score| Some(score.encoder) == identity) {
         if let Some(model) = model_of.get(&score.generation) {
             whole[*model as usize].1.push(score.similarity);
         }
@@ -360,58 +364,78 @@ fn figures_by_windows(
     }
 }
 
-/// The image files of references, with their subjects' rows, and of generations, by row.
-struct Files {
-    references: Vec<(i64, FileRow)>,
-    generations: HashMap<i64, FileRow>,
+/// Returns the row of an encoder.
+fn encoder_row(snapshot: &Snapshot, name: &str) -> Option<i64> {
+    snapshot.encoders.iter().find(|(_, known)| *known == *name).map(|(id, _)| *id)
 }
 
-/// Returns the subject scores by an encoder, by generation row and position in the prompt.
-fn scores_of<'s>(snapshot: &'s Snapshot, encoder: &str) -> Vec<&'s SubjectScoreRow> {
-    let id = snapshot.encoders.iter().find(|(_, name)| *name == *encoder).map(|(id, _)| *id);
-    let mut scores: Vec<_> = snapshot.subject_scores.iter().filter(|s| Some(s.encoder) == id).collect();
+/// Returns the similarities of the subjects of these generations by an encoder, in the prompt's order, and their CLIP-T by the
+/// first encoder with texts; by generation row.
+fn scores_of_shown(snapshot: &Snapshot, encoder: &str, shown: &[&GenerationRow]) -> (HashMap<i64, Vec<f64>>, HashMap<i64, f64>) {
+    let shown: HashSet<i64> = shown.iter().map(|row| row.id).collect();
+    let id = encoder_row(snapshot, encoder);
+    let of_encoder = |s: &&SubjectScoreRow| Some(s.encoder) == id && shown.contains(&s.generation);
+    let mut scores: Vec<&SubjectScoreRow> = snapshot.subject_scores.iter().filter(of_encoder).collect();
     scores.sort_unstable_by_key(|s| (s.generation, s.ordinal));
-    scores
-}
-
-/// Returns the digest of what the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and
-/// encoders, the similarities by the identity encoder, and the values of metrics where there are some, one JSON array per line, sorted by key. Images
-/// count by their content, not by their paths.
-fn page_digest(snapshot: &Snapshot, files: &Files, encoders: &[EncoderRow], identity: &str) -> String {
-    let mut digest = PageDigest(blake3::Hasher::new());
-    let mut references: HashMap<i64, Vec<Option<&String>>> = HashMap::new();
-    for (subject, file) in &files.references {
-        references.entry(*subject).or_default().push(file.blake3.as_ref());
-    }
-    for s in &snapshot.subjects {
-        digest.row(&("subject", &s.subject_id, &s.label, s.kind, references.get(&s.id)));
-    }
-    for p in &snapshot.prompts {
-        let requested: Vec<_> = p.subjects.iter().map(|s| &snapshot.subjects[*s].subject_id).collect();
-        digest.row(&("prompt", &p.prompt_id, &p.text, p.scene_type, requested));
-    }
-    for metric in &snapshot.metrics {
-        digest.row(&("metric", &metric.name, metric.rule.better, metric.rule.range, metric.of_subjects));
-    }
-    for encoder in encoders {
-        digest.row(&("encoder", encoder.name.as_str(), &encoder.fingerprint));
-    }
-    let mut scores: HashMap<i64, Vec<f64>> = HashMap::new();
-    for s in scores_of(snapshot, identity) {
-        scores.entry(s.generation).or_default().push(s.similarity);
-    }
-    for g in &snapshot.generations {
-        let (model, control) = &snapshot.models[g.model as usize];
-        let file = files.generations.get(&g.id);
-        let prompt = &snapshot.prompts[g.prompt as usize].prompt_id;
-        let similarities = scores.remove(&g.id).unwrap_or_default();
-        let (status, content) = (file.map(|f| f.status), file.map(|f| &f.blake3));
-        digest.row(&("generation", model, control, prompt, g.seed, status, content, similarities));
-        if !snapshot.metrics.is_empty() {
-            digest.row(&("metrics", model, prompt, g.seed, of_metrics(snapshot, g)));
+    let of_one = |scores: &[&SubjectScoreRow]| (scores[0].generation, scores.iter().map(|s| s.similarity).collect());
+    let similarities = scores.chunk_by(|one, next| one.generation == next.generation).map(of_one).collect();
+    let mut clip_t = HashMap::new();
+    for score in snapshot.image_scores.iter().filter(|score| shown.contains(&score.generation)) {
+        if let Some(value) = score.clip_t {
+            clip_t.entry(score.generation).or_insert(value);
         }
     }
-    digest.0.finalize().to_hex().to_string()
+    (similarities, clip_t)
+}
+
+impl Dataset {
+    /// Returns the digest of what the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and
+    /// encoders, the similarities by the identity encoder, and the values of metrics where there are some, one JSON array per line,
+    /// sorted by key. Images count by their content, not by their paths.
+    fn page_digest(
+        &self,
+        snapshot: &Snapshot,
+        files: &[(i64, FileRow)],
+        encoders: &[EncoderRow],
+        identity: &str,
+    ) -> Result<String> {
+        let mut digest = PageDigest(blake3::Hasher::new());
+        let mut references: HashMap<i64, Vec<Option<&String>>> = HashMap::new();
+        for (subject, file) in files {
+            references.entry(*subject).or_default().push(file.blake3.as_ref());
+        }
+        for s in &snapshot.subjects {
+            digest.row(&("subject", &s.subject_id, &s.label, s.kind, references.get(&s.id)));
+        }
+        for p in &snapshot.prompts {
+            let requested: Vec<_> = p.subjects.iter().map(|s| &snapshot.subjects[*s].subject_id).collect();
+            digest.row(&("prompt", &p.prompt_id, &p.text, p.scene_type, requested));
+        }
+        for metric in &snapshot.metrics {
+            digest.row(&("metric", &metric.name, metric.rule.better, metric.rule.range, metric.of_subjects));
+        }
+        for encoder in encoders {
+            digest.row(&("encoder", encoder.name.as_str(), &encoder.fingerprint));
+        }
+        let id = encoder_row(snapshot, identity);
+        let mut scores: Vec<_> = snapshot.subject_scores.iter().filter(|s| Some(s.encoder) == id).collect();
+        scores.sort_unstable_by_key(|s| (s.generation, s.ordinal));
+        let contents = self.catalog.generation_contents()?;
+        for g in &snapshot.generations {
+            let (model, control) = &snapshot.models[g.model as usize];
+            let content = contents.binary_search_by_key(&g.id, |of| of.generation).ok().map(|at| &contents[at]);
+            let prompt = &snapshot.prompts[g.prompt as usize].prompt_id;
+            let first = scores.partition_point(|s| s.generation < g.id);
+            let of_image = scores[first..].iter().take_while(|s| s.generation == g.id);
+            let similarities: Vec<f64> = of_image.map(|s| s.similarity).collect();
+            let hash = content.map(|of| of.blake3.map(|bytes| blake3::Hash::from(bytes).to_string()));
+            digest.row(&("generation", model, control, prompt, g.seed, content.map(|of| of.status), hash, similarities));
+            if !snapshot.metrics.is_empty() {
+                digest.row(&("metrics", model, prompt, g.seed, of_metrics(snapshot, g)));
+            }
+        }
+        Ok(digest.0.finalize().to_hex().to_string())
+    }
 }
 
 struct ShownRows {
