@@ -72,10 +72,7 @@ fn assemble(snapshot: &Snapshot, options: &ReportOptions, tallies: &Tallies, det
     };
     let mut rows: Vec<Row> = tallies.cells.par_iter().enumerate().map(row).collect();
     if let Some(confidence) = options.confidence {
-        // They take long where there are many prompts; cells that are drawn together share the drawing.
-        let together = (tallies.cells.len() / (4 * rayon::current_num_threads())).clamp(1, 16);
-        let found = tallies.cells.par_chunks(together).map(|cells| table.intervals(cells, confidence));
-        let found: Vec<Intervals> = found.collect::<Vec<_>>().into_iter().flatten().collect();
+        let found = drawn_together(&tallies.cells, |cells| table.intervals(cells, confidence));
         rows.iter_mut().zip(found).for_each(|(row, found)| row.ci = Some(found));
     }
     let scored = match detail.filter(|_| snapshot.is_of_metrics_alone()) {
@@ -99,6 +96,14 @@ fn assemble(snapshot: &Snapshot, options: &ReportOptions, tallies: &Tallies, det
         notes,
         metric_notes: detail.map(Detail::metric_notes).unwrap_or_default(),
     }
+}
+
+/// Makes something of each cell with an interval of it, which takes long where there are many prompts: `of` is given some
+/// cells at a time, which can share the drawing.
+pub(super) fn drawn_together<C: Sync, T: Send>(cells: &[C], of: impl Fn(&[C]) -> Vec<T> + Send + Sync) -> Vec<T> {
+    const MOST: usize = 16;
+    let together = (cells.len() / (4 * rayon::current_num_threads())).clamp(1, MOST);
+    cells.par_chunks(together).map(of).collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
 /// What all cells have in common.

@@ -1,6 +1,7 @@
 //! Thresholds at which nothing is told apart, and cells in which composites of the references are no ceiling: what a
 //! reader must not take SCR, or the distance to the ceiling, for.
 
+use super::cells::drawn_together;
 use super::detail::Detail;
 use super::tally::CellTally;
 use super::warnings::{CellWarning, FEW, written};
@@ -31,14 +32,16 @@ pub(super) fn saturation(
     let meant = thresholds_mean_something(&snapshot.identity, &options.thresholds);
     let is_under_test = |(_, cell): &(usize, &CellTally)| !snapshot.models[cell.model as usize].1;
     let under_test: Vec<(usize, &CellTally)> = cells.iter().enumerate().filter(is_under_test).collect();
-    // A cell's thresholds share their draws. Of few prompts an interval is so wide that it says nothing of a threshold.
+    // Of few prompts an interval is so wide that it says nothing of a threshold.
     let has_interval = |cell: &CellTally| meant && detail.is_some() && cell.prompts.len() >= FEW;
-    let spread = |cell: &CellTally| {
-        let rates: Vec<_> = (0..options.thresholds.values().len()).map(|at| cell.clustered_scr(at, identity)).collect();
-        intervals(&rates, Confidence::default())
-    };
-    let spreads: Vec<Vec<Option<[f64; 2]>>> =
-        under_test.iter().map(|(_, cell)| if has_interval(cell) { spread(cell) } else { Vec::new() }).collect();
+    let thresholds = 0..options.thresholds.values().len();
+    let spreads = drawn_together(&under_test, |cells| {
+        let drawn = cells.iter().filter(|(_, cell)| has_interval(cell));
+        let rates = drawn.flat_map(|(_, cell)| thresholds.clone().map(|at| cell.clustered_scr(at, identity)));
+        let mut found = intervals(&rates.collect::<Vec<_>>(), Confidence::default()).into_iter();
+        let mut of = |cell| if has_interval(cell) { found.by_ref().take(thresholds.len()).collect() } else { Vec::new() };
+        cells.iter().map(|(_, cell)| of(cell)).collect()
+    });
     for (at, threshold) in options.thresholds.values().iter().enumerate().filter(|_| meant) {
         let (mut collapsed, mut near) = (CellWarning::default(), CellWarning::default());
         let mut met = BTreeSet::new();

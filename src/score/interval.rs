@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 /// Times that the clusters are drawn.
 pub const REPLICATES: usize = 10_000;
 
+/// Most measures that are drawn together: the means of each take 80 kB.
+const TOGETHER: usize = 128;
+
 /// Means of clusters that differ by no more are the same: cosines are of vectors in float32.
 const ROUNDING: f64 = 1e-6;
 
@@ -98,12 +101,14 @@ pub fn intervals(measures: &[Clustered], confidence: Confidence) -> Vec<Option<[
     }
     for (clusters, members) in alike {
         let Some(tail) = expanded_tail(confidence.level, clusters) else { continue };
-        let sums: Vec<Vec<(f64, f64)>> = members.iter().map(|at| measures[*at].filled().collect()).collect();
-        for (at, means) in members.into_iter().zip(replicates(&sums, confidence.seed)) {
-            intervals[at] = match measures[at].common() {
-                Some(mean) => measures[at].around(mean, clusters, confidence.level),
-                None => Some(tails(means, tail)),
-            };
+        for members in members.chunks(TOGETHER) {
+            let sums: Vec<Vec<(f64, f64)>> = members.iter().map(|at| measures[*at].filled().collect()).collect();
+            for (at, means) in members.iter().zip(replicates(&sums, confidence.seed)) {
+                intervals[*at] = match measures[*at].common() {
+                    Some(mean) => measures[*at].around(mean, clusters, confidence.level),
+                    None => Some(tails(means, tail)),
+                };
+            }
         }
     }
     intervals
@@ -168,8 +173,9 @@ fn replicates(measures: &[Vec<(f64, f64)>], seed: u64) -> Vec<Vec<f64>> {
         // A fixed number of sums stays in registers.
         while !alike.is_empty() {
             let some;
-            (some, alike) = alike.split_at([8, 4, 2, 1].into_iter().find(|n| *n <= alike.len()).unwrap_or(1));
+            (some, alike) = alike.split_at([16, 8, 4, 2, 1].into_iter().find(|n| *n <= alike.len()).unwrap_or(1));
             sets.push(match some.len() {
+                16 => Box::new(Rows::<17>::of(some)),
                 8 => Box::new(Rows::<9>::of(some)),
                 4 => Box::new(Rows::<5>::of(some)),
                 2 => Box::new(Rows::<3>::of(some)),
