@@ -90,7 +90,9 @@ bench-large: setup target/peers/.installed ## every command that reads, on ten m
 	rm -rf target/large
 	mkdir -p target/large
 	target/release/msdata -q init target/large/data
-	target/peers/bin/python benches/large_catalog.py target/large/data
+	target/peers/bin/python benches/large_catalog.py target/large/data --vectors target/large/vectors.parquet
+	target/release/msdata -q -d target/large/data ingest --no-embed --embeddings target/large/vectors.parquet || test $$? = 3
+	rm target/large/vectors.parquet
 	target/peers/bin/python benches/ten_million.py target/release/msdata target/large/data --lab target/large --limit 240 --minutes 18
 	rm -rf target/large
 

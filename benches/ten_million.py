@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Seconds and peak memory of every command that reads, on a data set of any size; made for ten million generations.
 
-    msdata init DATASET && large_catalog.py DATASET
+    msdata init DATASET && large_catalog.py DATASET --vectors FILE && msdata -d DATASET ingest --no-embed --embeddings FILE
     ten_million.py MSDATA DATASET [--lab DIR] [--limit 600] [--minutes 30] [--only report,compare]
 
 DATASET is read and not changed. What commands write goes to a directory in --lab (the system's temporary one), where each
 thing is removed when its command has ended; the greatest are the page, the tables and the archive. The table is Markdown, on
-standard output. A data set of large_catalog.py has no vectors and no image files, and one encoder: what a command needs of
-these and does not find it says, and the table repeats it. A command ends after --limit seconds at the
-latest; after --minutes no other is begun.
+standard output. A data set of large_catalog.py has no image files, and one encoder: what a command needs of these and does not
+find it says, and the table repeats it. A command ends after --limit seconds at the latest; after --minutes no other is begun.
 """
 import argparse
 import os
