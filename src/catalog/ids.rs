@@ -1,7 +1,9 @@
 //! Reads ids and closed sets from SQLite columns: any other text is damage, and an error.
 
 use crate::crop::{Fit, Outside};
-use crate::vocabulary::{Better, EncoderName, MetricName, ModelName, PromptId, RegionSetName, SceneType, SubjectId, SubjectKind};
+use crate::vocabulary::{
+    Better, EncoderName, ImageStatus, MetricName, ModelName, PromptId, RegionSetName, SceneType, SubjectId, SubjectKind,
+};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 macro_rules! from_text {
@@ -14,7 +16,20 @@ macro_rules! from_text {
     )+};
 }
 
-from_text!(SubjectId, PromptId, ModelName, EncoderName, RegionSetName, MetricName, Better, SubjectKind, SceneType, Fit, Outside);
+from_text!(
+    SubjectId,
+    PromptId,
+    ModelName,
+    EncoderName,
+    RegionSetName,
+    MetricName,
+    Better,
+    ImageStatus,
+    SubjectKind,
+    SceneType,
+    Fit,
+    Outside
+);
 
 #[cfg(test)]
 mod tests {

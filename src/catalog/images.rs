@@ -75,8 +75,7 @@ impl Catalog {
     /// SQLite reports an error.
     pub fn generation_contents(&self) -> Result<Vec<GenerationContent>> {
         self.rows("SELECT g.id, i.status, i.blake3 FROM generation g JOIN image i ON i.id = g.image ORDER BY g.id", |r| {
-            let status = r.get_ref(1)?.as_str()?.parse().map_err(|e| rusqlite::types::FromSqlError::Other(Box::new(e)))?;
-            Ok(GenerationContent { generation: r.get(0)?, status, blake3: r.get(2)? })
+            Ok(GenerationContent { generation: r.get(0)?, status: r.get(1)?, blake3: r.get(2)? })
         })
     }
 

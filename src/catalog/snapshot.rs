@@ -387,6 +387,20 @@ impl Catalog {
         Ok(files.into_iter().collect())
     }
 
+    /// Returns the image file of one generation.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn generation_file(&self, generation: i64) -> Result<Option<FileRow>> {
+        let files = self.rows_with(
+            "SELECT g.id, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image
+             WHERE g.id = ?1",
+            generation,
+            keyed_file,
+        )?;
+        Ok(files.into_iter().next().map(|(_, file)| file))
+    }
+
     /// Returns the image file of every reference, with its subject's row; by subject row and index.
     ///
     /// # Errors
@@ -411,7 +425,7 @@ impl Catalog {
 fn keyed_file(r: &Row<'_>) -> rusqlite::Result<(i64, FileRow)> {
     let file = FileRow {
         path: r.get(1)?,
-        status: r.get_ref(2)?.as_str()?.parse().map_err(|e| rusqlite::types::FromSqlError::Other(Box::new(e)))?,
+        status: r.get(2)?,
         reason: r.get(3)?,
         blake3: r.get::<_, Option<String>>(4)?.filter(|h| !h.is_empty()),
     };

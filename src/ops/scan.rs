@@ -29,34 +29,21 @@ pub struct Inspected {
 /// Looks at the files of all images of the data set, on all cores, and reads those that are not known to be
 /// unchanged.
 pub fn inspect(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<Inspected> {
-    look_at_all(catalog, door, Reading::Changed(&RowSet::default()), watch)
+    inspect_others(catalog, door, &RowSet::default(), watch)
 }
 
 /// Does what [`inspect`] does, but for files that were just found to be as the catalog knows them.
 pub fn inspect_others(catalog: &mut Catalog, door: &Door, unchanged: &RowSet, watch: &mut Watch<'_>) -> Result<Inspected> {
-    look_at_all(catalog, door, Reading::Changed(unchanged), watch)
+    look_at_all(catalog, door, unchanged, false, watch)
 }
 
 /// Reads the files of all images of the data set, so that a change that kept size and time is found too.
 pub fn rehash(catalog: &mut Catalog, door: &Door, watch: &mut Watch<'_>) -> Result<Inspected> {
-    look_at_all(catalog, door, Reading::All, watch)
+    look_at_all(catalog, door, &RowSet::default(), true, watch)
 }
 
-/// Which files are read.
-#[derive(Clone, Copy)]
-enum Reading<'a> {
-    /// Those that are not as the catalog knows them, but for images that were looked at just now.
-    Changed(&'a RowSet),
-    /// All.
-    All,
-}
-
-fn look_at_all(catalog: &mut Catalog, door: &Door, reading: Reading<'_>, watch: &mut Watch<'_>) -> Result<Inspected> {
-    let none = RowSet::default();
-    let (except, rehash) = match reading {
-        Reading::Changed(except) => (except, false),
-        Reading::All => (&none, true),
-    };
+/// Looks at the files of all images but those of `except`; with `rehash`, all of them are read.
+fn look_at_all(catalog: &mut Catalog, door: &Door, except: &RowSet, rehash: bool, watch: &mut Watch<'_>) -> Result<Inspected> {
     let total = catalog.image_count()?;
     let mut pace = Pace::of(catalog, total)?;
     let (mut after, mut done, mut found) = (0, except.len(), Inspected::default());
@@ -67,7 +54,7 @@ fn look_at_all(catalog: &mut Catalog, door: &Door, reading: Reading<'_>, watch: 
         let changes = catalog.begin()?;
         let mut aside = pace.awaiting_many().map(|awaiting| changes.put_aside(awaiting)).transpose()?;
         let (began, mut looks, mut recorded) = (Instant::now(), Vec::new(), 0);
-        while ended.is_ok() && !at_end && began.elapsed() < pace.until_commit(aside.is_some()) {
+        while ended.is_ok() && !at_end && began.elapsed() < until_commit(aside.is_some()) {
             let images = changes.images_after(after, BLOCK, except)?;
             at_end = images.len() < BLOCK;
             after = images.last().map_or(after, |last| last.id);
@@ -106,6 +93,10 @@ const UNTIL_COMMIT: Duration = Duration::from_secs(1);
 /// The same where many are looked at for the first time: indices are made anew with each commit.
 const UNTIL_COMMIT_OF_MANY: Duration = Duration::from_secs(10);
 
+fn until_commit(of_many: bool) -> Duration {
+    if of_many { UNTIL_COMMIT_OF_MANY } else { UNTIL_COMMIT }
+}
+
 /// So many first contents are worth making indices anew.
 const MANY: u64 = 2 * BLOCK as u64;
 
@@ -134,10 +125,6 @@ impl Pace {
     fn awaiting_many(&self) -> Option<Awaiting> {
         let expected = self.expected.min(self.pending);
         self.awaiting.filter(|_| expected >= MANY && expected.saturating_mul(GOOD_PART) >= self.known)
-    }
-
-    fn until_commit(&self, of_many: bool) -> Duration {
-        if of_many { UNTIL_COMMIT_OF_MANY } else { UNTIL_COMMIT }
     }
 
     fn note(&mut self, recorded: u64, took: Duration) {

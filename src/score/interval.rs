@@ -167,9 +167,9 @@ const DRAWN: usize = 1 << 16;
 /// The means of each measure, given as sums and numbers by cluster, over clusters drawn with replacement.
 fn replicates(measures: &[Vec<(f64, f64)>], seed: u64) -> Vec<Vec<f64>> {
     let Some(clusters) = measures.first().map(Vec::len) else { return Vec::new() };
-    let counts = |measure: &[(f64, f64)]| measure.iter().map(|(_, count)| count.to_bits()).collect::<Vec<u64>>();
+    let is_alike = |one: &Vec<(f64, f64)>, next: &Vec<(f64, f64)>| one.iter().zip(next).all(|(one, next)| one.1 == next.1);
     let mut sets: Vec<Box<dyn Drawn>> = Vec::new();
-    for mut alike in measures.chunk_by(|one, next| counts(one) == counts(next)) {
+    for mut alike in measures.chunk_by(is_alike) {
         // A fixed number of sums stays in registers.
         while !alike.is_empty() {
             let some;

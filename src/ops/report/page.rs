@@ -2,7 +2,7 @@
 
 use crate::catalog::{EncoderRow, FileRow, GenerationRow, SubjectScoreRow};
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::{Door, Transparency};
 use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS, cscr_curve, subject_labels};
 use crate::ops::report::local::whole_pixels;
@@ -17,7 +17,7 @@ use crate::report::{
     seen,
 };
 use crate::score::Confidence;
-use crate::vocabulary::{Better, ImageStatus, UnknownWord};
+use crate::vocabulary::{Better, ImageStatus};
 use crate::watch::Watch;
 use crate::windows::Rectangle;
 use serde::Serialize;
@@ -154,10 +154,7 @@ impl Dataset {
         let (mut similarities, clip_t) = scores_of_shown(snapshot, identity, &rows);
         let mut generations = Vec::with_capacity(rows.len());
         for row in &rows {
-            let Some(model) = place_of(row.model) else { continue };
-            let image = self.catalog.image_of(row.id)?;
-            let status = image.status.parse().map_err(|e: UnknownWord| Error::Damaged(e.to_string()))?;
-            let file = FileRow { path: image.path, status, reason: image.reason, blake3: image.blake3 };
+            let (Some(model), Some(file)) = (place_of(row.model), self.catalog.generation_file(row.id)?) else { continue };
             let seen = looked.remove(&row.id).filter(|_| row.size.is_some());
             generations.push(PageGeneration {
                 id: row.id,
