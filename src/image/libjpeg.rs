@@ -1,5 +1,6 @@
 //! The decoder of libjpeg-turbo, with which Pillow, OpenCV and torchvision read JPEG files: the same integers, so the same
-//! pixels. It is the C code that mozjpeg shares with it, without assembler, so that a C compiler is all it needs.
+//! pixels. It is the C code that mozjpeg shares with it, without assembler, so that a C compiler is all it needs. Where its
+//! plain code is slow, vectors do the same: the inverse transform of each block, and of most files all that follows.
 //!
 //! Only this module hands memory to C. An error reaches it by a call that must not return: that unwinds from here through
 //! the library, which is compiled for it, to [`decompress`], and no further.
@@ -9,21 +10,18 @@
 #[cfg(panic = "abort")]
 compile_error!("msdata needs `panic = \"unwind\"`: a broken JPEG file would end the program");
 
+use super::jpeg_blocks::samples;
+use super::jpeg_colours::{Bands, Sharing};
 use mozjpeg_sys::{
     J_COLOR_SPACE, JERR_CCIR601_NOTIMPL, JERR_CONVERSION_NOTIMPL, JERR_FRACT_SAMPLE_NOTIMPL, JERR_NOTIMPL, JERR_OUT_OF_MEMORY,
     JWRN_ADOBE_XFORM, JWRN_EXTRANEOUS_DATA, JWRN_HIT_MARKER, JWRN_JFIF_MAJOR, JWRN_JPEG_EOF, JWRN_NOT_SEQUENTIAL,
-    jpeg_common_struct, jpeg_consume_input, jpeg_create_decompress, jpeg_decompress_struct, jpeg_destroy_decompress,
-    jpeg_error_mgr, jpeg_finish_decompress, jpeg_finish_output, jpeg_mem_src, jpeg_read_coefficients, jpeg_read_header,
-    jpeg_read_scanlines, jpeg_start_decompress, jpeg_start_output, jpeg_std_error,
+    jpeg_common_struct, jpeg_component_info, jpeg_create_decompress, jpeg_decompress_struct, jpeg_destroy_decompress,
+    jpeg_error_mgr, jpeg_finish_decompress, jpeg_mem_src, jpeg_read_header, jpeg_read_raw_data, jpeg_read_scanlines,
+    jpeg_start_decompress, jpeg_std_error,
 };
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_uint};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
-use std::sync::LazyLock;
-
-/// What `jpeg_consume_input` returns without data, and at the end of the image.
-const SUSPENDED: c_int = 0;
-const REACHED_EOI: c_int = 2;
 
 /// The colours that are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +71,7 @@ struct Reports {
     library: jpeg_error_mgr,
     stray_bytes: bool,
     guessed_colours: bool,
+    out_of_range: bool,
 }
 
 /// The library's state and reports, where they stay while C points to them.
@@ -116,25 +115,12 @@ impl Decoder {
             Inks::Cmyk => (J_COLOR_SPACE::JCS_CMYK, 4),
         };
         state.out_color_space = space;
-        // The whole file is read before the first pixel is made, so that its coefficients can be seen.
-        state.buffered_image = 1;
+        let sharing = if inks == Inks::Rgb { sharing(state) } else { None };
+        state.raw_data_out = sharing.is_some().into();
         // SAFETY: as above; the header was read.
         unsafe {
+            jpeg_set_idct_method_selector(state, select);
             if jpeg_start_decompress(state) == 0 {
-                return Err(Failure::Cut);
-            }
-            loop {
-                match jpeg_consume_input(state) {
-                    SUSPENDED => return Err(Failure::Cut),
-                    REACHED_EOI => break,
-                    _ => {}
-                }
-            }
-            if !is_in_range(state) {
-                return Err(Failure::Broken("it has samples far outside what 8 bits hold".into()));
-            }
-            let last = state.input_scan_number;
-            if jpeg_start_output(state, last) == 0 {
                 return Err(Failure::Cut);
             }
         }
@@ -144,19 +130,19 @@ impl Decoder {
         }
         let stride = columns * channels as usize;
         let mut values = vec![0; stride * rows];
-        for row in values.chunks_exact_mut(stride) {
-            let mut row = row.as_mut_ptr();
-            // SAFETY: as above; the library writes `output_width * output_components` bytes to the one row.
-            if unsafe { jpeg_read_scanlines(state, &mut row, 1) } == 0 {
-                return Err(Failure::Cut);
-            }
+        match sharing {
+            Some(sharing) => read_bands(state, sharing, &mut values)?,
+            None => read_rows(state, values.chunks_exact_mut(stride))?,
         }
         // SAFETY: as above.
-        if unsafe { jpeg_finish_output(state) == 0 || jpeg_finish_decompress(state) == 0 } {
+        if unsafe { jpeg_finish_decompress(state) == 0 } {
             return Err(Failure::Cut);
         }
         // SAFETY: `new` made it, and nothing else refers to it now.
         let reports = unsafe { &*self.reports };
+        if reports.out_of_range {
+            return Err(Failure::Broken("it has samples far outside what 8 bits hold".into()));
+        }
         Ok(Samples { values, stray_bytes: reports.stray_bytes, guessed_colours: reports.guessed_colours })
     }
 }
@@ -172,82 +158,102 @@ impl Drop for Decoder {
     }
 }
 
-/// Whether every block holds samples that 8 bits hold, or would but for coarse coefficients. Beyond that, which only
-/// damage or intent reaches, the library's plain code wraps where its vector code saturates, so that there is no one
-/// answer.
-///
-/// # Safety
-/// All input of `state` was read in buffered-image mode.
-unsafe fn is_in_range(state: &mut jpeg_decompress_struct) -> bool {
-    // SAFETY: the arrays and the components are the library's, as many as there are components, and live as long as
-    // `state`; each row that is asked for holds at least as many blocks as the component is wide.
+/// How the pixels of `state`, whose header was read, share the samples of their colour differences; `None`: in a way that the
+/// library is left to make colours of, or it is not smooth, as of four columns and fewer.
+fn sharing(state: &jpeg_decompress_struct) -> Option<Sharing> {
+    if (state.jpeg_color_space, state.num_components) != (J_COLOR_SPACE::JCS_YCbCr, 3) {
+        return None;
+    }
+    let factors: Vec<_> = components(state).iter().map(|component| [component.h_samp_factor, component.v_samp_factor]).collect();
+    match factors[..] {
+        [[1, 1], [1, 1], [1, 1]] => Some(Sharing::One),
+        [[2, 1], [1, 1], [1, 1]] if state.image_width > 4 => Some(Sharing::Two),
+        [[2, 2], [1, 1], [1, 1]] if state.image_width > 4 => Some(Sharing::Four),
+        _ => None,
+    }
+}
+
+/// The components of `state`, whose header was read.
+fn components(state: &jpeg_decompress_struct) -> &[jpeg_component_info] {
+    // SAFETY: the library's array is of so many, and lives as long as `state`.
+    unsafe { std::slice::from_raw_parts(state.comp_info, state.num_components as usize) }
+}
+
+/// Makes the colours of `state`, which was started to give planes.
+fn read_bands(state: &mut jpeg_decompress_struct, sharing: Sharing, rgb: &mut [u8]) -> Result<(), Failure> {
+    let blocks = std::array::from_fn(|plane| components(state)[plane].width_in_blocks);
+    let mut bands = Bands::new(sharing, state.output_width, state.output_height, blocks);
+    while state.output_scanline < state.output_height {
+        let mut rows = bands.rows().map(|rows| rows.map(<[u8]>::as_mut_ptr).collect::<Vec<_>>());
+        let lines = rows[0].len() as c_uint;
+        let mut planes = rows.each_mut().map(|rows| rows.as_mut_ptr());
+        // SAFETY: for the `lines`, a row of blocks for each vertical factor, the library writes to the rows of each plane all
+        // samples of its blocks, which is what they are long.
+        if unsafe { jpeg_read_raw_data(state, planes.as_mut_ptr(), lines) } == 0 {
+            return Err(Failure::Cut);
+        }
+        bands.convert(rgb);
+    }
+    Ok(())
+}
+
+/// Lets the library make the colours of `state`, which was started.
+fn read_rows<'a>(state: &mut jpeg_decompress_struct, rows: impl Iterator<Item = &'a mut [u8]>) -> Result<(), Failure> {
+    for row in rows {
+        let mut row = row.as_mut_ptr();
+        // SAFETY: the library writes `output_width * output_components` bytes to the one row, which is what it is long.
+        if unsafe { jpeg_read_scanlines(state, &mut row, 1) } == 0 {
+            return Err(Failure::Cut);
+        }
+    }
+    Ok(())
+}
+
+/// What makes samples of a block: it writes eight of them to each of eight rows, from a column on.
+type Transform =
+    unsafe extern "C-unwind" fn(*mut jpeg_decompress_struct, *mut jpeg_component_info, *const i16, *const *mut u8, c_uint);
+
+/// What the library asks for the transform of a component; it shows its own, and what kind of table it takes.
+type Selector = unsafe extern "C-unwind" fn(*mut jpeg_decompress_struct, *mut jpeg_component_info, *mut Transform, *mut c_int);
+
+unsafe extern "C-unwind" {
+    /// The binding has another type for it.
+    fn jpeg_set_idct_method_selector(state: *mut jpeg_decompress_struct, selector: Selector);
+}
+
+/// Answers [`transform`].
+unsafe extern "C-unwind" fn select(
+    _: *mut jpeg_decompress_struct,
+    _: *mut jpeg_component_info,
+    method: *mut Transform,
+    _: *mut c_int,
+) {
+    // SAFETY: it points to the library's variable.
+    unsafe { *method = transform };
+}
+
+/// [`samples`]; without them, it is noted.
+unsafe extern "C-unwind" fn transform(
+    state: *mut jpeg_decompress_struct,
+    component: *mut jpeg_component_info,
+    block: *const i16,
+    rows: *const *mut u8,
+    column: c_uint,
+) {
+    // SAFETY: as `Transform`; `err` points to the reports of the decoder whose state this is.
     unsafe {
-        let arrays = jpeg_read_coefficients(state);
-        let Some(access) = (*state.common.mem).access_virt_barray else { return false };
-        for n in 0..state.num_components as usize {
-            let component = state.comp_info.add(n);
-            // A component without a scan has no table, and is of one colour.
-            let Some(table) = (*component).quant_table.as_ref() else { continue };
-            let steps = table.quantval.map(f32::from);
-            for row in 0..(*component).height_in_blocks {
-                let blocks = *access(&mut state.common, *arrays.add(n), row, 1, 0);
-                let blocks = std::slice::from_raw_parts(blocks, (*component).width_in_blocks as usize);
-                if !blocks.iter().all(|block| is_block_in_range(block, &steps)) {
-                    return false;
+        // A component without a scan has no table, and is of one colour.
+        let steps = (*component).quant_table.as_ref().map_or(&[0; 64], |table| &table.quantval);
+        match samples(&*block.cast(), steps) {
+            Some(samples) => {
+                for (row, samples) in samples.iter().enumerate() {
+                    (*rows.add(row)).add(column as usize).cast::<[u8; 8]>().write(*samples);
                 }
             }
+            None => (*(*state).common.err.cast::<Reports>()).out_of_range = true,
         }
     }
-    true
 }
-
-/// The same of one block and its quantisation table, both by rows of rising vertical frequency.
-fn is_block_in_range(block: &[i16; 64], steps: &[f32; 64]) -> bool {
-    /// No sample is above the sum of all amplitudes by 4.
-    const SURE: f32 = 4.0 * 500.0;
-    /// The plain code wraps at 512.
-    const SAMPLE: f32 = 500.0;
-    /// Vector code adds two coefficients in 16 bits, and two sums of a column, which by then are scaled by √128.
-    const COEFFICIENT: f32 = 16_000.0;
-    const COLUMN: f32 = 1_440.0;
-    let mut sums = [0_f32; 8];
-    let mut amplitudes = [[0_f32; 8]; 8];
-    for (row, (values, steps)) in amplitudes.iter_mut().zip(block.as_chunks::<8>().0.iter().zip(steps.as_chunks::<8>().0)) {
-        for at in 0..8 {
-            row[at] = f32::from(values[at]) * steps[at];
-            sums[at] += row[at].abs();
-        }
-    }
-    if sums.iter().sum::<f32>() < SURE {
-        return true;
-    }
-    let largest = |rows: &[[f32; 8]; 8]| rows.as_flattened().iter().fold(0_f32, |most, v| most.max(v.abs()));
-    let columns = transformed(&amplitudes);
-    largest(&amplitudes) < COEFFICIENT && largest(&columns) < COLUMN && largest(&transformed(&columns)) < SAMPLE
-}
-
-/// The inverse cosine transform of each column, and rows and columns exchanged.
-fn transformed(amplitudes: &[[f32; 8]; 8]) -> [[f32; 8]; 8] {
-    let mut out = [[0_f32; 8]; 8];
-    for (place, basis) in BASIS.iter().enumerate() {
-        for (weight, row) in basis.iter().zip(amplitudes) {
-            for (column, amplitude) in row.iter().enumerate() {
-                out[column][place] += weight * amplitude;
-            }
-        }
-    }
-    out
-}
-
-/// By place and frequency: `cos((2 place + 1) frequency π / 16) / 2`, and `1 / √8` for frequency 0.
-static BASIS: LazyLock<[[f32; 8]; 8]> = LazyLock::new(|| {
-    std::array::from_fn(|place| {
-        std::array::from_fn(|frequency| match frequency {
-            0 => 0.125_f32.sqrt(),
-            _ => (((2 * place + 1) * frequency) as f32 * std::f32::consts::PI / 16.0).cos() / 2.0,
-        })
-    })
-});
 
 /// Takes an error of the library, and does not return.
 unsafe extern "C-unwind" fn stop(state: &mut jpeg_common_struct) {
@@ -298,3 +304,6 @@ fn message(state: &mut jpeg_common_struct) -> String {
     let text = CStr::from_bytes_until_nul(&text).map_or("its decoder gave up".into(), CStr::to_string_lossy);
     text.strip_prefix("Corrupt JPEG data: ").unwrap_or(&text).to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@
 //! | `orientation` | how they are to be turned |
 //! | `jpeg` | JPEG files |
 //! | `libjpeg` | the C library that decodes them |
+//! | `jpeg_blocks` | the inverse transform of their blocks |
+//! | `jpeg_colours` | their colours |
 //! | `containers` | PNG, WebP, GIF, BMP files, and plain TIFF |
 //! | `tiff` | the other kinds of TIFF |
 //! | `png` | PNG files of our own |
@@ -31,6 +33,8 @@ mod decode;
 mod door;
 mod filter;
 mod jpeg;
+mod jpeg_blocks;
+mod jpeg_colours;
 mod libjpeg;
 mod members;
 mod orientation;
