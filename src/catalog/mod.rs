@@ -19,6 +19,7 @@
 //! | `readers` | several connections that read as of one moment |
 //! | `scores` | what is to be scored, and the scores |
 //! | `scored` | the generations with their scores, one after the other |
+//! | `in_order` | the generations in the order of their keys, and what is known of them |
 //! | `snapshot` | what a report and an export read |
 //! | `results` | what a digest and a backup read besides that |
 //! | `published` | what is published besides that, and how it comes back |
@@ -50,6 +51,7 @@ mod embedding;
 mod entries;
 mod ids;
 mod images;
+mod in_order;
 mod instrument;
 mod kept;
 mod known_generations;
@@ -86,6 +88,7 @@ pub use aside::{Aside, Awaiting};
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, GenerationContent, ImageRow, Tally};
+pub use in_order::{GenerationState, KeyOrder, OrderedBlock};
 pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
 pub use merged::{FoundImage, KnownContent, Merging};

@@ -1,0 +1,195 @@
+//! The generations in the order of the users' keys, and what is known of them, a block at a time: memory holds the keys alone,
+//! 24 bytes a generation.
+
+use super::vectors::FRESH;
+use super::windows::local_score;
+use super::{Catalog, LocalScore, VectorPlace, catalog};
+use crate::error::Result;
+use crate::vocabulary::{ImageStatus, ModelName, PromptId};
+use rusqlite::{Row, params_from_iter};
+
+/// Generations of a block.
+const BLOCK: usize = 16_384;
+
+/// Rows this near each other are read together, with those between them, which are passed over.
+const NEAR: i64 = 32;
+
+const ACT: &str = "read the generations in order";
+
+/// The generations in the order of their keys: the names of models, then the ids of prompts, then seeds.
+pub struct KeyOrder {
+    keys: Vec<OrderedKey>,
+    models: Vec<ModelName>,
+    prompts: Vec<PromptId>,
+}
+
+/// A generation; model and prompt by their places among all names.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct OrderedKey {
+    model: u32,
+    prompt: u32,
+    seed: i64,
+    id: i64,
+}
+
+/// Generations that follow each other in the order of their keys.
+pub struct OrderedBlock<'o> {
+    order: &'o KeyOrder,
+    keys: &'o [OrderedKey],
+    /// Row and place in the block, by row.
+    rows: Vec<(i64, u32)>,
+}
+
+/// What the catalog says of a generation and its image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationState {
+    /// State of the image as last read.
+    pub status: ImageStatus,
+    /// BLAKE3 of its bytes when last read.
+    pub blake3: Option<[u8; 32]>,
+    /// Upright width and height in pixels, if it was ever read.
+    pub size: Option<[u32; 2]>,
+    /// Its regions, as JSON.
+    pub regions: Option<String>,
+}
+
+impl KeyOrder {
+    /// Returns the generations, some thousand at a time.
+    pub fn blocks(&self) -> impl Iterator<Item = OrderedBlock<'_>> {
+        self.keys.chunks(BLOCK).map(|keys| {
+            let mut rows: Vec<(i64, u32)> = keys.iter().map(|key| key.id).zip(0..).collect();
+            rows.sort_unstable();
+            OrderedBlock { order: self, keys, rows }
+        })
+    }
+
+    /// Returns the models, by name.
+    pub fn models(&self) -> &[ModelName] {
+        &self.models
+    }
+}
+
+impl<'o> OrderedBlock<'o> {
+    /// Returns the key of the generation at a place of the block.
+    pub fn key(&self, place: u32) -> (&'o ModelName, &'o PromptId, i64) {
+        let OrderedKey { model, prompt, seed, .. } = &self.keys[place as usize];
+        (&self.order.models[*model as usize], &self.order.prompts[*prompt as usize], *seed)
+    }
+
+    /// Returns the model of the generation at a place of the block, as its place among [`KeyOrder::models`].
+    pub fn model(&self, place: u32) -> usize {
+        self.keys[place as usize].model as usize
+    }
+}
+
+impl Catalog {
+    /// Returns the order of all generations by their keys.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn key_order(&self) -> Result<KeyOrder> {
+        let models = self.rows("SELECT name FROM model ORDER BY name", |r| r.get(0))?;
+        let prompts = self.rows("SELECT prompt_id FROM prompt ORDER BY prompt_id", |r| r.get(0))?;
+        let [of_model, of_prompt] = self.ranks()?;
+        let mut keys = Vec::with_capacity(self.generation_count()? as usize);
+        let mut query = self.db.prepare("SELECT id, model, prompt, seed FROM generation").map_err(catalog(ACT))?;
+        let mut rows = query.query([]).map_err(catalog(ACT))?;
+        let key = |r: &Row<'_>| -> rusqlite::Result<OrderedKey> {
+            let (model, prompt) = (of_model[&r.get(1)?], of_prompt[&r.get(2)?]);
+            Ok(OrderedKey { model, prompt, seed: r.get(3)?, id: r.get(0)? })
+        };
+        while let Some(row) = rows.next().map_err(catalog(ACT))? {
+            keys.push(key(row).map_err(catalog(ACT))?);
+        }
+        keys.sort_unstable();
+        Ok(KeyOrder { keys, models, prompts })
+    }
+
+    /// Returns what is known of the generations of a block, each with its place in it.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn states_of(&self, block: &OrderedBlock<'_>) -> Result<Vec<(u32, GenerationState)>> {
+        const SQL: &str = "SELECT g.id, i.status, i.blake3, i.width, i.height, g.regions
+             FROM generation g JOIN image i ON i.id = g.image WHERE g.id BETWEEN ?1 AND ?2 ORDER BY g.id";
+        self.of_block(SQL, None, block, |r| {
+            Ok(GenerationState {
+                status: r.get(1)?,
+                blake3: r.get(2)?,
+                size: r.get::<_, Option<u32>>(3)?.zip(r.get(4)?).map(|(width, height)| [width, height]),
+                regions: r.get(5)?,
+            })
+        })
+    }
+
+    /// Returns the scores of a block's images by an encoder, each with its place: similarity and CLIP-T.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn image_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, (f64, Option<f64>))>> {
+        const SQL: &str = "SELECT generation, similarity, clip_t FROM image_score
+             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation";
+        self.of_block(SQL, Some(encoder), block, |r| Ok((r.get(1)?, r.get(2)?)))
+    }
+
+    /// Returns the scores of the subjects in a block's images by an encoder, each with its place: position in the prompt and
+    /// similarity, in the prompt's order.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn subject_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, (u32, f64))>> {
+        const SQL: &str = "SELECT generation, ordinal, similarity FROM subject_score
+             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation, ordinal";
+        self.of_block(SQL, Some(encoder), block, |r| Ok((r.get(1)?, r.get(2)?)))
+    }
+
+    /// Returns the local similarities of a block's images by an encoder, each with its place, by subject row.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn local_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, LocalScore)>> {
+        const SQL: &str = "SELECT generation, subject, local, uncentred, x, y, width, height FROM local_score
+             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation, subject";
+        self.of_block(SQL, Some(encoder), block, |r| Ok(local_score(r)?.1))
+    }
+
+    /// Returns the vectors of a block's images by an encoder that are not stale, each with its place.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn vectors_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, VectorPlace)>> {
+        let sql = format!(
+            "SELECT g.id, v.part, v.row FROM generation g JOIN image i ON i.id = g.image
+             JOIN image_vector v ON v.image = i.id AND v.encoder = ?3
+             WHERE g.id BETWEEN ?1 AND ?2 AND {FRESH} ORDER BY g.id"
+        );
+        self.of_block(&sql, Some(encoder), block, |r| Ok(VectorPlace { part: r.get(1)?, row: r.get(2)? }))
+    }
+
+    /// Runs a query, which gives rows of the generations from one row to another by row, for all generations of a block.
+    /// Returns what it says of them, by place; of one place in the query's order.
+    fn of_block<T>(
+        &self,
+        sql: &str,
+        encoder: Option<i64>,
+        block: &OrderedBlock<'_>,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<(u32, T)>> {
+        let mut query = self.db.prepare_cached(sql).map_err(catalog(ACT))?;
+        let mut found = Vec::with_capacity(block.rows.len());
+        for near in block.rows.chunk_by(|one, next| next.0 - one.0 <= NEAR) {
+            let ends = [near[0].0, near[near.len() - 1].0];
+            let mut rows = query.query(params_from_iter(ends.into_iter().chain(encoder))).map_err(catalog(ACT))?;
+            let mut near = near.iter().peekable();
+            while let Some(row) = rows.next().map_err(catalog(ACT))? {
+                let id: i64 = row.get(0).map_err(catalog(ACT))?;
+                while near.next_if(|(before, _)| *before < id).is_some() {}
+                if let Some((_, place)) = near.peek().filter(|(next, _)| *next == id) {
+                    found.push((*place, read(row).map_err(catalog(ACT))?));
+                }
+            }
+        }
+        found.sort_by_key(|(place, _)| *place);
+        Ok(found)
+    }
+}
