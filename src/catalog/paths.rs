@@ -78,6 +78,23 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// Calls `each` with the absolute path of every image, by row.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn each_image_path(&self, mut each: impl FnMut(&Path)) -> Result<()> {
+        let act = "read the paths of images";
+        let mut query = self.db.prepare("SELECT full_path(path) FROM image ORDER BY id").map_err(catalog(act))?;
+        let mut rows = query.query([]).map_err(catalog(act))?;
+        while let Some(row) = rows.next().map_err(catalog(act))? {
+            let path = row.get_ref(0).and_then(|path| Ok(path.as_str()?)).map_err(catalog(act))?;
+            each(Path::new(path));
+        }
+        Ok(())
+    }
+}
+
 impl Changes<'_> {
     /// Gives an image another path, and changes nothing else: what is known about its file stays.
     ///

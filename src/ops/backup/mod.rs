@@ -77,12 +77,12 @@ impl Dataset {
 
     fn images_of(&self, archive: &mut Archive<'_>, name: &str, done: &mut BackedUp, watch: &mut Watch<'_>) -> Result<()> {
         let mut inside: Vec<PathBuf> = Vec::new();
-        for image in self.catalog.placed_images()? {
-            match file_of(&image.path).strip_prefix(&self.dir) {
-                Ok(path) => inside.push(path.to_owned()),
-                Err(_) => done.elsewhere += 1,
-            }
-        }
+        self.catalog.each_image_path(|path| match file_of(path).strip_prefix(&self.dir) {
+            // Members of one file mostly follow each other.
+            Ok(path) if inside.last().is_some_and(|last| last == path) => {}
+            Ok(path) => inside.push(path.to_owned()),
+            Err(_) => done.elsewhere += 1,
+        })?;
         inside.sort_unstable();
         inside.dedup(); // a file may be used twice
         for (n, relative) in inside.iter().enumerate() {
