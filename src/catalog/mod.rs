@@ -33,6 +33,7 @@
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds for every prompt |
 //! | `sql` | the user's own queries |
+//! | `row_checks` | the checks of all rows, side by side |
 //! | `soundness` | what is wrong with the rows, each with what to do |
 //! | `standing` | what there is, counted |
 //! | `trial` | changes that are tried and not kept |
@@ -69,6 +70,7 @@ mod repair;
 mod results;
 mod room;
 mod roots;
+mod row_checks;
 mod row_set;
 mod schema;
 mod scored;
@@ -99,6 +101,7 @@ pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally, UnfinishedRun};
 pub use region_scores::{PlacedRegion, RegionLocal, RegionPair, RegionReference, RegionScore, RegionScoringTask};
 pub use regions::{DoubtfulReference, RegionRow, RegionRules, RegionSetRow, RegionTarget, RegionTask};
 pub use removal::Removed;
+pub use row_checks::RowChecks;
 pub use row_set::RowSet;
 pub(crate) use scored::ScoredGeneration;
 pub use scores::{ReferenceVector, Score, ScoringTask, Which};
