@@ -193,3 +193,64 @@ impl Catalog {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::PathRule;
+    use super::*;
+
+    /// Three blocks of generations, whose rows are near and far from each other and never in the order of the keys.
+    #[test]
+    fn blocks_give_what_the_order_of_the_keys_gives() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        Catalog::create(&path, PathRule::Absolute).unwrap();
+        let catalog = Catalog::open_to_write(&path).unwrap();
+        catalog
+            .db
+            .execute_batch(
+                "PRAGMA foreign_keys = off; BEGIN;
+                 CREATE TEMP TABLE number AS WITH RECURSIVE n (value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM n WHERE value < 34999)
+                     SELECT value FROM n;
+                 INSERT INTO model (id, name) VALUES (1, 'b'), (2, 'c'), (3, 'a');
+                 INSERT INTO prompt (id, prompt_id, text, scene_type)
+                     SELECT value, 'p' || (value * 7 % 50), 'A thing.', 'neutral' FROM number WHERE value BETWEEN 1 AND 49;
+                 INSERT INTO encoder (id, name, fingerprint, dimension) VALUES (1, 'e', 'f', 8), (2, 'other', 'f', 8);
+                 CREATE TEMP TABLE row AS SELECT value AS n,
+                     value * 7919 % 35000 * iif(value % 3 = 0, 1, iif(value % 3 = 1, 100, 20)) + value % 3 * 10000000 AS id FROM number;
+                 INSERT INTO image (id, path, status, reason) SELECT id, '/nowhere', 'missing', 'gone' FROM row;
+                 INSERT INTO generation (id, model, prompt, seed, image, regions)
+                     SELECT id, n % 3 + 1, n / 3 % 49 + 1, n / 147 - 100, id, iif(n % 5 = 0, '[]', NULL) FROM row;
+                 INSERT INTO image_score SELECT row.id, e.id, 0.5, e.id / 4.0 FROM row, encoder e WHERE n % 4 > 0;
+                 INSERT INTO subject_score SELECT row.id, e.id, k.value, (n - k.value) / 40000.0
+                     FROM row, encoder e, number k WHERE n % 4 > 0 AND k.value < 2;
+                 COMMIT;",
+            )
+            .unwrap();
+        let order = catalog.key_order().unwrap();
+        let (mut scores, mut regions, mut blocks) = (Vec::new(), Vec::new(), 0);
+        for block in order.blocks() {
+            blocks += 1;
+            let key = |place| {
+                let (model, prompt, seed) = block.key(place);
+                (model.to_string(), prompt.to_string(), seed)
+            };
+            scores.extend(catalog.subject_scores_in(&block, 2).unwrap().into_iter().map(|(at, score)| (key(at), score)));
+            regions.extend(catalog.states_of(&block).unwrap().into_iter().map(|(at, state)| (key(at), state.regions)));
+        }
+        assert_eq!(blocks, 3);
+        let keys = "m.name, p.prompt_id, g.seed";
+        let from = "FROM generation g JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt";
+        let key = |r: &Row<'_>| -> rusqlite::Result<(String, String, i64)> { Ok((r.get(0)?, r.get(1)?, r.get(2)?)) };
+        let sql = format!(
+            "SELECT {keys}, s.ordinal, s.similarity {from} JOIN subject_score s ON s.generation = g.id AND s.encoder = 2
+             ORDER BY {keys}, s.ordinal"
+        );
+        let mut query = catalog.db.prepare(&sql).unwrap();
+        let expected = query.query_map([], |r| Ok((key(r)?, (r.get(3)?, r.get(4)?)))).unwrap().map(|row| row.unwrap());
+        assert!(scores.len() == 52_500 && scores.into_iter().eq(expected));
+        let mut query = catalog.db.prepare(&format!("SELECT {keys}, g.regions {from} ORDER BY {keys}")).unwrap();
+        let expected = query.query_map([], |r| Ok((key(r)?, r.get(3)?))).unwrap().map(|row| row.unwrap());
+        assert!(regions.len() == 35_000 && regions.into_iter().eq(expected));
+    }
+}

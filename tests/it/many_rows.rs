@@ -163,3 +163,21 @@ fn many_first_contents_leave_a_sound_catalog() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("generations with the same bytes (90 in all)"), "{said}");
 }
+
+/// What `msdata digest` has said of these rows since it was first written.
+const DIGEST: &str = "x";
+
+#[test]
+fn a_digest_is_that_of_the_keys_whatever_the_order_of_the_rows() {
+    let all = all_rows();
+    // In the order of seeds; in leaps of seven, which are in no order at all.
+    let in_leaps: Vec<Value> = (0..all.len()).map(|n| all[n * 7 % all.len()].clone()).collect();
+    for rows in [all, in_leaps] {
+        let lab = lab();
+        lab.write("input/generations.jsonl", rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
+        lab.ingest("data", &["--encoder", "builtin-texture"]);
+        assert_eq!(lab.sql("SELECT count(*) FROM subject_score"), ["400"]);
+        let digest = lab.ok(&["-d", "data", "digest"]);
+        assert_eq!(digest.trim(), DIGEST, "{}", { let p = lab.path("data").display().to_string(); std::mem::forget(lab); p });
+    }
+}
