@@ -111,7 +111,7 @@ impl Catalog {
     /// SQLite reports an error.
     pub fn states_of(&self, block: &OrderedBlock<'_>) -> Result<Vec<(u32, GenerationState)>> {
         const SQL: &str = "SELECT g.id, i.status, i.blake3, i.width, i.height, g.regions
-             FROM generation g JOIN image i ON i.id = g.image WHERE g.id BETWEEN ?1 AND ?2 ORDER BY g.id";
+             FROM generation g CROSS JOIN image i ON i.id = g.image WHERE g.id BETWEEN ?1 AND ?2 ORDER BY g.id";
         self.of_block(SQL, None, block, |r| {
             Ok(GenerationState {
                 status: r.get(1)?,
@@ -139,7 +139,7 @@ impl Catalog {
     /// SQLite reports an error.
     pub fn subject_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, (u32, f64))>> {
         const SQL: &str = "SELECT generation, ordinal, similarity FROM subject_score
-             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation, ordinal";
+             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation, encoder, ordinal";
         self.of_block(SQL, Some(encoder), block, |r| Ok((r.get(1)?, r.get(2)?)))
     }
 
@@ -149,7 +149,7 @@ impl Catalog {
     /// SQLite reports an error.
     pub fn local_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, LocalScore)>> {
         const SQL: &str = "SELECT generation, subject, local, uncentred, x, y, width, height FROM local_score
-             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation, subject";
+             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation, encoder, subject";
         self.of_block(SQL, Some(encoder), block, |r| Ok(local_score(r)?.1))
     }
 
@@ -158,9 +158,10 @@ impl Catalog {
     /// # Errors
     /// SQLite reports an error.
     pub fn vectors_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, VectorPlace)>> {
+        // CROSS: in this order, or SQLite reads all vectors for each block.
         let sql = format!(
-            "SELECT g.id, v.part, v.row FROM generation g JOIN image i ON i.id = g.image
-             JOIN image_vector v ON v.image = i.id AND v.encoder = ?3
+            "SELECT g.id, v.part, v.row FROM generation g CROSS JOIN image i ON i.id = g.image
+             CROSS JOIN image_vector v ON v.image = i.id AND v.encoder = ?3
              WHERE g.id BETWEEN ?1 AND ?2 AND {FRESH} ORDER BY g.id"
         );
         self.of_block(&sql, Some(encoder), block, |r| Ok(VectorPlace { part: r.get(1)?, row: r.get(2)? }))
@@ -223,7 +224,7 @@ mod tests {
                      SELECT id, n % 3 + 1, n / 3 % 49 + 1, n / 147 - 100, id, iif(n % 5 = 0, '[]', NULL) FROM row;
                  INSERT INTO image_score SELECT row.id, e.id, 0.5, e.id / 4.0 FROM row, encoder e WHERE n % 4 > 0;
                  INSERT INTO subject_score SELECT row.id, e.id, k.value, (n - k.value) / 40000.0
-                     FROM row, encoder e, number k WHERE n % 4 > 0 AND k.value < 2;
+                     FROM row, encoder e, (SELECT 0 AS value UNION ALL SELECT 1) k WHERE n % 4 > 0;
                  COMMIT;",
             )
             .unwrap();
