@@ -139,17 +139,21 @@ impl Catalog {
     /// SQLite reports an error.
     pub fn subject_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, (u32, f64))>> {
         const SQL: &str = "SELECT generation, ordinal, similarity FROM subject_score
-             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation, encoder, ordinal";
-        self.of_block(SQL, Some(encoder), block, |r| Ok((r.get(1)?, r.get(2)?)))
+             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation";
+        let read = |r: &Row<'_>| Ok((r.get::<_, u32>(1)?, r.get::<_, f64>(2)?));
+        let mut found = self.of_block(SQL, Some(encoder), block, read)?;
+        // They come in this order; SQLite, asked for it, would sort those of each generation.
+        found.sort_by_key(|(place, (ordinal, _))| (*place, *ordinal));
+        Ok(found)
     }
 
-    /// Returns the local similarities of a block's images by an encoder, each with its place, by subject row.
+    /// Returns the local similarities of a block's images by an encoder, each with its place; of one image in no order.
     ///
     /// # Errors
     /// SQLite reports an error.
     pub fn local_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, LocalScore)>> {
         const SQL: &str = "SELECT generation, subject, local, uncentred, x, y, width, height FROM local_score
-             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation, encoder, subject";
+             WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation";
         self.of_block(SQL, Some(encoder), block, |r| Ok(local_score(r)?.1))
     }
 

@@ -62,7 +62,8 @@ impl Catalog {
         };
         let (outcomes, others) = on_each(&self.db, self.others.take(), run);
         self.others.replace(others);
-        let mut outcomes: Vec<(usize, Outcome)> = outcomes.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        let mut outcomes: Vec<(usize, Outcome)> =
+            outcomes.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         outcomes.sort_unstable_by_key(|(at, _)| *at);
         let mut found = RowChecks { integrity: Vec::new(), seal: Seal::Open, contradictions: Vec::new() };
         for (_, outcome) in outcomes {

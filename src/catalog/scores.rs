@@ -146,9 +146,7 @@ impl Catalog {
         let scored = which == Which::Scored;
         self.db
             .prepare_cached(&candidates("v.row >= ?4 AND (v.row, v.image) > (?4, ?5) ORDER BY v.row, v.image LIMIT ?6"))
-            .and_then(|mut q| {
-                q.query_map(params![encoder.id, part, scored, row, image, limit as i64], task)?.collect()
-            })
+            .and_then(|mut q| q.query_map(params![encoder.id, part, scored, row, image, limit as i64], task)?.collect())
             .map_err(catalog("read what is to be scored"))
     }
 

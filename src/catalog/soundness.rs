@@ -359,10 +359,8 @@ pub(super) const CONTRADICTIONS: &[Contradiction] = &[
 /// Returns what SQLite's own check and the foreign keys find.
 pub(super) fn integrity_faults(db: &Connection) -> Result<Vec<CatalogFault>> {
     let act = "check the catalog";
-    let lines: Vec<String> = db
-        .prepare("PRAGMA integrity_check")
-        .and_then(|mut q| q.query_map([], |r| r.get(0))?.collect())
-        .map_err(catalog(act))?;
+    let lines: Vec<String> =
+        db.prepare("PRAGMA integrity_check").and_then(|mut q| q.query_map([], |r| r.get(0))?.collect()).map_err(catalog(act))?;
     let fault = |line: String| {
         let then = if line.contains("index") { "`msdata verify --repair` rebuilds the indices" } else { RESTORE };
         CatalogFault::new(format!("catalog.sqlite: {line}"), then)

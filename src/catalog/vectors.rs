@@ -194,12 +194,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error, or `each` fails.
-    pub fn each_vector(
-        &self,
-        encoder: i64,
-        order: &KeyOrder,
-        mut each: impl FnMut(KeyedVector) -> Result<()>,
-    ) -> Result<()> {
+    pub fn each_vector(&self, encoder: i64, order: &KeyOrder, mut each: impl FnMut(KeyedVector) -> Result<()>) -> Result<()> {
         let queries = [
             format!(
                 "SELECT v.part, v.row, s.subject_id, r.reference_index, NULL FROM image_vector v JOIN image i ON i.id = v.image

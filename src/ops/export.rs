@@ -57,7 +57,9 @@ impl Dataset {
             return Err(Error::request(format!("the data set has no encoder called {encoder}"), hint));
         };
         let parts = self.catalog.parts()?;
-        write_directory(dir, |partial| vectors_of(&self.catalog, &self.store, found, &self.catalog.key_order()?, &parts, partial, watch))
+        write_directory(dir, |partial| {
+            vectors_of(&self.catalog, &self.store, found, &self.catalog.key_order()?, &parts, partial, watch)
+        })
     }
 }
 

@@ -3,7 +3,9 @@
 
 use super::spool::{BatchWriter, Spool};
 use super::{Cell, Format, exact_text};
-use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, NullArray, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, NullArray, RecordBatch, RecordBatchOptions, StringArray,
+};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use std::io::{self, Write};
 use std::path::PathBuf;

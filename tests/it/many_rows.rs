@@ -178,6 +178,10 @@ fn a_digest_is_that_of_the_keys_whatever_the_order_of_the_rows() {
         lab.ingest("data", &["--encoder", "builtin-texture"]);
         assert_eq!(lab.sql("SELECT count(*) FROM subject_score"), ["400"]);
         let digest = lab.ok(&["-d", "data", "digest"]);
-        assert_eq!(digest.trim(), DIGEST, "{}", { let p = lab.path("data").display().to_string(); std::mem::forget(lab); p });
+        assert_eq!(digest.trim(), DIGEST, "{}", {
+            let p = lab.path("data").display().to_string();
+            std::mem::forget(lab);
+            p
+        });
     }
 }
