@@ -333,16 +333,16 @@ fn verify_images(
         let images = catalog.known_files_after(after, BLOCK)?;
         let Some(last) = images.last() else { break };
         after = last.id;
-        let faults: Vec<Option<(&str, bool)>> = images
+        let looked: Vec<(Option<(&str, bool)>, bool)> = images
             .par_iter()
             .map(|image| match image.status {
-                ImageStatus::Ok => image_fault(image, door, chance.takes(image.id as u64)),
-                _ => None,
+                ImageStatus::Ok => (image_fault(image, door, chance.takes(image.id as u64)), false),
+                ImageStatus::Missing => (None, matches!(state_of(&image.path), FileState::There { .. })),
+                _ => (None, false),
             })
             .collect();
-        for (image, fault) in images.iter().zip(faults) {
-            appeared +=
-                u64::from(image.status == ImageStatus::Missing && matches!(state_of(&image.path), FileState::There { .. }));
+        for (image, (fault, is_there)) in images.iter().zip(looked) {
+            appeared += u64::from(is_there);
             pending += u64::from(image.status == ImageStatus::Pending);
             unusable += u64::from(!matches!(image.status, ImageStatus::Ok | ImageStatus::Pending));
             read += u64::from(image.status != ImageStatus::Ok || chance.takes(image.id as u64));
