@@ -6,7 +6,6 @@ use super::{Catalog, catalog, schema};
 use crate::error::Result;
 use crate::vocabulary::ImageStatus;
 use rusqlite::{Connection, Row, params};
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// What is wrong, and what to do about it.
@@ -417,22 +416,17 @@ impl Catalog {
             .map_err(catalog("read images"))
     }
 
-    /// Calls `each` with the vectors in some rows of a part, by row.
+    /// Calls `each` with the vectors in a part, by row.
     ///
     /// # Errors
     /// SQLite reports an error, or `each` fails.
-    pub fn each_vector_source(
-        &self,
-        part: i64,
-        rows: RangeInclusive<u32>,
-        mut each: impl FnMut(VectorSource) -> Result<()>,
-    ) -> Result<()> {
-        const SQL: &str = "SELECT row, source FROM image_vector WHERE part = ?1 AND row BETWEEN ?2 AND ?3
-                           UNION ALL SELECT row, source FROM prompt_vector WHERE part = ?1 AND row BETWEEN ?2 AND ?3
-                           UNION ALL SELECT row, source FROM region_vector WHERE part = ?1 AND row BETWEEN ?2 AND ?3 ORDER BY row";
+    pub fn each_vector_source(&self, part: i64, mut each: impl FnMut(VectorSource) -> Result<()>) -> Result<()> {
+        const SQL: &str = "SELECT row, source FROM image_vector WHERE part = ?1
+                           UNION ALL SELECT row, source FROM prompt_vector WHERE part = ?1
+                           UNION ALL SELECT row, source FROM region_vector WHERE part = ?1 ORDER BY row";
         let act = "read vectors";
         let mut query = self.db.prepare_cached(SQL).map_err(catalog(act))?;
-        let mut found = query.query(params![part, rows.start(), rows.end()]).map_err(catalog(act))?;
+        let mut found = query.query([part]).map_err(catalog(act))?;
         while let Some(row) = found.next().map_err(catalog(act))? {
             let read = |r: &Row<'_>| Ok(VectorSource { row: r.get(0)?, source: r.get(1)? });
             each(read(row).map_err(catalog(act))?)?;

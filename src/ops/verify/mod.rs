@@ -234,7 +234,7 @@ pub(crate) fn foreign_rows(catalog: &Catalog, part: &PartRow, reader: &PartReade
     // What the part says of the row before `next`; beyond its last row nothing.
     let (mut next, mut says) = (0_u32, None);
     let mut foreign = Vec::new();
-    catalog.each_vector_source(part.id, 0..=u32::MAX, |vector| {
+    catalog.each_vector_source(part.id, |vector| {
         while next <= vector.row && (next == 0 || says.is_some()) {
             (next, says) = (next + 1, sources.next().transpose()?);
         }
