@@ -40,6 +40,9 @@ pub struct OrderedBlock<'o> {
     rows: Vec<(i64, u32)>,
 }
 
+/// What is known of a block's generations, each with its place in the block, by place.
+pub type Placed<T> = Vec<(u32, T)>;
+
 /// What the catalog says of a generation and its image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenerationState {
@@ -109,7 +112,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn states_of(&self, block: &OrderedBlock<'_>) -> Result<Vec<(u32, GenerationState)>> {
+    pub fn states_of(&self, block: &OrderedBlock<'_>) -> Result<Placed<GenerationState>> {
         const SQL: &str = "SELECT g.id, i.status, i.blake3, i.width, i.height, g.regions
              FROM generation g CROSS JOIN image i ON i.id = g.image WHERE g.id BETWEEN ?1 AND ?2 ORDER BY g.id";
         self.of_block(SQL, None, block, |r| {
@@ -126,7 +129,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn image_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, (f64, Option<f64>))>> {
+    pub fn image_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Placed<(f64, Option<f64>)>> {
         const SQL: &str = "SELECT generation, similarity, clip_t FROM image_score
              WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation";
         self.of_block(SQL, Some(encoder), block, |r| Ok((r.get(1)?, r.get(2)?)))
@@ -137,7 +140,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn subject_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, (u32, f64))>> {
+    pub fn subject_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Placed<(u32, f64)>> {
         const SQL: &str = "SELECT generation, ordinal, similarity FROM subject_score
              WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation";
         let read = |r: &Row<'_>| Ok((r.get::<_, u32>(1)?, r.get::<_, f64>(2)?));
@@ -151,7 +154,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn local_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, LocalScore)>> {
+    pub fn local_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Placed<LocalScore>> {
         const SQL: &str = "SELECT generation, subject, local, uncentred, x, y, width, height FROM local_score
              WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation";
         self.of_block(SQL, Some(encoder), block, |r| Ok(local_score(r)?.1))
@@ -161,7 +164,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn vectors_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Vec<(u32, VectorPlace)>> {
+    pub fn vectors_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Placed<VectorPlace>> {
         // CROSS: in this order, or SQLite reads all vectors for each block.
         let sql = format!(
             "SELECT g.id, v.part, v.row FROM generation g CROSS JOIN image i ON i.id = g.image
@@ -179,7 +182,7 @@ impl Catalog {
         encoder: Option<i64>,
         block: &OrderedBlock<'_>,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<(u32, T)>> {
+    ) -> Result<Placed<T>> {
         let mut query = self.db.prepare_cached(sql).map_err(catalog(ACT))?;
         let mut found = Vec::with_capacity(block.rows.len());
         for near in block.rows.chunk_by(|one, next| next.0 - one.0 <= NEAR) {

@@ -21,7 +21,7 @@ const NAME: &str = "msdata-rows";
 /// Batches being written in one of the typed formats.
 pub enum BatchWriter<W: Write + Send> {
     /// A stream of Arrow IPC.
-    Arrow(StreamWriter<W>),
+    Arrow(Box<StreamWriter<W>>),
     /// A Parquet file.
     Parquet(Box<ArrowWriter<Footer<W>>>),
 }
@@ -29,7 +29,9 @@ pub enum BatchWriter<W: Write + Send> {
 impl<W: Write + Send> BatchWriter<W> {
     pub fn new(out: W, format: Format, schema: &SchemaRef) -> io::Result<BatchWriter<W>> {
         if format == Format::Arrow {
-            return StreamWriter::try_new(out, schema).map(BatchWriter::Arrow).map_err(io::Error::other);
+            return StreamWriter::try_new(out, schema)
+                .map(|stream| BatchWriter::Arrow(Box::new(stream)))
+                .map_err(io::Error::other);
         }
         let writer = ArrowWriter::try_new(Footer::new(out), schema.clone(), Some(writer_properties().build()));
         writer.map(|writer| BatchWriter::Parquet(Box::new(writer))).map_err(io::Error::other)
