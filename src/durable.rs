@@ -53,6 +53,12 @@ pub fn check_target(path: &Path) -> Result<()> {
     target(path).map(drop)
 }
 
+/// Returns the directory for what must be kept while a file is written: its own, where there is room for it. A pipe has no
+/// room, so there it is the system's directory of temporary files.
+pub fn room_beside(path: &Path) -> PathBuf {
+    if fs::metadata(path).map_or(true, |meta| meta.is_file()) { directory_of(path).to_owned() } else { std::env::temp_dir() }
+}
+
 /// A file being written, under a temporary name next to its own. Unless it gets its own name, it is removed again.
 pub struct Temporary {
     /// The open file to write to.
@@ -75,6 +81,20 @@ impl Temporary {
             let _ = file.set_permissions(there.permissions());
         }
         Ok(Temporary { file, at, place: path.to_owned(), named: false })
+    }
+
+    /// Begins a file that only its owner may read, as the rows and the catalog that it may hold are nobody else's business.
+    ///
+    /// # Errors
+    /// The system reports an error.
+    pub fn private(path: &Path) -> Result<Temporary> {
+        let temporary = Temporary::beside(path)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let _ = temporary.file.set_permissions(fs::Permissions::from_mode(0o600));
+        }
+        Ok(temporary)
     }
 
     /// Returns its current, temporary name.

@@ -66,6 +66,20 @@ impl Catalog {
             .and_then(|mut q| q.query_map([encoder], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))?.collect())
             .map_err(catalog("read the sides of windows"))
     }
+
+    /// The shorter sides of the generations' images in pixels, each with how many images have it, smallest first.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn sides_of_images(&self) -> Result<Vec<(u32, u64)>> {
+        self.db
+            .prepare_cached(
+                "SELECT min(i.width, i.height) AS side, count(*) FROM generation g JOIN image i ON i.id = g.image
+                 WHERE i.width IS NOT NULL AND i.height IS NOT NULL GROUP BY side ORDER BY side",
+            )
+            .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))?.collect())
+            .map_err(catalog("read the sides of images"))
+    }
 }
 
 impl Changes<'_> {

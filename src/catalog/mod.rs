@@ -19,6 +19,7 @@
 //! | `readers` | several connections that read as of one moment |
 //! | `scores` | what is to be scored, and the scores |
 //! | `scored` | the generations with their scores, one after the other |
+//! | `in_order` | the generations in the order of their keys, and what is known of them |
 //! | `snapshot` | what a report and an export read |
 //! | `results` | what a digest and a backup read besides that |
 //! | `published` | what is published besides that, and how it comes back |
@@ -32,6 +33,7 @@
 //! | `queue` | the jobs of a generator |
 //! | `seeds` | the seeds for every prompt |
 //! | `sql` | the user's own queries |
+//! | `row_checks` | the checks of all rows, side by side |
 //! | `soundness` | what is wrong with the rows, each with what to do |
 //! | `standing` | what there is, counted |
 //! | `trial` | changes that are tried and not kept |
@@ -50,6 +52,7 @@ mod embedding;
 mod entries;
 mod ids;
 mod images;
+mod in_order;
 mod instrument;
 mod kept;
 mod known_generations;
@@ -67,6 +70,7 @@ mod repair;
 mod results;
 mod room;
 mod roots;
+mod row_checks;
 mod row_set;
 mod schema;
 mod scored;
@@ -86,6 +90,7 @@ pub use aside::{Aside, Awaiting};
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, GenerationContent, ImageRow, Tally};
+pub use in_order::{GenerationState, KeyOrder, OrderedBlock, Placed};
 pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
 pub use merged::{FoundImage, KnownContent, Merging};
@@ -96,6 +101,7 @@ pub use queue::{JobEnd, JobRow, JobStart, JobState, JobTally, UnfinishedRun};
 pub use region_scores::{PlacedRegion, RegionLocal, RegionPair, RegionReference, RegionScore, RegionScoringTask};
 pub use regions::{DoubtfulReference, RegionRow, RegionRules, RegionSetRow, RegionTarget, RegionTask};
 pub use removal::Removed;
+pub use row_checks::RowChecks;
 pub use row_set::RowSet;
 pub(crate) use scored::ScoredGeneration;
 pub use scores::{ReferenceVector, Score, ScoringTask, Which};

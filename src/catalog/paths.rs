@@ -30,8 +30,6 @@ pub struct PlacedImage {
     pub mtime_ns: Option<i64>,
     /// Hash of the bytes when last read.
     pub blake3: Option<[u8; 32]>,
-    /// Whether it was there when last read.
-    pub there: bool,
 }
 
 impl Catalog {
@@ -54,31 +52,47 @@ impl Catalog {
             .map_err(catalog("write a path"))
     }
 
-    /// Returns every image, by row, with its absolute path.
+    /// Calls `each` with the absolute path of every image, by row.
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn placed_images(&self) -> Result<Vec<PlacedImage>> {
-        self.db
-            .prepare("SELECT id, full_path(path), bytes, mtime_ns, blake3, status IN ('ok', 'pending') FROM image ORDER BY id")
+    pub fn each_image_path(&self, mut each: impl FnMut(&Path)) -> Result<()> {
+        let act = "read the paths of images";
+        let mut query = self.db.prepare("SELECT full_path(path) FROM image ORDER BY id").map_err(catalog(act))?;
+        let mut rows = query.query([]).map_err(catalog(act))?;
+        while let Some(row) = rows.next().map_err(catalog(act))? {
+            let path = row.get_ref(0).and_then(|path| Ok(path.as_str()?)).map_err(catalog(act))?;
+            each(Path::new(path));
+        }
+        Ok(())
+    }
+}
+
+impl Changes<'_> {
+    /// Returns at most `limit` images with their absolute paths, by row, after one.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn placed_images_after(&self, after: i64, limit: usize) -> Result<Vec<PlacedImage>> {
+        const SQL: &str = "SELECT id, full_path(path), bytes, mtime_ns, blake3 FROM image
+                           WHERE id > ?1 ORDER BY id LIMIT ?2";
+        self.tx
+            .prepare_cached(SQL)
             .and_then(|mut q| {
-                q.query_map([], |r| {
+                q.query_map(params![after, limit as i64], |r| {
                     Ok(PlacedImage {
                         id: r.get(0)?,
                         path: PathBuf::from(r.get::<_, String>(1)?),
                         bytes: r.get::<_, Option<i64>>(2)?.map(|n| n as u64),
                         mtime_ns: r.get(3)?,
                         blake3: r.get(4)?,
-                        there: r.get(5)?,
                     })
                 })?
                 .collect()
             })
             .map_err(catalog("read the paths of images"))
     }
-}
 
-impl Changes<'_> {
     /// Gives an image another path, and changes nothing else: what is known about its file stays.
     ///
     /// # Errors

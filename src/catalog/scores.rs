@@ -56,6 +56,22 @@ pub struct Score {
     pub clip_t: Option<f64>,
 }
 
+/// Returns the query for generations whose usable vector of encoder ?1 is in part ?2, and that it has scored or not (?3).
+fn candidates(condition: &str) -> String {
+    format!(
+        "SELECT g.id, g.prompt, v.part, v.row, v.image
+         FROM image_vector v INDEXED BY image_vector_by_place
+         JOIN image i ON i.id = v.image JOIN generation g ON g.image = v.image
+         WHERE v.part = ?2 AND v.encoder = ?1 AND {FRESH}
+           AND EXISTS (SELECT 1 FROM image_score s WHERE s.generation = g.id AND s.encoder = ?1) = ?3 AND {condition}"
+    )
+}
+
+fn task(r: &rusqlite::Row<'_>) -> rusqlite::Result<ScoringTask> {
+    let place = VectorPlace { part: r.get(2)?, row: r.get(3)? };
+    Ok(ScoringTask { generation: r.get(0)?, prompt: r.get(1)?, place, image: r.get(4)? })
+}
+
 impl Catalog {
     /// Returns every reference image with its usable vector of an encoder, by subject and index.
     ///
@@ -129,22 +145,27 @@ impl Catalog {
         let (row, image) = after.map_or((-1, 0), |(row, image)| (i64::from(row), image));
         let scored = which == Which::Scored;
         self.db
-            .prepare_cached(&format!(
-                "SELECT g.id, g.prompt, v.part, v.row, v.image
-                 FROM image_vector v INDEXED BY image_vector_by_place
-                 JOIN image i ON i.id = v.image JOIN generation g ON g.image = v.image
-                 WHERE v.part = ?2 AND v.encoder = ?1 AND v.row >= ?3 AND (v.row, v.image) > (?3, ?4) AND {FRESH}
-                   AND EXISTS (SELECT 1 FROM image_score s WHERE s.generation = g.id AND s.encoder = ?1) = ?5
-                 ORDER BY v.row, v.image LIMIT ?6"
-            ))
-            .and_then(|mut q| {
-                q.query_map(params![encoder.id, part, row, image, scored, limit as i64], |r| {
-                    let place = VectorPlace { part: r.get(2)?, row: r.get(3)? };
-                    Ok(ScoringTask { generation: r.get(0)?, prompt: r.get(1)?, place, image: r.get(4)? })
-                })?
-                .collect()
-            })
+            .prepare_cached(&candidates("v.row >= ?4 AND (v.row, v.image) > (?4, ?5) ORDER BY v.row, v.image LIMIT ?6"))
+            .and_then(|mut q| q.query_map(params![encoder.id, part, scored, row, image, limit as i64], task)?.collect())
             .map_err(catalog("read what is to be scored"))
+    }
+
+    /// Returns the generations whose usable vector of an encoder is at one of these places, in their order.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn candidates_at(&self, encoder: &EncoderRow, which: Which, places: &[VectorPlace]) -> Result<Vec<ScoringTask>> {
+        let act = "read what is to be scored";
+        let mut query = self.db.prepare_cached(&candidates("v.row = ?4 ORDER BY v.image")).map_err(catalog(act))?;
+        let mut found = Vec::with_capacity(places.len());
+        for place in places {
+            let scored = which == Which::Scored;
+            let rows = query.query_map(params![encoder.id, place.part, scored, place.row], task).map_err(catalog(act))?;
+            for row in rows {
+                found.push(row.map_err(catalog(act))?);
+            }
+        }
+        Ok(found)
     }
 
     /// Returns the scores of every generation by an encoder, to check them.

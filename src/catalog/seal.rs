@@ -65,13 +65,7 @@ impl Catalog {
     /// # Errors
     /// SQLite reports an error.
     pub fn check_seal(&self) -> Result<Seal> {
-        let act = "check the seal";
-        let digest: Option<[u8; 32]> = self.db.query_row("SELECT digest FROM seal", [], |r| r.get(0)).map_err(catalog(act))?;
-        Ok(match digest {
-            None => Seal::Open,
-            Some(digest) if digest == of(&self.db).map_err(catalog(act))? => Seal::Whole,
-            Some(_) => Seal::Broken,
-        })
+        seal_of(&self.db)
     }
 
     /// Leaves the seal as it is, whatever this connection changes: a broken seal must not be renewed without being asked.
@@ -86,6 +80,17 @@ impl Catalog {
     pub fn accept(&self) -> Result<()> {
         seal(&self.db).map_err(catalog("seal the catalog"))
     }
+}
+
+/// Returns what the seal says about the rows.
+pub(super) fn seal_of(db: &Connection) -> Result<Seal> {
+    let act = "check the seal";
+    let digest: Option<[u8; 32]> = db.query_row("SELECT digest FROM seal", [], |r| r.get(0)).map_err(catalog(act))?;
+    Ok(match digest {
+        None => Seal::Open,
+        Some(digest) if digest == of(db).map_err(catalog(act))? => Seal::Whole,
+        Some(_) => Seal::Broken,
+    })
 }
 
 /// Seals the rows as they are.

@@ -5,7 +5,7 @@ use super::vectors::Target;
 use super::{Catalog, catalog, schema};
 use crate::error::Result;
 use crate::vocabulary::ImageStatus;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 use std::path::PathBuf;
 
 /// What is wrong, and what to do about it.
@@ -307,7 +307,10 @@ pub(super) const CONTRADICTIONS: &[Contradiction] = &[
     },
     Contradiction {
         what: "subject scores belong to no image score",
-        count: concat!("SELECT count(*)", lone!()),
+        // The same rows as below, of which those of an image are looked up together.
+        count: "SELECT coalesce(sum(u.n), 0) FROM (
+                    SELECT generation, encoder, count(*) AS n FROM subject_score GROUP BY generation, encoder) u
+                WHERE NOT EXISTS (SELECT 1 FROM image_score s WHERE s.generation = u.generation AND s.encoder = u.encoder)",
         remedy: Ok(&[concat!("DELETE", lone!())]),
         deep: false,
     },
@@ -352,49 +355,44 @@ pub(super) const CONTRADICTIONS: &[Contradiction] = &[
     },
 ];
 
-impl Catalog {
-    /// Returns what SQLite's own check and the foreign keys find.
-    ///
-    /// # Errors
-    /// The check itself cannot run.
-    pub fn integrity_faults(&self) -> Result<Vec<CatalogFault>> {
-        let act = "check the catalog";
-        let lines: Vec<String> = self
-            .db
-            .prepare("PRAGMA integrity_check")
-            .and_then(|mut q| q.query_map([], |r| r.get(0))?.collect())
-            .map_err(catalog(act))?;
-        let fault = |line: String| {
-            let then = if line.contains("index") { "`msdata verify --repair` rebuilds the indices" } else { RESTORE };
-            CatalogFault::new(format!("catalog.sqlite: {line}"), then)
-        };
-        let mut faults: Vec<CatalogFault> = lines.into_iter().filter(|line| line != "ok").map(fault).collect();
-        let keys: Vec<(String, String, i64)> = self
-            .db
-            .prepare("SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2")
-            .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect())
-            .map_err(catalog(act))?;
-        for (table, parent, n) in keys {
-            // Derived rows that can be removed are among the contradictions.
-            let derived = [
-                "image_vector",
-                "prompt_vector",
-                "staged_vector",
-                "embedding_failure",
-                "image_score",
-                "subject_score",
-                "window_vector",
-                "region_vector",
-            ];
-            let named = ["part", "window_part", "image", "prompt", "generation", "image_score"].contains(&parent.as_str());
-            if !(named && derived.contains(&table.as_str())) {
-                let what = format!("catalog.sqlite: {n} rows of {table} name a row of {parent} that does not exist");
-                faults.push(CatalogFault::new(what, RESTORE));
-            }
+/// Returns what SQLite's own check and the foreign keys find.
+pub(super) fn integrity_faults(db: &Connection) -> Result<Vec<CatalogFault>> {
+    let act = "check the catalog";
+    let lines: Vec<String> =
+        db.prepare("PRAGMA integrity_check").and_then(|mut q| q.query_map([], |r| r.get(0))?.collect()).map_err(catalog(act))?;
+    let fault = |line: String| {
+        let then = if line.contains("index") { "`msdata verify --repair` rebuilds the indices" } else { RESTORE };
+        CatalogFault::new(format!("catalog.sqlite: {line}"), then)
+    };
+    let mut faults: Vec<CatalogFault> = lines.into_iter().filter(|line| line != "ok").map(fault).collect();
+    // Scores of subjects are most of the rows, and have only the key that is among the contradictions.
+    const SQL: &str = "SELECT f.\"table\", f.parent, count(*) FROM sqlite_schema s JOIN pragma_foreign_key_check(s.name) f
+                       WHERE s.type = 'table' AND s.name <> 'subject_score' GROUP BY 1, 2";
+    let keys: Vec<(String, String, i64)> = db
+        .prepare(SQL)
+        .and_then(|mut q| q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect())
+        .map_err(catalog(act))?;
+    for (table, parent, n) in keys {
+        // Derived rows that can be removed are among the contradictions.
+        let derived = [
+            "image_vector",
+            "prompt_vector",
+            "staged_vector",
+            "embedding_failure",
+            "image_score",
+            "window_vector",
+            "region_vector",
+        ];
+        let named = ["part", "window_part", "image", "prompt", "generation", "image_score"].contains(&parent.as_str());
+        if !(named && derived.contains(&table.as_str())) {
+            let what = format!("catalog.sqlite: {n} rows of {table} name a row of {parent} that does not exist");
+            faults.push(CatalogFault::new(what, RESTORE));
         }
-        Ok(faults)
     }
+    Ok(faults)
+}
 
+impl Catalog {
     /// Returns tables, indices, views and triggers that are not as this program makes them; and, apart from those, harmless
     /// ones of other programs.
     ///
@@ -403,27 +401,6 @@ impl Catalog {
     pub fn schema_faults(&self) -> Result<(Vec<CatalogFault>, Vec<String>)> {
         let (wrong, others) = schema::faults(&self.db)?;
         Ok((wrong.into_iter().map(|what| CatalogFault::new(format!("catalog.sqlite: {what}"), REPAIR)).collect(), others))
-    }
-
-    /// Returns what SQLite cannot know to be wrong: every contradiction between tables.
-    ///
-    /// # Errors
-    /// SQLite reports an error.
-    pub fn contradictions(&self, deep: bool) -> Result<Vec<CatalogFault>> {
-        let mut found = Vec::new();
-        for check in CONTRADICTIONS.iter().filter(|check| deep || !check.deep) {
-            let n: i64 = self.db.query_row(check.count, [], |r| r.get(0)).map_err(catalog("check the catalog"))?;
-            if n > 0 {
-                let then = match &check.remedy {
-                    Ok(_) => {
-                        "`msdata verify --repair` removes them, then `msdata embed` and `msdata score` make again what is needed"
-                    }
-                    Err(then) => then,
-                };
-                found.push(CatalogFault::new(format!("catalog.sqlite: {n} {}", check.what), then));
-            }
-        }
-        Ok(found)
     }
 
     /// Returns at most `limit` image files with an id above `after`, in order of id.
@@ -439,18 +416,22 @@ impl Catalog {
             .map_err(catalog("read images"))
     }
 
-    /// Returns the vectors in a part, by row.
+    /// Calls `each` with the vectors in a part, by row.
     ///
     /// # Errors
-    /// SQLite reports an error.
-    pub fn vector_sources(&self, part: i64) -> Result<Vec<VectorSource>> {
+    /// SQLite reports an error, or `each` fails.
+    pub fn each_vector_source(&self, part: i64, mut each: impl FnMut(VectorSource) -> Result<()>) -> Result<()> {
         const SQL: &str = "SELECT row, source FROM image_vector WHERE part = ?1
                            UNION ALL SELECT row, source FROM prompt_vector WHERE part = ?1
                            UNION ALL SELECT row, source FROM region_vector WHERE part = ?1 ORDER BY row";
-        self.db
-            .prepare_cached(SQL)
-            .and_then(|mut q| q.query_map([part], |r| Ok(VectorSource { row: r.get(0)?, source: r.get(1)? }))?.collect())
-            .map_err(catalog("read vectors"))
+        let act = "read vectors";
+        let mut query = self.db.prepare_cached(SQL).map_err(catalog(act))?;
+        let mut found = query.query([part]).map_err(catalog(act))?;
+        while let Some(row) = found.next().map_err(catalog(act))? {
+            let read = |r: &Row<'_>| Ok(VectorSource { row: r.get(0)?, source: r.get(1)? });
+            each(read(row).map_err(catalog(act))?)?;
+        }
+        Ok(())
     }
 
     /// Returns prompt vectors that were made from a text other than their prompt's: encoder row, prompt row, and whether

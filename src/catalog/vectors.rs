@@ -1,7 +1,7 @@
 //! Encoders, the Parquet parts that hold their vectors, and where each vector is.
 
 use super::embedding::text_source;
-use super::{Catalog, Changes, catalog};
+use super::{Catalog, Changes, KeyOrder, catalog};
 use crate::error::{Error, Result};
 use crate::text::quote;
 use crate::vocabulary::{EncoderName, ModelName, PromptId, Provenance, RegionSetName, SubjectId};
@@ -194,17 +194,12 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error, or `each` fails.
-    pub fn each_vector(&self, encoder: i64, mut each: impl FnMut(KeyedVector) -> Result<()>) -> Result<()> {
+    pub fn each_vector(&self, encoder: i64, order: &KeyOrder, mut each: impl FnMut(KeyedVector) -> Result<()>) -> Result<()> {
         let queries = [
             format!(
                 "SELECT v.part, v.row, s.subject_id, r.reference_index, NULL FROM image_vector v JOIN image i ON i.id = v.image
                  JOIN reference_image r ON r.image = i.id JOIN subject s ON s.id = r.subject
                  WHERE v.encoder = ?1 AND {FRESH} ORDER BY s.subject_id, r.reference_index"
-            ),
-            format!(
-                "SELECT v.part, v.row, m.name, p.prompt_id, g.seed FROM image_vector v JOIN image i ON i.id = v.image
-                 JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
-                 WHERE v.encoder = ?1 AND {FRESH} ORDER BY m.name, p.prompt_id, g.seed"
             ),
             "SELECT v.part, v.row, p.prompt_id, v.source, p.text FROM prompt_vector v JOIN prompt p ON p.id = v.prompt
              WHERE v.encoder = ?1 ORDER BY p.prompt_id"
@@ -229,8 +224,22 @@ impl Catalog {
                     each(vector)?;
                 }
             }
+            if kind == 0 && self.has_image_vectors(encoder)? {
+                for block in order.blocks() {
+                    for (at, place) in self.vectors_in(&block, encoder)? {
+                        let (model, prompt, seed) = block.key(at);
+                        each(KeyedVector { key: VectorKey::Generation(model.clone(), prompt.clone(), seed), place })?;
+                    }
+                }
+            }
         }
         Ok(())
+    }
+
+    fn has_image_vectors(&self, encoder: i64) -> Result<bool> {
+        self.db
+            .query_row("SELECT EXISTS (SELECT 1 FROM image_vector WHERE encoder = ?1)", [encoder], |r| r.get(0))
+            .map_err(catalog("read vectors"))
     }
 
     /// Returns how many references and generations the data set has, and how many of them lack a usable vector of
@@ -262,9 +271,8 @@ fn keyed(kind: usize, r: &rusqlite::Row<'_>) -> rusqlite::Result<Option<KeyedVec
     let generation = || -> rusqlite::Result<VectorKey> { Ok(VectorKey::Generation(r.get(2)?, r.get(3)?, r.get(4)?)) };
     let key = match kind {
         0 => reference()?,
-        1 => generation()?,
-        3 => VectorKey::Region(Box::new(reference()?), r.get(5)?, r.get(6)?),
-        4 => VectorKey::Region(Box::new(generation()?), r.get(5)?, r.get(6)?),
+        2 => VectorKey::Region(Box::new(reference()?), r.get(5)?, r.get(6)?),
+        3 => VectorKey::Region(Box::new(generation()?), r.get(5)?, r.get(6)?),
         _ if r.get::<_, [u8; 32]>(3)? != text_source(r.get_ref(4)?.as_str()?) => return Ok(None),
         _ => VectorKey::Prompt(r.get(2)?),
     };

@@ -387,7 +387,8 @@ impl Changes<'_> {
     }
 }
 
-fn local_score(r: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, LocalScore)> {
+/// The generation's row, and the score, of columns in the order of the table without the encoder.
+pub(super) fn local_score(r: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, LocalScore)> {
     let score = LocalScore { subject: r.get(1)?, local: r.get(2)?, uncentred: r.get(3)?, window: rectangle(r, 4)? };
     Ok((r.get(0)?, score))
 }

@@ -1,7 +1,7 @@
 use super::Ended;
 use super::terminal::{STANDARD_OUTPUT, refuse_binary_on_terminal};
 use msdata::catalog::QueryRows;
-use msdata::durable::{check_target, write_through};
+use msdata::durable::{check_target, room_beside, write_through};
 use msdata::table::{Format, Head, TableWriter};
 use msdata::text::plain;
 use msdata::{Dataset, Error};
@@ -98,16 +98,28 @@ impl SqlArgs {
         let data = Dataset::open_to_read(dataset)?;
         let query = Query::of(self.query, self.file)?;
         let answered = match &self.out {
-            Some(path) => write_through(path, |out| answer(data, &query.text, self.format, path, out)),
-            None => answer(data, &query.text, self.format, Path::new(STANDARD_OUTPUT), &mut io::stdout().lock()),
+            Some(path) => {
+                let room = room_beside(path);
+                write_through(path, |out| answer(data, &query.text, self.format, (path, &room), out))
+            }
+            None => {
+                let place = (Path::new(STANDARD_OUTPUT), &*std::env::temp_dir());
+                answer(data, &query.text, self.format, place, &mut io::stdout().lock())
+            }
         };
         answered.map_err(|e| query.placed(e))?;
         Ok(Ended::Done)
     }
 }
 
-/// Writes the rows of a query to `out`, which is called `place`.
-fn answer(mut data: Dataset, query: &str, format: Format, place: &Path, out: &mut dyn Write) -> msdata::Result<()> {
+/// Writes the rows of a query to `out`, which is called `place`; what is kept until all rows are there lies in `room`.
+fn answer(
+    mut data: Dataset,
+    query: &str,
+    format: Format,
+    (place, room): (&Path, &Path),
+    out: &mut dyn Write,
+) -> msdata::Result<()> {
     let failed = |source: io::Error| match source.kind() {
         // Arrow and Parquet take one type for a column.
         io::ErrorKind::InvalidData => Error::Query { reason: source.to_string(), place: None },
@@ -119,7 +131,8 @@ fn answer(mut data: Dataset, query: &str, format: Format, place: &Path, out: &mu
     let rows = QueryRows {
         columns: &mut |names| {
             if let Some(out) = out.take() {
-                *table.borrow_mut() = Some(TableWriter::new(out, format, Head::new(names.to_vec())).map_err(failed)?);
+                let begun = TableWriter::new(out, format, Head::new(names.to_vec())).map_err(failed)?;
+                *table.borrow_mut() = Some(begun.spooling_in(room));
             }
             Ok(())
         },

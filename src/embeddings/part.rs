@@ -5,6 +5,7 @@ use super::columns::{EMBEDDING, SOURCE, element, part_schema};
 use crate::error::{Error, Result};
 use crate::table::parquet::Footer;
 use arrow::array::{ArrayRef, AsArray, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, RecordBatch};
+use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -214,23 +215,26 @@ impl PartReader {
         blake3_of(&self.file).map_err(Error::io("read", &self.path))
     }
 
-    /// For each vector the hash of what it was made from, where the part knows it.
+    /// For each vector the hash of what it was made from, where the part knows it; read as they are asked for.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn sources(&self) -> Result<Vec<Option<[u8; 32]>>> {
+    pub fn sources(&self) -> Result<impl Iterator<Item = Result<Option<[u8; 32]>>>> {
         let file = self.file.try_clone().map_err(Error::io("read", &self.path))?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::columns(builder.parquet_schema(), [SOURCE]);
-        let mut sources = Vec::new();
-        for batch in builder.with_projection(mask).build().map_err(Error::parquet(&self.path))? {
+        let batches = builder.with_projection(mask).build().map_err(Error::parquet(&self.path))?;
+        let of_batch = |batch: std::result::Result<RecordBatch, ArrowError>| -> Result<Vec<Option<[u8; 32]>>> {
             let batch = batch.map_err(|e| Error::parquet(&self.path)(e.into()))?;
             let column = batch.column(0).as_fixed_size_binary_opt();
             let column =
                 column.ok_or_else(|| Error::Damaged(format!("{} does not say what its vectors are of", self.path.display())))?;
-            sources.extend(column.iter().map(|source| source.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())));
-        }
-        Ok(sources)
+            Ok(column.iter().map(|source| source.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())).collect())
+        };
+        Ok(batches.flat_map(move |batch| match of_batch(batch) {
+            Ok(sources) => sources.into_iter().map(Ok).collect(),
+            Err(e) => vec![Err(e)],
+        }))
     }
 
     /// Reads the vectors of `rows` (ascending), each to its place in `vectors`, which holds one after the other.

@@ -4,16 +4,26 @@
 //! the data set's is BLAKE3 over the tables' names and hashes. Left out: paths, times, row ids, how vectors are
 //! divided into parts, reasons of failures (they are the system's words), `meta`, the queue and its logs.
 
-use crate::catalog::{KeyedVector, VectorKey};
+use crate::catalog::{KeyOrder, KeyedVector, OrderedBlock, VectorKey};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::table::Cell;
 use crate::watch::Watch;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
-/// Bytes of vectors read at a time.
+/// Most bytes of vectors read at a time.
 const GATHER_BYTES: usize = 64 << 20;
+
+/// Most vectors read at a time.
+const GATHER_ROWS: usize = 65_536;
+
+/// Bytes of lines that are hashed together, which is faster than line by line.
+const HASHED_BYTES: usize = 64 << 10;
 
 /// The hash of one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,9 +44,6 @@ pub struct Digest {
     /// The hash of each table: shows where two data sets differ.
     pub tables: Vec<TableDigest>,
 }
-
-/// Subject, local similarity, largest plain cosine, window.
-type LocalRow<'a> = (&'a str, f64, f64, [u32; 4]);
 
 /// What a digest says of regions: the view, its columns, and the order of its rows.
 const REGION_VIEWS: [(&str, &str, &str); 4] = [
@@ -74,22 +81,57 @@ fn as_json(cell: &Cell) -> serde_json::Value {
 struct DigestRows {
     table: &'static str,
     rows: u64,
+    /// Lines that are not hashed yet.
+    lines: Vec<u8>,
     hasher: blake3::Hasher,
 }
 
 impl DigestRows {
     fn of(table: &'static str) -> DigestRows {
-        DigestRows { table, rows: 0, hasher: blake3::Hasher::new() }
+        DigestRows { table, rows: 0, lines: Vec::with_capacity(2 * HASHED_BYTES), hasher: blake3::Hasher::new() }
     }
 
     fn row(&mut self, row: &impl Serialize) {
-        // Cannot fail: JSON has strings, numbers and lists.
-        let line = serde_json::to_vec(row).unwrap_or_default();
-        self.hasher.update(&line).update(b"\n");
+        // Cannot fail: JSON has strings, numbers and lists, and memory takes what is written to it.
+        let _ = serde_json::to_writer(&mut self.lines, row);
+        self.lines.push(b'\n');
         self.rows += 1;
+        if self.lines.len() >= HASHED_BYTES {
+            self.hash();
+        }
     }
 
-    fn done(self) -> TableDigest {
+    fn hash(&mut self) {
+        self.hasher.update(&self.lines);
+        self.lines.clear();
+    }
+
+    /// Adds what `read` reads of the generations, block by block; a thread of its own adds one block while the next is read.
+    fn blocks<T: Send>(
+        &mut self,
+        order: &KeyOrder,
+        watch: &Watch<'_>,
+        read: impl Fn(&OrderedBlock<'_>) -> Result<T>,
+        add: impl Fn(&mut DigestRows, &OrderedBlock<'_>, T) + Send,
+    ) -> Result<()> {
+        thread::scope(|scope| {
+            let (sender, blocks) = sync_channel(1);
+            let adding = scope.spawn(move || blocks.into_iter().for_each(|(block, found)| add(self, &block, found)));
+            let read = order.blocks().try_for_each(|block| {
+                watch.check()?;
+                let found = read(&block)?;
+                // Whoever receives it ends after this thread, or panics, which is passed on below.
+                let _ = sender.send((block, found));
+                Ok(())
+            });
+            drop(sender);
+            adding.join().unwrap_or_else(|panic| resume_unwind(panic));
+            read
+        })
+    }
+
+    fn done(mut self) -> TableDigest {
+        self.hash();
         TableDigest { table: self.table, rows: self.rows, blake3: self.hasher.finalize().to_hex().to_string() }
     }
 }
@@ -121,56 +163,51 @@ impl Dataset {
         tables.push(table.done());
 
         watch.check()?;
-        let (models, generations) = (self.catalog.models()?, self.catalog.generations()?);
-        let (files, regions) = (self.catalog.generation_files()?, self.catalog.regions()?);
-        let key =
-            |g: &crate::catalog::GenerationRow| (&models[g.model as usize].0, &prompts[g.prompt as usize].prompt_id, g.seed);
+        let (models, order) = (self.catalog.models()?, self.catalog.key_order()?);
         let mut table = DigestRows::of("generations");
-        for g in &generations {
-            let file = files.get(&g.id).map(|file| (file.status, &file.blake3));
-            table.row(&(key(g), models[g.model as usize].1, file, g.size, regions.get(&g.id)));
-        }
+        let states = |block: &OrderedBlock<'_>| self.catalog.states_of(block);
+        table.blocks(&order, watch, states, |table, block, found| {
+            for (place, state) in found {
+                let blake3 = state.blake3.map(|hash| blake3::Hash::from_bytes(hash).to_hex());
+                let file = Some((state.status, blake3.as_ref().map(|hash| hash.as_str())));
+                table.row(&(block.key(place), models[block.model(place)].1, file, state.size, state.regions));
+            }
+        })?;
         tables.push(table.done());
 
         let (mut encoder_rows, mut vector_rows) = (DigestRows::of("encoders"), DigestRows::of("vectors"));
         let (mut image_rows, mut subject_rows) = (DigestRows::of("image_scores"), DigestRows::of("subject_scores"));
         let mut local_rows = DigestRows::of("local_scores");
         let ids: HashMap<i64, &str> = subjects.iter().map(|s| (s.id, s.subject_id.as_str())).collect();
-        let mut image_scores: HashMap<(i64, i64), (f64, Option<f64>)> = HashMap::new();
-        for score in self.catalog.image_scores()? {
-            image_scores.insert((score.encoder, score.generation), (score.similarity, score.clip_t));
-        }
         for encoder in self.catalog.encoders()? {
             let name = encoder.name.as_str();
             let before = vector_rows.rows;
-            self.digest_vectors(&encoder, &mut vector_rows, watch)?;
+            self.digest_vectors(&encoder, &order, &mut vector_rows, watch)?;
             if vector_rows.rows > before {
                 // An encoder without any vector left says nothing about results.
                 encoder_rows.row(&(name, &encoder.fingerprint, encoder.dimension));
             }
-            let mut similarities: HashMap<i64, Vec<(u32, f64)>> = HashMap::new();
-            for score in self.catalog.subject_scores(encoder.id)? {
-                similarities.entry(score.generation).or_default().push((score.ordinal, score.similarity));
+            if self.catalog.window_pattern(encoder.id)?.is_some() {
+                let locals = |block: &OrderedBlock<'_>| self.catalog.local_scores_in(block, encoder.id);
+                local_rows.blocks(&order, watch, locals, |table, block, mut found| {
+                    for of_generation in found.chunk_by_mut(|one, next| one.0 == next.0) {
+                        of_generation.sort_unstable_by_key(|(_, local)| ids.get(&local.subject).copied());
+                        for (place, l) in of_generation {
+                            let window = [l.window.x, l.window.y, l.window.width, l.window.height];
+                            let subject = ids.get(&l.subject).copied().unwrap_or_default();
+                            table.row(&(name, block.key(*place), (subject, l.local, l.uncentred, window)));
+                        }
+                    }
+                })?;
             }
-            let mut locals: HashMap<i64, Vec<LocalRow<'_>>> = HashMap::new();
-            self.catalog.each_local_score(encoder.id, |generation, l| {
-                let window = [l.window.x, l.window.y, l.window.width, l.window.height];
-                let subject = ids.get(&l.subject).copied().unwrap_or_default();
-                locals.entry(generation).or_default().push((subject, l.local, l.uncentred, window));
+            let scores = |block: &OrderedBlock<'_>| self.catalog.image_scores_in(block, encoder.id);
+            image_rows.blocks(&order, watch, scores, |table, block, found| {
+                found.iter().for_each(|(place, score)| table.row(&(name, block.key(*place), score)));
             })?;
-            for g in &generations {
-                if let Some(scores) = locals.get_mut(&g.id) {
-                    scores.sort_unstable_by_key(|(subject, ..)| *subject);
-                    scores.iter().for_each(|score| local_rows.row(&(name, key(g), score)));
-                }
-                if let Some(score) = image_scores.get(&(encoder.id, g.id)) {
-                    image_rows.row(&(name, key(g), score));
-                }
-                if let Some(scores) = similarities.get_mut(&g.id) {
-                    scores.sort_unstable_by_key(|(ordinal, _)| *ordinal);
-                    scores.iter().for_each(|score| subject_rows.row(&(name, key(g), score)));
-                }
-            }
+            let scores = |block: &OrderedBlock<'_>| self.catalog.subject_scores_in(block, encoder.id);
+            subject_rows.blocks(&order, watch, scores, |table, block, found| {
+                found.iter().for_each(|(place, score)| table.row(&(name, block.key(*place), score)));
+            })?;
         }
         tables.extend([encoder_rows, vector_rows, image_rows, subject_rows].map(DigestRows::done));
         // Where no windows were searched, the hash is the same as before there were windows.
@@ -208,19 +245,26 @@ impl Dataset {
         Ok(Digest { blake3: whole.done().blake3, tables })
     }
 
-    fn digest_vectors(&self, encoder: &crate::catalog::EncoderRow, rows: &mut DigestRows, watch: &mut Watch<'_>) -> Result<()> {
-        let block = (GATHER_BYTES / (4 * encoder.dimension)).max(1);
+    fn digest_vectors(
+        &self,
+        encoder: &crate::catalog::EncoderRow,
+        order: &KeyOrder,
+        rows: &mut DigestRows,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let block = (GATHER_BYTES / (4 * encoder.dimension)).clamp(1, GATHER_ROWS);
         let mut pending: Vec<KeyedVector> = Vec::new();
         let mut flush = |pending: &mut Vec<KeyedVector>, watch: &mut Watch<'_>| -> Result<()> {
             watch.check()?;
             let places: Vec<_> = pending.iter().map(|v| v.place).collect();
             let vectors = self.store.gather(&places, encoder.dimension)?;
-            for (keyed, vector) in pending.drain(..).zip(vectors.chunks_exact(encoder.dimension)) {
-                let mut content = blake3::Hasher::new();
-                for x in vector {
-                    content.update(&x.to_le_bytes());
-                }
-                let content = content.finalize().to_hex().to_string();
+            let of_vector = |vector: &[f32]| {
+                let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+                blake3::hash(&bytes).to_hex()
+            };
+            let contents: Vec<_> = vectors.par_chunks_exact(encoder.dimension).map(of_vector).collect();
+            for (keyed, content) in pending.drain(..).zip(&contents) {
+                let content = content.as_str();
                 let name = encoder.name.as_str();
                 let image = |key: &VectorKey| match key {
                     VectorKey::Reference(subject, index) => (subject.to_string(), String::new(), i64::from(*index)),
@@ -239,7 +283,7 @@ impl Dataset {
             watch.report("vectors", rows.rows, None);
             Ok(())
         };
-        self.catalog.each_vector(encoder.id, |vector| {
+        self.catalog.each_vector(encoder.id, order, |vector| {
             pending.push(vector);
             if pending.len() < block { Ok(()) } else { flush(&mut pending, watch) }
         })?;

@@ -3,7 +3,7 @@
 
 mod views;
 
-use crate::catalog::{Catalog, EncoderRow, GenerationRow, KeyedVector, PartRow, PromptRow, VectorPlace};
+use crate::catalog::{Catalog, EncoderRow, GenerationRow, KeyOrder, KeyedVector, PartRow, PromptRow, VectorPlace};
 use crate::dataset::Dataset;
 use crate::durable::{sync_dir, write_directory};
 use crate::embeddings::{ExportWriter, Store, text_column};
@@ -23,8 +23,11 @@ use std::sync::Arc;
 /// Rows in a batch, and in memory at a time.
 const BATCH: usize = 65_536;
 
-/// Bytes of vectors read at a time.
+/// Most bytes of vectors read at a time.
 const GATHER_BYTES: usize = 32 << 20;
+
+/// Most vectors read at a time.
+const GATHER_ROWS: usize = 65_536;
 
 /// Bytes of vectors after which a new file begins.
 const FILE_BYTES: usize = 1 << 30;
@@ -54,7 +57,9 @@ impl Dataset {
             return Err(Error::request(format!("the data set has no encoder called {encoder}"), hint));
         };
         let parts = self.catalog.parts()?;
-        write_directory(dir, |partial| vectors_of(&self.catalog, &self.store, found, &parts, partial, watch))
+        write_directory(dir, |partial| {
+            vectors_of(&self.catalog, &self.store, found, &self.catalog.key_order()?, &parts, partial, watch)
+        })
     }
 }
 
@@ -283,10 +288,11 @@ fn vectors(catalog: &Catalog, store: &Store, dir: &Path, watch: &mut Watch<'_>) 
     let parts = catalog.parts()?;
     let embeddings = dir.join("embeddings");
     fs::create_dir_all(&embeddings).map_err(Error::io("make", &embeddings))?;
+    let order = catalog.key_order()?;
     for encoder in catalog.encoders()? {
         let dir = embeddings.join(encoder.name.as_str());
         fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
-        vectors_of(catalog, store, &encoder, &parts, &dir, watch)?;
+        vectors_of(catalog, store, &encoder, &order, &parts, &dir, watch)?;
     }
     sync_dir(&embeddings)
 }
@@ -295,6 +301,7 @@ fn vectors_of(
     catalog: &Catalog,
     store: &Store,
     encoder: &EncoderRow,
+    order: &KeyOrder,
     parts: &[PartRow],
     dir: &Path,
     watch: &mut Watch<'_>,
@@ -311,7 +318,7 @@ fn vectors_of(
         files: 0,
         rows: 0,
     };
-    files.write_all(catalog, watch)?;
+    files.write_all(catalog, order, watch)?;
     sync_dir(dir)
 }
 
@@ -330,12 +337,12 @@ struct EncoderFiles<'a> {
 }
 
 impl EncoderFiles<'_> {
-    fn write_all(mut self, catalog: &Catalog, watch: &mut Watch<'_>) -> Result<()> {
-        let block = (GATHER_BYTES / (4 * self.encoder.dimension)).max(1);
+    fn write_all(mut self, catalog: &Catalog, order: &KeyOrder, watch: &mut Watch<'_>) -> Result<()> {
+        let block = (GATHER_BYTES / (4 * self.encoder.dimension)).clamp(1, GATHER_ROWS);
         let mut pending: Vec<KeyedVector> = Vec::new();
         let mut read = ExportBlock::default();
         let mut done = 0;
-        catalog.each_vector(self.encoder.id, |vector| {
+        catalog.each_vector(self.encoder.id, order, |vector| {
             pending.push(vector);
             if pending.len() < block {
                 return Ok(());

@@ -78,7 +78,7 @@ impl Dataset {
         for path in self.store.leftovers(&self.catalog.part_ids()?)? {
             add(path, GarbageKind::Part)?;
         }
-        let named: HashSet<PathBuf> = self.catalog.placed_images()?.into_iter().map(|image| image.path).collect();
+        let mut controls = HashSet::new();
         let mut dirs = vec![self.dir.clone()];
         while let Some(dir) = dirs.pop() {
             for (path, lock) in durable::left_over(&dir)? {
@@ -96,8 +96,8 @@ impl Dataset {
                     dirs.push(path);
                 } else if dir == self.dir.join(CONTROLS).join("crop") || dir == self.dir.join(CONTROLS).join("composite") {
                     let ours = path.file_name().and_then(|name| name.to_str()).is_some_and(is_control);
-                    if meta.is_file() && ours && !named.contains(&path) {
-                        add(path, GarbageKind::Control)?;
+                    if meta.is_file() && ours {
+                        controls.insert(path);
                     }
                 } else if dir == self.dir
                     && path.file_name().and_then(|name| name.to_str()).is_some_and(|name| TORN.contains(&name))
@@ -106,6 +106,10 @@ impl Dataset {
                 }
             }
         }
+        if !controls.is_empty() {
+            self.catalog.each_image_path(|path| _ = controls.remove(path))?;
+        }
+        controls.into_iter().try_for_each(|path| add(path, GarbageKind::Control))?;
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok((found, held))
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, io_reason};
 use crate::image::{Door, Preprocessing, Rgb, Transparency, decode_on, mirrored, recompressed, shrunk};
 use crate::ops::embed::{EmbedOptions, open};
 use crate::ops::report::snapshot::Reading as SnapshotReading;
-use crate::report::{KindAuc, auc_in_kind};
+use crate::report::{KindAuc, auc_in_kind, identity_encoder};
 use crate::score::{Pool, Trial};
 use crate::text::{plain, quote, shell_word};
 use crate::vocabulary::SubjectKind;
@@ -85,8 +85,13 @@ impl Dataset {
     /// # Errors
     /// There is no such encoder, it is not on this machine, its vectors were imported, or the caller wants to stop.
     pub fn instrument_check(&self, wanted: Option<&str>, watch: &mut Watch<'_>) -> Result<InstrumentCheck> {
-        let snapshot = self.snapshot(wanted, &SnapshotReading::default())?;
-        let name = snapshot.identity.clone();
+        let images = self.catalog.image_encoders()?;
+        let names: Vec<&str> = images.iter().map(|(_, name)| name.as_str()).collect();
+        let name = match identity_encoder(&names, wanted) {
+            Ok(name) => name.to_owned(),
+            // What is asked for may be more than a name, and what is wrong may be more than that.
+            Err(_) => self.snapshot(wanted, &SnapshotReading::default())?.identity,
+        };
         let rows = self.catalog.encoders()?;
         let row = rows.iter().find(|row| row.name.as_str() == name).filter(|row| row.pixel_rule.is_some());
         let Some(row) = row else {
@@ -108,15 +113,21 @@ impl Dataset {
         let mut encoder = open(described, &options, &home)?.encoder;
         let (sides, sides_from) = self.sides(row.id)?;
         let variants = Variant::all(sides);
-        let pictures = self.pictures(&snapshot.subjects, &variants, &mut encoder, watch)?;
-        let figures = figures(&snapshot.subjects, &pictures, &variants);
+        let subjects = self.catalog.subjects()?;
+        let pictures = self.pictures(&subjects, &variants, &mut encoder, watch)?;
+        let figures = figures(&subjects, &pictures, &variants);
+        // Only windows say of generations who is in them.
+        let generations = match self.catalog.window_pattern(row.id)? {
+            Some(_) => auc_in_kind(&self.snapshot(wanted, &SnapshotReading::default())?),
+            None => Vec::new(),
+        };
         Ok(InstrumentCheck {
             encoder: name,
             sides,
             sides_from,
             figures,
             left_out: pictures.iter().filter(|of_subject| of_subject.is_none()).count(),
-            generations: auc_in_kind(&snapshot),
+            generations,
         })
     }
 
@@ -139,10 +150,8 @@ impl Dataset {
         if let (Some(median), Some(quartile)) = (quantile(&found, 0.5), quantile(&found, 0.25)) {
             return Ok(([median, quartile], SidesFrom::Found));
         }
-        let mut sizes: Vec<u32> = self.catalog.generations()?.iter().filter_map(|g| g.size).map(|[w, h]| w.min(h)).collect();
-        sizes.sort_unstable();
-        let (side, from) = match sizes.get(sizes.len() / 2) {
-            Some(side) => (*side, SidesFrom::Images),
+        let (side, from) = match median(&self.catalog.sides_of_images()?) {
+            Some(side) => (side, SidesFrom::Images),
             None => (NO_IMAGE, SidesFrom::Nothing),
         };
         Ok(([side / 2, side / 3].map(|side| side.max(1)), from))
@@ -306,9 +315,26 @@ fn quantile(values: &[(u32, u64)], share: f64) -> Option<u32> {
     values.iter().find(reached).map(|(value, _)| *value)
 }
 
+/// The value in the middle, or of two the larger, of values in order with how many there are of each.
+fn median(values: &[(u32, u64)]) -> Option<u32> {
+    let all: u64 = values.iter().map(|(_, count)| count).sum();
+    let mut before = 0;
+    let reached = |(_, count): &&(u32, u64)| {
+        before += count;
+        before > all / 2
+    };
+    values.iter().find(reached).map(|(value, _)| *value)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::quantile;
+    use super::{median, quantile};
+
+    #[test]
+    fn the_middle_of_counted_values() {
+        assert_eq!([1, 2, 3].map(|ones| median(&[(10, ones), (20, 2)])), [Some(20), Some(20), Some(10)]);
+        assert_eq!(median(&[]), None);
+    }
 
     #[test]
     fn quantiles_of_counted_values() {

@@ -51,76 +51,123 @@ impl Dataset {
     /// No image is below `old`; a file has other content at its new place, or is only at its old one; no file is at
     /// its new place; or the caller wants to stop.
     pub fn relocate(&mut self, old: &Path, new: &Path, dry_run: bool, watch: &mut Watch<'_>) -> Result<Relocation> {
-        let images = self.catalog.placed_images()?;
-        let old = below(&images, old)?;
+        let old = self.below(old)?;
         let target = new.canonicalize().map_err(Error::io("resolve", new))?;
-        let chosen: Vec<(&PlacedImage, PathBuf)> = images
-            .iter()
-            .filter_map(|image| {
-                let rest = image.path.strip_prefix(&old).ok()?;
-                // Joining nothing would put a slash at the end of a file's name.
-                Some((image, if rest.as_os_str().is_empty() { target.clone() } else { target.join(rest) }))
-            })
-            .collect();
-        let mut found = Vec::with_capacity(chosen.len());
-        for block in chosen.chunks(BLOCK) {
+        let total = self.catalog.image_count()?;
+        let (mut done, mut other, mut behind) = (Relocation::default(), NamedFiles::default(), NamedFiles::default());
+        let (mut after, mut looked) = (0, 0);
+        // Where anything is found wrong the changes are dropped, so no image need be remembered until all were looked at.
+        let changes = self.catalog.begin()?;
+        loop {
             watch.check()?;
-            found.par_extend(block.par_iter().map(|(image, path)| look(image, path)));
-            watch.report("images", found.len() as u64, Some(chosen.len() as u64));
+            let images = changes.placed_images_after(after, BLOCK)?;
+            let Some(last) = images.last() else { break };
+            (after, looked) = (last.id, looked + images.len() as u64);
+            for (image, path, found) in look_at(&images, &old, &target) {
+                done.moved += 1;
+                match found {
+                    Whereabouts::Other => other.add(&path),
+                    Whereabouts::Behind => behind.add(&path),
+                    Whereabouts::Absent => done.absent += 1,
+                    Whereabouts::SameBytes(_) => done.read += 1,
+                    Whereabouts::Same => {}
+                }
+                if dry_run {
+                    continue;
+                }
+                let path = path.to_str().ok_or_else(|| {
+                    Error::request(
+                        format!("{} is not valid UTF-8, so the catalog cannot keep it", path.display()),
+                        "choose another directory",
+                    )
+                })?;
+                changes.relocate(image.id, path)?;
+                if let Whereabouts::SameBytes(probe) = found {
+                    changes.record_probe(image.id, &probe)?;
+                }
+            }
+            watch.report("images", looked, Some(total));
         }
-        let all = || chosen.iter().map(|(image, path)| (image.path.as_path(), path.as_path())).zip(&found);
-        let other: Vec<&Path> = all().filter(|(_, f)| matches!(f, Whereabouts::Other)).map(|((_, path), _)| path).collect();
-        let behind: Vec<&Path> = all().filter(|(_, f)| matches!(f, Whereabouts::Behind)).map(|((path, _), _)| path).collect();
-        let absent = found.iter().filter(|f| matches!(f, Whereabouts::Absent)).count();
         let mut faults = Vec::new();
-        if !other.is_empty() {
-            faults.push(format!(
-                "{} content that differs from the catalog's: {}",
-                files(other.len(), "has", "have"),
-                names(&other)
-            ));
+        if other.count > 0 {
+            faults.push(other.are("has", "have", "content that differs from the catalog's"));
         }
-        if !behind.is_empty() {
-            faults.push(format!(
-                "{} not in the new place but still in the old one: {}",
-                files(behind.len(), "is", "are"),
-                names(&behind)
-            ));
+        if behind.count > 0 {
+            faults.push(behind.are("is", "are", "not in the new place but still in the old one"));
         }
         if !faults.is_empty() {
             let hint = "move the files that are still in the old place; `msdata ingest --replace` accepts other content; nothing was changed";
             return Err(Error::request(faults.join("\n"), hint));
         }
-        if absent == chosen.len() {
+        if done.absent == done.moved {
             return Err(Error::request(
-                format!("none of the {} images below {} is below {}", chosen.len(), old.display(), target.display()),
+                format!("none of the {} images below {} is below {}", done.moved, old.display(), target.display()),
                 "give the directory that now holds the files of the first one",
             ));
         }
-        let count = |which: fn(&Whereabouts) -> bool| found.iter().filter(|f| which(f)).count() as u64;
-        let relocation = Relocation {
-            moved: chosen.len() as u64,
-            read: count(|f| matches!(f, Whereabouts::SameBytes(_))),
-            absent: absent as u64,
+        if !dry_run {
+            changes.commit()?;
+        }
+        Ok(done)
+    }
+
+    /// Returns the path above the images in the form that the catalog has: as written, or with its links resolved.
+    fn below(&self, old: &Path) -> Result<PathBuf> {
+        let absolute = plain(&std::path::absolute(old).map_err(Error::io("resolve", old))?);
+        let resolved = || {
+            let (parent, name) = (absolute.parent()?.canonicalize().ok()?, absolute.file_name()?);
+            Some(parent.join(name))
         };
-        if dry_run {
-            return Ok(relocation);
+        let candidates = [Some(absolute.clone()), resolved(), absolute.canonicalize().ok()];
+        let mut candidates: Vec<(PathBuf, bool)> = candidates.into_iter().flatten().map(|dir| (dir, false)).collect();
+        let mut common: Option<PathBuf> = None;
+        self.catalog.each_image_path(|path| {
+            candidates.iter_mut().for_each(|(dir, holds)| *holds = *holds || path.starts_with(dir));
+            let common = common.get_or_insert_with(|| path.parent().unwrap_or(path).to_owned());
+            while !path.starts_with(&*common) && common.pop() {}
+        })?;
+        if let Some((found, _)) = candidates.into_iter().find(|(_, holds)| *holds) {
+            return Ok(found);
         }
-        let changes = self.catalog.begin()?;
-        for ((image, path), found) in chosen.iter().zip(&found) {
-            let path = path.to_str().ok_or_else(|| {
-                Error::request(
-                    format!("{} is not valid UTF-8, so the catalog cannot keep it", path.display()),
-                    "choose another directory",
-                )
-            })?;
-            changes.relocate(image.id, path)?;
-            if let Whereabouts::SameBytes(probe) = found {
-                changes.record_probe(image.id, probe)?;
-            }
+        let hint =
+            common.map_or("the data set has no images".to_owned(), |dir| format!("all its images are below {}", dir.display()));
+        Err(Error::request(format!("no image is below {}", absolute.display()), hint))
+    }
+}
+
+/// Looks at those of the images that are below `old`; each with its path below `new`.
+fn look_at<'i>(images: &'i [PlacedImage], old: &Path, new: &Path) -> Vec<(&'i PlacedImage, PathBuf, Whereabouts)> {
+    let look_at = |image: &'i PlacedImage| {
+        let rest = image.path.strip_prefix(old).ok()?;
+        // Joining nothing would put a slash at the end of a file's name.
+        let path = if rest.as_os_str().is_empty() { new.to_owned() } else { new.join(rest) };
+        let found = look(image, &path);
+        Some((image, path, found))
+    };
+    images.par_iter().filter_map(look_at).collect()
+}
+
+/// Files of one sort: how many there are, and the first of them.
+#[derive(Default)]
+struct NamedFiles {
+    count: usize,
+    first: Vec<String>,
+}
+
+impl NamedFiles {
+    fn add(&mut self, path: &Path) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(quote(&path.display().to_string()));
         }
-        changes.commit()?;
-        Ok(relocation)
+    }
+
+    /// Returns `3 files are WHAT: "a", "b", "c"`.
+    fn are(&self, one: &str, many: &str, what: &str) -> String {
+        let files = if self.count == 1 { format!("1 file {one}") } else { format!("{} files {many}", self.count) };
+        let more = self.count - self.first.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{files} {what}: {}{more}", self.first.join(", "))
     }
 }
 
@@ -141,27 +188,6 @@ fn look(image: &PlacedImage, path: &Path) -> Whereabouts {
     }
 }
 
-/// Returns the path above the images in the form that the catalog has: as written, or with its links resolved.
-fn below(images: &[PlacedImage], old: &Path) -> Result<PathBuf> {
-    let absolute = plain(&std::path::absolute(old).map_err(Error::io("resolve", old))?);
-    let resolved = || {
-        let (parent, name) = (absolute.parent()?.canonicalize().ok()?, absolute.file_name()?);
-        Some(parent.join(name))
-    };
-    let candidates = [Some(absolute.clone()), resolved(), absolute.canonicalize().ok()];
-    let holds = |dir: &PathBuf| images.iter().any(|image| image.path.starts_with(dir));
-    if let Some(found) = candidates.into_iter().flatten().find(holds) {
-        return Ok(found);
-    }
-    let mut common = images.first().and_then(|image| image.path.parent()).map(Path::to_path_buf);
-    while let Some(dir) = common.as_ref().filter(|dir| !images.iter().all(|image| image.path.starts_with(dir))) {
-        common = dir.parent().map(Path::to_path_buf);
-    }
-    let hint =
-        common.map_or("the data set has no images".to_owned(), |dir| format!("all its images are below {}", dir.display()));
-    Err(Error::request(format!("no image is below {}", absolute.display()), hint))
-}
-
 /// Removes `.` and `..` without looking at the file system.
 fn plain(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut out, part| {
@@ -172,14 +198,4 @@ fn plain(path: &Path) -> PathBuf {
         }
         out
     })
-}
-
-fn files(n: usize, one: &str, many: &str) -> String {
-    if n == 1 { format!("1 file {one}") } else { format!("{n} files {many}") }
-}
-
-fn names(paths: &[&Path]) -> String {
-    let shown: Vec<String> = paths.iter().take(NAMED).map(|path| quote(&path.display().to_string())).collect();
-    let more = paths.len().saturating_sub(NAMED);
-    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }

@@ -1,7 +1,7 @@
 //! Scores what is embedded but not yet scored, block by block: memory holds one block of generations and the
 //! references and prompts that it needs, however many there are in total.
 
-use crate::catalog::{Catalog, EncoderRow, Score, ScoringTask, VectorPlace, Which};
+use crate::catalog::{Catalog, EncoderRow, PartRow, Score, ScoringTask, VectorPlace, Which};
 use crate::dataset::Dataset;
 use crate::embeddings::Store;
 use crate::error::Result;
@@ -98,31 +98,54 @@ pub fn waiting(catalog: &Catalog, encoder: &EncoderRow) -> Result<u64> {
 }
 
 /// Goes through an encoder's generations in the order in which their vectors are stored, so that each part is read
-/// once, from front to back. It borrows nothing: the catalog may change between two blocks.
+/// once, from front to back. It borrows nothing of the catalog, which may change between two blocks.
 pub struct Blocks<'e> {
     encoder: &'e EncoderRow,
     which: Which,
-    parts: VecDeque<i64>,
+    parts: VecDeque<PartRow>,
     after: Option<(u32, i64)>,
+    chosen: Option<&'e dyn Fn(VectorPlace) -> bool>,
+    /// The next row of the part that may be chosen.
+    next: u32,
 }
 
 impl<'e> Blocks<'e> {
     /// Returns the blocks of those generations of an encoder.
     pub fn of(catalog: &Catalog, encoder: &'e EncoderRow, which: Which) -> Result<Blocks<'e>> {
-        let parts = catalog.parts()?.into_iter().filter(|part| part.encoder == encoder.id).map(|part| part.id).collect();
-        Ok(Blocks { encoder, which, parts, after: None })
+        let parts = catalog.parts()?.into_iter().filter(|part| part.encoder == encoder.id).collect();
+        Ok(Blocks { encoder, which, parts, after: None, chosen: None, next: 0 })
+    }
+
+    /// Leaves out generations whose vector's place is not chosen, without a look at them.
+    pub fn choosing(self, chosen: &'e dyn Fn(VectorPlace) -> bool) -> Blocks<'e> {
+        Blocks { chosen: Some(chosen), ..self }
     }
 
     /// Returns the next block; blocks are never empty.
     pub fn next(&mut self, catalog: &Catalog) -> Result<Option<Vec<ScoringTask>>> {
         let rows = (BLOCK_BYTES / (4 * self.encoder.dimension)).clamp(1, BLOCK_ROWS);
         while let Some(part) = self.parts.front() {
-            let block = catalog.candidates(self.encoder, *part, self.which, self.after, rows)?;
+            let block = match self.chosen {
+                None => catalog.candidates(self.encoder, part.id, self.which, self.after, rows)?,
+                Some(chosen) => {
+                    let of_part = u32::try_from(part.rows).unwrap_or(u32::MAX);
+                    let (id, which) = (part.id, self.which);
+                    let mut places = (self.next..of_part).map(|row| VectorPlace { part: id, row }).filter(|place| chosen(*place));
+                    let some: Vec<VectorPlace> = places.by_ref().take(rows).collect();
+                    self.next = some.last().map_or(of_part, |place| place.row + 1);
+                    let block = catalog.candidates_at(self.encoder, which, &some)?;
+                    if block.is_empty() && !some.is_empty() {
+                        continue;
+                    }
+                    block
+                }
+            };
             self.after = block.last().map(ScoringTask::position);
             if self.after.is_some() {
                 return Ok(Some(block));
             }
             self.parts.pop_front();
+            self.next = 0;
         }
         Ok(None)
     }

@@ -1,4 +1,5 @@
-//! Writes tables in any of the output formats: text, one row at a time; Arrow and Parquet, once all rows are there.
+//! Writes tables in any of the output formats: text, one row at a time; Arrow and Parquet, once all rows are there, of which
+//! memory holds 65,536.
 //!
 //! | module | noun |
 //! |---|---|
@@ -7,12 +8,14 @@
 //! | `layout` | columns aligned for a person to read |
 //! | `markup` | Markdown and LaTeX, escaped |
 //! | [`parquet`] | Parquet files that older readers open |
+//! | `spool` | the rows of a typed table that memory does not hold |
 //! | `typed` | Arrow and Parquet, where every column has a type |
 
 pub mod json;
 mod layout;
 mod markup;
 pub mod parquet;
+mod spool;
 mod typed;
 
 use crate::text::plain_lines;
@@ -20,6 +23,7 @@ use crate::text::plain_lines;
 use crate::vocabulary::closed_set;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::Path;
 
 closed_set! {
     /// How a table is written.
@@ -118,14 +122,21 @@ impl<W: Write> TableWriter<W> {
             Format::Md => markup::markdown_head(&mut out, &head.full_names())?,
             Format::Table | Format::Latex | Format::Jsonl | Format::Arrow | Format::Parquet => {}
         }
-        let typed = typed::TypedTable::new(if format.is_binary() { head.full_names() } else { Vec::new() });
+        let typed = typed::TypedTable::new(if format.is_binary() { head.full_names() } else { Vec::new() }, format);
         Ok(TableWriter { out, format, head, rows: 0, layout: layout::TableLayout::default(), typed })
+    }
+
+    /// Puts what Arrow and Parquet must keep until all rows are there into a temporary file in this directory. Without it,
+    /// that is the system's directory of temporary files.
+    pub fn spooling_in(mut self, dir: &Path) -> TableWriter<W> {
+        self.typed.room = dir.to_owned();
+        self
     }
 
     /// Writes a row: as many cells as there are columns.
     ///
     /// # Errors
-    /// Writing to `out` fails; or, of Arrow and Parquet, [`io::ErrorKind::InvalidData`]: a column holds both texts and
+    /// Writing to `out`, or to a temporary file, fails; or, of Arrow and Parquet, [`io::ErrorKind::InvalidData`]: a column holds both texts and
     /// numbers.
     pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
         self.rows += 1;
@@ -165,7 +176,7 @@ impl<W: Write> TableWriter<W> {
                 markup::latex_foot(&mut self.out)?;
             }
             Format::Table => self.layout.finish(&mut self.out, &self.head)?,
-            Format::Arrow | Format::Parquet => self.typed.write(&mut self.out, self.format)?,
+            Format::Arrow | Format::Parquet => self.typed.write(&mut self.out)?,
             Format::Jsonl | Format::Csv | Format::Md => {}
         }
         self.out.flush()?;

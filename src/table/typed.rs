@@ -1,17 +1,18 @@
 //! Writes tables for programs that know types: an Arrow IPC stream, or Parquet. A column has one type, which only all of
-//! its values tell, so the rows are gathered first, column by column.
+//! its values tell, so the rows are gathered first, column by column: one batch in memory, those before it in a [`Spool`].
 
-use super::parquet::{Footer, writer_properties};
+use super::spool::{BatchWriter, Spool};
 use super::{Cell, Format, exact_text};
-use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, NullArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, NullArray, RecordBatch, RecordBatchOptions, StringArray,
+};
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use arrow::ipc::writer::StreamWriter;
-use parquet::arrow::ArrowWriter;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Rows of a batch; a batch's texts must be shorter than 2 GiB together.
-const BATCH: usize = 65_536;
+pub const BATCH: usize = 65_536;
 
 /// Whole numbers up to this are exact as fractions too.
 const EXACT: u64 = 1 << 53;
@@ -19,8 +20,21 @@ const EXACT: u64 = 1 << 53;
 /// The rows so far.
 pub struct TypedTable {
     names: Vec<String>,
-    columns: Vec<Column>,
+    format: Format,
+    columns: Vec<TypedColumn>,
+    /// Rows of the last batch.
     rows: usize,
+    /// The batches before it.
+    spool: Option<Spool>,
+    /// The directory for them.
+    pub room: PathBuf,
+}
+
+/// A column: its values in the last batch, in the type of all of its values.
+struct TypedColumn {
+    values: Column,
+    /// Whether a batch before has a whole number that no fraction is equal to.
+    inexact: bool,
 }
 
 /// The values of a column, all of one type; `None` where there is none.
@@ -34,19 +48,22 @@ enum Column {
 }
 
 impl TypedTable {
-    pub fn new(names: Vec<String>) -> TypedTable {
-        let columns = names.iter().map(|_| Column::Nulls).collect();
-        TypedTable { names, columns, rows: 0 }
+    pub fn new(names: Vec<String>, format: Format) -> TypedTable {
+        let columns = names.iter().map(|_| TypedColumn { values: Column::Nulls, inexact: false }).collect();
+        TypedTable { names, format, columns, rows: 0, spool: None, room: std::env::temp_dir() }
     }
 
     /// Adds a row.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`]: a value has another type than those above it.
+    /// [`io::ErrorKind::InvalidData`]: a value has another type than those above it. A batch cannot be written.
     pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
+        if self.rows == BATCH {
+            self.spool_batch()?;
+        }
         for ((column, cell), name) in self.columns.iter_mut().zip(cells).zip(&self.names) {
-            if !column.push(cell, self.rows) {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, column.clash(cell, name)));
+            if !column.values.push(cell, self.rows, column.inexact) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, column.values.clash(cell, name)));
             }
         }
         self.rows += 1;
@@ -57,29 +74,73 @@ impl TypedTable {
     ///
     /// # Errors
     /// Writing to `out` fails.
-    pub fn write(&self, out: &mut impl Write, format: Format) -> io::Result<()> {
+    pub fn write(mut self, out: &mut impl Write) -> io::Result<()> {
+        if self.spool.is_some() {
+            self.spool_batch()?;
+        }
+        match self.spool {
+            Some(spool) => spool.copy_to(out),
+            None => {
+                let batch = self.batch()?;
+                let mut whole = BatchWriter::new(Vec::new(), self.format, &batch.schema())?;
+                if self.rows > 0 {
+                    whole.write(&batch)?;
+                }
+                out.write_all(&whole.finish()?)
+            }
+        }
+    }
+
+    /// Puts the last batch to those before it.
+    fn spool_batch(&mut self) -> io::Result<()> {
+        let batch = self.batch()?;
+        let before = match self.spool.take() {
+            Some(spool) => spool,
+            None => Spool::begin(&self.room, self.format, batch.schema())?,
+        };
+        self.spool = Some(before.add(&batch, &self.room)?);
+        self.columns.iter_mut().for_each(TypedColumn::clear);
+        self.rows = 0;
+        Ok(())
+    }
+
+    /// The last batch, as Arrow has it.
+    fn batch(&self) -> io::Result<RecordBatch> {
         // Readers of Parquet have no use for a column without a type.
-        let untyped = format == Format::Arrow;
-        let of = |at: usize| self.columns.iter().map(move |column| column.array(at, BATCH.min(self.rows - at), untyped));
-        let fields = self.names.iter().zip(of(0)).map(|(name, array)| Field::new(name, array.data_type().clone(), true));
+        let untyped = self.format == Format::Arrow;
+        let arrays: Vec<ArrayRef> = self.columns.iter().map(|column| column.values.array(self.rows, untyped)).collect();
+        let fields = self.names.iter().zip(&arrays).map(|(name, array)| Field::new(name, array.data_type().clone(), true));
         let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let mut batches = (0..self.rows).step_by(BATCH).map(|at| RecordBatch::try_new(schema.clone(), of(at).collect()));
-        if format == Format::Arrow {
-            let mut stream = StreamWriter::try_new(out, &schema).map_err(io::Error::other)?;
-            batches.try_for_each(|batch| stream.write(&batch?)).and_then(|()| stream.finish()).map_err(io::Error::other)
-        } else {
-            let properties = writer_properties().build();
-            let whole = Footer::new(Vec::new());
-            let mut file = ArrowWriter::try_new(whole, schema.clone(), Some(properties)).map_err(io::Error::other)?;
-            batches.try_for_each(|batch| file.write(&batch?)).map_err(io::Error::other)?;
-            out.write_all(&file.into_inner().map_err(io::Error::other)?.finish()?)
+        RecordBatch::try_new_with_options(schema, arrays, &RecordBatchOptions::new().with_row_count(Some(self.rows)))
+            .map_err(io::Error::other)
+    }
+}
+
+impl TypedColumn {
+    /// Forgets the values, but not what is known of them.
+    fn clear(&mut self) {
+        match &mut self.values {
+            Column::Nulls => {}
+            Column::Flags(values) => values.clear(),
+            Column::Integers(values) => {
+                self.inexact |= !are_exact(values);
+                values.clear();
+            }
+            Column::Reals(values) => values.clear(),
+            Column::Texts(values) => values.clear(),
         }
     }
 }
 
+/// Whether whole numbers are exact as fractions too.
+fn are_exact(values: &[Option<i64>]) -> bool {
+    values.iter().flatten().all(|n| n.unsigned_abs() <= EXACT)
+}
+
 impl Column {
-    /// Adds a value below the `rows` that there are; returns whether it fits.
-    fn push(&mut self, cell: &Cell, rows: usize) -> bool {
+    /// Adds a value below the `rows` that there are; returns whether it fits. `inexact`: there are whole numbers above those
+    /// that no fraction is equal to.
+    fn push(&mut self, cell: &Cell, rows: usize, inexact: bool) -> bool {
         if let (Column::Nulls, first) = (&*self, cell) {
             *self = match first {
                 Cell::Null => return true,
@@ -90,7 +151,8 @@ impl Column {
             };
         }
         if let (Column::Integers(values), Cell::Real(_)) = (&*self, cell)
-            && values.iter().flatten().all(|n| n.unsigned_abs() <= EXACT)
+            && !inexact
+            && are_exact(values)
         {
             *self = Column::Reals(values.iter().map(|n| n.map(|n| n as f64)).collect());
         }
@@ -125,16 +187,15 @@ impl Column {
         )
     }
 
-    /// Some of the values, as Arrow has them.
-    fn array(&self, at: usize, rows: usize, untyped: bool) -> ArrayRef {
-        let range = at..at + rows;
+    /// The values of `rows` rows, as Arrow has them.
+    fn array(&self, rows: usize, untyped: bool) -> ArrayRef {
         match self {
             Column::Nulls if untyped => Arc::new(NullArray::new(rows)),
             Column::Nulls => Arc::new(StringArray::new_null(rows)),
-            Column::Flags(values) => Arc::new(BooleanArray::from(values[range].to_vec())),
-            Column::Integers(values) => Arc::new(Int64Array::from(values[range].to_vec())),
-            Column::Reals(values) => Arc::new(Float64Array::from(values[range].to_vec())),
-            Column::Texts(values) => Arc::new(StringArray::from_iter(values[range].iter().map(Option::as_deref))),
+            Column::Flags(values) => Arc::new(BooleanArray::from_iter(values)),
+            Column::Integers(values) => Arc::new(Int64Array::from_iter(values)),
+            Column::Reals(values) => Arc::new(Float64Array::from_iter(values)),
+            Column::Texts(values) => Arc::new(StringArray::from_iter(values.iter().map(Option::as_deref))),
         }
     }
 }
@@ -205,6 +266,66 @@ mod tests {
             let found: Vec<i64> =
                 batches.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
             assert!(found.iter().copied().eq(0..BATCH as i64 + 3));
+        }
+    }
+
+    /// Tables of three batches, whose columns change their types in the second and in the third.
+    #[test]
+    fn types_are_those_of_all_batches() {
+        let rows = 2 * BATCH as i64 + 3;
+        let cells = |n: i64| {
+            let late = if n < rows - 2 { Cell::Null } else { Cell::Text(format!("t{n}")) };
+            let number = match n {
+                0 => Cell::Null,
+                n if n == BATCH as i64 + 1 => Cell::Real(0.5),
+                n => Cell::Integer(n),
+            };
+            let numbered_late = if n < BATCH as i64 { Cell::Null } else { Cell::Integer(n) };
+            let late_fraction = if n == rows - 1 { Cell::Real(-0.25) } else { numbered_late.clone() };
+            vec![late, number, numbered_late, late_fraction, Cell::Null]
+        };
+        for format in [Format::Arrow, Format::Parquet] {
+            let room = tempfile::tempdir().unwrap();
+            let columns = (0..5).map(|i| format!("c{i}")).collect();
+            let mut table = TableWriter::new(Vec::new(), format, Head::new(columns)).unwrap().spooling_in(room.path());
+            (0..rows).for_each(|n| table.row(&cells(n)).unwrap());
+            assert_eq!(room.path().read_dir().unwrap().count(), 1, "what is not in memory is here");
+            let (schema, batches) = read(format, table.finish().unwrap());
+            assert_eq!(room.path().read_dir().unwrap().count(), 0);
+            let nothing = if format == Format::Arrow { DataType::Null } else { DataType::Utf8 };
+            let types: Vec<DataType> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
+            use DataType::{Float64, Int64, Utf8};
+            assert_eq!(types, [Utf8, Float64, Int64, Float64, nothing], "{format}");
+            let column = |at: usize| batches.iter().map(move |batch| batch.column(at));
+            let texts: Vec<_> = column(0).flat_map(|c| c.as_string::<i32>().iter()).collect();
+            assert!(texts[..texts.len() - 2].iter().all(Option::is_none));
+            assert_eq!(texts[texts.len() - 2..], [Some("t131073"), Some("t131074")]);
+            let reals = |at: usize| column(at).flat_map(|c| c.as_primitive::<Float64Type>().iter()).collect::<Vec<_>>();
+            let expected = (0..rows).map(|n| (n > 0).then_some(if n == 65_537 { 0.5 } else { n as f64 }));
+            assert!(reals(1).into_iter().eq(expected));
+            let integers = column(2).flat_map(|c| c.as_primitive::<Int64Type>().iter());
+            assert!(integers.eq((0..rows).map(|n| (n >= 65_536).then_some(n))));
+            let expected = (0..rows).map(|n| (n >= 65_536).then_some(if n == rows - 1 { -0.25 } else { n as f64 }));
+            assert!(reals(3).into_iter().eq(expected));
+            assert_eq!(column(4).map(|c| c.logical_null_count()).sum::<usize>(), rows as usize);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_a_batch_before_is_refused_and_leaves_nothing() {
+        for (first, last, says) in [
+            (Cell::Integer(1), Cell::Text("1".into()), "holds texts and numbers"),
+            (Cell::Integer((1 << 53) + 1), Cell::Real(0.5), "whole numbers above 2^53"),
+        ] {
+            let room = tempfile::tempdir().unwrap();
+            let table = TableWriter::new(Vec::new(), Format::Parquet, Head::new(vec!["c0".into()])).unwrap();
+            let mut table = table.spooling_in(room.path());
+            (0..70_000).for_each(|n| table.row(&[if n == 0 { first.clone() } else { Cell::Integer(n) }]).unwrap());
+            let refused = table.row(&[last]).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+            assert!(refused.to_string().contains(says), "{refused}");
+            drop(table);
+            assert_eq!(room.path().read_dir().unwrap().count(), 0);
         }
     }
 

@@ -21,10 +21,15 @@ fn all_rows() -> Vec<Value> {
 
 /// A data set of these rows, whose files are there for the first hundred seeds.
 fn lab() -> Lab {
+    lab_with_files(100)
+}
+
+/// A data set of these rows, whose files are there for some of the seeds, the first.
+fn lab_with_files(seeds: i64) -> Lab {
     let lab = Lab::empty();
     fs::create_dir_all(lab.path("input/images")).unwrap();
     tiny_image(&lab.path("input/images/r.png"), u32::MAX);
-    for (n, row) in (0..).zip(all_rows()).filter(|(_, row)| row["seed"].as_i64().unwrap() < 100) {
+    for (n, row) in (0..).zip(all_rows()).filter(|(_, row)| row["seed"].as_i64().unwrap() < seeds) {
         tiny_image(&lab.path(&format!("input/{}", row["path"].as_str().unwrap())), n);
     }
     let subjects = [json!({"subject_id": "S", "label": "dog", "references": ["images/r.png"]})];
@@ -162,4 +167,32 @@ fn many_first_contents_leave_a_sound_catalog() {
     lab.ok(&["-d", "data", "verify", "--deep"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("generations with the same bytes (90 in all)"), "{said}");
+}
+
+#[test]
+fn a_digest_is_of_the_keys_in_their_order_whatever_the_order_of_the_rows() {
+    let all = all_rows();
+    let mut by_key = all.clone();
+    by_key.sort_by_key(|row| (row["model"].to_string(), row["prompt_id"].to_string(), row["seed"].as_i64()));
+    // In the order of seeds; in leaps of seven, which are in no order at all; in the order of the keys.
+    let in_leaps = (0..all.len()).map(|n| all[n * 7 % all.len()].clone()).collect();
+    let mut digests = Vec::new();
+    for rows in [all, in_leaps, by_key] {
+        let lab = lab_with_files(5);
+        lab.write("input/generations.jsonl", rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
+        lab.ingest("data", &["--encoder", "builtin-texture"]);
+        let tables = lab.ok(&["-d", "data", "digest", "--tables"]);
+        // What is hashed: a line for each row.
+        let query = "SELECT model, prompt_id, seed, ordinal, similarity FROM subject_scores ORDER BY 1, 2, 3, 4";
+        let mut lines = blake3::Hasher::new();
+        for row in lab.sql(query) {
+            let [model, prompt, seed, ordinal, similarity] = row.split(',').collect::<Vec<_>>()[..] else { panic!("{row}") };
+            let line = format!("[\"builtin-texture\",[\"{model}\",\"{prompt}\",{seed}],[{ordinal},{similarity}]]\n");
+            lines.update(line.as_bytes());
+        }
+        let expected = format!("{}  subject_scores (20 rows)\n", lines.finalize());
+        assert!(tables.contains(&expected), "{expected} {tables}");
+        digests.push(tables);
+    }
+    assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
 }

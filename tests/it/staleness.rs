@@ -385,7 +385,8 @@ fn a_reference_more_leaves_the_vectors_of_the_others() {
             keys.push(vector.key);
             Ok(())
         };
-        small.catalog().each_vector(1, hear).unwrap();
+        let catalog = small.catalog();
+        catalog.each_vector(1, &catalog.key_order().unwrap(), hear).unwrap();
         keys.into_iter().filter(|key| matches!(key, VectorKey::Reference(s, _) if s.as_str() == "S0001")).collect::<Vec<_>>()
     };
     let key = |index| VectorKey::Reference("S0001".parse().unwrap(), index);

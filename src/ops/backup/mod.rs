@@ -4,7 +4,7 @@ mod archive;
 
 use crate::catalog::PartRow;
 use crate::dataset::Dataset;
-use crate::durable::{Temporary, check_target, write_through};
+use crate::durable::{Temporary, check_target, make_directory, room_beside, write_through};
 use crate::error::{Error, Result};
 use crate::input::{FileState, file_of, state_of};
 use crate::layout::{CATALOG, EMBEDDINGS};
@@ -68,28 +68,21 @@ impl Dataset {
 
     /// Makes a copy of the catalog that is removed again.
     fn copy_of_catalog(&self, file: &Path) -> Result<Copy> {
-        // Next to the backup, where there is room for it; a pipe has no room.
-        let regular = fs::metadata(file).map_or(true, |meta| meta.is_file());
-        let dir = match file.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            Some(dir) if regular => dir.to_owned(),
-            None if regular => PathBuf::from("."),
-            _ => std::env::temp_dir(),
-        };
-        crate::durable::make_directory(&dir)?;
-        let copy = Copy(Temporary::beside(&dir.join(CATALOG).with_extension("backup"))?);
-        private(&copy.0.file);
+        let dir = room_beside(file);
+        make_directory(&dir)?;
+        let copy = Copy(Temporary::private(&dir.join(CATALOG).with_extension("backup"))?);
         self.catalog.copy_to(copy.path())?;
         Ok(copy)
     }
 
     fn images_of(&self, archive: &mut Archive<'_>, name: &str, done: &mut BackedUp, watch: &mut Watch<'_>) -> Result<()> {
         let mut inside: Vec<PathBuf> = Vec::new();
-        for image in self.catalog.placed_images()? {
-            match file_of(&image.path).strip_prefix(&self.dir) {
-                Ok(path) => inside.push(path.to_owned()),
-                Err(_) => done.elsewhere += 1,
-            }
-        }
+        self.catalog.each_image_path(|path| match file_of(path).strip_prefix(&self.dir) {
+            // Members of one file mostly follow each other.
+            Ok(path) if inside.last().is_some_and(|last| last == path) => {}
+            Ok(path) => inside.push(path.to_owned()),
+            Err(_) => done.elsewhere += 1,
+        })?;
         inside.sort_unstable();
         inside.dedup(); // a file may be used twice
         for (n, relative) in inside.iter().enumerate() {
@@ -170,17 +163,6 @@ fn mtime(path: &Path) -> i64 {
         FileState::There { mtime_ns, .. } => mtime_ns,
         _ => 0,
     }
-}
-
-/// Makes a file readable by its owner only: others may look where the catalog's copy is.
-fn private(file: &File) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
-    }
-    #[cfg(not(unix))]
-    let _ = file;
 }
 
 struct Counted<'w> {

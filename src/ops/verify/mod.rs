@@ -4,7 +4,7 @@ mod regions;
 pub(crate) mod repair;
 mod windows;
 
-use crate::catalog::{Catalog, CatalogFault, EncoderRow, KnownFile, PartRow, Score, Seal, Which};
+use crate::catalog::{Catalog, CatalogFault, EncoderRow, KnownFile, PartRow, Score, Seal, VectorPlace, Which};
 use crate::dataset::Dataset;
 use crate::embeddings::{PartReader, Store};
 use crate::error::{Error, Result};
@@ -140,11 +140,12 @@ pub fn verify(catalog: &Catalog, store: &Store, door: &Door, depth: Depth, watch
 /// Checks what the catalog alone can tell.
 fn verify_rows(catalog: &Catalog, depth: Depth, found: &mut Verification) -> Result<()> {
     let deep = depth != Depth::Quick;
-    catalog.integrity_faults()?.iter().for_each(|fault| found.fault(fault));
+    let checks = catalog.row_checks(deep)?;
+    checks.integrity.iter().for_each(|fault| found.fault(fault));
     let (faults, others) = catalog.schema_faults()?;
     faults.iter().for_each(|fault| found.fault(fault));
     found.notes.extend(others.into_iter().map(|other| format!("catalog.sqlite: {other}")));
-    match catalog.check_seal()? {
+    match checks.seal {
         Seal::Whole => {}
         Seal::Broken => found.fault(&CatalogFault::new(
             "catalog.sqlite: its rows are not those that msdata wrote: bytes have changed, or another program wrote to it",
@@ -156,7 +157,7 @@ fn verify_rows(catalog: &Catalog, depth: Depth, found: &mut Verification) -> Res
                 .into(),
         ),
     }
-    catalog.contradictions(deep)?.iter().for_each(|fault| found.fault(fault));
+    checks.contradictions.iter().for_each(|fault| found.fault(fault));
     let foreign = catalog.foreign_prompt_vectors()?;
     let count = |made_here: bool| foreign.iter().filter(|(.., here)| *here == made_here).count();
     if count(true) > 0 {
@@ -229,14 +230,20 @@ pub(crate) fn part_fault(
 
 /// Returns the rows of a part whose vector was made from content other than the catalog says.
 pub(crate) fn foreign_rows(catalog: &Catalog, part: &PartRow, reader: &PartReader) -> Result<Vec<u32>> {
-    let sources = reader.sources()?;
-    let differs = |row: u32, said: Option<[u8; 32]>| match sources.get(row as usize) {
+    let mut sources = reader.sources()?;
+    // What the part says of the row before `next`; beyond its last row nothing.
+    let (mut next, mut says) = (0_u32, None);
+    let mut foreign = Vec::new();
+    catalog.each_vector_source(part.id, |vector| {
+        while next <= vector.row && (next == 0 || says.is_some()) {
+            (next, says) = (next + 1, sources.next().transpose()?);
+        }
         // An imported vector of an image that was not yet read has no source; the catalog learnt it later.
-        Some(None) => false,
-        Some(known) => *known != said,
-        None => true,
-    };
-    Ok(catalog.vector_sources(part.id)?.into_iter().filter(|v| differs(v.row, v.source)).map(|v| v.row).collect())
+        let same = says.is_some_and(|says: Option<[u8; 32]>| says.is_none() || says == vector.source);
+        foreign.extend((!same).then_some(vector.row));
+        Ok(())
+    })?;
+    Ok(foreign)
 }
 
 /// Returns the text of an error without the prefix that only says that it is one.
@@ -326,16 +333,16 @@ fn verify_images(
         let images = catalog.known_files_after(after, BLOCK)?;
         let Some(last) = images.last() else { break };
         after = last.id;
-        let faults: Vec<Option<(&str, bool)>> = images
+        let looked: Vec<(Option<(&str, bool)>, bool)> = images
             .par_iter()
             .map(|image| match image.status {
-                ImageStatus::Ok => image_fault(image, door, chance.takes(image.id as u64)),
-                _ => None,
+                ImageStatus::Ok => (image_fault(image, door, chance.takes(image.id as u64)), false),
+                ImageStatus::Missing => (None, matches!(state_of(&image.path), FileState::There { .. })),
+                _ => (None, false),
             })
             .collect();
-        for (image, fault) in images.iter().zip(faults) {
-            appeared +=
-                u64::from(image.status == ImageStatus::Missing && matches!(state_of(&image.path), FileState::There { .. }));
+        for (image, (fault, is_there)) in images.iter().zip(looked) {
+            appeared += u64::from(is_there);
             pending += u64::from(image.status == ImageStatus::Pending);
             unusable += u64::from(!matches!(image.status, ImageStatus::Ok | ImageStatus::Pending));
             read += u64::from(image.status != ImageStatus::Ok || chance.takes(image.id as u64));
@@ -376,21 +383,24 @@ fn ingest_again(rehash: bool) -> &'static str {
     }
 }
 
-/// Returns the scores by an encoder that its vectors do not give, by generation row.
+/// Returns the scores by an encoder that its vectors do not give, by generation row, and how many were compared: those whose
+/// vectors are at chosen places, or all.
 pub(crate) fn wrong_scores(
     catalog: &Catalog,
     store: &Store,
     encoder: &EncoderRow,
-    takes: impl Fn(u64) -> bool,
+    chosen: Option<&dyn Fn(VectorPlace) -> bool>,
     watch: &mut Watch<'_>,
 ) -> Result<(Vec<i64>, u64)> {
     let needs = Needs::read(catalog, encoder)?;
     let mut vectors = Known::default();
     let mut blocks = Blocks::of(catalog, encoder, Which::Scored)?;
+    if let Some(chosen) = chosen {
+        blocks = blocks.choosing(chosen);
+    }
     let (mut wrong, mut checked) = (Vec::new(), 0);
-    while let Some(mut block) = blocks.next(catalog)? {
+    while let Some(block) = blocks.next(catalog)? {
         watch.check()?;
-        block.retain(|candidate| takes(candidate.generation as u64));
         let again: HashMap<i64, Score> =
             score_block(&needs, store, &mut vectors, &block)?.into_iter().map(|score| (score.generation, score)).collect();
         let ids: Vec<i64> = block.iter().map(|c| c.generation).collect();
@@ -429,7 +439,9 @@ fn verify_scores(
 ) -> Result<()> {
     for encoder in catalog.encoders()? {
         let name = quote(encoder.name.as_str());
-        let wrong = wrong_scores(catalog, store, &encoder, |generation| chance.takes(generation), watch);
+        let by_chance = |place: VectorPlace| chance.takes((place.part as u64) << 32 | u64::from(place.row));
+        let chosen: Option<&dyn Fn(VectorPlace) -> bool> = if chance.depth == Depth::Deep { None } else { Some(&by_chance) };
+        let wrong = wrong_scores(catalog, store, &encoder, chosen, watch);
         let ready = if chance.depth == Depth::Deep { unscored(catalog, store, &encoder) } else { Ok(0) };
         let (wrong, checked, ready) = match (wrong, ready) {
             (Ok((wrong, checked)), Ok(ready)) => (wrong, checked, ready),

@@ -121,7 +121,7 @@ impl Dataset {
 
     fn drop_wrong_scores(&mut self, done: &mut Vec<String>, watch: &mut Watch<'_>) -> Result<()> {
         for encoder in self.catalog.encoders()? {
-            let wrong = match wrong_scores(&self.catalog, &self.store, &encoder, |_| true, watch) {
+            let wrong = match wrong_scores(&self.catalog, &self.store, &encoder, None, watch) {
                 Ok((wrong, _)) => wrong,
                 // An imported part that is damaged stays, and so do the scores that were made from it.
                 Err(e) if is_of_a_part(&e) => continue,
