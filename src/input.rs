@@ -1,10 +1,12 @@
 //! Reads files and directories from outside: only regular files are opened, nothing is read without a bound,
 //! no walk goes round in circles, and everything stops when the user asks.
 
+mod guard;
 mod member;
 pub(crate) mod pages;
 mod parts;
 
+pub(crate) use guard::guarded;
 pub(crate) use member::is_absent;
 pub use member::{Container, Member, file_of};
 pub(crate) use parts::{first_part, holds_parquet, is_parquet, parts, unfinished_parquet};

@@ -18,7 +18,6 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// Numbers of a batch; vectors of any allowed length fit.
@@ -179,11 +178,8 @@ fn refuse_metadata(metadata: &ParquetMetaData) -> std::result::Result<(), String
 
 /// Runs what may panic on damaged bytes.
 pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let outcome = catch_unwind(AssertUnwindSafe(read));
-    std::panic::set_hook(hook);
-    outcome.unwrap_or_else(|_| Err(Error::Parquet { path: path.to_owned(), reason: "the file is damaged".into() }))
+    let damaged = || Err(Error::Parquet { path: path.to_owned(), reason: "the file is damaged".into() });
+    input::guarded(read).unwrap_or_else(damaged)
 }
 
 fn is_text(t: &DataType) -> bool {

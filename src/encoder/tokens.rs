@@ -10,7 +10,7 @@
 
 use super::directory::{read_bounded, read_json};
 use crate::error::{Error, Result};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::input::guarded;
 use std::path::{Path, PathBuf};
 use tokenizers::{PaddingDirection, PaddingParams, PaddingStrategy};
 
@@ -68,8 +68,8 @@ impl Tokenizer {
         let bytes = read_bounded(path, MAX_BYTES)?;
         let unreadable = "is not a readable tokenizer";
         // The package has panicked on odd files.
-        let parsed = catch_unwind(AssertUnwindSafe(|| tokenizers::Tokenizer::from_bytes(bytes)));
-        let mut inner = parsed.unwrap_or_else(|_| Err("its reader failed".into())).map_err(Error::model(path, unreadable))?;
+        let parsed = guarded(|| tokenizers::Tokenizer::from_bytes(bytes));
+        let mut inner = parsed.unwrap_or_else(|| Err("its reader failed".into())).map_err(Error::model(path, unreadable))?;
         let padding = inner.get_padding().cloned();
         let cut_at = inner.get_truncation().map(|truncation| truncation.max_length);
         inner.with_padding(None);
@@ -160,8 +160,8 @@ impl Tokenizer {
     }
 
     fn all(&self, text: &str) -> Result<Vec<i64>> {
-        let encoded = catch_unwind(AssertUnwindSafe(|| self.inner.encode_fast(text, true)));
-        let encoding = encoded.unwrap_or_else(|_| Err("the tokenizer gave up".into()));
+        let encoded = guarded(|| self.inner.encode_fast(text, true));
+        let encoding = encoded.unwrap_or_else(|| Err("the tokenizer gave up".into()));
         let encoding = encoding.map_err(Error::model(&self.path, "cannot turn a text into tokens"))?;
         Ok(encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
     }

@@ -30,8 +30,8 @@ use super::pixels::{Decoded, ImageFault, Rgb, Transparency, name};
 use super::probe::read;
 use super::{containers, jpeg, tiff};
 use crate::error::io_reason;
+use crate::input;
 use crate::vocabulary::ImageFormat;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// The number of the rule above.
@@ -84,8 +84,8 @@ pub fn head(bytes: &[u8]) -> Result<(ImageFormat, u32, u32), ImageFault> {
 /// What other people's decoders make of a file; they have panicked on broken files, and a broken file must not end
 /// the run.
 fn guarded<T>(format: ImageFormat, read: impl FnOnce() -> Result<T, ImageFault>) -> Result<T, ImageFault> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(ImageFault::unreadable(format!("a broken {} file: its decoder gave up", name(format)))))
+    input::guarded(read)
+        .unwrap_or_else(|| Err(ImageFault::unreadable(format!("a broken {} file: its decoder gave up", name(format)))))
 }
 
 /// The bytes and the pixels of the image file at `path`.

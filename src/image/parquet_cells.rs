@@ -2,7 +2,7 @@
 //! Rows that are read in order are decoded once.
 
 use crate::error::io_reason;
-use crate::input::pages;
+use crate::input::{self, pages};
 use crate::text::quote;
 use crate::watch::Stop;
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -14,7 +14,6 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::PageIndexPolicy;
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes of images that are decoded at a time.
 const BATCH_BYTES: u64 = 8 << 20;
@@ -169,7 +168,7 @@ fn broken(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
 
 /// Runs the Parquet reader, which has panicked on damaged bytes.
 fn guarded<T>(read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let outcome = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(broken("the Parquet file is damaged")));
+    let outcome = input::guarded(read).unwrap_or_else(|| Err(broken("the Parquet file is damaged")));
     outcome.map_err(|e| match e.kind() {
         io::ErrorKind::InvalidData => broken(io_reason(&e)),
         _ => e,

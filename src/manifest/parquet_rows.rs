@@ -12,7 +12,6 @@ use arrow::datatypes::{DataType, Float64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use serde_json::{Map, Value};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -199,11 +198,7 @@ fn damaged(e: &impl std::fmt::Display) -> String {
 
 /// Runs what may panic on damaged bytes.
 fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let outcome = catch_unwind(AssertUnwindSafe(read));
-    std::panic::set_hook(hook);
-    outcome.unwrap_or_else(|_| Err("the file is damaged".into()))
+    input::guarded(read).unwrap_or_else(|| Err("the file is damaged".into()))
 }
 
 #[cfg(test)]

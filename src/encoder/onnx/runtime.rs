@@ -22,11 +22,11 @@ use super::library::{
 };
 use crate::encoder::home::Home;
 use crate::error::{Error, Result};
+use crate::input::guarded;
 use ort::environment::{Environment, EnvironmentBuilder};
 use ort::ep::{self, ExecutionProvider};
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -103,10 +103,8 @@ impl Runtime {
         };
         let builder = builder.with_name("msdata").with_telemetry(false).with_logger(Arc::new(remember));
         // ort panics on a library that tells a good version and then has no interface of that version.
-        let environment = std::panic::catch_unwind(AssertUnwindSafe(|| builder.build().map_err(|e| refused(&library, e))))
-            .unwrap_or_else(|_| {
-                Err(refused(&library, std::io::Error::other("it does not offer the interface of its version")))
-            })?;
+        let environment = guarded(|| builder.build().map_err(|e| refused(&library, e)))
+            .unwrap_or_else(|| Err(refused(&library, std::io::Error::other("it does not offer the interface of its version"))))?;
         environment.set_log_level(ort::logging::LogLevel::Error);
         let version = version_of(&library);
         Ok(Runtime { environment, library, version, logged })
