@@ -2,10 +2,15 @@
 //!
 //! No pattern of signs is drawn. A pattern sums to as much as was observed if and only if the sizes on one of its
 //! sides sum to at most what the smaller side was observed to have, so the patterns can be counted as subsets, and
-//! p can be as small as the data say: 2 of 2ⁿ where all n prompts agree.
+//! p can be as small as the data say: 2 of 2ⁿ where all n prompts agree. Of very many prompts the count is approximated.
+
+mod saddlepoint;
 
 /// Differences up to which subsets are counted with the sizes as they are: 2 × 2¹¹ sums, met in the middle.
 const AS_THEY_ARE: usize = 22;
+
+/// Differences from which on the count is approximated: it grows with their square.
+const MANY: usize = 5_000;
 
 /// Units in the root mean square of the sizes, where sizes are counted in units.
 const UNITS: f64 = 128.0;
@@ -28,7 +33,8 @@ const NOTHING: f64 = 1e-12;
 /// test; P. Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", 2005, section 3.2). With more, every
 /// pattern counts too, with each size rounded to a whole number of units, at least one (M. Pagano and D. Tritchler, "On
 /// Obtaining Permutation Distributions in Polynomial Time", Journal of the American Statistical Association 78, 1983).
-/// The unit depends on the sizes alone and not on the signs, so the test of the rounded differences is exact as well.
+/// The unit depends on the sizes alone and not on the signs, so the test of the rounded differences is exact as well. From
+/// 5,000 on the count is approximated by a saddlepoint (see the source of `saddlepoint`).
 pub fn sign_flip(differences: &[f64]) -> Option<f64> {
     if differences.is_empty() {
         return None;
@@ -41,6 +47,7 @@ pub fn sign_flip(differences: &[f64]) -> Option<f64> {
     match differences.len() {
         0 => Some(1.0),
         n if n <= AS_THEY_ARE => Some(counted(&differences)),
+        n if n >= MANY => Some(approximated(&differences)),
         _ => Some(counted_in_units(&differences)),
     }
 }
@@ -124,6 +131,14 @@ fn counted_in_units(differences: &[f64]) -> f64 {
         std::mem::swap(&mut shares, &mut next);
     }
     (2.0 * shares.iter().sum::<f64>()).clamp(f64::MIN_POSITIVE, 1.0)
+}
+
+/// The same of very many.
+fn approximated(differences: &[f64]) -> f64 {
+    // Each side for itself, so that the order of equal sizes changes no digit.
+    let side = |sign: f64| differences.iter().filter(|d| **d * sign > 0.0).sum::<f64>().abs();
+    let observed = (side(1.0) - side(-1.0)).abs();
+    saddlepoint::two_sided(differences.iter().map(|d| d.abs()), observed, common_unit(differences))
 }
 
 /// The largest number of which all are multiples (as rates of so many images are), unless it is too small beside
@@ -213,6 +228,41 @@ mod tests {
             let close = if exact > 1e-4 { 0.03 } else { 0.1 };
             assert!((near / exact - 1.0).abs() < close, "{shift}: {exact} {near}");
         }
+    }
+
+    #[test]
+    fn of_very_many_the_approximation_is_the_count() {
+        let mut draws = Random::new(5);
+        for n in [300, 2000] {
+            // Rates of twelfths, squares, which are far from normal, and cubes of all sizes.
+            for kind in ["rates", "squares", "cubes"] {
+                let mut difference = || match kind {
+                    "rates" => (draws.below(13) as f64 - 6.0) / 12.0,
+                    "squares" => (draws.below(26) as f64 - 12.5).signum() * (1.0 + draws.below(12) as f64).powi(2),
+                    _ => (draws.below(1 << 30) as f64 / f64::from(1 << 30) - 0.5).powi(3),
+                };
+                let differences: Vec<f64> = (0..n).map(|_| difference()).filter(|d| *d != 0.0).collect();
+                // Some of them get the sign that takes the sum further from 0.
+                for share in [0.0, 0.1, 0.3, 0.7] {
+                    let agree = (share * f64::from(n)) as usize;
+                    let turned = differences.iter().enumerate().map(|(at, d)| if at < agree { d.abs() } else { *d });
+                    let differences = sorted(&turned.collect::<Vec<_>>());
+                    let (count, near) = (counted_in_units(&differences), approximated(&differences));
+                    // The sizes of cubes are rounded to be counted, which is seen far out.
+                    let close = if kind == "cubes" { 0.15 } else { 0.005 };
+                    assert!((near / count - 1.0).abs() < close, "{n} {kind}, {share}: {count} {near}");
+                }
+            }
+        }
+        // Sums that cannot be nearer to 0, all of one sign, and a p that no number holds.
+        let coins: Vec<f64> = (0..6001).map(|i| if i % 2 == 0 { 0.1 } else { -0.1 }).collect();
+        assert_eq!(sign_flip(&coins), Some(1.0));
+        assert_eq!(sign_flip(&vec![0.5; 6000]), Some(f64::MIN_POSITIVE));
+        let unlike: Vec<f64> = (0..6000).map(|i| 0.01 + (f64::from(i) * 0.7).sin().abs()).collect();
+        assert_eq!(sign_flip(&unlike), Some(f64::MIN_POSITIVE));
+        // 6,000 coins, 3,100 of one side: as many patterns as subsets of up to 2,900, twice, of 2⁶⁰⁰⁰.
+        let coins: Vec<f64> = (0..6000).map(|i| if i < 3100 { 0.1 } else { -0.1 }).collect();
+        assert!((sign_flip(&coins).unwrap() - 0.010_191_041_5).abs() < 1e-7, "{:?}", sign_flip(&coins));
     }
 
     fn sorted(differences: &[f64]) -> Vec<f64> {
