@@ -57,28 +57,7 @@ pub struct Content {
     pub reference: Option<(i64, i64)>,
 }
 
-/// What a generation's file held when it was last read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GenerationContent {
-    /// Generation row.
-    pub generation: i64,
-    /// The file's state.
-    pub status: ImageStatus,
-    /// BLAKE3 of its bytes.
-    pub blake3: Option<[u8; 32]>,
-}
-
 impl Catalog {
-    /// Returns what the file of every generation held, by generation row.
-    ///
-    /// # Errors
-    /// SQLite reports an error.
-    pub fn generation_contents(&self) -> Result<Vec<GenerationContent>> {
-        self.rows("SELECT g.id, i.status, i.blake3 FROM generation g JOIN image i ON i.id = g.image ORDER BY g.id", |r| {
-            Ok(GenerationContent { generation: r.get(0)?, status: r.get(1)?, blake3: r.get(2)? })
-        })
-    }
-
     /// Returns how many images there are.
     ///
     /// # Errors

@@ -89,7 +89,7 @@ pub use appearance::BlankImage;
 pub use aside::{Aside, Awaiting};
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
-pub use images::{Content, Duplicate, GenerationContent, ImageRow, Tally};
+pub use images::{Content, Duplicate, ImageRow, Tally};
 pub use in_order::{GenerationState, KeyOrder, OrderedBlock, Placed};
 pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;

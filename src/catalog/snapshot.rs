@@ -306,26 +306,6 @@ impl Catalog {
         Ok(ids.into_iter().collect())
     }
 
-    /// Returns every image score.
-    ///
-    /// # Errors
-    /// SQLite reports an error.
-    pub fn image_scores(&self) -> Result<Vec<ImageScoreRow>> {
-        self.rows("SELECT generation, encoder, similarity, clip_t FROM image_score", image_score)
-    }
-
-    /// Returns every subject score of an encoder, by generation and ordinal.
-    ///
-    /// # Errors
-    /// SQLite reports an error.
-    pub fn subject_scores(&self, encoder: i64) -> Result<Vec<SubjectScoreRow>> {
-        self.rows_with(
-            "SELECT generation, encoder, ordinal, similarity FROM subject_score WHERE encoder = ?1",
-            encoder,
-            subject_score,
-        )
-    }
-
     /// Returns the image scores of one generation.
     ///
     /// # Errors
@@ -373,18 +353,6 @@ impl Catalog {
             },
         )?;
         Ok(rows.into_iter().next().unwrap_or_default())
-    }
-
-    /// Returns the image file of every generation, by generation row.
-    ///
-    /// # Errors
-    /// SQLite reports an error.
-    pub fn generation_files(&self) -> Result<HashMap<i64, FileRow>> {
-        let files = self.rows(
-            "SELECT g.id, full_path(i.path), i.status, i.reason, lower(hex(i.blake3)) FROM generation g JOIN image i ON i.id = g.image",
-            keyed_file,
-        )?;
-        Ok(files.into_iter().collect())
     }
 
     /// Returns the image file of one generation.

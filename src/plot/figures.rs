@@ -8,7 +8,7 @@ use super::heat_map::{HeatMap, HeatQueries};
 use super::radar::Radar;
 use super::show::{query, query_of};
 use super::style::Look;
-use crate::report::{Key, KeyValue, MeasureColumn, Report, Row, Snapshot, Thresholds, thresholds_mean_something};
+use crate::report::{Key, KeyValue, MeasureColumn, Report, Row, Snapshot, thresholds_mean_something};
 use crate::vocabulary::{CROP, ModelName, SceneType};
 
 /// Who is who: every model by name, with whether it is a control.
@@ -118,24 +118,25 @@ pub fn scene(report: &Report, styles: &ModelStyles, scr: usize) -> Option<Figure
     })
 }
 
-/// SCR against the threshold; of a report by model over many thresholds. `marked`: the thresholds of the tables,
-/// at which intervals are drawn.
-pub fn curve(report: &Report, styles: &ModelStyles, marked: &Thresholds) -> Option<Figure> {
-    let thresholds = report.thresholds.values();
+/// SCR against the threshold; of a report by model over many thresholds. `tables`: one at the thresholds of the tables,
+/// which are marked and have their intervals.
+pub fn curve(report: &Report, tables: &Report, styles: &ModelStyles) -> Option<Figure> {
+    let (thresholds, marked) = (report.thresholds.values(), &tables.thresholds);
     // Thresholds that mean nothing are not marked as if they did.
     let meant = thresholds_mean_something(&report.identity, marked);
     let marks: &[f64] = if meant { marked.values() } else { &[] };
-    let is_marked = |t: f64| marks.iter().any(|m| (m - t).abs() < 1e-9);
+    let mark = |t: f64| marks.iter().position(|m| (m - t).abs() < 1e-9);
     let mut all = Vec::new();
     for (name, look) in styles.all() {
         let Some(row) = row_of(report, name) else { continue };
-        let ends = |t: usize| row.ci.as_ref().and_then(|ci| ci.scr.get(t)).and_then(|(_, ends)| *ends);
+        let intervals = row_of(tables, name).and_then(|row| row.ci.as_ref());
+        let ends = |mark: usize| intervals.and_then(|ci| ci.scr.get(mark)).and_then(|(_, ends)| *ends);
         let points: Vec<PlotPoint> = thresholds
             .iter()
             .enumerate()
             .filter_map(|(t, x)| {
-                let marked = is_marked(*x);
-                Some(PlotPoint { interval: ends(t).filter(|_| marked), marked, ..at(*x, row.scr.get(t)?.1?) })
+                let mark = mark(*x);
+                Some(PlotPoint { interval: mark.and_then(ends), marked: mark.is_some(), ..at(*x, row.scr.get(t)?.1?) })
             })
             .collect();
         if !points.is_empty() {

@@ -12,21 +12,34 @@ const BINS: usize = 24;
 
 /// How the similarities of each model's requested subjects are spread; `None` without any. `values` are by model. `marks`
 /// are thresholds, each drawn as an upright line.
-pub fn histogram(values: &[(String, Vec<f64>)], styles: &ModelStyles, label: &str, marks: &[f64]) -> Option<Figure> {
-    let all = || values.iter().filter(|(name, _)| styles.all().any(|(known, _)| known == name)).flat_map(|(_, of)| of).copied();
-    let x = Axis::over(label, Some(all()).filter(|_| all().next().is_some())?.chain(marks.iter().copied()), [-1.0, 1.0], 8);
+pub fn histogram<'v>(
+    models: &[&str],
+    values: impl Fn(usize) -> Box<dyn Iterator<Item = f64> + 'v>,
+    styles: &ModelStyles,
+    label: &str,
+    marks: &[f64],
+) -> Option<Figure> {
+    let places: Vec<(usize, Look)> =
+        styles.all().filter_map(|(name, look)| Some((models.iter().position(|model| *model == name)?, look))).collect();
+    let ends = |model: usize| values(model).map(|value| [value; 2]).reduce(|[low, high], [v, _]| [low.min(v), high.max(v)]);
+    let ends: Vec<f64> = places.iter().filter_map(|(model, _)| ends(*model)).flatten().collect();
+    let x = Axis::over(label, Some(&ends).filter(|ends| !ends.is_empty())?.iter().chain(marks).copied(), [-1.0, 1.0], 8);
     let width = (x.range[1] - x.range[0]) / BINS as f64;
     let mut series = Vec::new();
-    for (name, look) in styles.all() {
-        let Some((_, of)) = values.iter().find(|(model, of)| model == name && !of.is_empty()) else { continue };
+    for (model, look) in places {
         let mut counts = [0_u32; BINS];
-        for value in of {
+        for value in values(model) {
             counts[(((value - x.range[0]) / width) as usize).min(BINS - 1)] += 1;
         }
+        let all = f64::from(counts.iter().sum::<u32>());
+        if all == 0.0 {
+            continue;
+        }
+        let name = models[model];
         let point = |(bin, count): (usize, &u32)| PlotPoint {
             marked: *count > 0,
             show: Some(query(&[("model", name)])),
-            ..at(x.range[0] + (bin as f64 + 0.5) * width, f64::from(*count) / of.len() as f64)
+            ..at(x.range[0] + (bin as f64 + 0.5) * width, f64::from(*count) / all)
         };
         series.push(Series { name: name.to_owned(), look, points: counts.iter().enumerate().map(point).collect() });
     }
@@ -52,13 +65,15 @@ mod tests {
     #[test]
     fn shares_sum_to_one_and_the_greatest_value_is_in_the_last_bin() {
         let styles = ModelStyles { models: vec!["a".into(), "b".into()], controls: vec![] };
-        let values = [("a".to_owned(), vec![0.0, 0.5, 1.0, 1.0]), ("b".to_owned(), vec![])];
-        let figure = histogram(&values, &styles, "similarity", &[0.4]).unwrap();
+        let values = |model: usize| -> Box<dyn Iterator<Item = f64>> {
+            Box::new([vec![0.0, 0.5, 1.0, 1.0], Vec::new()][model].clone().into_iter())
+        };
+        let figure = histogram(&["a", "b"], values, &styles, "similarity", &[0.4]).unwrap();
         let Panel::Chart(chart) = &figure.panels[0] else { panic!("a chart") };
         let names: Vec<&str> = chart.series.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["a", "τ = 0.4"], "a model without values has no line");
         let shares: Vec<f64> = chart.series[0].points.iter().map(|p| p.y).collect();
         assert_eq!((shares.iter().sum::<f64>(), shares[BINS - 1]), (1.0, 0.5));
-        assert_eq!(histogram(&[], &styles, "similarity", &[]), None);
+        assert_eq!(histogram(&["b"], |_| values(1), &styles, "similarity", &[]), None);
     }
 }

@@ -1,7 +1,6 @@
 //! Where CLIP sees nothing wrong: images that resemble their references by CLIP-I and have lost every subject.
 
 use super::Snapshot;
-use super::observations::Scores;
 use crate::score::{quantile, subject_collapse_rate};
 use std::collections::BTreeMap;
 
@@ -20,7 +19,7 @@ pub struct BlindSpot {
 /// the same subject count, while by `identity` every subject is below the threshold. Encoders by their place among
 /// the [`Snapshot`], in the order of the generations.
 pub fn blind_spot(snapshot: &Snapshot, identity: usize, clip: usize, threshold: f64) -> Vec<BlindSpot> {
-    let scores = Scores::collect(snapshot);
+    let scores = &snapshot.scores;
     let mut by_count: BTreeMap<usize, Vec<(usize, f64, bool)>> = BTreeMap::new();
     for (at, generation) in snapshot.generations.iter().enumerate() {
         if snapshot.models[generation.model as usize].1 {

@@ -2,7 +2,6 @@
 //! pastes, as scored like any generation.
 
 use super::Snapshot;
-use super::observations::Scores;
 use crate::catalog::GenerationRow;
 use std::collections::HashMap;
 
@@ -16,7 +15,6 @@ impl Snapshot {
 /// The composites by prompt. One that is not of the references that its prompt has now does not count.
 pub(super) struct Ceilings<'a> {
     snapshot: &'a Snapshot,
-    scores: &'a Scores,
     /// By prompt: all its subjects together. A place among the generations.
     composites: HashMap<u32, usize>,
     /// By prompt and place in it: one subject alone.
@@ -24,8 +22,8 @@ pub(super) struct Ceilings<'a> {
 }
 
 impl<'a> Ceilings<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, scores: &'a Scores) -> Ceilings<'a> {
-        let mut ceilings = Ceilings { snapshot, scores, composites: HashMap::new(), crops: HashMap::new() };
+    pub(super) fn new(snapshot: &'a Snapshot) -> Ceilings<'a> {
+        let mut ceilings = Ceilings { snapshot, composites: HashMap::new(), crops: HashMap::new() };
         for (at, generation) in snapshot.generations.iter().enumerate() {
             if !snapshot.is_composite(generation) || !snapshot.composites.contains(&generation.id) {
                 continue;
@@ -43,8 +41,8 @@ impl<'a> Ceilings<'a> {
     pub(super) fn composite(&self, encoder: usize, generation: usize, ordinal: Option<u32>) -> Option<f64> {
         let composite = *self.composites.get(&self.snapshot.generations[generation].prompt)?;
         match ordinal {
-            Some(ordinal) => Some(self.scores.of_subjects(encoder, composite)?[ordinal as usize]),
-            None => self.scores.similarity(encoder, composite),
+            Some(ordinal) => Some(self.snapshot.scores.of_subjects(encoder, composite)?[ordinal as usize]),
+            None => self.snapshot.scores.similarity(encoder, composite),
         }
     }
 
@@ -53,7 +51,7 @@ impl<'a> Ceilings<'a> {
         let prompt = self.snapshot.generations[generation].prompt;
         let of = |ordinal: u32| {
             let crop = *self.crops.get(&(prompt, ordinal))?;
-            Some(self.scores.of_subjects(encoder, crop)?[ordinal as usize])
+            Some(self.snapshot.scores.of_subjects(encoder, crop)?[ordinal as usize])
         };
         match ordinal {
             Some(ordinal) => of(ordinal),

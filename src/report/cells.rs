@@ -3,40 +3,57 @@
 use super::detail::Detail;
 use super::local::Locals;
 use super::local_cells::LocalCells;
-use super::observations::Scores;
 use super::saturation::saturation;
 use super::tally::{CellTally, Tallied, Tallies, Tally};
 use super::warnings::warnings;
 use super::{Intervals, Key, Named, Published, Report, ReportOptions, Row, Snapshot, Thresholds, thresholds_mean_something};
-use crate::error::Result;
 use crate::score::{Clustered, Confidence, intervals};
 use rayon::prelude::*;
 
 /// Makes the report of a snapshot that holds every generation.
-///
-/// # Errors
-/// Nothing says which encoder decides collapse.
-pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Result<Report> {
-    let scores = Scores::collect(snapshot);
-    let mut tally = Tally::new(snapshot, Tallied::of(snapshot, options));
-    scores.each(snapshot, |generation| tally.add(generation));
-    let tallies = tally.finish();
-    let detail = needs_detail(snapshot, options).then(|| Detail::new(snapshot, &scores, options, &tallies));
-    Ok(assemble(snapshot, options, &tallies, detail.as_ref()))
+pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Report {
+    build_with(snapshot, options, true)
+}
+
+/// Makes the same without a look for thresholds at which nothing is told apart, which takes as long as intervals do.
+pub(crate) fn build_cells(snapshot: &Snapshot, options: &ReportOptions) -> Report {
+    build_with(snapshot, options, false)
+}
+
+fn build_with(snapshot: &Snapshot, options: &ReportOptions, looks_at_thresholds: bool) -> Report {
+    // Whether a threshold separates anything is seen from an interval too.
+    let with_intervals = options.confidence.is_some() || (looks_at_thresholds && snapshot.baselines.is_some());
+    let start = || Tally::new(snapshot, Tallied::of(options, with_intervals));
+    let tallies = snapshot.scores.each(&snapshot.generations, start, Tally::add);
+    let tallies = tallies.into_iter().reduce(Tally::merge).unwrap_or_else(start).finish();
+    let detail = needs_detail(snapshot, options, looks_at_thresholds).then(|| Detail::new(snapshot, options, &tallies));
+    assemble(snapshot, options, &tallies, detail.as_ref(), looks_at_thresholds)
 }
 
 /// Makes the report of generations that were tallied as they were read; the snapshot holds none.
 pub(crate) fn build_tallied(snapshot: &Snapshot, options: &ReportOptions, tally: Tally<'_>) -> Report {
-    assemble(snapshot, options, &tally.finish(), None)
+    assemble(snapshot, options, &tally.finish(), None, true)
 }
 
 /// Whether a report needs more than counts and sums: its generations one by one.
-fn needs_detail(snapshot: &Snapshot, options: &ReportOptions) -> bool {
+fn needs_detail(snapshot: &Snapshot, options: &ReportOptions, looks_at_thresholds: bool) -> bool {
     let has_more = snapshot.local.is_some() || !snapshot.regions.is_empty() || !snapshot.metrics.is_empty();
-    has_more || snapshot.baselines.is_some() || options.curve
+    let has_controls = looks_at_thresholds || shows_controls(snapshot, options);
+    has_more || options.curve || (snapshot.baselines.is_some() && has_controls)
 }
 
-fn assemble(snapshot: &Snapshot, options: &ReportOptions, tallies: &Tallies, detail: Option<&Detail<'_>>) -> Report {
+/// Whether cells have their controls: where thresholds mean nothing, identification leads, asked for or not.
+fn shows_controls(snapshot: &Snapshot, options: &ReportOptions) -> bool {
+    options.controls || !thresholds_mean_something(&snapshot.identity, &options.thresholds)
+}
+
+fn assemble(
+    snapshot: &Snapshot,
+    options: &ReportOptions,
+    tallies: &Tallies,
+    detail: Option<&Detail<'_>>,
+    looks_at_thresholds: bool,
+) -> Report {
     let identity = snapshot.identity.as_str();
     let table = CellTable {
         snapshot,
@@ -47,7 +64,8 @@ fn assemble(snapshot: &Snapshot, options: &ReportOptions, tallies: &Tallies, det
         detail,
     };
     let mut warnings = warnings(snapshot, tallies, &options.by);
-    let (of_thresholds, saturated) = saturation(snapshot, options, &tallies.cells, detail);
+    let (of_thresholds, saturated) =
+        if looks_at_thresholds { saturation(snapshot, options, &tallies.cells, detail) } else { Default::default() };
     warnings.extend(of_thresholds);
     let locals = detail.and_then(|_| Locals::new(snapshot, options.alpha));
     let of_windows = locals.as_ref().zip(detail).map(|(locals, detail)| {
@@ -135,10 +153,8 @@ impl CellTable<'_> {
             let value = |at: usize| if has_identity { value(at) } else { None };
             thresholds.iter().enumerate().map(|(at, threshold)| (Thresholds::name(*threshold), value(at))).collect()
         };
-        // Where thresholds mean nothing, identification leads, asked for or not.
-        let leads =
-            !thresholds_mean_something(self.names.get(self.identity).copied().unwrap_or_default(), &self.options.thresholds);
-        let controls = self.detail.filter(|_| self.options.controls || leads).and_then(|detail| detail.controls(at));
+        let has_controls = shows_controls(self.snapshot, self.options);
+        let controls = self.detail.filter(|_| has_controls).and_then(|detail| detail.controls(at));
         Row {
             control: cell.keys.iter().any(|(key, _)| *key == Key::Model) && self.snapshot.models[cell.model as usize].1,
             keys: cell.keys.clone(),
@@ -190,6 +206,11 @@ pub(super) const SHARE: Option<[f64; 2]> = Some([0.0, 1.0]);
 
 /// The interval of each measure of a cell; `prompts` says which prompt each value belongs to.
 pub(super) fn cell_intervals(prompts: &[u32], measures: &[BoundedValues<'_>], confidence: Confidence) -> Vec<Option<[f64; 2]>> {
+    intervals(&clustered_by_prompt(prompts, measures), confidence)
+}
+
+/// Each measure of a cell by the prompts that its values belong to.
+pub(super) fn clustered_by_prompt(prompts: &[u32], measures: &[BoundedValues<'_>]) -> Vec<Clustered> {
     let mut distinct: Vec<u32> = prompts.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
@@ -197,7 +218,7 @@ pub(super) fn cell_intervals(prompts: &[u32], measures: &[BoundedValues<'_>], co
     let clustered = |(values, bounds): &BoundedValues<'_>| {
         Clustered::new(distinct.len(), clusters.iter().copied().zip(values.iter().copied())).within(*bounds)
     };
-    intervals(&measures.iter().map(clustered).collect::<Vec<_>>(), confidence)
+    measures.iter().map(clustered).collect()
 }
 
 /// The mean of what is there; `None` of nothing.

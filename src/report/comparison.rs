@@ -2,8 +2,7 @@
 
 use super::contrast::Contrast;
 use super::in_words::in_words;
-use super::observations::Scores;
-use super::pairing::Pairing;
+use super::pairing::{Pairing, every_pair};
 use super::{Key, KeyValue, ModelSelection, RegionChoice, Snapshot, Thresholds};
 use crate::error::Result;
 use crate::score::Confidence;
@@ -190,21 +189,21 @@ impl<'a> From<Option<[&'a ModelName; 2]>> for Compared<'a> {
 /// collapse.
 pub fn compare<'a>(snapshot: &Snapshot, models: impl Into<Compared<'a>>, options: &CompareOptions) -> Result<Comparisons> {
     let models = models.into();
-    let scores = Scores::collect(snapshot);
-    let pairing = Pairing::new(snapshot, &scores, options)?;
+    let place = |name: &ModelName| snapshot.place(options.models.shown(name));
     let pairs = match models {
-        Compared::Pair(a, b) => vec![[pairing.model(a)?, pairing.model(b)?]],
-        Compared::EveryPair => pairing.every_pair(),
+        Compared::Pair(a, b) => vec![[place(a)?, place(b)?]],
+        Compared::EveryPair => every_pair(&snapshot.under_test()),
         Compared::WithBaseline(ours, baseline) => {
-            let baseline = pairing.model(baseline)?;
-            let named: Vec<u32> = ours.iter().map(|model| pairing.model(model)).collect::<Result<_>>()?;
-            let ours = if named.is_empty() { pairing.shown() } else { named };
+            let baseline = place(baseline)?;
+            let named: Vec<u32> = ours.iter().map(place).collect::<Result<_>>()?;
+            let ours = if named.is_empty() { snapshot.under_test() } else { named };
             ours.into_iter().filter(|model| *model != baseline).map(|model| [model, baseline]).collect()
         }
     };
+    let pairing = Pairing::new(snapshot, options, pairs.as_flattened())?;
     let words = match models {
         Compared::EveryPair => Vec::new(),
-        _ => in_words(snapshot, &scores, &pairs, options)?,
+        _ => in_words(snapshot, &pairs, options)?,
     };
     let measures = pairing.measures(options.measure.as_deref())?;
     let rows = pairing.compare(&pairs, &measures);

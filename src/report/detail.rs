@@ -4,11 +4,11 @@
 use super::ceiling::Ceilings;
 use super::cells::{BoundedValues, SHARE, cell_intervals, mean_of};
 use super::keys::Keys;
-use super::observations::{Observations, Scores};
+use super::observations::Observations;
 use super::regions::CellWish;
 use super::tally::Tallies;
 use super::{
-    Baseline, CellControls, CellMetric, CellRegions, Key, Named, RegionMeasure, RegionSnapshot, ReportOptions, Snapshot,
+    CellControls, CellMetric, CellRegions, EncoderBaselines, Key, Named, RegionMeasure, RegionSnapshot, ReportOptions, Snapshot,
     Thresholds,
 };
 use crate::score::{Curve, Identification};
@@ -18,33 +18,28 @@ use std::collections::HashMap;
 pub(super) struct Detail<'a> {
     snapshot: &'a Snapshot,
     options: &'a ReportOptions,
-    scores: &'a Scores,
     identity: usize,
     names: Vec<&'a str>,
     pub(super) units: Observations<'a>,
     /// By cell, in the order of the cells: the places of its units, in the order of their keys.
     pub(super) members: Vec<Vec<usize>>,
     ceilings: Ceilings<'a>,
-    /// By encoder: similarity of every unit.
-    similarity: Vec<Vec<Option<f64>>>,
     /// By metric: the value of every unit.
     metrics: Vec<Vec<Option<f64>>>,
 }
 
 impl<'a> Detail<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, scores: &'a Scores, options: &'a ReportOptions, tallies: &Tallies) -> Detail<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, options: &'a ReportOptions, tallies: &Tallies) -> Detail<'a> {
         let apart = options.by.contains(&Key::Model);
-        let units = Observations::new(snapshot, scores, &options.by, |generation| snapshot.is_reported(generation.model, apart));
+        let units = Observations::new(snapshot, &options.by, |generation| snapshot.is_reported(generation.model, apart));
         let members = members(&units, &Keys::new(snapshot), &options.by, tallies);
         Detail {
             snapshot,
             options,
-            scores,
             identity: snapshot.identity_place(),
             names: snapshot.encoders.iter().map(|(_, name)| name.as_str()).collect(),
             members,
-            ceilings: Ceilings::new(snapshot, scores),
-            similarity: (0..snapshot.encoders.len()).map(|e| units.similarity(e)).collect(),
+            ceilings: Ceilings::new(snapshot),
             metrics: snapshot.metrics.iter().map(|metric| metric.of_units(&units, snapshot)).collect(),
             units,
         }
@@ -88,11 +83,11 @@ impl<'a> Detail<'a> {
         let members = &self.members[cell];
         match self.units.ordinal {
             Some(_) => {
-                let pairs: Vec<f64> = members.iter().filter_map(|m| *self.similarity.get(self.identity)?.get(*m)?).collect();
+                let pairs: Vec<f64> = members.iter().filter_map(|m| self.units.similarity(self.identity, *m)).collect();
                 Curve::of(pairs.chunks(1))
             }
             None => {
-                let of = |m: &usize| self.scores.of_subjects(self.identity, self.units.generation[*m] as usize);
+                let of = |m: &usize| self.snapshot.scores.of_subjects(self.identity, self.units.generation[*m] as usize);
                 Curve::of(members.iter().filter_map(of))
             }
         }
@@ -137,52 +132,66 @@ impl<'a> Detail<'a> {
 
     /// SCR by chance over the images of a cell, at the threshold of that number.
     pub(super) fn chance(&self, threshold: usize, cell: usize) -> Option<f64> {
-        let baselines = self.snapshot.baselines.as_ref()?;
         let wanted = *self.options.thresholds.values().get(threshold)?;
-        let at = baselines.thresholds.iter().position(|known| *known == wanted)?;
-        let of = |m: &usize| self.baseline(self.identity, self.units.generation[*m] as usize)?.chance_scr(at);
-        mean_of(&self.members[cell].iter().map(of).collect::<Vec<_>>())
+        self.chance_at(wanted, cell, self.members[cell].iter().map(|unit| self.units.generation[*unit] as usize))
     }
 
-    fn baseline(&self, encoder: usize, generation: usize) -> Option<&Baseline> {
-        self.snapshot.baselines.as_ref()?.of.get(encoder)?.get(&self.snapshot.generations[generation].id)
+    /// The same over some generations of the cell, at a threshold.
+    fn chance_at(&self, threshold: f64, cell: usize, generations: impl Iterator<Item = usize>) -> Option<f64> {
+        let baselines = self.snapshot.baselines.as_ref()?;
+        match baselines.thresholds.iter().position(|known| *known == threshold) {
+            Some(at) => {
+                let of_identity = baselines.of.get(self.identity)?;
+                mean_of(&generations.map(|generation| of_identity.chance_scr(generation, at)).collect::<Vec<_>>())
+            }
+            // At many thresholds it is known of whole models alone.
+            None if self.options.by == [Key::Model] => {
+                baselines.curve.chance_scr(self.units.fact(*self.members[cell].first()?).model, threshold)
+            }
+            None => None,
+        }
+    }
+
+    fn baselines(&self, encoder: usize) -> Option<&EncoderBaselines> {
+        self.snapshot.baselines.as_ref()?.of.get(encoder)
     }
 
     /// Means over a cell's generations; where it is over pairs, similarity and ceiling are means over those. `None`: the
     /// pool was not looked at.
     pub(super) fn controls(&self, cell: usize) -> Option<CellControls> {
-        let known = &self.snapshot.baselines.as_ref()?.thresholds;
+        self.snapshot.baselines.as_ref()?;
         let (members, generations) = (&self.members[cell], self.generations(cell));
-        let mean = |encoder: usize, pick: &dyn Fn(&Baseline) -> Option<f64>| {
-            mean_of(&generations.iter().map(|g| self.baseline(encoder, *g).and_then(pick)).collect::<Vec<_>>())
+        let mean = |encoder: usize, pick: &dyn Fn(&EncoderBaselines, usize) -> Option<f64>| {
+            let baselines = self.baselines(encoder)?;
+            mean_of(&generations.iter().map(|g| pick(baselines, *g)).collect::<Vec<_>>())
         };
-        let identification = mean(self.identity, &|c| Some(c.identification.auc)).map(|auc| Identification {
+        let of_identification = |encoder: usize, pick: fn(Identification) -> f64| {
+            mean(encoder, &|baselines, g| baselines.identification(g).map(pick))
+        };
+        let identification = of_identification(self.identity, |i| i.auc).map(|auc| Identification {
             auc,
-            r_precision: mean(self.identity, &|c| Some(c.identification.r_precision)).unwrap_or_default(),
-            mean_rank: mean(self.identity, &|c| Some(c.identification.mean_rank)).unwrap_or_default(),
+            r_precision: of_identification(self.identity, |i| i.r_precision).unwrap_or_default(),
+            mean_rank: of_identification(self.identity, |i| i.mean_rank).unwrap_or_default(),
         });
-        let chance = |threshold: f64| {
-            let at = known.iter().position(|known| *known == threshold)?;
-            mean(self.identity, &|c| c.chance_scr(at))
-        };
+        let chance = |threshold: f64| self.chance_at(threshold, cell, generations.iter().copied());
         let thresholds = self.options.thresholds.values().iter();
         let chance_scr = thresholds.map(|threshold| (Thresholds::name(*threshold), chance(*threshold))).collect();
         let by_encoder = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<Named> {
             self.names.iter().enumerate().map(|(e, name)| ((*name).to_owned(), value(e))).collect()
         };
         let over_units = |value: &dyn Fn(usize, Option<u32>) -> Option<f64>| -> Option<f64> {
-            let of = |m: &usize| value(self.units.generation[*m] as usize, self.units.ordinal.as_ref().map(|o| o[*m]));
+            let of = |m: &usize| value(self.units.generation[*m] as usize, self.units.place(*m));
             mean_of(&members.iter().map(of).collect::<Vec<_>>())
         };
-        let scored = |e: usize, g: usize| self.scores.similarity(e, g);
+        let scored = |e: usize, g: usize| self.snapshot.scores.similarity(e, g);
         let ceiling = |e: usize, g: usize, o| scored(e, g).and_then(|_| self.ceilings.composite(e, g, o));
         let single = |e: usize, g: usize, o| scored(e, g).and_then(|_| self.ceilings.single(e, g, o));
         Some(CellControls {
             complete: self.options.controls,
             identification,
             chance_scr,
-            auc: by_encoder(&|e| mean(e, &|c| Some(c.identification.auc))),
-            chance: by_encoder(&|e| mean(e, &|c| Some(c.chance))),
+            auc: by_encoder(&|e| of_identification(e, |i| i.auc)),
+            chance: by_encoder(&|e| mean(e, &EncoderBaselines::chance)),
             ceiling: by_encoder(&|e| over_units(&|g, o| ceiling(e, g, o))),
             single: by_encoder(&|e| over_units(&|g, o| single(e, g, o))),
             normalised: by_encoder(&|e| self.normalised(e, members)),
@@ -193,9 +202,9 @@ impl<'a> Detail<'a> {
     fn normalised(&self, encoder: usize, members: &[usize]) -> Option<f64> {
         let of = |m: &usize| {
             let generation = self.units.generation[*m] as usize;
-            let ordinal = self.units.ordinal.as_ref().map(|o| o[*m]);
+            let ordinal = self.units.place(*m);
             let ceiling = self.ceilings.composite(encoder, generation, ordinal)?;
-            Some([self.similarity[encoder][*m]?, self.baseline(encoder, generation)?.chance, ceiling])
+            Some([self.units.similarity(encoder, *m)?, self.baselines(encoder)?.chance(generation)?, ceiling])
         };
         let all: Vec<[f64; 3]> = members.iter().filter_map(of).collect();
         let sums = all.iter().fold([0.0; 3], |sums, values| std::array::from_fn(|k| sums[k] + values[k]));
@@ -208,12 +217,11 @@ impl<'a> Detail<'a> {
 /// The units of each cell, in the order of the cells.
 fn members(units: &Observations<'_>, keys: &Keys<'_>, by: &[Key], tallies: &Tallies) -> Vec<Vec<usize>> {
     let places: HashMap<&[i64], usize> = tallies.cells.iter().enumerate().map(|(at, cell)| (cell.codes(), at)).collect();
-    let codes: Vec<Vec<i64>> = by.iter().map(|key| units.codes(*key, keys)).collect();
     let mut members = vec![Vec::new(); tallies.cells.len()];
     let mut of_unit = Vec::with_capacity(by.len());
     for unit in 0..units.generation.len() {
         of_unit.clear();
-        of_unit.extend(codes.iter().map(|of_key| of_key[unit]));
+        of_unit.extend(units.codes(unit, by, keys));
         if let Some(at) = places.get(of_unit.as_slice()) {
             members[*at].push(unit);
         }

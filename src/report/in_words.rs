@@ -1,7 +1,6 @@
 //! Two models against each other in plain words, with the numbers.
 
 use super::measure::Measure;
-use super::observations::Scores;
 use super::pairing::Pairing;
 use super::present_comparison::{ShownMeasure, probability};
 use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot};
@@ -15,15 +14,10 @@ const WORST: usize = 3;
 /// Returns sentences on each pair of models: which is better by the measure that leads (or the one asked for), by how much,
 /// whether that is more than chance, at which subject counts and in which scenes; what the other measures say; and each
 /// one's worst subjects.
-pub(super) fn in_words(
-    snapshot: &Snapshot,
-    scores: &Scores,
-    pairs: &[[u32; 2]],
-    options: &CompareOptions,
-) -> Result<Vec<String>> {
+pub(super) fn in_words(snapshot: &Snapshot, pairs: &[[u32; 2]], options: &CompareOptions) -> Result<Vec<String>> {
     let by = |keys: &[Key]| CompareOptions { by: keys.to_vec(), ..options.clone() };
     let (whole, counts, scenes, subjects) = (by(&[]), by(&[Key::SubjectCount]), by(&[Key::SceneType]), by(&[Key::SubjectId]));
-    let pairing = Pairing::new(snapshot, scores, &whole)?;
+    let pairing = Pairing::new(snapshot, &whole, pairs.as_flattened())?;
     let leading = pairing.measures(options.measure.as_deref())?[0];
     // The measures that a reader should know of: one of each kind, whatever was asked for.
     let all = pairing.measures(None)?;
@@ -42,7 +36,7 @@ pub(super) fn in_words(
         let mut sentences = vec![verdict(first, rows.len(), alpha)];
         if first.pairs > 0 {
             for (options, what) in [(&counts, "subject count"), (&scenes, "scene type")] {
-                let pairing = Pairing::new(snapshot, scores, options)?;
+                let pairing = Pairing::new(snapshot, options, pair)?;
                 let cells = pairing.compare(std::slice::from_ref(pair), &[leading]);
                 sentences.extend(by_cell(&cells, what, alpha));
             }
@@ -53,7 +47,7 @@ pub(super) fn in_words(
             };
             let of_subjects = if is_of_images { similarity(&all) } else { Some(leading) };
             if let Some(measure) = of_subjects {
-                let pairing = Pairing::new(snapshot, scores, &subjects)?;
+                let pairing = Pairing::new(snapshot, &subjects, pair)?;
                 sentences.extend(worst(&pairing.compare(std::slice::from_ref(pair), &[measure])));
             }
         }

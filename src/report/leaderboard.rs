@@ -1,12 +1,11 @@
 //! The models in the order of one measure, with those grouped that are not told apart.
 
-use super::cells::{cell_intervals, mean_of};
-use super::observations::Scores;
-use super::pairing::{ModelSide, Pairing};
+use super::cells::{clustered_by_prompt, mean_of};
+use super::pairing::{ModelSide, Pairing, every_pair};
 use super::warnings::written;
 use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot};
 use crate::error::{Error, Result};
-use crate::score::groups;
+use crate::score::{Clustered, groups, intervals};
 use crate::text::plain;
 use crate::vocabulary::MetricRule;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -79,30 +78,27 @@ impl Serialize for Standing {
 /// # Errors
 /// The same as for [`super::compare`].
 pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Leaderboard> {
-    let scores = Scores::collect(snapshot);
-    let pairing = Pairing::new(snapshot, &scores, options)?;
+    let under_test = snapshot.under_test();
+    let pairing = Pairing::new(snapshot, options, &under_test)?;
     let first = pairing.measures(options.measure.as_deref())?.into_iter().next();
     let Some(measure) = first else { return Err(Error::Damaged("a report without measures".into())) };
     let not_by_cscr = options.measure.is_none().then(|| pairing.why_not_by_cscr(measure)).flatten();
-    let pairs = pairing.every_pair();
+    let pairs = every_pair(&under_test);
     let comparisons = pairing.match_up(&pairs, measure);
-    let models: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> = pairing
-        .sides
-        .iter()
-        .filter(|(model, _)| !snapshot.models[**model as usize].1 && snapshot.is_shown(**model))
-        .map(|(model, side)| (*model, side, side.values(&pairing, measure)))
-        .collect();
+    let models: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> =
+        pairing.sides.iter().map(|(model, side)| (*model, side, side.values(&pairing, measure))).collect();
     let cells: BTreeSet<&Vec<i64>> = models.iter().flat_map(|(_, side, _)| side.cells.keys()).collect();
     let bounds = measure.bounds();
     let mut boards = Vec::new();
     for codes in cells {
         let keys = pairing.values(codes);
         let mut standings: Vec<Standing> = Vec::new();
+        let mut clustered: Vec<Clustered> = Vec::new();
         for (model, side, values) in &models {
             let members = side.cells.get(codes).map(Vec::as_slice).unwrap_or_default();
             let values: Vec<Option<f64>> = members.iter().map(|m| values[*m]).collect();
             let prompts: Vec<u32> = members.iter().map(|m| side.prompt(*m)).collect();
-            let ci = cell_intervals(&prompts, &[(&values, bounds)], options.confidence);
+            clustered.extend(clustered_by_prompt(&prompts, &[(&values, bounds)]));
             standings.push(Standing {
                 keys: keys.clone(),
                 rank: None,
@@ -111,9 +107,12 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
                 margin: None,
                 images: values.iter().flatten().count() as u64,
                 mean: mean_of(&values),
-                ci: ci.into_iter().next().flatten(),
+                ci: None,
             });
         }
+        // Those with as many prompts are drawn together.
+        let ends = intervals(&clustered, options.confidence);
+        standings.iter_mut().zip(ends).for_each(|(standing, ends)| standing.ci = ends);
         let matches = Matches::new(&keys, &comparisons, measure.lower_is_better(), 1.0 - options.confidence.level);
         boards.push((matches.unequal(), matches.rank(standings)));
     }

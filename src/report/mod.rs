@@ -8,6 +8,7 @@
 //! | `thresholds` | [`Thresholds`] |
 //! | `identity` | which encoder decides collapse |
 //! | `tally` | counts and sums, in one pass over the generations |
+//! | `scores` | [`Scores`]: what every generation was scored |
 //! | `observations` | generations or pairs, and what each was scored |
 //! | `cells` | rows out of what was tallied |
 //! | `detail` | what needs the generations one by one |
@@ -23,6 +24,7 @@
 //! | `comparison` | [`Comparisons`]: models against each other |
 //! | `in_words` | two models against each other in plain words |
 //! | `leaderboard` | [`Leaderboard`]: models in order, grouped |
+//! | `baselines` | [`Baselines`]: every generation against the whole pool |
 //! | `blind_spot` | images that CLIP rates as good and that have lost every subject |
 //! | `ceiling` | what composites of the references score |
 //! | `published` | [`Published`]: the numbers that the paper printed |
@@ -31,6 +33,7 @@
 //! | `warnings` | what to know of the cells before comparing them |
 //! | `present`, `present_comparison` | tables for people, for papers, for programs |
 
+mod baselines;
 mod blind_spot;
 mod ceiling;
 mod cells;
@@ -55,15 +58,17 @@ mod published;
 mod regions;
 mod row;
 mod saturation;
+mod scores;
 mod seen;
 mod selection;
 mod tally;
 mod thresholds;
 mod warnings;
 
+pub use baselines::{Baseline, Baselines, ChanceCurve, EncoderBaselines, GenerationPlaces};
 pub use blind_spot::{BlindSpot, blind_spot};
 pub use cells::build;
-pub(crate) use cells::build_tallied;
+pub(crate) use cells::{build_cells, build_tallied};
 pub use columns::MeasureColumn;
 pub use comparison::{CompareOptions, Compared, Comparison, Comparisons, compare};
 pub use identity::{Decider, Deciders, deciders, identity_encoder, is_clip, is_dinov2};
@@ -77,16 +82,18 @@ pub use present_comparison::ShownMeasure;
 pub use published::{Published, PublishedCell};
 pub use regions::{CellRegions, RegionFacts, RegionMeasure, RegionSnapshot, RegionValues, region_values, subject_values};
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
+pub(crate) use scores::ScoreRows;
+pub use scores::Scores;
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
 pub use selection::ModelSelection;
 pub(crate) use tally::{Added, Tallied, Tally};
 pub use thresholds::Thresholds;
 
-use crate::catalog::{GenerationRow, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow, UnfinishedRun};
-use crate::score::{Confidence, Identification};
+use crate::catalog::{GenerationRow, PromptRow, SubjectRow, UnfinishedRun};
+use crate::score::Confidence;
 use crate::vocabulary::{EncoderName, ModelName, RegionSetName};
 use serde::{Serialize, Serializer};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// What a report is made from.
 #[derive(Default)]
@@ -103,10 +110,8 @@ pub struct Snapshot {
     pub encoders: Vec<(i64, EncoderName)>,
     /// The name of the encoder that decides collapse.
     pub identity: String,
-    /// Image scores, in any order.
-    pub image_scores: Vec<ImageScoreRow>,
-    /// Subject scores of the encoders that the report needs, in any order.
-    pub subject_scores: Vec<SubjectScoreRow>,
+    /// What the generations were scored; subject by subject by the encoders of which the report needs that.
+    pub scores: Scores,
     /// How many prompts each encoder cut, by its name.
     pub cut_prompts: Vec<(String, u64)>,
     /// Composites and crops of the references that their prompts have now, by generation row.
@@ -131,14 +136,6 @@ pub struct Snapshot {
     pub regions: Vec<RegionSnapshot>,
     /// Metrics that were computed elsewhere, by name.
     pub metrics: Vec<MetricSnapshot>,
-}
-
-/// Every generation against the whole pool.
-pub struct Baselines {
-    /// The thresholds of [`Baseline::below`], ascending.
-    pub thresholds: Vec<f64>,
-    /// Per encoder, in the order of [`Snapshot::encoders`]: by generation row.
-    pub of: Vec<HashMap<i64, Baseline>>,
 }
 
 /// What to report.
@@ -189,26 +186,6 @@ impl std::str::FromStr for RegionChoice {
 
 /// The level at which a subject is present if nothing else is said.
 pub const ALPHA: f64 = 0.05;
-
-/// One generation against the whole pool, by one encoder.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Baseline {
-    /// Its requested subjects among all.
-    pub identification: Identification,
-    /// Mean similarity with the subjects it was not asked for.
-    pub chance: f64,
-    /// Per threshold of [`Baselines::thresholds`], how many of those are below it; by the identity encoder, otherwise empty.
-    pub below: Box<[u32]>,
-    /// How many there are.
-    pub others: u32,
-}
-
-impl Baseline {
-    /// Returns SCR if the image had been asked for those subjects instead, at the threshold of that number.
-    pub fn chance_scr(&self, at: usize) -> Option<f64> {
-        Some(f64::from(*self.below.get(at)?) / f64::from(self.others))
-    }
-}
 
 impl Default for ReportOptions {
     fn default() -> Self {

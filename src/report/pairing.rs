@@ -4,13 +4,12 @@ use super::contrast::{Contrast, ContrastColumns};
 use super::keys::Keys;
 use super::local::Locals;
 use super::measure::Measure;
-use super::observations::{Observations, Scores};
+use super::observations::Observations;
 use super::warnings::{listed, written};
 use super::{CompareOptions, Comparison, Key, KeyValue, RegionMeasure, Snapshot, thresholds_mean_something};
 use crate::error::{Error, Result};
 use crate::score::{Confidence, Question, Unit, holm, least_p};
 use crate::text::{plain, quote};
-use crate::vocabulary::ModelName;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +20,6 @@ pub(super) struct Pairing<'a> {
     options: &'a CompareOptions,
     pub(super) identity: &'a str,
     identity_at: usize,
-    scores: &'a Scores,
     locals: Option<Locals<'a>>,
     keys: Keys<'a>,
     /// By model, in the order of their names.
@@ -54,7 +52,7 @@ impl ModelSide<'_> {
 
     fn key(&self, unit: usize) -> Line {
         let generation = &self.snapshot.generations[self.units.generation[unit] as usize];
-        (generation.prompt, generation.seed, self.units.ordinal.as_ref().map_or(0, |o| o[unit]))
+        (generation.prompt, generation.seed, self.units.place(unit).unwrap_or_default())
     }
 
     fn len(&self) -> usize {
@@ -82,10 +80,11 @@ impl ModelSide<'_> {
     }
 
     pub(super) fn values(&self, pairing: &Pairing<'_>, measure: Measure) -> Vec<Option<f64>> {
+        let all = |value: &dyn Fn(usize) -> Option<f64>| (0..self.len()).map(value).collect();
         match measure {
-            Measure::Scr(threshold) => self.units.collapse(pairing.identity_at, threshold),
-            Measure::Similarity(encoder) => self.units.similarity(encoder),
-            Measure::ClipT(encoder) => self.units.clip_t(encoder),
+            Measure::Scr(threshold) => all(&|unit| self.units.collapse(pairing.identity_at, unit, threshold)),
+            Measure::Similarity(encoder) => all(&|unit| self.units.similarity(encoder, unit)),
+            Measure::ClipT(encoder) => all(&|unit| self.units.clip_t(encoder, unit)),
             Measure::BeyondWords => self.of_windows(pairing, |locals, unit| locals.beyond_words(unit)),
             Measure::Local => self.of_windows(pairing, |locals, unit| Some(locals.similarity(unit))),
             Measure::Calibrated(question) => {
@@ -103,11 +102,8 @@ impl ModelSide<'_> {
 impl ModelSide<'_> {
     /// Identification AUC of each unit's image.
     fn auc(&self, encoder: usize) -> Vec<Option<f64>> {
-        let of = |unit: &u32| {
-            let baseline =
-                self.snapshot.baselines.as_ref()?.of.get(encoder)?.get(&self.snapshot.generations[*unit as usize].id)?;
-            Some(baseline.identification.auc)
-        };
+        let baselines = self.snapshot.baselines.as_ref().and_then(|baselines| baselines.of.get(encoder));
+        let of = |generation: &u32| Some(baselines?.identification(*generation as usize)?.auc);
         self.units.generation.iter().map(of).collect()
     }
 
@@ -119,8 +115,24 @@ impl ModelSide<'_> {
     }
 }
 
+impl Snapshot {
+    /// Models under test that are shown, in their order.
+    pub(super) fn under_test(&self) -> Vec<u32> {
+        let under_test = |model: &u32| !self.models[*model as usize].1 && self.is_shown(*model);
+        let mut models: Vec<u32> = (0..self.models.len() as u32).filter(under_test).collect();
+        models.sort_by_key(|model| self.order(*model as usize));
+        models
+    }
+}
+
+/// Every pair of some models.
+pub(super) fn every_pair(models: &[u32]) -> Vec<[u32; 2]> {
+    models.iter().enumerate().flat_map(|(i, a)| models[i + 1..].iter().map(|b| [*a, *b])).collect()
+}
+
 impl<'a> Pairing<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, scores: &'a Scores, options: &'a CompareOptions) -> Result<Pairing<'a>> {
+    /// The images of these models.
+    pub(super) fn new(snapshot: &'a Snapshot, options: &'a CompareOptions, models: &[u32]) -> Result<Pairing<'a>> {
         if let Some(key) = options.by.iter().find(|key| matches!(key, Key::Model | Key::Size)) {
             return Err(Error::request(
                 format!("models cannot be compared by `{key}`: it differs between the two images of a pair"),
@@ -129,13 +141,12 @@ impl<'a> Pairing<'a> {
         }
         let keys = Keys::new(snapshot);
         let mut sides = BTreeMap::new();
-        for model in 0..snapshot.models.len() as u32 {
-            let units = Observations::new(snapshot, scores, &options.by, |generation| generation.model == model);
-            let codes: Vec<Vec<i64>> = options.by.iter().map(|key| units.codes(*key, &keys)).collect();
-            let sizes = units.snapshot().filter_map(|g| g.size).collect();
-            let mut side = ModelSide { snapshot, units, cells: BTreeMap::new(), sizes };
+        for model in models.iter().copied().collect::<BTreeSet<u32>>() {
+            let units = Observations::new(snapshot, &options.by, |generation| generation.model == model);
+            let mut side = ModelSide { snapshot, units, cells: BTreeMap::new(), sizes: BTreeSet::new() };
             for unit in 0..side.len() {
-                side.cells.entry(codes.iter().map(|of_key| of_key[unit]).collect()).or_default().push(unit);
+                side.sizes.extend(side.units.fact(unit).size);
+                side.cells.entry(side.units.codes(unit, &options.by, &keys).collect()).or_default().push(unit);
             }
             sides.insert(model, side);
         }
@@ -151,25 +162,7 @@ impl<'a> Pairing<'a> {
         let identity = snapshot.identity.as_str();
         let identity_at = snapshot.encoders.iter().position(|(_, name)| *name == *identity).unwrap_or(0);
         let locals = Locals::new(snapshot, options.alpha);
-        Ok(Pairing { snapshot, options, identity, identity_at, scores, locals, keys, sides, lines })
-    }
-
-    pub(super) fn model(&self, name: &ModelName) -> Result<u32> {
-        self.snapshot.place(self.options.models.shown(name))
-    }
-
-    /// Models under test that are shown, in their order.
-    pub(super) fn shown(&self) -> Vec<u32> {
-        let under_test = |model: &u32| !self.snapshot.models[*model as usize].1 && self.snapshot.is_shown(*model);
-        let mut models: Vec<u32> = self.sides.keys().copied().filter(under_test).collect();
-        models.sort_by_key(|model| self.snapshot.order(*model as usize));
-        models
-    }
-
-    /// Every pair of models under test.
-    pub(super) fn every_pair(&self) -> Vec<[u32; 2]> {
-        let models = self.shown();
-        models.iter().enumerate().flat_map(|(i, a)| models[i + 1..].iter().map(|b| [*a, *b])).collect()
+        Ok(Pairing { snapshot, options, identity, identity_at, locals, keys, sides, lines })
     }
 
     /// Returns every measure that can be compared and means something, the one that leads first, or the one of that name.
@@ -184,7 +177,7 @@ impl<'a> Pairing<'a> {
         };
         all.extend(encoders().filter(|_| self.snapshot.baselines.is_some()).map(Measure::Auc));
         all.extend(encoders().map(Measure::Similarity));
-        all.extend(encoders().filter(|at| self.scores.has_texts(*at)).map(Measure::ClipT));
+        all.extend(encoders().filter(|at| self.snapshot.scores.has_texts(*at)).map(Measure::ClipT));
         if let Some(locals) = &self.locals {
             let mut of_windows = vec![Measure::Calibrated(Question::Present), Measure::Calibrated(Question::Identified)];
             of_windows.extend(locals.has_text_only().then_some(Measure::BeyondWords));

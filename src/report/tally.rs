@@ -20,11 +20,9 @@ pub(crate) struct Tallied<'o> {
 }
 
 impl<'o> Tallied<'o> {
-    /// What a report needs.
-    pub(crate) fn of(snapshot: &Snapshot, options: &'o ReportOptions) -> Tallied<'o> {
-        // Whether a threshold separates anything is seen from an interval too.
-        let by_prompt = options.confidence.is_some() || snapshot.baselines.is_some();
-        Tallied { by: &options.by, thresholds: options.thresholds.values(), by_prompt }
+    /// What a report needs, with intervals or without.
+    pub(crate) fn of(options: &'o ReportOptions, with_intervals: bool) -> Tallied<'o> {
+        Tallied { by: &options.by, thresholds: options.thresholds.values(), by_prompt: with_intervals }
     }
 }
 

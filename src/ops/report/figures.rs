@@ -5,7 +5,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
 use crate::plot::{self, Figure, Kind, ModelStyles};
-use crate::report::{ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Thresholds, cscr_by_alpha};
+use crate::report::{ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Thresholds, build, build_cells, cscr_by_alpha};
 use crate::score::Confidence;
 use crate::text::{quote, suggestion};
 use crate::vocabulary::MetricName;
@@ -33,20 +33,29 @@ impl FigureOptions {
         (self.thresholds.values().len() - 1) / 2
     }
 
-    /// Returns a report for a figure, by these keys.
-    pub(crate) fn report(&self, snapshot: &Snapshot, by: &[Key]) -> Result<Report> {
-        crate::report::build(snapshot, &self.options(by))
+    /// Returns a report with all that is to be said of it.
+    pub(crate) fn report(&self, snapshot: &Snapshot, by: &[Key]) -> Report {
+        build(snapshot, &self.options(by))
+    }
+
+    /// Returns the cells of a report for a figure, by these keys.
+    pub(crate) fn cells(&self, snapshot: &Snapshot, by: &[Key]) -> Report {
+        build_cells(snapshot, &self.options(by))
+    }
+
+    /// Returns the same without intervals.
+    pub(crate) fn means(&self, snapshot: &Snapshot, by: &[Key]) -> Report {
+        build_cells(snapshot, &ReportOptions { confidence: None, ..self.options(by) })
     }
 
     /// Returns SCR by model at a hundred thresholds and those of the tables.
     pub(crate) fn curve(&self, snapshot: &Snapshot) -> Result<Report> {
-        FigureOptions { thresholds: self.fine()?, ..self.clone() }.report(snapshot, &[Key::Model])
+        Ok(FigureOptions { thresholds: self.fine()?, ..self.clone() }.means(snapshot, &[Key::Model]))
     }
 
     /// Returns what to read for all figures at once.
     pub(crate) fn reading(&self) -> Result<Reading> {
-        let all = FigureOptions { thresholds: self.fine()?, ..self.clone() };
-        Ok(Reading::of(&all.options(&[Key::Model])))
+        Ok(Reading::of(&self.options(&[Key::Model])).with_curve_of_chance(&self.fine()?))
     }
 
     fn options(&self, by: &[Key]) -> ReportOptions {
@@ -68,8 +77,8 @@ impl FigureOptions {
     /// Returns the figure of a metric that was computed elsewhere.
     fn of_metric(&self, kind: Kind, metric: &MetricName, snapshot: &Snapshot, styles: &ModelStyles) -> Result<Figure> {
         let figure = match kind {
-            Kind::Trend => plot::metric_trend(&self.report(snapshot, &[Key::Model, Key::SubjectCount])?, styles, metric.as_str()),
-            Kind::Scene => plot::metric_scene(&self.report(snapshot, &[Key::Model, Key::SceneType])?, styles, metric.as_str()),
+            Kind::Trend => plot::metric_trend(&self.cells(snapshot, &[Key::Model, Key::SubjectCount]), styles, metric.as_str()),
+            Kind::Scene => plot::metric_scene(&self.cells(snapshot, &[Key::Model, Key::SceneType]), styles, metric.as_str()),
             other => {
                 let message = format!("the figure `{other}` cannot draw a metric that was imported");
                 return Err(Error::request(
@@ -109,20 +118,20 @@ impl Dataset {
             return options.of_metric(kind, metric, snapshot, &styles);
         }
         let figure = match kind {
-            Kind::Trend => plot::trend(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles, options.middle()),
-            Kind::Scene => plot::scene(&options.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, options.middle()),
-            Kind::Curve => plot::curve(&options.curve(snapshot)?, &styles, &options.thresholds),
-            Kind::Tradeoff => plot::tradeoff(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles),
-            Kind::Radar => plot::radar(&options.report(snapshot, &[Key::Model])?, &styles),
+            Kind::Trend => plot::trend(&options.cells(snapshot, &[Key::Model, Key::SubjectCount]), &styles, options.middle()),
+            Kind::Scene => plot::scene(&options.cells(snapshot, &[Key::Model, Key::SceneType]), &styles, options.middle()),
+            Kind::Curve => plot::curve(&options.curve(snapshot)?, &options.cells(snapshot, &[Key::Model]), &styles),
+            Kind::Tradeoff => plot::tradeoff(&options.cells(snapshot, &[Key::Model, Key::SubjectCount]), &styles),
+            Kind::Radar => plot::radar(&options.cells(snapshot, &[Key::Model]), &styles),
             Kind::Heatmap => {
                 let labels = subject_labels(snapshot);
                 let label = |id: &str| {
                     labels.iter().find(|(other, _)| other == id).map_or_else(|| id.to_owned(), |(_, label)| label.clone())
                 };
-                plot::heat_map(&options.report(snapshot, &[Key::SubjectId, Key::Model])?, &styles, label, HEAT_MAP_ROWS)
+                plot::heat_map(&options.means(snapshot, &[Key::SubjectId, Key::Model]), &styles, label, HEAT_MAP_ROWS)
             }
-            Kind::Cscr => plot::cscr(&options.report(snapshot, &[Key::Model, Key::SubjectCount])?, &styles, ALPHA),
-            Kind::CscrScene => plot::cscr_scene(&options.report(snapshot, &[Key::Model, Key::SceneType])?, &styles, ALPHA),
+            Kind::Cscr => plot::cscr(&options.cells(snapshot, &[Key::Model, Key::SubjectCount]), &styles, ALPHA),
+            Kind::CscrScene => plot::cscr_scene(&options.cells(snapshot, &[Key::Model, Key::SceneType]), &styles, ALPHA),
             Kind::CscrCurve => plot::cscr_curve(&cscr_curve(snapshot), &styles, ALPHA),
         };
         figure.ok_or_else(|| match kind {

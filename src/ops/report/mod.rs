@@ -27,17 +27,15 @@ impl Dataset {
         let (identity, reading) = (options.identity.as_deref(), Reading::of(options));
         let mut snapshot = self.facts(identity, &reading)?;
         // What a run was to make and did not is expected, and missing.
-        let mut unmade = self.catalog.unmade()?;
+        let unmade = self.catalog.unmade()?;
         let mut report = if self.can_be_tallied(&snapshot, options)? {
             snapshot.unfound = Some(TOO_MANY_PAIRS.into());
             snapshot.select(&options.models)?;
             self.tallied(&snapshot, options, &unmade)?
         } else {
-            snapshot = self.with_generations(snapshot, identity, &reading)?;
-            snapshot.generations.append(&mut unmade);
-            snapshot.generations.sort_unstable_by_key(|g| (g.model, g.prompt, g.seed));
+            snapshot = self.with_generations(snapshot, unmade, identity, &reading)?;
             snapshot.select(&options.models)?;
-            build(&snapshot, options)?
+            build(&snapshot, options)
         };
         if report.generations_missing > 0
             && let Some(row) = self.catalog.encoders()?.iter().find(|row| row.name.as_str() == report.identity)
@@ -53,7 +51,7 @@ impl Dataset {
         let encoders: Vec<i64> = snapshot.encoders.iter().map(|(row, _)| *row).collect();
         let identity = snapshot.encoders.iter().position(|(_, name)| *name == *snapshot.identity);
         let of_pairs = options.by.iter().any(|key| key.is_of_subjects());
-        let start = || Tally::new(snapshot, Tallied::of(snapshot, options));
+        let start = || Tally::new(snapshot, Tallied::of(options, options.confidence.is_some()));
         let tallies = self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), start, Tally::add)?;
         let mut tally = tallies.into_iter().reduce(Tally::merge).unwrap_or_else(start);
         unmade.iter().for_each(|generation| tally.expect(generation, 1));

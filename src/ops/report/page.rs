@@ -1,6 +1,6 @@
 //! Gathers what the page shows from the catalog and its reports.
 
-use crate::catalog::{EncoderRow, FileRow, GenerationRow, SubjectScoreRow};
+use crate::catalog::{EncoderRow, FileRow, GenerationRow};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::image::{Door, Transparency};
@@ -44,11 +44,13 @@ impl Dataset {
         };
         let snapshot = &self.snapshot(options.identity.as_deref(), &drawn.reading()?)?;
         let styles = ModelStyles::new(&snapshot.models);
-        let by_model = drawn.report(snapshot, &[Key::Model])?;
-        let by_count = drawn.report(snapshot, &[Key::Model, Key::SubjectCount])?;
-        let by_scene = drawn.report(snapshot, &[Key::Model, Key::SceneType])?;
-        let by_cell = drawn.report(snapshot, &[Key::Model, Key::SubjectCount, Key::SceneType])?;
-        let by_subject = drawn.report(snapshot, &[Key::SubjectId, Key::Model])?;
+        let by_model = drawn.report(snapshot, &[Key::Model]);
+        let by_count = drawn.cells(snapshot, &[Key::Model, Key::SubjectCount]);
+        let by_scene = drawn.cells(snapshot, &[Key::Model, Key::SceneType]);
+        let of_cells = &[Key::Model, Key::SubjectCount, Key::SceneType];
+        // The figure of presence alone shows intervals of these.
+        let by_cell = if snapshot.local.is_some() { drawn.cells(snapshot, of_cells) } else { drawn.means(snapshot, of_cells) };
+        let by_subject = drawn.means(snapshot, &[Key::SubjectId, Key::Model]);
         let meant = by_model.thresholds_mean_something();
         let marks: &[f64] = if meant { drawn.thresholds.values() } else { &[] };
         let labels: HashMap<String, String> = subject_labels(snapshot).into_iter().collect();
@@ -56,7 +58,7 @@ impl Dataset {
         let figures = Figures {
             trend: plot::trend(&by_count, &styles, drawn.middle()),
             scene: plot::scene(&by_scene, &styles, drawn.middle()),
-            curve: if meant { plot::curve(&drawn.curve(snapshot)?, &styles, &drawn.thresholds) } else { None },
+            curve: if meant { plot::curve(&drawn.curve(snapshot)?, &by_model, &styles) } else { None },
             tradeoff: plot::tradeoff(&by_count, &styles),
             radar: plot::radar(&by_model, &styles),
             profile: plot::profile(&by_model, &styles),
@@ -146,14 +148,14 @@ impl Dataset {
         let (mut looked, windows) = self.looked_through(snapshot)?;
         let model_places: HashMap<&str, usize> = styles.all().enumerate().map(|(i, (name, _))| (name, i)).collect();
         let place_of = |model: u32| model_places.get(snapshot.models[model as usize].0.as_str()).copied();
-        let known = || snapshot.generations.iter().filter(|g| place_of(g.model).is_some());
-        let kept = sample(&prompts, known().map(|g| g.prompt as usize));
-        let is_kept = |g: &&GenerationRow| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)));
+        let known = || snapshot.generations.iter().enumerate().filter(|(_, g)| place_of(g.model).is_some());
+        let kept = sample(&prompts, known().map(|(_, g)| g.prompt as usize));
+        let is_kept = |(_, g): &(usize, &GenerationRow)| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)));
         // Of what is not shown nothing is held besides the snapshot.
-        let rows: Vec<&GenerationRow> = known().filter(is_kept).collect();
-        let (mut similarities, clip_t) = scores_of_shown(snapshot, identity, &rows);
+        let rows: Vec<(usize, &GenerationRow)> = known().filter(is_kept).collect();
+        let (scores, identity) = (&snapshot.scores, encoder_place(snapshot, identity));
         let mut generations = Vec::with_capacity(rows.len());
-        for row in &rows {
+        for (at, row) in &rows {
             let (Some(model), Some(file)) = (place_of(row.model), self.catalog.generation_file(row.id)?) else { continue };
             let seen = looked.remove(&row.id).filter(|_| row.size.is_some());
             generations.push(PageGeneration {
@@ -162,8 +164,9 @@ impl Dataset {
                 prompt: row.prompt as usize,
                 seed: row.seed,
                 picture: pictures.add(&file),
-                similarities: similarities.remove(&row.id),
-                clip_t: clip_t.get(&row.id).copied(),
+                similarities: scores.of_subjects(identity.unwrap_or(usize::MAX), *at).map(<[f64]>::to_vec),
+                // By the first encoder with texts.
+                clip_t: (0..snapshot.encoders.len()).find_map(|encoder| scores.clip_t(encoder, *at)),
                 metrics: of_metrics(snapshot, row),
                 size: row.size,
                 boxes: seen.iter().flat_map(|seen| boxes(seen, &prompts[row.prompt as usize].subjects)).collect(),
@@ -322,23 +325,30 @@ fn boxes(seen: &Seen, requested: &[usize]) -> Vec<PageBox> {
 
 /// How often which similarity, by model: of whole images with their subjects, and of the places where these were searched.
 fn histograms(snapshot: &Snapshot, by_model: &Report, marks: &[f64], styles: &ModelStyles) -> Vec<Figure> {
-    let model_of: HashMap<i64, u32> = snapshot.generations.iter().map(|g| (g.id, g.model)).collect();
-    let mut whole: Vec<(String, Vec<f64>)> = snapshot.models.iter().map(|(name, _)| (name.to_string(), Vec::new())).collect();
-    let mut local = whole.clone();
-    let identity = encoder_row(snapshot, &by_model.identity);
-    for score in snapshot.subject_scores.iter().filter(|score| Some(score.encoder) == identity) {
-        if let Some(model) = model_of.get(&score.generation) {
-            whole[*model as usize].1.push(score.similarity);
-        }
-    }
+    let names: Vec<&str> = snapshot.models.iter().map(|(name, _)| name.as_str()).collect();
+    let identity = encoder_place(snapshot, &by_model.identity);
+    let of_model = |model: usize| {
+        let begins = |model: usize| snapshot.generations.partition_point(|generation| (generation.model as usize) < model);
+        begins(model)..begins(model + 1)
+    };
+    let whole = |model: usize| -> Box<dyn Iterator<Item = f64> + '_> {
+        let of = move |generation| snapshot.scores.of_subjects(identity?, generation);
+        Box::new(of_model(model).filter_map(of).flatten().copied())
+    };
     let in_pool: HashMap<usize, usize> = snapshot.local.iter().flat_map(|local| local.pool.iter().copied().zip(0..)).collect();
-    for (generation, found) in snapshot.generations.iter().filter_map(|g| Some((g, snapshot.local.as_ref()?))) {
-        let Some(row) = found.rows.get(&generation.id) else { continue };
-        let requested = snapshot.prompts[generation.prompt as usize].subjects.iter().filter_map(|subject| in_pool.get(subject));
-        local[generation.model as usize].1.extend(requested.map(|at| f64::from(found.similarities[row + at])));
-    }
-    let whole = plot::histogram(&whole, styles, "similarity of the whole image", marks);
-    whole.into_iter().chain(plot::histogram(&local, styles, "local similarity ℓ", &[])).collect()
+    let in_pool = &in_pool;
+    let local = |model: usize| -> Box<dyn Iterator<Item = f64> + '_> {
+        let of = move |at: usize| {
+            let (found, generation) = (snapshot.local.as_ref()?, &snapshot.generations[at]);
+            let row = found.rows.get(&generation.id)?;
+            let requested =
+                snapshot.prompts[generation.prompt as usize].subjects.iter().filter_map(|subject| in_pool.get(subject));
+            Some(requested.map(move |at| f64::from(found.similarities[row + at])))
+        };
+        Box::new(of_model(model).filter_map(of).flatten())
+    };
+    let whole = plot::histogram(&names, whole, styles, "similarity of the whole image", marks);
+    whole.into_iter().chain(plot::histogram(&names, local, styles, "local similarity ℓ", &[])).collect()
 }
 
 /// The figures that need windows; none of them where no image was searched.
@@ -361,28 +371,9 @@ fn figures_by_windows(
     }
 }
 
-/// Returns the row of an encoder.
-fn encoder_row(snapshot: &Snapshot, name: &str) -> Option<i64> {
-    snapshot.encoders.iter().find(|(_, known)| *known == *name).map(|(id, _)| *id)
-}
-
-/// Returns the similarities of the subjects of these generations by an encoder, in the prompt's order, and their CLIP-T by the
-/// first encoder with texts; by generation row.
-fn scores_of_shown(snapshot: &Snapshot, encoder: &str, shown: &[&GenerationRow]) -> (HashMap<i64, Vec<f64>>, HashMap<i64, f64>) {
-    let shown: HashSet<i64> = shown.iter().map(|row| row.id).collect();
-    let id = encoder_row(snapshot, encoder);
-    let of_encoder = |s: &&SubjectScoreRow| Some(s.encoder) == id && shown.contains(&s.generation);
-    let mut scores: Vec<&SubjectScoreRow> = snapshot.subject_scores.iter().filter(of_encoder).collect();
-    scores.sort_unstable_by_key(|s| (s.generation, s.ordinal));
-    let of_one = |scores: &[&SubjectScoreRow]| (scores[0].generation, scores.iter().map(|s| s.similarity).collect());
-    let similarities = scores.chunk_by(|one, next| one.generation == next.generation).map(of_one).collect();
-    let mut clip_t = HashMap::new();
-    for score in snapshot.image_scores.iter().filter(|score| shown.contains(&score.generation)) {
-        if let Some(value) = score.clip_t {
-            clip_t.entry(score.generation).or_insert(value);
-        }
-    }
-    (similarities, clip_t)
+/// Returns the place of an encoder.
+fn encoder_place(snapshot: &Snapshot, name: &str) -> Option<usize> {
+    snapshot.encoders.iter().position(|(_, known)| *known == *name)
 }
 
 impl Dataset {
@@ -414,21 +405,19 @@ impl Dataset {
         for encoder in encoders {
             digest.row(&("encoder", encoder.name.as_str(), &encoder.fingerprint));
         }
-        let id = encoder_row(snapshot, identity);
-        let mut scores: Vec<_> = snapshot.subject_scores.iter().filter(|s| Some(s.encoder) == id).collect();
-        scores.sort_unstable_by_key(|s| (s.generation, s.ordinal));
-        let contents = self.catalog.generation_contents()?;
-        for g in &snapshot.generations {
-            let (model, control) = &snapshot.models[g.model as usize];
-            let content = contents.binary_search_by_key(&g.id, |of| of.generation).ok().map(|at| &contents[at]);
-            let prompt = &snapshot.prompts[g.prompt as usize].prompt_id;
-            let first = scores.partition_point(|s| s.generation < g.id);
-            let of_image = scores[first..].iter().take_while(|s| s.generation == g.id);
-            let similarities: Vec<f64> = of_image.map(|s| s.similarity).collect();
-            let hash = content.map(|of| of.blake3.map(|bytes| blake3::Hash::from(bytes).to_string()));
-            digest.row(&("generation", model, control, prompt, g.seed, content.map(|of| of.status), hash, similarities));
-            if !snapshot.metrics.is_empty() {
-                digest.row(&("metrics", model, prompt, g.seed, of_metrics(snapshot, g)));
+        let identity = encoder_place(snapshot, identity);
+        // Both in the order of the keys.
+        let mut generations = snapshot.generations.iter().enumerate();
+        for block in self.catalog.key_order()?.blocks() {
+            for ((_, state), (at, g)) in self.catalog.states_of(&block)?.into_iter().zip(&mut generations) {
+                let (model, control) = &snapshot.models[g.model as usize];
+                let prompt = &snapshot.prompts[g.prompt as usize].prompt_id;
+                let similarities = identity.and_then(|encoder| snapshot.scores.of_subjects(encoder, at)).unwrap_or_default();
+                let hash = state.blake3.map(|bytes| blake3::Hash::from(bytes).to_string());
+                digest.row(&("generation", model, control, prompt, g.seed, state.status, hash, similarities));
+                if !snapshot.metrics.is_empty() {
+                    digest.row(&("metrics", model, prompt, g.seed, of_metrics(snapshot, g)));
+                }
             }
         }
         Ok(digest.0.finalize().to_hex().to_string())

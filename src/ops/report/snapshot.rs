@@ -1,12 +1,11 @@
 //! What reports, comparisons, figures and the page are made from: read once.
 
-use super::baseline::baselines;
-use crate::catalog::MetricRow;
+use crate::catalog::{GenerationRow, MetricRow, ScoredGeneration};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::report::{
-    Baselines, CompareOptions, Decider, Key, MetricSnapshot, RegionChoice, ReportOptions, Snapshot, Thresholds, identity_encoder,
-    thresholds_mean_something,
+    Baselines, ChanceCurve, CompareOptions, Decider, EncoderBaselines, Key, MetricSnapshot, RegionChoice, ReportOptions,
+    ScoreRows, Snapshot, Thresholds, identity_encoder, thresholds_mean_something,
 };
 use crate::vocabulary::EncoderName;
 use std::collections::HashMap;
@@ -23,6 +22,8 @@ pub(crate) struct Reading {
     /// Without any of those: baselines by the encoder that decides collapse, with chance SCR at these thresholds, unless
     /// there are very many images.
     baselines_of_identity: Option<Vec<f64>>,
+    /// With baselines: chance SCR of whole models at these thresholds too.
+    curve_of_chance: Vec<f64>,
     /// Region sets, τ if it is given, and whether they are compared with decoys.
     regions: (Vec<RegionChoice>, Option<f64>, bool),
 }
@@ -46,6 +47,7 @@ impl Reading {
             baselines: options.controls.then(|| options.thresholds.values().to_vec()),
             baselines_unless_meant: None,
             baselines_of_identity: Some(options.thresholds.values().to_vec()),
+            curve_of_chance: Vec::new(),
             regions: (options.regions.clone(), options.tau, options.controls),
         }
     }
@@ -53,6 +55,11 @@ impl Reading {
     /// Returns what cells by these keys need.
     pub(crate) fn keys(by: &[Key]) -> Reading {
         Reading { all_subject_scores: by.iter().any(|key| key.is_of_subjects()), ..Reading::default() }
+    }
+
+    /// Adds chance SCR of whole models at these thresholds.
+    pub(super) fn with_curve_of_chance(self, thresholds: &Thresholds) -> Reading {
+        Reading { curve_of_chance: thresholds.values().to_vec(), ..self }
     }
 
     /// Returns what a comparison needs.
@@ -72,7 +79,7 @@ impl Dataset {
     /// There are no vectors yet, or nothing says which encoder decides collapse.
     pub(crate) fn snapshot(&self, identity: Option<&str>, reading: &Reading) -> Result<Snapshot> {
         let facts = self.facts(identity, reading)?;
-        self.with_generations(facts, identity, reading)
+        self.with_generations(facts, Vec::new(), identity, reading)
     }
 
     /// Returns a snapshot without generations: what there is besides them, and which encoder decides collapse.
@@ -120,39 +127,27 @@ impl Dataset {
         Ok(!searched && self.catalog.metrics()?.is_empty() && !few)
     }
 
-    /// Returns a snapshot with its generations, what they were scored, and what else was asked for.
+    /// Returns a snapshot with its generations, what they were scored, and what else was asked for; `expected` are images that
+    /// there are not.
     ///
     /// # Errors
     /// Vectors that were asked for cannot be read, or SQLite reports an error.
-    pub(super) fn with_generations(&self, mut snapshot: Snapshot, identity: Option<&str>, reading: &Reading) -> Result<Snapshot> {
-        snapshot.generations = self.catalog.generations()?;
-        snapshot.image_scores = self.catalog.image_scores()?;
-        for (id, _) in snapshot.encoders.iter().filter(|(_, name)| reading.all_subject_scores || *name == *snapshot.identity) {
-            snapshot.subject_scores.extend(self.catalog.subject_scores(*id)?);
-        }
-        let (encoders, decider) = (&snapshot.encoders, &snapshot.identity);
-        let unmeant = reading.baselines_unless_meant.as_ref().filter(|given| !thresholds_mean_something(decider, given));
-        snapshot.baselines = match reading.baselines.as_deref().or(unmeant.map(Thresholds::values)) {
-            Some(thresholds) => Some(self.baselines(encoders, decider, thresholds, false)?),
-            None => match &reading.baselines_of_identity {
-                Some(thresholds) if are_few_pairs(snapshot.generations.len() as u64, &snapshot) => {
-                    match self.baselines(encoders, decider, thresholds, true) {
-                        // Nobody asked for it: what the scores say needs no vectors.
-                        Err(e @ (Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })) => {
-                            snapshot.unfound =
-                                Some(format!("AUC is left out, because it needs vectors that cannot be read: {e}"));
-                            None
-                        }
-                        baselines => Some(baselines?),
-                    }
-                }
-                Some(_) => {
-                    snapshot.unfound = Some(TOO_MANY_PAIRS.into());
-                    None
-                }
-                None => None,
-            },
-        };
+    pub(super) fn with_generations(
+        &self,
+        mut snapshot: Snapshot,
+        expected: Vec<GenerationRow>,
+        identity: Option<&str>,
+        reading: &Reading,
+    ) -> Result<Snapshot> {
+        let encoders: Vec<i64> = snapshot.encoders.iter().map(|(row, _)| *row).collect();
+        // Of all, of the one that decides collapse, or where none does of none.
+        let decider = snapshot.encoders.iter().position(|(_, name)| *name == *snapshot.identity).unwrap_or(encoders.len());
+        let of_subjects_of = (!reading.all_subject_scores).then_some(decider);
+        let subjects = |scored: &ScoredGeneration<'_>| snapshot.prompts[scored.row.prompt as usize].subjects.len();
+        let add = |read: &mut ScoreRows, scored: &ScoredGeneration<'_>| read.add(scored, subjects(scored));
+        let read = self.catalog.each_scored(&encoders, of_subjects_of, || ScoreRows::new(encoders.len()), add)?;
+        snapshot.take(read.into_iter().reduce(ScoreRows::append).unwrap_or_default(), expected);
+        (snapshot.baselines, snapshot.unfound) = self.wanted_baselines(&snapshot, reading)?;
         snapshot.metrics = self.metric_snapshots(&snapshot)?;
         snapshot.local = match &self.deciders(identity)? {
             Some(deciders) => self.local_by(deciders, &snapshot)?,
@@ -163,6 +158,26 @@ impl Dataset {
             snapshot.regions.push(self.region_snapshot(choice, *tau, *decoys, &snapshot)?);
         }
         Ok(snapshot)
+    }
+
+    /// Returns the baselines that are wanted, or why there are none where they would lead.
+    fn wanted_baselines(&self, snapshot: &Snapshot, reading: &Reading) -> Result<(Option<Baselines>, Option<String>)> {
+        let decider = &snapshot.identity;
+        let unmeant = reading.baselines_unless_meant.as_ref().filter(|given| !thresholds_mean_something(decider, given));
+        if let Some(thresholds) = reading.baselines.as_deref().or(unmeant.map(Thresholds::values)) {
+            return Ok((Some(self.baselines(snapshot, thresholds, &reading.curve_of_chance, false)?), None));
+        }
+        let Some(thresholds) = &reading.baselines_of_identity else { return Ok((None, None)) };
+        if !are_few_pairs(self.catalog.generation_count()?, snapshot) {
+            return Ok((None, Some(TOO_MANY_PAIRS.into())));
+        }
+        match self.baselines(snapshot, thresholds, &[], true) {
+            // Nobody asked for it: what the scores say needs no vectors.
+            Err(e @ (Error::Damaged(_) | Error::Parquet { .. } | Error::Io { .. })) => {
+                Ok((None, Some(format!("AUC is left out, because it needs vectors that cannot be read: {e}"))))
+            }
+            baselines => Ok((Some(baselines?), None)),
+        }
     }
 
     /// Returns every metric with its values.
@@ -186,24 +201,26 @@ impl Dataset {
         Ok(all)
     }
 
+    /// Returns the baselines of a snapshot's generations; chance SCR is by the encoder that decides collapse.
     fn baselines(
         &self,
-        encoders: &[(i64, EncoderName)],
-        identity: &str,
+        snapshot: &Snapshot,
         thresholds: &[f64],
+        of_models: &[f64],
         of_identity_alone: bool,
     ) -> Result<Baselines> {
         let rows = self.catalog.encoders()?;
-        let mut of = Vec::with_capacity(encoders.len());
-        for (id, name) in encoders {
-            let thresholds = if *name == *identity { thresholds } else { &[] };
-            let row = rows.iter().find(|row| row.id == *id && (*name == *identity || !of_identity_alone));
+        let (mut of, mut curve) = (Vec::with_capacity(snapshot.encoders.len()), ChanceCurve::at(of_models));
+        for (id, name) in &snapshot.encoders {
+            let row = rows.iter().find(|row| row.id == *id);
+            let generations = &snapshot.generations;
             of.push(match row {
-                Some(row) => baselines(&self.catalog, &self.store, row, thresholds)?,
-                None => HashMap::new(),
+                Some(row) if *name == *snapshot.identity => self.encoder_baselines(generations, row, thresholds, &mut curve)?,
+                Some(row) if !of_identity_alone => self.encoder_baselines(generations, row, &[], &mut ChanceCurve::default())?,
+                _ => EncoderBaselines::default(),
             });
         }
-        Ok(Baselines { thresholds: thresholds.to_vec(), of })
+        Ok(Baselines { thresholds: thresholds.to_vec(), of, curve })
     }
 
     /// Returns the image encoders, row and name, and the name of the one that decides collapse; `without`: none is needed,

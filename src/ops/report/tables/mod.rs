@@ -34,13 +34,18 @@ pub fn report_of_tables(dir: &Path, options: &ReportOptions, stop: Stop<'_>) -> 
     let mut snapshot = facts(dir, &tables, options, stop)?;
     let names = Names::of(&snapshot);
     snapshot.select(&options.models)?;
-    let mut tally = Tally::new(&snapshot, Tallied::of(&snapshot, options));
-    let pairs = options.by.iter().any(|key| key.is_of_subjects());
-    let reading = Reading { names: &names, by_seed: options.by.contains(&Key::Seed), pairs, stop };
-    reading.generations(&tables.generations, &mut tally)?;
-    reading.image_scores(&tables.image_scores, &mut tally)?;
-    let identity = names.encoders.get(&snapshot.identity).copied().unwrap_or_default();
-    reading.subject_scores(&tables.subject_scores, identity, &snapshot, &mut tally)?;
+    let start = || Tally::new(&snapshot, Tallied::of(options, options.confidence.is_some()));
+    let reading = Reading {
+        names: &names,
+        identity: names.encoders.get(&snapshot.identity).copied().unwrap_or_default(),
+        by_seed: options.by.contains(&Key::Seed),
+        pairs: options.by.iter().any(|key| key.is_of_subjects()),
+        stop,
+    };
+    let mut read = reading.generations(&tables.generations, start)?;
+    read.extend(reading.image_scores(&tables.image_scores, start)?);
+    read.extend(reading.subject_scores(&tables.subject_scores, &snapshot, start)?);
+    let tally = read.into_iter().reduce(Tally::merge).unwrap_or_else(start);
     // No denominator may hide rows that are missing.
     if let Some(what) = tally.contradiction() {
         let message = format!("{}: the tables do not belong together: {what}", plain(&dir.display().to_string()));
@@ -57,8 +62,8 @@ struct Tables {
 
 /// Reads what there is besides generations and scores.
 fn facts(dir: &Path, tables: &Tables, options: &ReportOptions, stop: Stop<'_>) -> Result<Snapshot> {
-    let mut subjects: Vec<SubjectRow> = Vec::new();
-    Table::find(dir, "subjects", stop)?.each(&["subject_id", "label", "source", "kind"], stop, |rows| {
+    let columns = &["subject_id", "label", "source", "kind"];
+    let read = Table::find(dir, "subjects", stop)?.each(columns, stop, Vec::new, |subjects, rows| {
         let (labels, sources, kinds) = (rows.texts("label")?, rows.texts("source")?, rows.texts("kind")?);
         for (row, id) in rows.texts("subject_id")?.into_iter().enumerate() {
             let kind = kinds[row].as_deref().map(str::parse).transpose().map_err(|e| rows.wrong(row, e))?;
@@ -75,10 +80,11 @@ fn facts(dir: &Path, tables: &Tables, options: &ReportOptions, stop: Stop<'_>) -
         }
         Ok(())
     })?;
+    let mut subjects: Vec<SubjectRow> = read.into_iter().flatten().collect();
     subjects.sort_by(|a, b| a.subject_id.as_str().cmp(b.subject_id.as_str()));
     let place: HashMap<String, usize> = subjects.iter().enumerate().map(|(at, s)| (s.subject_id.to_string(), at)).collect();
-    let mut prompts: Vec<PromptRow> = Vec::new();
-    Table::find(dir, "prompts", stop)?.each(&["prompt_id", "scene_type", "subjects"], stop, |rows| {
+    let columns = &["prompt_id", "scene_type", "subjects"];
+    let read = Table::find(dir, "prompts", stop)?.each(columns, stop, Vec::new, |prompts, rows| {
         let (scenes, of_prompts) = (rows.texts("scene_type")?, rows.lists("subjects")?);
         for (row, id) in rows.texts("prompt_id")?.into_iter().enumerate() {
             let subject = |id: &String| {
@@ -96,24 +102,22 @@ fn facts(dir: &Path, tables: &Tables, options: &ReportOptions, stop: Stop<'_>) -
         }
         Ok(())
     })?;
+    let mut prompts: Vec<PromptRow> = read.into_iter().flatten().collect();
     prompts.sort_by(|a, b| a.prompt_id.as_str().cmp(b.prompt_id.as_str()));
-    let mut models: BTreeMap<String, bool> = BTreeMap::new();
-    tables.generations.each(&["model", "control"], stop, |rows| {
+    let read = tables.generations.each(&["model", "control"], stop, BTreeMap::new, |models, rows| {
         let controls = rows.flags("control")?;
-        for (row, model) in rows.texts("model")?.into_iter().enumerate() {
-            models.entry(model.unwrap_or_default()).or_insert(controls[row]);
+        for (model, row) in rows.different("model")? {
+            models.entry(model).or_insert(controls[row]);
         }
         Ok(())
     })?;
-    let mut encoders: BTreeSet<String> = BTreeSet::new();
-    tables.image_scores.each(&["encoder"], stop, |rows| {
-        for encoder in rows.texts("encoder")?.into_iter().flatten() {
-            if !encoders.contains(&encoder) {
-                encoders.insert(encoder);
-            }
-        }
+    // The first row that names a model says whether it is a control.
+    let models: BTreeMap<String, bool> = read.into_iter().rev().flatten().collect();
+    let read = tables.image_scores.each(&["encoder"], stop, BTreeSet::new, |encoders, rows| {
+        encoders.extend(rows.different("encoder")?.into_iter().map(|(encoder, _)| encoder));
         Ok(())
     })?;
+    let encoders: BTreeSet<String> = read.into_iter().flatten().collect();
     let names: Vec<&str> = encoders.iter().map(String::as_str).collect();
     let identity = identity_encoder(&names, options.identity.as_deref())?.to_owned();
     let named = |(model, control): (&String, &bool)| Ok((ModelName::new(model.as_str())?, *control));
@@ -150,6 +154,8 @@ impl Names {
 /// How the tables are read.
 struct Reading<'a> {
     names: &'a Names,
+    /// The place of the encoder that decides collapse.
+    identity: i64,
     by_seed: bool,
     /// Whether cells are over pairs of a generation and a subject.
     pairs: bool,
@@ -168,8 +174,8 @@ impl Reading<'_> {
         Ok(vec![model, rows.places("prompt_id", &self.names.prompts, "the table of prompts")?, seeds])
     }
 
-    fn generations(&self, table: &Table, tally: &mut Tally<'_>) -> Result<()> {
-        table.each(&["model", "prompt_id", "seed"], self.stop, |rows| {
+    fn generations<'s>(&self, table: &Table, start: impl Fn() -> Tally<'s> + Sync) -> Result<Vec<Tally<'s>>> {
+        table.each(&["model", "prompt_id", "seed"], self.stop, start, |tally, rows| {
             for (key, [count]) in sums(self.keys(rows)?, [vec![1; rows.count()]])? {
                 tally.expect(&generation(&key), count as u64);
             }
@@ -177,8 +183,8 @@ impl Reading<'_> {
         })
     }
 
-    fn image_scores(&self, table: &Table, tally: &mut Tally<'_>) -> Result<()> {
-        table.each(&["model", "prompt_id", "seed", "encoder", "similarity", "clip_t"], self.stop, |rows| {
+    fn image_scores<'s>(&self, table: &Table, start: impl Fn() -> Tally<'s> + Sync) -> Result<Vec<Tally<'s>>> {
+        table.each(&["model", "prompt_id", "seed", "encoder", "similarity", "clip_t"], self.stop, start, |tally, rows| {
             let mut keys = self.keys(rows)?;
             keys.push(rows.places("encoder", &self.names.encoders, "the table of image scores")?);
             let mut values: [Vec<i64>; 8] = std::array::from_fn(|_| Vec::with_capacity(rows.count()));
@@ -193,8 +199,13 @@ impl Reading<'_> {
         })
     }
 
-    fn subject_scores(&self, table: &Table, identity: i64, snapshot: &Snapshot, tally: &mut Tally<'_>) -> Result<()> {
-        table.each(&["model", "prompt_id", "seed", "encoder", "ordinal", "similarity"], self.stop, |rows| {
+    fn subject_scores<'s>(
+        &self,
+        table: &Table,
+        snapshot: &Snapshot,
+        start: impl Fn() -> Tally<'s> + Sync,
+    ) -> Result<Vec<Tally<'s>>> {
+        table.each(&["model", "prompt_id", "seed", "encoder", "ordinal", "similarity"], self.stop, start, |tally, rows| {
             let mut keys = self.keys(rows)?;
             let encoders = rows.places("encoder", &self.names.encoders, "the table of image scores")?;
             let (mut ordinals, mut steps) = (Vec::with_capacity(rows.count()), Vec::with_capacity(rows.count()));
@@ -212,7 +223,7 @@ impl Reading<'_> {
             keys.extend([encoders, ordinals, steps]);
             for (key, sum) in sums(keys, values)? {
                 let (encoder, step) = (key[3], key[5] as usize);
-                if self.pairs || encoder == identity {
+                if self.pairs || encoder == self.identity {
                     let (ordinal, sum) = (self.pairs.then_some(key[4] as u32), added(sum));
                     tally.score_subjects(&generation(&key), ordinal, encoder as usize, sum, &[(step, sum.count)]);
                 }
