@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
 use crate::ops::score::{Blocks, Needs};
-use crate::report::{RegionChoice, RegionMeasure, Snapshot, blind_spot, is_clip, is_dinov2};
+use crate::report::{GenerationPlaces, RegionChoice, RegionMeasure, Snapshot, blind_spot, is_clip, is_dinov2};
 use crate::score::{Reference, cosine, near_duplicates, score_generation};
 use crate::table::{Cell, Format, Head, TableWriter};
 use crate::vocabulary::closed_set;
@@ -129,8 +129,8 @@ impl Dataset {
         let rows = self.catalog.encoders()?;
         let row = rows.iter().find(|row| row.id == encoders[identity_at].0);
         let mut warnings = Vec::new();
-        let mut search = AuditSearch { data: self, snapshot: &snapshot, place: HashMap::new(), flags: Vec::new() };
-        search.place = snapshot.generations.iter().enumerate().map(|(at, g)| (g.id, at)).collect();
+        let places = GenerationPlaces::of(&snapshot.generations);
+        let mut search = AuditSearch { data: self, snapshot: &snapshot, places, flags: Vec::new() };
         if clips.is_empty() {
             warnings.push(
                 "there is no CLIP encoder whose blind spot could be listed (`--clip ENCODER` chooses another encoder)".to_owned(),
@@ -158,7 +158,7 @@ impl Dataset {
             warnings.extend(search.vectors(row, options, &same, watch)?);
         }
         let blank = self.find_blank(watch)?;
-        let mut blank: Vec<usize> = blank.iter().filter_map(|id| search.place.get(id).copied()).collect();
+        let mut blank: Vec<usize> = blank.iter().filter_map(|id| search.places.find(*id)).collect();
         blank.sort_unstable();
         blank.retain(|at| !search.is_control(*at));
         let blank: Vec<Flag> = blank.into_iter().map(|at| search.flag(FlagKind::Blank, at)).collect();
@@ -174,7 +174,7 @@ struct AuditSearch<'a> {
     data: &'a Dataset,
     snapshot: &'a Snapshot,
     /// Index of each generation's row in the snapshot.
-    place: HashMap<i64, usize>,
+    places: GenerationPlaces<'a>,
     flags: Vec<Flag>,
 }
 
@@ -241,7 +241,7 @@ impl AuditSearch<'_> {
             let reference = group.iter().find_map(|Content { reference, .. }| *reference);
             let mut images: Vec<usize> = group
                 .iter()
-                .filter_map(|content| self.place.get(&content.generation?).copied())
+                .filter_map(|content| self.places.find(content.generation?))
                 .filter(|at| !self.is_control(*at))
                 .collect();
             images.sort_unstable();
@@ -283,7 +283,7 @@ impl AuditSearch<'_> {
             let places: Vec<_> = block.iter().map(|candidate| candidate.place).collect();
             let vectors = store.gather(&places, encoder.dimension)?;
             for (candidate, vector) in block.iter().zip(vectors.chunks_exact(encoder.dimension)) {
-                let Some(at) = self.place.get(&candidate.generation).copied().filter(|at| !self.is_control(*at)) else {
+                let Some(at) = self.places.find(candidate.generation).filter(|at| !self.is_control(*at)) else {
                     continue;
                 };
                 for subject in needs.requested(candidate.prompt) {

@@ -9,6 +9,7 @@
 //! | `identity` | which encoder decides collapse |
 //! | `tally` | counts and sums, in one pass over the generations |
 //! | `scores` | [`Scores`]: what every generation was scored |
+//! | `places` | [`GenerationPlaces`]: generations by their rows |
 //! | `observations` | generations or pairs, and what each was scored |
 //! | `cells` | rows out of what was tallied |
 //! | `detail` | what needs the generations one by one |
@@ -52,6 +53,7 @@ mod measure;
 mod metrics;
 mod observations;
 mod pairing;
+mod places;
 mod present;
 mod present_comparison;
 mod published;
@@ -65,7 +67,7 @@ mod tally;
 mod thresholds;
 mod warnings;
 
-pub use baselines::{Baseline, Baselines, ChanceCurve, EncoderBaselines, GenerationPlaces};
+pub use baselines::{Baseline, Baselines, ChanceCurve, EncoderBaselines};
 pub use blind_spot::{BlindSpot, blind_spot};
 pub use cells::build;
 pub(crate) use cells::{build_cells, build_tallied};
@@ -78,6 +80,7 @@ pub use local::{KindAuc, LocalSnapshot, Null, auc_in_kind};
 pub use meaning::thresholds_mean_something;
 pub use measure::Measure;
 pub use metrics::{CellMetric, MetricSnapshot};
+pub use places::GenerationPlaces;
 pub use present_comparison::ShownMeasure;
 pub use published::{Published, PublishedCell};
 pub use regions::{CellRegions, RegionFacts, RegionMeasure, RegionSnapshot, RegionValues, region_values, subject_values};

@@ -160,7 +160,7 @@ impl<'a> Pairing<'a> {
             }
         }
         let identity = snapshot.identity.as_str();
-        let identity_at = snapshot.encoders.iter().position(|(_, name)| *name == *identity).unwrap_or(0);
+        let identity_at = snapshot.identity_place();
         let locals = Locals::new(snapshot, options.alpha);
         Ok(Pairing { snapshot, options, identity, identity_at, locals, keys, sides, lines })
     }

@@ -179,9 +179,7 @@ fn other_images(snapshot: &Snapshot) -> Option<String> {
 
 /// Why the encoders are not the paper's.
 fn other_encoders(snapshot: &Snapshot) -> Option<String> {
-    let has = |name: &str| {
-        snapshot.encoders.iter().position(|(_, known)| *known == *name).is_some_and(|encoder| snapshot.scores.has_images(encoder))
-    };
+    let has = |name: &str| snapshot.encoder_place(name).is_some_and(|encoder| snapshot.scores.has_images(encoder));
     let lacking: Vec<&str> = [DINOV2, CLIP].into_iter().filter(|name| !has(name)).collect();
     if !lacking.is_empty() {
         return Some(format!(

@@ -60,9 +60,14 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Returns the place of an encoder.
+    pub(crate) fn encoder_place(&self, name: &str) -> Option<usize> {
+        self.encoders.iter().position(|(_, known)| *known == *name)
+    }
+
     /// The place of the encoder that decides collapse.
     pub(super) fn identity_place(&self) -> usize {
-        self.encoders.iter().position(|(_, name)| *name == *self.identity).unwrap_or(0)
+        self.encoder_place(&self.identity).unwrap_or(0)
     }
 
     /// Whether a model is in a report; a control is where models are told apart.

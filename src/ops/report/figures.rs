@@ -111,7 +111,12 @@ impl Dataset {
     /// # Errors
     /// Same as [`Dataset::report`]; or the data set lacks what the figure shows.
     pub fn figure(&self, kind: Kind, options: &FigureOptions) -> Result<Figure> {
-        let mut snapshot = self.snapshot(options.identity.as_deref(), &options.reading()?)?;
+        let reading = match kind {
+            // It shows neither chance nor identification.
+            Kind::Heatmap => Reading::keys(&[Key::SubjectId]),
+            _ => options.reading()?,
+        };
+        let mut snapshot = self.snapshot(options.identity.as_deref(), &reading)?;
         snapshot.select(&options.models)?;
         let (snapshot, styles) = (&snapshot, ModelStyles::of(&snapshot));
         if let Some(metric) = &options.metric {

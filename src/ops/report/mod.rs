@@ -49,7 +49,7 @@ impl Dataset {
     /// Reads the generations once and keeps counts and sums.
     fn tallied(&self, snapshot: &Snapshot, options: &ReportOptions, unmade: &[GenerationRow]) -> Result<Report> {
         let encoders: Vec<i64> = snapshot.encoders.iter().map(|(row, _)| *row).collect();
-        let identity = snapshot.encoders.iter().position(|(_, name)| *name == *snapshot.identity);
+        let identity = snapshot.encoder_place(&snapshot.identity);
         let of_pairs = options.by.iter().any(|key| key.is_of_subjects());
         let start = || Tally::new(snapshot, Tallied::of(options, options.confidence.is_some()));
         let tallies = self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), start, Tally::add)?;

@@ -153,7 +153,7 @@ impl Dataset {
         let is_kept = |(_, g): &(usize, &GenerationRow)| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)));
         // Of what is not shown nothing is held besides the snapshot.
         let rows: Vec<(usize, &GenerationRow)> = known().filter(is_kept).collect();
-        let (scores, identity) = (&snapshot.scores, encoder_place(snapshot, identity));
+        let (scores, identity) = (&snapshot.scores, snapshot.encoder_place(identity));
         let mut generations = Vec::with_capacity(rows.len());
         for (at, row) in &rows {
             let (Some(model), Some(file)) = (place_of(row.model), self.catalog.generation_file(row.id)?) else { continue };
@@ -326,7 +326,7 @@ fn boxes(seen: &Seen, requested: &[usize]) -> Vec<PageBox> {
 /// How often which similarity, by model: of whole images with their subjects, and of the places where these were searched.
 fn histograms(snapshot: &Snapshot, by_model: &Report, marks: &[f64], styles: &ModelStyles) -> Vec<Figure> {
     let names: Vec<&str> = snapshot.models.iter().map(|(name, _)| name.as_str()).collect();
-    let identity = encoder_place(snapshot, &by_model.identity);
+    let identity = snapshot.encoder_place(&by_model.identity);
     let of_model = |model: usize| {
         let begins = |model: usize| snapshot.generations.partition_point(|generation| (generation.model as usize) < model);
         begins(model)..begins(model + 1)
@@ -371,11 +371,6 @@ fn figures_by_windows(
     }
 }
 
-/// Returns the place of an encoder.
-fn encoder_place(snapshot: &Snapshot, name: &str) -> Option<usize> {
-    snapshot.encoders.iter().position(|(_, known)| *known == *name)
-}
-
 impl Dataset {
     /// Returns the digest of what the page's numbers rest on: BLAKE3 over the rows of subjects, prompts, generations and
     /// encoders, the similarities by the identity encoder, and the values of metrics where there are some, one JSON array per line,
@@ -405,7 +400,7 @@ impl Dataset {
         for encoder in encoders {
             digest.row(&("encoder", encoder.name.as_str(), &encoder.fingerprint));
         }
-        let identity = encoder_place(snapshot, identity);
+        let identity = snapshot.encoder_place(identity);
         // Both in the order of the keys.
         let mut generations = snapshot.generations.iter().enumerate();
         for block in self.catalog.key_order()?.blocks() {

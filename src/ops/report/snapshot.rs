@@ -141,7 +141,7 @@ impl Dataset {
     ) -> Result<Snapshot> {
         let encoders: Vec<i64> = snapshot.encoders.iter().map(|(row, _)| *row).collect();
         // Of all, of the one that decides collapse, or where none does of none.
-        let decider = snapshot.encoders.iter().position(|(_, name)| *name == *snapshot.identity).unwrap_or(encoders.len());
+        let decider = snapshot.encoder_place(&snapshot.identity).unwrap_or(encoders.len());
         let of_subjects_of = (!reading.all_subject_scores).then_some(decider);
         let subjects = |scored: &ScoredGeneration<'_>| snapshot.prompts[scored.row.prompt as usize].subjects.len();
         let add = |read: &mut ScoreRows, scored: &ScoredGeneration<'_>| read.add(scored, subjects(scored));
