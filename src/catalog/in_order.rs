@@ -7,6 +7,7 @@ use super::{Catalog, LocalScore, VectorPlace, catalog};
 use crate::error::Result;
 use crate::vocabulary::{ImageStatus, ModelName, PromptId};
 use rusqlite::{Row, params_from_iter};
+use std::ops::Deref;
 
 /// Generations of a block.
 const BLOCK: usize = 16_384;
@@ -36,8 +37,27 @@ struct OrderedKey {
 pub struct OrderedBlock<'o> {
     order: &'o KeyOrder,
     keys: &'o [OrderedKey],
-    /// Row and place in the block, by row.
-    rows: Vec<(i64, u32)>,
+    rows: RowBlock,
+}
+
+/// Rows of generations that are read together: row and place in the block, by row.
+pub struct RowBlock(Vec<(i64, u32)>);
+
+impl RowBlock {
+    /// Returns the block of these, in the order of their places.
+    pub fn of(rows: impl IntoIterator<Item = i64>) -> RowBlock {
+        let mut rows: Vec<(i64, u32)> = rows.into_iter().zip(0..).collect();
+        rows.sort_unstable();
+        RowBlock(rows)
+    }
+}
+
+impl Deref for OrderedBlock<'_> {
+    type Target = RowBlock;
+
+    fn deref(&self) -> &RowBlock {
+        &self.rows
+    }
 }
 
 /// What is known of a block's generations, each with its place in the block, by place.
@@ -59,11 +79,8 @@ pub struct GenerationState {
 impl KeyOrder {
     /// Returns the generations, some thousand at a time.
     pub fn blocks(&self) -> impl Iterator<Item = OrderedBlock<'_>> {
-        self.keys.chunks(BLOCK).map(|keys| {
-            let mut rows: Vec<(i64, u32)> = keys.iter().map(|key| key.id).zip(0..).collect();
-            rows.sort_unstable();
-            OrderedBlock { order: self, keys, rows }
-        })
+        let block = |keys| OrderedBlock { order: self, keys, rows: RowBlock::of(keys.iter().map(|key: &OrderedKey| key.id)) };
+        self.keys.chunks(BLOCK).map(block)
     }
 
     /// Returns the models, by name.
@@ -112,7 +129,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn states_of(&self, block: &OrderedBlock<'_>) -> Result<Placed<GenerationState>> {
+    pub fn states_of(&self, block: &RowBlock) -> Result<Placed<GenerationState>> {
         const SQL: &str = "SELECT g.id, i.status, i.blake3, i.width, i.height, g.regions
              FROM generation g CROSS JOIN image i ON i.id = g.image WHERE g.id BETWEEN ?1 AND ?2 ORDER BY g.id";
         self.of_block(SQL, None, block, |r| {
@@ -129,7 +146,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn image_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Placed<(f64, Option<f64>)>> {
+    pub fn image_scores_in(&self, block: &RowBlock, encoder: i64) -> Result<Placed<(f64, Option<f64>)>> {
         const SQL: &str = "SELECT generation, similarity, clip_t FROM image_score
              WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation";
         self.of_block(SQL, Some(encoder), block, |r| Ok((r.get(1)?, r.get(2)?)))
@@ -140,7 +157,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn subject_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Placed<(u32, f64)>> {
+    pub fn subject_scores_in(&self, block: &RowBlock, encoder: i64) -> Result<Placed<(u32, f64)>> {
         const SQL: &str = "SELECT generation, ordinal, similarity FROM subject_score
              WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation";
         let read = |r: &Row<'_>| Ok((r.get::<_, u32>(1)?, r.get::<_, f64>(2)?));
@@ -154,7 +171,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn local_scores_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Placed<LocalScore>> {
+    pub fn local_scores_in(&self, block: &RowBlock, encoder: i64) -> Result<Placed<LocalScore>> {
         const SQL: &str = "SELECT generation, subject, local, uncentred, x, y, width, height FROM local_score
              WHERE generation BETWEEN ?1 AND ?2 AND encoder = ?3 ORDER BY generation";
         self.of_block(SQL, Some(encoder), block, |r| Ok(local_score(r)?.1))
@@ -164,7 +181,7 @@ impl Catalog {
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn vectors_in(&self, block: &OrderedBlock<'_>, encoder: i64) -> Result<Placed<VectorPlace>> {
+    pub fn vectors_in(&self, block: &RowBlock, encoder: i64) -> Result<Placed<VectorPlace>> {
         // CROSS: in this order, or SQLite reads all vectors for each block.
         let sql = format!(
             "SELECT g.id, v.part, v.row FROM generation g CROSS JOIN image i ON i.id = g.image
@@ -180,12 +197,12 @@ impl Catalog {
         &self,
         sql: &str,
         encoder: Option<i64>,
-        block: &OrderedBlock<'_>,
+        block: &RowBlock,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Placed<T>> {
         let mut query = self.db.prepare_cached(sql).map_err(catalog(ACT))?;
-        let mut found = Vec::with_capacity(block.rows.len());
-        for near in block.rows.chunk_by(|one, next| next.0 - one.0 <= NEAR) {
+        let mut found = Vec::with_capacity(block.0.len());
+        for near in block.0.chunk_by(|one, next| next.0 - one.0 <= NEAR) {
             let ends = [near[0].0, near[near.len() - 1].0];
             let mut rows = query.query(params_from_iter(ends.into_iter().chain(encoder))).map_err(catalog(ACT))?;
             let mut near = near.iter().peekable();

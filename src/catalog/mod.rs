@@ -90,7 +90,7 @@ pub use aside::{Aside, Awaiting};
 pub use embedding::{ImageTask, PromptTask, StagedVector};
 pub use entries::{Change, Conflict, ContentOf, EntryKind, Put};
 pub use images::{Content, Duplicate, ImageRow, Tally};
-pub use in_order::{GenerationState, KeyOrder, OrderedBlock, Placed};
+pub use in_order::{GenerationState, KeyOrder, OrderedBlock, Placed, RowBlock};
 pub use instrument::InstrumentFigure;
 pub use kept::KeptPlace;
 pub use merged::{FoundImage, KnownContent, Merging};

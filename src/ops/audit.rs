@@ -115,7 +115,8 @@ impl Dataset {
     /// # Errors
     /// There are no vectors yet, or nothing says which encoder decides collapse; or the caller wants to stop.
     pub fn audit(&self, options: &AuditOptions, watch: &mut Watch<'_>) -> Result<Audit> {
-        let snapshot = self.snapshot(options.identity.as_deref(), &Reading::default())?;
+        let thresholds = [options.threshold.unwrap_or(DINOV2_THRESHOLD)];
+        let snapshot = self.snapshot(options.identity.as_deref(), &Reading::collapse(&thresholds))?;
         let (encoders, identity) = (&snapshot.encoders, &snapshot.identity);
         let names: Vec<&str> = encoders.iter().map(|(_, name)| name.as_str()).collect();
         let place = |wanted: &str| names.iter().position(|name| *name == wanted);
@@ -180,7 +181,7 @@ struct AuditSearch<'a> {
 
 impl AuditSearch<'_> {
     fn key(&self, at: usize) -> ImageKey {
-        let generation = &self.snapshot.generations[at];
+        let generation = self.snapshot.generations.get(at);
         ImageKey {
             model: self.snapshot.models[generation.model as usize].0.to_string(),
             prompt_id: self.snapshot.prompts[generation.prompt as usize].prompt_id.to_string(),
@@ -193,7 +194,7 @@ impl AuditSearch<'_> {
     }
 
     fn is_control(&self, at: usize) -> bool {
-        self.snapshot.models[self.snapshot.generations[at].model as usize].1
+        self.snapshot.models[self.snapshot.generations.get(at).model as usize].1
     }
 
     /// Flags the clearest case of each way to fail, by every region set and encoder; returns what could not be looked for.
@@ -219,7 +220,7 @@ impl AuditSearch<'_> {
                     found => found?,
                 };
                 for (kind, measure) in MODES {
-                    let value = |at: usize| found.of.get(&self.snapshot.generations[at].id)?.values[measure as usize];
+                    let value = |at: usize| found.of.get(&self.snapshot.generations.id(at))?.values[measure as usize];
                     let cases = (0..self.snapshot.generations.len()).filter(|at| !self.is_control(*at));
                     let cases = cases.filter_map(|at| Some((at, value(at)?))).filter(|(_, value)| *value > 0.0);
                     if let Some((at, value)) = cases.reduce(|best, next| if next.1 > best.1 { next } else { best }) {

@@ -11,7 +11,8 @@ impl Dataset {
     /// # Errors
     /// There is no such model or measure, or nothing says which encoder decides collapse.
     pub fn compare<'a>(&self, models: impl Into<Compared<'a>>, options: &CompareOptions) -> Result<Comparisons> {
-        crate::report::compare(&self.snapshot_to_compare(options)?, models, options)
+        let models = models.into();
+        crate::report::compare(&self.snapshot_to_compare(options, models)?, models, options)
     }
 
     /// Ranks the models under test, best first, and groups those that cannot be told apart.
@@ -19,11 +20,11 @@ impl Dataset {
     /// # Errors
     /// Same as [`Dataset::compare`].
     pub fn leaderboard(&self, options: &CompareOptions) -> Result<Leaderboard> {
-        crate::report::leaderboard(&self.snapshot_to_compare(options)?, options)
+        crate::report::leaderboard(&self.snapshot_to_compare(options, Compared::EveryPair)?, options)
     }
 
-    fn snapshot_to_compare(&self, options: &CompareOptions) -> Result<Snapshot> {
-        let mut snapshot = self.snapshot(options.identity.as_deref(), &Reading::comparison(options))?;
+    fn snapshot_to_compare(&self, options: &CompareOptions, models: Compared<'_>) -> Result<Snapshot> {
+        let mut snapshot = self.snapshot(options.identity.as_deref(), &Reading::comparison(options, models))?;
         snapshot.select(&options.models)?;
         Ok(snapshot)
     }

@@ -10,36 +10,57 @@ use super::style::Look;
 /// Bins over the range of all values.
 const BINS: usize = 24;
 
-/// How the similarities of each model's requested subjects are spread; `None` without any. `values` are by model. `marks`
-/// are thresholds, each drawn as an upright line.
-pub fn histogram<'v>(
+/// How many values there are in each bin.
+pub type BinCounts = [u64; BINS];
+
+/// Bins of equal width.
+#[derive(Debug, Clone, Copy)]
+pub struct Bins {
+    low: f64,
+    width: f64,
+}
+
+impl Bins {
+    /// Returns the bin of a value.
+    pub fn of(&self, value: f64) -> usize {
+        (((value - self.low) / self.width) as usize).min(BINS - 1)
+    }
+}
+
+/// How the similarities of each model's requested subjects are spread; `None` without any. `ends` are the least and the
+/// greatest by model, and `counts` counts them by model. `marks` are thresholds, each drawn as an upright line.
+///
+/// # Errors
+/// Counting fails.
+pub fn histogram<E>(
     models: &[&str],
-    values: impl Fn(usize) -> Box<dyn Iterator<Item = f64> + 'v>,
+    ends: &[Option<[f64; 2]>],
+    counts: impl FnOnce(&Bins) -> Result<Vec<BinCounts>, E>,
     styles: &ModelStyles,
     label: &str,
     marks: &[f64],
-) -> Option<Figure> {
+) -> Result<Option<Figure>, E> {
     let places: Vec<(usize, Look)> =
         styles.all().filter_map(|(name, look)| Some((models.iter().position(|model| *model == name)?, look))).collect();
-    let ends = |model: usize| values(model).map(|value| [value; 2]).reduce(|[low, high], [v, _]| [low.min(v), high.max(v)]);
-    let ends: Vec<f64> = places.iter().filter_map(|(model, _)| ends(*model)).flatten().collect();
-    let x = Axis::over(label, Some(&ends).filter(|ends| !ends.is_empty())?.iter().chain(marks).copied(), [-1.0, 1.0], 8);
+    let ends: Vec<f64> = places.iter().filter_map(|(model, _)| ends[*model]).flatten().collect();
+    if ends.is_empty() {
+        return Ok(None);
+    }
+    let x = Axis::over(label, ends.iter().chain(marks).copied(), [-1.0, 1.0], 8);
     let width = (x.range[1] - x.range[0]) / BINS as f64;
+    let counts = counts(&Bins { low: x.range[0], width })?;
     let mut series = Vec::new();
     for (model, look) in places {
-        let mut counts = [0_u32; BINS];
-        for value in values(model) {
-            counts[(((value - x.range[0]) / width) as usize).min(BINS - 1)] += 1;
-        }
-        let all = f64::from(counts.iter().sum::<u32>());
+        let counts = &counts[model];
+        let all = counts.iter().sum::<u64>() as f64;
         if all == 0.0 {
             continue;
         }
         let name = models[model];
-        let point = |(bin, count): (usize, &u32)| PlotPoint {
+        let point = |(bin, count): (usize, &u64)| PlotPoint {
             marked: *count > 0,
             show: Some(query(&[("model", name)])),
-            ..at(x.range[0] + (bin as f64 + 0.5) * width, f64::from(*count) / all)
+            ..at(x.range[0] + (bin as f64 + 0.5) * width, *count as f64 / all)
         };
         series.push(Series { name: name.to_owned(), look, points: counts.iter().enumerate().map(point).collect() });
     }
@@ -51,11 +72,11 @@ pub fn histogram<'v>(
     }
     let ticks = (0..=4).map(|quarter| top * f64::from(quarter) / 4.0).map(|y| (y, format!("{:.0}", y * 100.0))).collect();
     let y = Axis { label: "share of requested subjects (%)".into(), range: [0.0, top], ticks };
-    Some(Figure {
+    Ok(Some(Figure {
         title: format!("How often which {label}, by model"),
         description: "One line per model: the share of its requested subjects in each of 24 bins of equal width.".into(),
         panels: vec![Panel::Chart(Chart { x, y, series, upright: Upright::Values, joined: true, dodge: 0.0, aspect: 0.5 })],
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -65,15 +86,22 @@ mod tests {
     #[test]
     fn shares_sum_to_one_and_the_greatest_value_is_in_the_last_bin() {
         let styles = ModelStyles { models: vec!["a".into(), "b".into()], controls: vec![] };
-        let values = |model: usize| -> Box<dyn Iterator<Item = f64>> {
-            Box::new([vec![0.0, 0.5, 1.0, 1.0], Vec::new()][model].clone().into_iter())
+        let values = [vec![0.0, 0.5, 1.0, 1.0], Vec::new()];
+        let count = |bins: &Bins| -> Result<Vec<BinCounts>, ()> {
+            let of_model = |values: &Vec<f64>| {
+                let mut counts = BinCounts::default();
+                values.iter().for_each(|value| counts[bins.of(*value)] += 1);
+                counts
+            };
+            Ok(values.iter().map(of_model).collect())
         };
-        let figure = histogram(&["a", "b"], values, &styles, "similarity", &[0.4]).unwrap();
+        let ends = [Some([0.0, 1.0]), None];
+        let figure = histogram(&["a", "b"], &ends, count, &styles, "similarity", &[0.4]).unwrap().unwrap();
         let Panel::Chart(chart) = &figure.panels[0] else { panic!("a chart") };
         let names: Vec<&str> = chart.series.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["a", "τ = 0.4"], "a model without values has no line");
         let shares: Vec<f64> = chart.series[0].points.iter().map(|p| p.y).collect();
         assert_eq!((shares.iter().sum::<f64>(), shares[BINS - 1]), (1.0, 0.5));
-        assert_eq!(histogram(&["b"], |_| values(1), &styles, "similarity", &[]), None);
+        assert_eq!(histogram(&["b"], &ends[1..], count, &styles, "similarity", &[]), Ok(None));
     }
 }

@@ -38,7 +38,7 @@ pub use chart::{Chart, PlotPoint, Series, Upright};
 pub use figure::{DOTS_PER_INCH, Figure, Panel};
 pub use figures::{ModelStyles, curve, heat_map, profile, radar, scene, tradeoff, tradeoff_correlation, trend};
 pub use heat_map::{HeatMap, HeatQueries};
-pub use histogram::histogram;
+pub use histogram::{BinCounts, Bins, histogram};
 pub use metric::{metric_scene, metric_trend};
 pub use presence::{cscr, cscr_curve, cscr_scene, presence_by_cell};
 pub use radar::Radar;

@@ -1,6 +1,7 @@
 //! Every generation against the whole pool: whom it can be told from, and what it would score by chance.
 
-use crate::score::Identification;
+use super::integers::Integers;
+use crate::score::{Identification, Ranks};
 use std::collections::BTreeMap;
 
 /// Every generation against the whole pool.
@@ -17,63 +18,82 @@ pub struct Baselines {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
     /// Its requested subjects among all.
-    pub identification: Identification,
+    pub ranks: Ranks,
     /// Mean similarity with the subjects it was not asked for.
     pub chance: f64,
     /// Per threshold, how many of those are below it.
-    pub below: Box<[u32]>,
-    /// How many there are.
-    pub others: u32,
+    pub below: Box<[u64]>,
 }
 
 /// The same of every generation, by their places in a [`Snapshot`](super::Snapshot).
 #[derive(Debug, Default)]
 pub struct EncoderBaselines {
-    /// [generation]: AUC, R-precision, mean rank, chance; the first is no number where there is no baseline.
-    values: Vec<[f64; 4]>,
-    others: Vec<u32>,
+    /// Subjects of the pool.
+    pool: u64,
+    thresholds: usize,
+    /// [generation]: how many subjects were requested; 0: there is no baseline.
+    requested: Integers,
+    /// [generation]: the other numbers of its ranks.
+    twice_wrong: Integers,
+    found: Integers,
+    /// [generation]
+    chance: Vec<f64>,
     /// [generation][threshold]
-    below: Vec<u32>,
+    below: Integers,
 }
 
 impl EncoderBaselines {
-    /// Returns the baselines of so many generations, of which none is known yet, at so many thresholds.
-    pub fn new(generations: usize, thresholds: usize) -> EncoderBaselines {
+    /// Returns the baselines of so many generations against a pool of so many subjects, of which none is known yet, at so
+    /// many thresholds.
+    pub fn new(generations: usize, pool: usize, thresholds: usize) -> EncoderBaselines {
         EncoderBaselines {
-            values: vec![[f64::NAN; 4]; generations],
-            others: vec![0; generations],
-            below: vec![0; generations * thresholds],
+            pool: pool as u64,
+            thresholds,
+            requested: Integers::zeros(generations),
+            twice_wrong: Integers::zeros(generations),
+            found: Integers::zeros(generations),
+            chance: vec![0.0; generations],
+            below: Integers::zeros(generations * thresholds),
         }
     }
 
     /// Sets that of a generation.
     pub fn put(&mut self, generation: usize, baseline: &Baseline) {
-        let (Identification { auc, r_precision, mean_rank }, thresholds) = (baseline.identification, baseline.below.len());
-        self.values[generation] = [auc, r_precision, mean_rank, baseline.chance];
-        self.others[generation] = baseline.others;
-        self.below[generation * thresholds..][..thresholds].copy_from_slice(&baseline.below);
-    }
-
-    fn values(&self, generation: usize) -> Option<[f64; 4]> {
-        self.values.get(generation).copied().filter(|values| !values[0].is_nan())
+        let Ranks { requested, others: _, twice_wrong, found } = baseline.ranks;
+        self.requested.set(generation, requested as i64);
+        self.twice_wrong.set(generation, twice_wrong as i64);
+        self.found.set(generation, found as i64);
+        self.chance[generation] = baseline.chance;
+        let begin = generation * self.thresholds;
+        (begin..).zip(&baseline.below).for_each(|(at, below)| self.below.set(at, *below as i64));
     }
 
     /// Returns a generation's requested subjects among all.
+    fn ranks(&self, generation: usize) -> Option<Ranks> {
+        if generation >= self.chance.len() {
+            return None;
+        }
+        let number = |column: &Integers| column.get(generation) as u64;
+        let requested = Some(number(&self.requested)).filter(|requested| *requested > 0)?;
+        let (twice_wrong, found) = (number(&self.twice_wrong), number(&self.found));
+        Some(Ranks { requested, others: self.pool - requested, twice_wrong, found })
+    }
+
+    /// Returns how well a generation's requested subjects are told from the others.
     pub fn identification(&self, generation: usize) -> Option<Identification> {
-        self.values(generation).map(|[auc, r_precision, mean_rank, _]| Identification { auc, r_precision, mean_rank })
+        self.ranks(generation).map(Identification::of)
     }
 
     /// Returns its mean similarity with the subjects it was not asked for.
     pub fn chance(&self, generation: usize) -> Option<f64> {
-        self.values(generation).map(|values| values[3])
+        self.ranks(generation).map(|_| self.chance[generation])
     }
 
     /// Returns SCR if the image had been asked for those subjects instead, at the threshold of that number.
     pub fn chance_scr(&self, generation: usize, threshold: usize) -> Option<f64> {
-        self.values(generation)?;
-        let thresholds = self.below.len() / self.values.len();
-        let below = *self.below[generation * thresholds..][..thresholds].get(threshold)?;
-        Some(f64::from(below) / f64::from(self.others[generation]))
+        let others = self.ranks(generation)?.others;
+        let below = (threshold < self.thresholds).then(|| self.below.get(generation * self.thresholds + threshold))?;
+        Some(below as f64 / others as f64)
     }
 }
 

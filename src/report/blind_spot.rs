@@ -1,7 +1,7 @@
 //! Where CLIP sees nothing wrong: images that resemble their references by CLIP-I and have lost every subject.
 
 use super::Snapshot;
-use crate::score::{quantile, subject_collapse_rate};
+use crate::score::quantile;
 use std::collections::BTreeMap;
 
 /// An image in the blind spot.
@@ -25,9 +25,11 @@ pub fn blind_spot(snapshot: &Snapshot, identity: usize, clip: usize, threshold: 
         if snapshot.models[generation.model as usize].1 {
             continue;
         }
-        let (Some(clip_i), Some(subjects)) = (scores.similarity(clip, at), scores.of_subjects(identity, at)) else { continue };
-        let lost = subject_collapse_rate(subjects, threshold) == 1.0;
-        by_count.entry(subjects.len()).or_default().push((at, clip_i, lost));
+        let (Some(clip_i), Some(rate)) = (scores.similarity(clip, at), scores.collapse(identity, at, threshold)) else {
+            continue;
+        };
+        let subjects = snapshot.prompts[generation.prompt as usize].subjects.len();
+        by_count.entry(subjects).or_default().push((at, clip_i, rate == 1.0));
     }
     let mut found = Vec::new();
     for images in by_count.values() {

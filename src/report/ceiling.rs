@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 impl Snapshot {
     /// Whether a generation is a composite or one of its tiles.
-    pub(super) fn is_composite(&self, generation: &GenerationRow) -> bool {
+    pub(crate) fn is_composite(&self, generation: &GenerationRow) -> bool {
         [self.composite, self.crop].contains(&Some(generation.model))
     }
 }
@@ -25,7 +25,7 @@ impl<'a> Ceilings<'a> {
     pub(super) fn new(snapshot: &'a Snapshot) -> Ceilings<'a> {
         let mut ceilings = Ceilings { snapshot, composites: HashMap::new(), crops: HashMap::new() };
         for (at, generation) in snapshot.generations.iter().enumerate() {
-            if !snapshot.is_composite(generation) || !snapshot.composites.contains(&generation.id) {
+            if !snapshot.is_composite(&generation) || !snapshot.composites.contains(&generation.id) {
                 continue;
             }
             if snapshot.composite == Some(generation.model) {
@@ -39,7 +39,7 @@ impl<'a> Ceilings<'a> {
 
     /// Similarity of the composite of a generation's prompt; with a place in the prompt, with that subject.
     pub(super) fn composite(&self, encoder: usize, generation: usize, ordinal: Option<u32>) -> Option<f64> {
-        let composite = *self.composites.get(&self.snapshot.generations[generation].prompt)?;
+        let composite = *self.composites.get(&self.snapshot.generations.prompt(generation))?;
         match ordinal {
             Some(ordinal) => Some(self.snapshot.scores.of_subjects(encoder, composite)?[ordinal as usize]),
             None => self.snapshot.scores.similarity(encoder, composite),
@@ -48,7 +48,7 @@ impl<'a> Ceilings<'a> {
 
     /// The same where each subject has the image to itself.
     pub(super) fn single(&self, encoder: usize, generation: usize, ordinal: Option<u32>) -> Option<f64> {
-        let prompt = self.snapshot.generations[generation].prompt;
+        let prompt = self.snapshot.generations.prompt(generation);
         let of = |ordinal: u32| {
             let crop = *self.crops.get(&(prompt, ordinal))?;
             Some(self.snapshot.scores.of_subjects(encoder, crop)?[ordinal as usize])

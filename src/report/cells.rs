@@ -10,29 +10,27 @@ use super::{Intervals, Key, Named, Published, Report, ReportOptions, Row, Snapsh
 use crate::score::{Clustered, Confidence, intervals};
 use rayon::prelude::*;
 
-/// Makes the report of a snapshot that holds every generation.
-pub fn build(snapshot: &Snapshot, options: &ReportOptions) -> Report {
-    build_with(snapshot, options, true)
+/// What a report of a snapshot is tallied by; without a look at thresholds, what [`build_cells`] needs.
+pub(crate) fn tallied<'o>(snapshot: &Snapshot, options: &'o ReportOptions, looks_at_thresholds: bool) -> Tallied<'o> {
+    // Whether a threshold separates anything is seen from an interval too.
+    let with_intervals = options.confidence.is_some() || (looks_at_thresholds && snapshot.baselines.is_some());
+    Tallied::of(options, with_intervals)
+}
+
+/// Makes the report of generations that were tallied; the snapshot holds them too where it holds more than facts.
+pub(crate) fn build(snapshot: &Snapshot, options: &ReportOptions, tally: Tally<'_>) -> Report {
+    build_with(snapshot, options, tally, true)
 }
 
 /// Makes the same without a look for thresholds at which nothing is told apart, which takes as long as intervals do.
-pub(crate) fn build_cells(snapshot: &Snapshot, options: &ReportOptions) -> Report {
-    build_with(snapshot, options, false)
+pub(crate) fn build_cells(snapshot: &Snapshot, options: &ReportOptions, tally: Tally<'_>) -> Report {
+    build_with(snapshot, options, tally, false)
 }
 
-fn build_with(snapshot: &Snapshot, options: &ReportOptions, looks_at_thresholds: bool) -> Report {
-    // Whether a threshold separates anything is seen from an interval too.
-    let with_intervals = options.confidence.is_some() || (looks_at_thresholds && snapshot.baselines.is_some());
-    let start = || Tally::new(snapshot, Tallied::of(options, with_intervals));
-    let tallies = snapshot.scores.each(&snapshot.generations, start, Tally::add);
-    let tallies = tallies.into_iter().reduce(Tally::merge).unwrap_or_else(start).finish();
+fn build_with(snapshot: &Snapshot, options: &ReportOptions, tally: Tally<'_>, looks_at_thresholds: bool) -> Report {
+    let tallies = tally.finish();
     let detail = needs_detail(snapshot, options, looks_at_thresholds).then(|| Detail::new(snapshot, options, &tallies));
     assemble(snapshot, options, &tallies, detail.as_ref(), looks_at_thresholds)
-}
-
-/// Makes the report of generations that were tallied as they were read; the snapshot holds none.
-pub(crate) fn build_tallied(snapshot: &Snapshot, options: &ReportOptions, tally: Tally<'_>) -> Report {
-    assemble(snapshot, options, &tally.finish(), None, true)
 }
 
 /// Whether a report needs more than counts and sums: its generations one by one.

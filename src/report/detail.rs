@@ -31,7 +31,9 @@ pub(super) struct Detail<'a> {
 impl<'a> Detail<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, options: &'a ReportOptions, tallies: &Tallies) -> Detail<'a> {
         let apart = options.by.contains(&Key::Model);
-        let units = Observations::new(snapshot, &options.by, |generation| snapshot.is_reported(generation.model, apart));
+        let models = (0..snapshot.models.len() as u32).filter(|model| snapshot.is_reported(*model, apart));
+        let generations = models.flat_map(|model| snapshot.generations.of_model(model));
+        let units = Observations::new(snapshot, &options.by, generations);
         let members = members(&units, &Keys::new(snapshot), &options.by, tallies);
         Detail {
             snapshot,
@@ -54,7 +56,7 @@ impl<'a> Detail<'a> {
 
     /// Whether any metric has a value of a generation.
     fn is_measured(&self, generation: usize) -> bool {
-        let facts = &self.snapshot.generations[generation];
+        let facts = self.snapshot.generations.get(generation);
         let requested = &self.snapshot.prompts[facts.prompt as usize].subjects;
         self.snapshot.metrics.iter().any(|metric| metric.of_image(facts.id, requested).is_some())
     }
@@ -71,7 +73,7 @@ impl<'a> Detail<'a> {
         let images = self.generations(cell).into_iter().filter(|generation| self.is_measured(*generation)).count();
         let subjects = |unit: &usize| {
             let generation = self.units.generation[*unit] as usize;
-            let all = self.snapshot.prompts[self.snapshot.generations[generation].prompt as usize].subjects.len();
+            let all = self.snapshot.prompts[self.snapshot.generations.prompt(generation) as usize].subjects.len();
             let of_unit = if self.units.ordinal.is_some() { 1 } else { all as u64 };
             if self.is_measured(generation) { of_unit } else { 0 }
         };
@@ -194,7 +196,8 @@ impl<'a> Detail<'a> {
             chance: by_encoder(&|e| mean(e, &EncoderBaselines::chance)),
             ceiling: by_encoder(&|e| over_units(&|g, o| ceiling(e, g, o))),
             single: by_encoder(&|e| over_units(&|g, o| single(e, g, o))),
-            normalised: by_encoder(&|e| self.normalised(e, members)),
+            // Where identification alone is shown, similarities of single subjects may not be kept.
+            normalised: by_encoder(&|e| if self.options.controls { self.normalised(e, members) } else { None }),
         })
     }
 

@@ -95,7 +95,7 @@ impl<'f> Locals<'f> {
                 model: generation.model,
                 prompt: generation.prompt,
                 subjects,
-                may_serve: locals.may_serve(generation),
+                may_serve: locals.may_serve(&generation),
             });
             locals.similarities.extend_from_slice(&local.similarities[*row..row + width]);
         }
@@ -218,8 +218,8 @@ impl<'f> Locals<'f> {
     }
 
     /// The generation of a request.
-    pub(super) fn generation(&self, request: usize) -> &GenerationRow {
-        &self.snapshot.generations[self.generations[request]]
+    pub(super) fn generation(&self, request: usize) -> GenerationRow {
+        self.snapshot.generations.get(self.generations[request])
     }
 
     /// A subject of the pool as a place among the snapshot's.
@@ -291,7 +291,7 @@ impl<'f> Locals<'f> {
         let mut places: Vec<Vec<Vec<Rectangle>>> =
             self.requests.iter().map(|request| vec![Vec::new(); request.subjects.len()]).collect();
         let request_of: HashMap<i64, usize> =
-            self.generations.iter().enumerate().map(|(at, generation)| (self.snapshot.generations[*generation].id, at)).collect();
+            self.generations.iter().enumerate().map(|(at, generation)| (self.snapshot.generations.id(*generation), at)).collect();
         for (generation, subject, cosine, window) in &self.local.found {
             let Some(at) = request_of.get(generation) else { continue };
             let request = &self.requests[*at];

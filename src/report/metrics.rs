@@ -111,8 +111,8 @@ impl MetricSnapshot {
 
     /// Returns in a sentence how many of these generations have no value, and why; and how an image's value comes about.
     /// `None`: there is nothing to say.
-    pub(super) fn note<'g>(&self, snapshot: &Snapshot, expected: impl Iterator<Item = &'g GenerationRow>) -> Option<String> {
-        let expected: Vec<&GenerationRow> = expected.collect();
+    pub(super) fn note(&self, snapshot: &Snapshot, expected: impl Iterator<Item = GenerationRow>) -> Option<String> {
+        let expected: Vec<GenerationRow> = expected.collect();
         // A control that nobody measured is not missed.
         let values_of = |g: &GenerationRow| self.of_image(g.id, &snapshot.prompts[g.prompt as usize].subjects);
         let measured: HashSet<u32> = expected.iter().filter(|g| values_of(g).is_some()).map(|g| g.model).collect();
@@ -121,7 +121,7 @@ impl MetricSnapshot {
         for generation in expected.into_iter().filter(|g| is_missed(g.model)) {
             all.insert(generation.id);
             let requested = &snapshot.prompts[generation.prompt as usize].subjects;
-            with += usize::from(values_of(generation).is_some());
+            with += usize::from(values_of(&generation).is_some());
             let has = |subject: &&usize| self.subjects.contains_key(&(generation.id, **subject));
             let values = requested.iter().filter(has).count();
             partly += usize::from(values > 0 && values < requested.len());

@@ -9,7 +9,8 @@
 //! | `identity` | which encoder decides collapse |
 //! | `tally` | counts and sums, in one pass over the generations |
 //! | `scores` | [`Scores`]: what every generation was scored |
-//! | `places` | [`GenerationPlaces`]: generations by their rows |
+//! | `generations` | [`Generations`]; [`GenerationPlaces`]: the same by their rows |
+//! | `integers` | columns of whole numbers, as narrow as they can be |
 //! | `observations` | generations or pairs, and what each was scored |
 //! | `cells` | rows out of what was tallied |
 //! | `detail` | what needs the generations one by one |
@@ -42,8 +43,10 @@ mod columns;
 mod comparison;
 mod contrast;
 mod detail;
+mod generations;
 mod identity;
 mod in_words;
+mod integers;
 mod keys;
 mod leaderboard;
 mod local;
@@ -53,7 +56,6 @@ mod measure;
 mod metrics;
 mod observations;
 mod pairing;
-mod places;
 mod present;
 mod present_comparison;
 mod published;
@@ -69,10 +71,10 @@ mod warnings;
 
 pub use baselines::{Baseline, Baselines, ChanceCurve, EncoderBaselines};
 pub use blind_spot::{BlindSpot, blind_spot};
-pub use cells::build;
-pub(crate) use cells::{build_cells, build_tallied};
+pub(crate) use cells::{build, build_cells, tallied};
 pub use columns::MeasureColumn;
 pub use comparison::{CompareOptions, Compared, Comparison, Comparisons, compare};
+pub use generations::{GenerationPlaces, Generations};
 pub use identity::{Decider, Deciders, deciders, identity_encoder, is_clip, is_dinov2};
 pub use keys::Key;
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
@@ -80,19 +82,18 @@ pub use local::{KindAuc, LocalSnapshot, Null, auc_in_kind};
 pub use meaning::thresholds_mean_something;
 pub use measure::Measure;
 pub use metrics::{CellMetric, MetricSnapshot};
-pub use places::GenerationPlaces;
 pub use present_comparison::ShownMeasure;
 pub use published::{Published, PublishedCell};
 pub use regions::{CellRegions, RegionFacts, RegionMeasure, RegionSnapshot, RegionValues, region_values, subject_values};
 pub use row::{CellControls, CellLocal, Intervals, KeyValue, Named, Row};
 pub(crate) use scores::ScoreRows;
-pub use scores::Scores;
+pub use scores::{KeptSimilarities, Scores};
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
 pub use selection::ModelSelection;
 pub(crate) use tally::{Added, Tallied, Tally};
 pub use thresholds::Thresholds;
 
-use crate::catalog::{GenerationRow, PromptRow, SubjectRow, UnfinishedRun};
+use crate::catalog::{PromptRow, SubjectRow, UnfinishedRun};
 use crate::score::Confidence;
 use crate::vocabulary::{EncoderName, ModelName, RegionSetName};
 use serde::{Serialize, Serializer};
@@ -108,7 +109,7 @@ pub struct Snapshot {
     /// Prompts by id.
     pub prompts: Vec<PromptRow>,
     /// Generations by model, prompt, seed.
-    pub generations: Vec<GenerationRow>,
+    pub generations: Generations,
     /// Encoders with image vectors: row and name, by name.
     pub encoders: Vec<(i64, EncoderName)>,
     /// The name of the encoder that decides collapse.

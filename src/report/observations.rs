@@ -16,22 +16,24 @@ pub(super) struct Observations<'f> {
 }
 
 impl<'f> Observations<'f> {
-    /// The units that cells by these keys are over, of the generations to be kept.
-    pub(super) fn new(snapshot: &'f Snapshot, by: &[Key], keep: impl Fn(&GenerationRow) -> bool) -> Observations<'f> {
-        let kept = (0..).zip(&snapshot.generations).filter(|(_, generation)| keep(generation));
+    /// The units that cells by these keys are over, of the generations at these places, ascending.
+    pub(super) fn new(snapshot: &'f Snapshot, by: &[Key], generations: impl Iterator<Item = usize>) -> Observations<'f> {
         let pairs = by.iter().any(|key| key.is_of_subjects());
         let (mut generation, mut ordinal) = (Vec::new(), Vec::new());
-        for (g, fact) in kept {
-            let units = if pairs { snapshot.prompts[fact.prompt as usize].subjects.len() as u32 } else { 1 };
-            generation.extend((0..units).map(|_| g));
-            ordinal.extend(0..units);
+        for at in generations {
+            let subjects = || snapshot.prompts[snapshot.generations.prompt(at) as usize].subjects.len() as u32;
+            let units = if pairs { subjects() } else { 1 };
+            generation.extend((0..units).map(|_| at as u32));
+            if pairs {
+                ordinal.extend(0..units);
+            }
         }
         Observations { snapshot, generation, ordinal: pairs.then_some(ordinal) }
     }
 
     /// What a unit's generation is.
-    pub(super) fn fact(&self, unit: usize) -> &'f GenerationRow {
-        &self.snapshot.generations[self.generation[unit] as usize]
+    pub(super) fn fact(&self, unit: usize) -> GenerationRow {
+        self.snapshot.generations.get(self.generation[unit] as usize)
     }
 
     /// Its place in the prompt, where units are pairs.
@@ -42,7 +44,7 @@ impl<'f> Observations<'f> {
     /// The values of keys for a unit, as codes.
     pub(super) fn codes(&self, unit: usize, by: &[Key], keys: &Keys<'_>) -> impl Iterator<Item = i64> {
         let (fact, place) = (self.fact(unit), self.place(unit));
-        by.iter().map(move |key| keys.code(*key, fact, place))
+        by.iter().map(move |key| keys.code(*key, &fact, place))
     }
 
     /// Similarity by an encoder.
@@ -63,10 +65,7 @@ impl<'f> Observations<'f> {
     pub(super) fn collapse(&self, encoder: usize, unit: usize, threshold: f64) -> Option<f64> {
         match &self.ordinal {
             Some(_) => self.similarity(encoder, unit).map(|s| subject_collapse_rate(&[s], threshold)),
-            None => {
-                let similarities = self.snapshot.scores.of_subjects(encoder, self.generation[unit] as usize);
-                similarities.map(|s| subject_collapse_rate(s, threshold))
-            }
+            None => self.snapshot.scores.collapse(encoder, self.generation[unit] as usize, threshold),
         }
     }
 }

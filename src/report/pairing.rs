@@ -47,11 +47,11 @@ pub(super) struct ModelSide<'a> {
 
 impl ModelSide<'_> {
     pub(super) fn prompt(&self, unit: usize) -> u32 {
-        self.snapshot.generations[self.units.generation[unit] as usize].prompt
+        self.snapshot.generations.prompt(self.units.generation[unit] as usize)
     }
 
     fn key(&self, unit: usize) -> Line {
-        let generation = &self.snapshot.generations[self.units.generation[unit] as usize];
+        let generation = self.units.fact(unit);
         (generation.prompt, generation.seed, self.units.place(unit).unwrap_or_default())
     }
 
@@ -142,7 +142,7 @@ impl<'a> Pairing<'a> {
         let keys = Keys::new(snapshot);
         let mut sides = BTreeMap::new();
         for model in models.iter().copied().collect::<BTreeSet<u32>>() {
-            let units = Observations::new(snapshot, &options.by, |generation| generation.model == model);
+            let units = Observations::new(snapshot, &options.by, snapshot.generations.of_model(model));
             let mut side = ModelSide { snapshot, units, cells: BTreeMap::new(), sizes: BTreeSet::new() };
             for unit in 0..side.len() {
                 side.sizes.extend(side.units.fact(unit).size);

@@ -10,6 +10,7 @@ use crate::score::{Clustered, ExactSum};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What to tally.
+#[derive(Clone, Copy)]
 pub(crate) struct Tallied<'o> {
     /// The keys of the cells.
     pub(crate) by: &'o [Key],
@@ -124,11 +125,13 @@ pub(super) struct CellTally {
     encoders: usize,
     steps: usize,
     /// By prompt, or where those are not kept apart by subject count: the place in what follows.
-    clusters: HashMap<u32, usize>,
+    clusters: HashMap<u32, u32>,
     /// [cluster]: subjects of a unit.
     subjects: Vec<u64>,
-    /// [cluster][encoder]: similarities; then CLIP-T.
+    /// [cluster][encoder]: similarities.
     sums: Vec<Added>,
+    /// [cluster][encoder]: CLIP-T; it may end early, where there is none.
+    texts: Vec<Added>,
     /// [cluster][step]: subjects below the threshold of that number, and not below the one before; those below none last.
     steps_of: Vec<u64>,
 }
@@ -171,14 +174,13 @@ impl<'s> Tally<'s> {
                 self.score(generation, encoder, once(*similarity), once(*clip_t));
             }
         }
-        // A generation has all its subjects scored, or none.
         if !self.pairs {
-            let similarities = scored.of_subjects.get(self.identity).map(Vec::as_slice).unwrap_or_default();
+            let similarities = snapshot.whole_similarities(scored, self.identity);
             let steps: Vec<(usize, u64)> = similarities.iter().map(|similarity| (self.step(*similarity), 1)).collect();
             return self.score_subjects(generation, None, self.identity, Added::default(), &steps);
         }
-        for (encoder, similarities) in scored.of_subjects.iter().enumerate() {
-            for (ordinal, similarity) in (0..).zip(similarities) {
+        for encoder in 0..scored.of_subjects.len() {
+            for (ordinal, similarity) in (0..).zip(snapshot.whole_similarities(scored, encoder)) {
                 let steps = [(self.step(*similarity), 1)];
                 self.score_subjects(generation, Some(ordinal), encoder, Added::once(*similarity), &steps);
             }
@@ -221,7 +223,7 @@ impl<'s> Tally<'s> {
             if ordinal.is_none() {
                 cell.similarity_of(cluster, encoder).merge(similarity);
             }
-            cell.clip_t_of(cluster, encoder).merge(clip_t);
+            cell.add_clip_t(cluster, encoder, clip_t);
         }
     }
 
@@ -355,17 +357,19 @@ impl CellTally {
             clusters: HashMap::new(),
             subjects: Vec::new(),
             sums: Vec::new(),
+            texts: Vec::new(),
             steps_of: Vec::new(),
         }
     }
 
     fn cluster(&mut self, key: u32, subjects: u64) -> usize {
-        *self.clusters.entry(key).or_insert_with(|| {
+        let cluster = *self.clusters.entry(key).or_insert_with(|| {
             self.subjects.push(subjects);
-            self.sums.resize(self.sums.len() + 2 * self.encoders, Added::default());
+            self.sums.resize(self.sums.len() + self.encoders, Added::default());
             self.steps_of.resize(self.steps_of.len() + self.steps, 0);
-            self.subjects.len() - 1
-        })
+            self.subjects.len() as u32 - 1
+        });
+        cluster as usize
     }
 
     /// Adds what the same cell has in another tally.
@@ -375,13 +379,16 @@ impl CellTally {
         self.generations += other.generations;
         add(&mut self.scored, &other.scored);
         add(&mut self.with_text, &other.with_text);
-        self.prompts.extend(other.prompts);
-        self.sizes.extend(other.sizes);
-        for (key, from) in other.clusters {
-            let to = self.cluster(key, other.subjects[from]);
-            let (sums, steps) = (2 * self.encoders, self.steps);
-            let pairs = self.sums[to * sums..][..sums].iter_mut().zip(&other.sums[from * sums..][..sums]);
-            pairs.for_each(|(to, from)| to.merge(*from));
+        self.prompts.extend(&other.prompts);
+        self.sizes.extend(&other.sizes);
+        for (key, from) in &other.clusters {
+            let from = *from as usize;
+            let to = self.cluster(*key, other.subjects[from]);
+            for encoder in 0..self.encoders {
+                self.similarity_of(to, encoder).merge(other.similarities(encoder)(from));
+                self.add_clip_t(to, encoder, other.clip_ts(encoder)(from));
+            }
+            let steps = self.steps;
             add(&mut self.steps_of[to * steps..][..steps], &other.steps_of[from * steps..][..steps]);
         }
     }
@@ -393,11 +400,15 @@ impl CellTally {
 
     /// The similarities by an encoder in a cluster.
     fn similarity_of(&mut self, cluster: usize, encoder: usize) -> &mut Added {
-        &mut self.sums[cluster * 2 * self.encoders + encoder]
+        &mut self.sums[cluster * self.encoders + encoder]
     }
 
-    fn clip_t_of(&mut self, cluster: usize, encoder: usize) -> &mut Added {
-        &mut self.sums[(cluster * 2 + 1) * self.encoders + encoder]
+    fn add_clip_t(&mut self, cluster: usize, encoder: usize, added: Added) {
+        if added.count > 0 {
+            let at = cluster * self.encoders + encoder;
+            self.texts.resize(self.texts.len().max(at + 1), Added::default());
+            self.texts[at].merge(added);
+        }
     }
 
     /// Subjects of a cluster that are below the threshold of that number.
@@ -408,11 +419,11 @@ impl CellTally {
 
     /// The similarities by an encoder, cluster by cluster.
     fn similarities(&self, encoder: usize) -> impl Fn(usize) -> Added {
-        move |cluster| self.sums[cluster * 2 * self.encoders + encoder]
+        move |cluster| self.sums[cluster * self.encoders + encoder]
     }
 
     fn clip_ts(&self, encoder: usize) -> impl Fn(usize) -> Added {
-        move |cluster| self.sums[(cluster * 2 + 1) * self.encoders + encoder]
+        move |cluster| self.texts.get(cluster * self.encoders + encoder).copied().unwrap_or_default()
     }
 
     fn mean(&self, of: impl Fn(usize) -> Added) -> Option<f64> {
@@ -483,8 +494,8 @@ impl CellTally {
 
     /// Its clusters by prompt.
     fn in_order(&self) -> Vec<usize> {
-        let mut all: Vec<(u32, usize)> = self.clusters.iter().map(|(prompt, cluster)| (*prompt, *cluster)).collect();
+        let mut all: Vec<(u32, u32)> = self.clusters.iter().map(|(prompt, cluster)| (*prompt, *cluster)).collect();
         all.sort_unstable();
-        all.into_iter().map(|(_, cluster)| cluster).collect()
+        all.into_iter().map(|(_, cluster)| cluster as usize).collect()
     }
 }

@@ -13,28 +13,61 @@ pub struct Identification {
     pub mean_rank: f64,
 }
 
+/// Where the requested subjects of one image stand among the others of the pool, in whole numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ranks {
+    /// Requested subjects; at least one.
+    pub requested: u64,
+    /// Subjects that were not requested; at least one.
+    pub others: u64,
+    /// Pairs of both in the wrong order, twice; those that are tied once.
+    pub twice_wrong: u64,
+    /// Requested subjects whose rank is no more than their number.
+    pub found: u64,
+}
+
+impl Ranks {
+    /// Returns those of similarities of an image with its requested subjects and with the others; `None` where there is
+    /// nobody to be told from.
+    pub fn of(requested: &[f64], others: &[f64]) -> Option<Ranks> {
+        if requested.is_empty() || others.is_empty() {
+            return None;
+        }
+        // Twice the subjects before this one: those more similar, and half of those that are as similar.
+        let before = |s: f64, among: &[f64]| -> u64 {
+            let more = among.iter().filter(|other| **other > s).count() as u64;
+            let equal = among.iter().filter(|other| **other == s).count() as u64;
+            2 * more + equal
+        };
+        let (mut twice_wrong, mut found) = (0, 0);
+        for s in requested {
+            let wrong = before(*s, others);
+            // Among the requested each is equal to itself, which is half of one before it.
+            let twice_rank = 2 + wrong + before(*s, requested) - 1;
+            twice_wrong += wrong;
+            found += u64::from(twice_rank <= 2 * requested.len() as u64);
+        }
+        Some(Ranks { requested: requested.len() as u64, others: others.len() as u64, twice_wrong, found })
+    }
+}
+
+impl Identification {
+    /// Returns what ranks say.
+    pub fn of(ranks: Ranks) -> Identification {
+        let (n, wrong) = (ranks.requested as f64, ranks.twice_wrong as f64 / 2.0);
+        Identification {
+            auc: 1.0 - wrong / (n * ranks.others as f64),
+            r_precision: ranks.found as f64 / n,
+            // Among themselves they have the ranks from 1 to n, and each of the others before one adds 1.
+            mean_rank: (wrong + n * (n + 1.0) / 2.0) / n,
+        }
+    }
+}
+
 /// Of similarities of one image with its requested subjects and with the other subjects of the pool; `None`
 /// where there is nobody to be told from.
 pub fn identification(requested: &[f64], others: &[f64]) -> Option<Identification> {
-    if requested.is_empty() || others.is_empty() {
-        return None;
-    }
-    let n = requested.len() as f64;
-    // Subjects before this one: those more similar, and half of those that are as similar.
-    let before = |s: f64, among: &[f64]| {
-        let more = among.iter().filter(|other| **other > s).count() as f64;
-        let equal = among.iter().filter(|other| **other == s).count() as f64;
-        more + equal / 2.0
-    };
-    let wrong: f64 = requested.iter().map(|s| before(*s, others)).sum();
-    // Among the requested each is equal to itself, which is half of one before it.
-    let ranks = requested.iter().map(|s| 1.0 + before(*s, others) + before(*s, requested) - 0.5);
-    let (mut rank_sum, mut found) = (0.0, 0.0);
-    for rank in ranks {
-        rank_sum += rank;
-        found += f64::from(u8::from(rank <= n));
-    }
-    Some(Identification { auc: 1.0 - wrong / (n * others.len() as f64), r_precision: found / n, mean_rank: rank_sum / n })
+    Ranks::of(requested, others).map(Identification::of)
 }
 
 #[cfg(test)]

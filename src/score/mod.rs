@@ -38,7 +38,7 @@ pub use correlation::pearson;
 pub use curve::Curve;
 pub use duplicates::{NearDuplicate, near_duplicates};
 pub use exact_sum::ExactSum;
-pub use identification::{Identification, identification};
+pub use identification::{Identification, Ranks, identification};
 pub use instrument::{Told, Trial};
 pub use interval::{Clustered, Confidence, REPLICATES, interval_of_difference, intervals, quantile, replicate_means};
 pub use local::{Compared, Local, Pool, pool_mean};

@@ -381,6 +381,24 @@ fn a_comparison_is_told_in_words_with_its_numbers() {
 }
 
 #[test]
+fn two_models_are_the_same_named_or_among_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = fifteen(dir.path());
+    for by in [vec![], vec![Key::SceneType], vec![Key::SubjectId]] {
+        let options = CompareOptions { by, ..CompareOptions::default() };
+        let all = data.compare(None, &options).unwrap().rows;
+        for [a, b] in [["one", "other"], ["other", "third"]] {
+            let named = data.compare(Some([&a.parse().unwrap(), &b.parse().unwrap()]), &options).unwrap().rows;
+            let without_family = |rows: &[Comparison]| {
+                let of_pair = rows.iter().filter(|row| [&row.a[..], &row.b[..]] == [a, b]);
+                of_pair.map(|row| Comparison { p_holm: None, ..row.clone() }).collect::<Vec<_>>()
+            };
+            assert!(named.len() > 1 && without_family(&named) == without_family(&all), "{a} {b} {:?}", options.by);
+        }
+    }
+}
+
+#[test]
 fn models_are_chosen_and_renamed_everywhere() {
     let dir = tempfile::tempdir().unwrap();
     let data = fifteen(dir.path());

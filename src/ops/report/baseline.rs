@@ -1,11 +1,11 @@
 //! Computes baselines that need no new images: each scored generation against the whole pool, block by block.
 
-use crate::catalog::{EncoderRow, GenerationRow, ScoringTask, Which};
+use crate::catalog::{EncoderRow, ScoringTask, Which};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::ops::score::{Blocks, Needs};
-use crate::report::{Baseline, ChanceCurve, EncoderBaselines, GenerationPlaces};
-use crate::score::{Reference, identification, mean, score_generation};
+use crate::report::{Baseline, ChanceCurve, EncoderBaselines, GenerationPlaces, Generations};
+use crate::score::{Ranks, Reference, mean, score_generation};
 use rayon::prelude::*;
 
 impl Dataset {
@@ -13,7 +13,7 @@ impl Dataset {
     /// adds to `curve`.
     pub(super) fn encoder_baselines(
         &self,
-        generations: &[GenerationRow],
+        generations: &Generations,
         encoder: &EncoderRow,
         thresholds: &[f64],
         curve: &mut ChanceCurve,
@@ -22,7 +22,7 @@ impl Dataset {
         let pool = needs.pool(&self.store)?;
         let references: Vec<Vec<&Reference>> = pool.iter().map(|(_, references)| references.iter().collect()).collect();
         let places = GenerationPlaces::of(generations);
-        let mut found = EncoderBaselines::new(generations.len(), thresholds.len());
+        let mut found = EncoderBaselines::new(generations.len(), pool.len(), thresholds.len());
         let mut blocks = Blocks::of(&self.catalog, encoder, Which::Scored)?;
         while let Some(block) = blocks.next(&self.catalog)? {
             let vectors: Vec<_> = block.iter().map(|c| c.place).collect();
@@ -35,15 +35,15 @@ impl Dataset {
                 for ((subject, _), similarity) in pool.iter().zip(similarities) {
                     if requested.contains(subject) { asked.push(similarity) } else { others.push(similarity) }
                 }
-                let identification = identification(&asked, &others)?;
-                let below = thresholds.iter().map(|t| others.iter().filter(|s| *s < t).count() as u32).collect();
-                let (chance, steps, others) = (mean(&others), curve.steps(&others), others.len() as u32);
-                Some((place, Baseline { identification, chance, below, others }, steps))
+                let ranks = Ranks::of(&asked, &others)?;
+                let below = thresholds.iter().map(|t| others.iter().filter(|s| *s < t).count() as u64).collect();
+                let (chance, steps) = (mean(&others), curve.steps(&others));
+                Some((place, Baseline { ranks, chance, below }, steps))
             };
             let block: Vec<_> = block.par_iter().zip(vectors.par_chunks_exact(encoder.dimension)).filter_map(baseline).collect();
             for (place, baseline, steps) in block {
                 found.put(place, &baseline);
-                curve.add(generations[place].model, &steps);
+                curve.add(generations.get(place).model, &steps);
             }
         }
         Ok(found)

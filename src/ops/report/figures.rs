@@ -5,7 +5,9 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
 use crate::plot::{self, Figure, Kind, ModelStyles};
-use crate::report::{ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Thresholds, build, build_cells, cscr_by_alpha};
+use crate::report::{
+    ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Tallied, Thresholds, build, build_cells, cscr_by_alpha, tallied,
+};
 use crate::score::Confidence;
 use crate::text::{quote, suggestion};
 use crate::vocabulary::MetricName;
@@ -33,26 +35,6 @@ impl FigureOptions {
         (self.thresholds.values().len() - 1) / 2
     }
 
-    /// Returns a report with all that is to be said of it.
-    pub(crate) fn report(&self, snapshot: &Snapshot, by: &[Key]) -> Report {
-        build(snapshot, &self.options(by))
-    }
-
-    /// Returns the cells of a report for a figure, by these keys.
-    pub(crate) fn cells(&self, snapshot: &Snapshot, by: &[Key]) -> Report {
-        build_cells(snapshot, &self.options(by))
-    }
-
-    /// Returns the same without intervals.
-    pub(crate) fn means(&self, snapshot: &Snapshot, by: &[Key]) -> Report {
-        build_cells(snapshot, &ReportOptions { confidence: None, ..self.options(by) })
-    }
-
-    /// Returns SCR by model at a hundred thresholds and those of the tables.
-    pub(crate) fn curve(&self, snapshot: &Snapshot) -> Result<Report> {
-        Ok(FigureOptions { thresholds: self.fine()?, ..self.clone() }.means(snapshot, &[Key::Model]))
-    }
-
     /// Returns what to read for all figures at once.
     pub(crate) fn reading(&self) -> Result<Reading> {
         Ok(Reading::of(&self.options(&[Key::Model])).with_curve_of_chance(&self.fine()?))
@@ -75,10 +57,17 @@ impl FigureOptions {
     }
 
     /// Returns the figure of a metric that was computed elsewhere.
-    fn of_metric(&self, kind: Kind, metric: &MetricName, snapshot: &Snapshot, styles: &ModelStyles) -> Result<Figure> {
+    fn of_metric(
+        &self,
+        kind: Kind,
+        metric: &MetricName,
+        snapshot: &Snapshot,
+        styles: &ModelStyles,
+        table: impl Fn(FigureTable) -> Result<Report>,
+    ) -> Result<Figure> {
         let figure = match kind {
-            Kind::Trend => plot::metric_trend(&self.cells(snapshot, &[Key::Model, Key::SubjectCount]), styles, metric.as_str()),
-            Kind::Scene => plot::metric_scene(&self.cells(snapshot, &[Key::Model, Key::SceneType]), styles, metric.as_str()),
+            Kind::Trend => plot::metric_trend(&table(self.cells(&[Key::Model, Key::SubjectCount]))?, styles, metric.as_str()),
+            Kind::Scene => plot::metric_scene(&table(self.cells(&[Key::Model, Key::SceneType]))?, styles, metric.as_str()),
             other => {
                 let message = format!("the figure `{other}` cannot draw a metric that was imported");
                 return Err(Error::request(
@@ -105,6 +94,52 @@ impl FigureOptions {
     }
 }
 
+/// A table that figures are drawn from.
+pub(crate) struct FigureTable {
+    options: ReportOptions,
+    /// Whether it says all that is to be said of it, and is not of cells alone.
+    whole: bool,
+}
+
+impl FigureOptions {
+    /// Returns a report with all that is to be said of it.
+    pub(crate) fn whole(&self, by: &[Key]) -> FigureTable {
+        FigureTable { options: self.options(by), whole: true }
+    }
+
+    /// Returns the cells of a report, by these keys.
+    pub(crate) fn cells(&self, by: &[Key]) -> FigureTable {
+        FigureTable { options: self.options(by), whole: false }
+    }
+
+    /// Returns the same without intervals.
+    pub(crate) fn means(&self, by: &[Key]) -> FigureTable {
+        FigureTable { options: ReportOptions { confidence: None, ..self.options(by) }, whole: false }
+    }
+
+    /// Returns SCR by model at a hundred thresholds and those of the tables.
+    pub(crate) fn curve(&self) -> Result<FigureTable> {
+        let options = ReportOptions { thresholds: self.fine()?, confidence: None, ..self.options(&[Key::Model]) };
+        Ok(FigureTable { options, whole: false })
+    }
+}
+
+impl Dataset {
+    /// Returns the reports of some tables, for which the scores are read once.
+    pub(super) fn figure_tables<const N: usize>(&self, snapshot: &Snapshot, tables: [FigureTable; N]) -> Result<[Report; N]> {
+        let wanted: Vec<Tallied<'_>> = tables.iter().map(|table| tallied(snapshot, &table.options, table.whole)).collect();
+        let mut tallies = self.tallies(snapshot, &wanted)?.into_iter();
+        let report = |table: &FigureTable| {
+            let tally = tallies.next()?;
+            let build = if table.whole { build } else { build_cells };
+            Some(build(snapshot, &table.options, tally))
+        };
+        let reports: Option<Vec<Report>> = tables.iter().map(report).collect();
+        let reports = reports.and_then(|reports| reports.try_into().ok());
+        reports.ok_or_else(|| Error::Damaged("tables of figures without their tallies".into()))
+    }
+}
+
 impl Dataset {
     /// Draws a figure.
     ///
@@ -113,30 +148,34 @@ impl Dataset {
     pub fn figure(&self, kind: Kind, options: &FigureOptions) -> Result<Figure> {
         let reading = match kind {
             // It shows neither chance nor identification.
-            Kind::Heatmap => Reading::keys(&[Key::SubjectId]),
+            Kind::Heatmap => Reading::default(),
             _ => options.reading()?,
         };
         let mut snapshot = self.snapshot(options.identity.as_deref(), &reading)?;
         snapshot.select(&options.models)?;
         let (snapshot, styles) = (&snapshot, ModelStyles::of(&snapshot));
+        let table = |table: FigureTable| self.figure_tables(snapshot, [table]).map(|[report]| report);
         if let Some(metric) = &options.metric {
-            return options.of_metric(kind, metric, snapshot, &styles);
+            return options.of_metric(kind, metric, snapshot, &styles, table);
         }
         let figure = match kind {
-            Kind::Trend => plot::trend(&options.cells(snapshot, &[Key::Model, Key::SubjectCount]), &styles, options.middle()),
-            Kind::Scene => plot::scene(&options.cells(snapshot, &[Key::Model, Key::SceneType]), &styles, options.middle()),
-            Kind::Curve => plot::curve(&options.curve(snapshot)?, &options.cells(snapshot, &[Key::Model]), &styles),
-            Kind::Tradeoff => plot::tradeoff(&options.cells(snapshot, &[Key::Model, Key::SubjectCount]), &styles),
-            Kind::Radar => plot::radar(&options.cells(snapshot, &[Key::Model]), &styles),
+            Kind::Trend => plot::trend(&table(options.cells(&[Key::Model, Key::SubjectCount]))?, &styles, options.middle()),
+            Kind::Scene => plot::scene(&table(options.cells(&[Key::Model, Key::SceneType]))?, &styles, options.middle()),
+            Kind::Curve => {
+                let [curve, by_model] = self.figure_tables(snapshot, [options.curve()?, options.cells(&[Key::Model])])?;
+                plot::curve(&curve, &by_model, &styles)
+            }
+            Kind::Tradeoff => plot::tradeoff(&table(options.cells(&[Key::Model, Key::SubjectCount]))?, &styles),
+            Kind::Radar => plot::radar(&table(options.cells(&[Key::Model]))?, &styles),
             Kind::Heatmap => {
                 let labels = subject_labels(snapshot);
                 let label = |id: &str| {
                     labels.iter().find(|(other, _)| other == id).map_or_else(|| id.to_owned(), |(_, label)| label.clone())
                 };
-                plot::heat_map(&options.means(snapshot, &[Key::SubjectId, Key::Model]), &styles, label, HEAT_MAP_ROWS)
+                plot::heat_map(&table(options.means(&[Key::SubjectId, Key::Model]))?, &styles, label, HEAT_MAP_ROWS)
             }
-            Kind::Cscr => plot::cscr(&options.cells(snapshot, &[Key::Model, Key::SubjectCount]), &styles, ALPHA),
-            Kind::CscrScene => plot::cscr_scene(&options.cells(snapshot, &[Key::Model, Key::SceneType]), &styles, ALPHA),
+            Kind::Cscr => plot::cscr(&table(options.cells(&[Key::Model, Key::SubjectCount]))?, &styles, ALPHA),
+            Kind::CscrScene => plot::cscr_scene(&table(options.cells(&[Key::Model, Key::SceneType]))?, &styles, ALPHA),
             Kind::CscrCurve => plot::cscr_curve(&cscr_curve(snapshot), &styles, ALPHA),
         };
         figure.ok_or_else(|| match kind {

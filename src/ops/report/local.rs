@@ -85,7 +85,7 @@ impl Dataset {
             pool,
         };
         let used: HashSet<usize> = decider.iter().flatten().copied().collect();
-        for generation in &snapshot.generations {
+        for generation in snapshot.generations.iter() {
             // A generation that one of them has not looked at has no values: all of the pool, or none.
             let rows: HashMap<usize, &HashMap<usize, f32>> =
                 used.iter().filter_map(|at| Some((*at, said[*at].values.get(&generation.id)?))).collect();

@@ -9,11 +9,11 @@ pub(crate) mod snapshot;
 mod tables;
 mod verdict;
 
-use crate::catalog::GenerationRow;
+use crate::catalog::ScoredGeneration;
 use crate::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ops::score;
-use crate::report::{Report, ReportOptions, Snapshot, Tallied, Tally, build, build_tallied};
+use crate::report::{Report, ReportOptions, Snapshot, Tallied, Tally, build, tallied};
 use snapshot::{Reading, TOO_MANY_PAIRS};
 
 pub use tables::report_of_tables;
@@ -28,15 +28,16 @@ impl Dataset {
         let mut snapshot = self.facts(identity, &reading)?;
         // What a run was to make and did not is expected, and missing.
         let unmade = self.catalog.unmade()?;
-        let mut report = if self.can_be_tallied(&snapshot, options)? {
+        if self.can_be_tallied(&snapshot, options)? {
             snapshot.unfound = Some(TOO_MANY_PAIRS.into());
-            snapshot.select(&options.models)?;
-            self.tallied(&snapshot, options, &unmade)?
         } else {
-            snapshot = self.with_generations(snapshot, unmade, identity, &reading)?;
-            snapshot.select(&options.models)?;
-            build(&snapshot, options)
-        };
+            snapshot = self.with_generations(snapshot, unmade.clone(), identity, &reading)?;
+        }
+        snapshot.select(&options.models)?;
+        let tallies = self.tallies(&snapshot, &[tallied(&snapshot, options, true)])?;
+        let mut tally = tallies.into_iter().next().ok_or_else(|| Error::Damaged("a report without its tally".into()))?;
+        unmade.iter().for_each(|generation| tally.expect(generation, 1));
+        let mut report = build(&snapshot, options, tally);
         if report.generations_missing > 0
             && let Some(row) = self.catalog.encoders()?.iter().find(|row| row.name.as_str() == report.identity)
         {
@@ -46,15 +47,16 @@ impl Dataset {
         Ok(report)
     }
 
-    /// Reads the generations once and keeps counts and sums.
-    fn tallied(&self, snapshot: &Snapshot, options: &ReportOptions, unmade: &[GenerationRow]) -> Result<Report> {
+    /// Reads the generations once, and keeps counts and sums: for each of some reports those that it needs.
+    fn tallies<'s>(&self, snapshot: &'s Snapshot, wanted: &[Tallied<'s>]) -> Result<Vec<Tally<'s>>> {
         let encoders: Vec<i64> = snapshot.encoders.iter().map(|(row, _)| *row).collect();
         let identity = snapshot.encoder_place(&snapshot.identity);
-        let of_pairs = options.by.iter().any(|key| key.is_of_subjects());
-        let start = || Tally::new(snapshot, Tallied::of(options, options.confidence.is_some()));
-        let tallies = self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), start, Tally::add)?;
-        let mut tally = tallies.into_iter().reduce(Tally::merge).unwrap_or_else(start);
-        unmade.iter().for_each(|generation| tally.expect(generation, 1));
-        Ok(build_tallied(snapshot, options, tally))
+        let of_pairs = wanted.iter().any(|tallied| tallied.by.iter().any(|key| key.is_of_subjects()));
+        let start = || wanted.iter().map(|tallied| Tally::new(snapshot, *tallied)).collect::<Vec<_>>();
+        let add =
+            |tallies: &mut Vec<Tally<'s>>, scored: &ScoredGeneration<'_>| tallies.iter_mut().for_each(|tally| tally.add(scored));
+        let merge = |one: Vec<Tally<'s>>, other: Vec<Tally<'s>>| one.into_iter().zip(other).map(|(a, b)| a.merge(b)).collect();
+        let tallies = self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), start, add)?;
+        Ok(tallies.into_iter().reduce(merge).unwrap_or_else(start))
     }
 }

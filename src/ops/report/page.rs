@@ -1,8 +1,8 @@
 //! Gathers what the page shows from the catalog and its reports.
 
-use crate::catalog::{EncoderRow, FileRow, GenerationRow};
+use crate::catalog::{EncoderRow, FileRow, GenerationRow, RowBlock};
 use crate::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::{Door, Transparency};
 use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS, cscr_curve, subject_labels};
 use crate::ops::report::local::whole_pixels;
@@ -11,7 +11,7 @@ use crate::page::{
     BoxState, Figures, PageBox, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePrompt, PageSubject,
     PageWindows, PageWritten, Picture,
 };
-use crate::plot::{self, Figure, ModelStyles};
+use crate::plot::{self, BinCounts, Bins, Figure, ModelStyles};
 use crate::report::{
     ALPHA, Extra, Key, RegionChoice, RegionMeasure, Report, ReportOptions, Seen, SeenSubject, Snapshot, auc_in_kind, confusions,
     seen,
@@ -23,6 +23,9 @@ use crate::windows::Rectangle;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+
+/// Generations that are read at a time.
+const BLOCK: usize = 16_384;
 
 /// Most generations in a gallery: with more, a browser's memory fills up with images that nobody looks at.
 const GALLERY: usize = 20_000;
@@ -42,15 +45,21 @@ impl Dataset {
             identity: options.identity.clone(),
             ..FigureOptions::default()
         };
-        let snapshot = &self.snapshot(options.identity.as_deref(), &drawn.reading()?)?;
+        // Who leads is told by SCR of every image.
+        let reading = drawn.reading()?.with_collapse(&drawn.thresholds);
+        let snapshot = &self.snapshot(options.identity.as_deref(), &reading)?;
         let styles = ModelStyles::new(&snapshot.models);
-        let by_model = drawn.report(snapshot, &[Key::Model]);
-        let by_count = drawn.cells(snapshot, &[Key::Model, Key::SubjectCount]);
-        let by_scene = drawn.cells(snapshot, &[Key::Model, Key::SceneType]);
         let of_cells = &[Key::Model, Key::SubjectCount, Key::SceneType];
-        // The figure of presence alone shows intervals of these.
-        let by_cell = if snapshot.local.is_some() { drawn.cells(snapshot, of_cells) } else { drawn.means(snapshot, of_cells) };
-        let by_subject = drawn.means(snapshot, &[Key::SubjectId, Key::Model]);
+        let tables = [
+            drawn.whole(&[Key::Model]),
+            drawn.cells(&[Key::Model, Key::SubjectCount]),
+            drawn.cells(&[Key::Model, Key::SceneType]),
+            // The figure of presence alone shows intervals of these.
+            if snapshot.local.is_some() { drawn.cells(of_cells) } else { drawn.means(of_cells) },
+            drawn.means(&[Key::SubjectId, Key::Model]),
+            drawn.curve()?,
+        ];
+        let [by_model, by_count, by_scene, by_cell, by_subject, curve] = self.figure_tables(snapshot, tables)?;
         let meant = by_model.thresholds_mean_something();
         let marks: &[f64] = if meant { drawn.thresholds.values() } else { &[] };
         let labels: HashMap<String, String> = subject_labels(snapshot).into_iter().collect();
@@ -58,12 +67,12 @@ impl Dataset {
         let figures = Figures {
             trend: plot::trend(&by_count, &styles, drawn.middle()),
             scene: plot::scene(&by_scene, &styles, drawn.middle()),
-            curve: if meant { plot::curve(&drawn.curve(snapshot)?, &by_model, &styles) } else { None },
+            curve: if meant { plot::curve(&curve, &by_model, &styles) } else { None },
             tradeoff: plot::tradeoff(&by_count, &styles),
             radar: plot::radar(&by_model, &styles),
             profile: plot::profile(&by_model, &styles),
             heat_map: plot::heat_map(&by_subject, &styles, label, HEAT_MAP_ROWS),
-            histograms: histograms(snapshot, &by_model, marks, &styles),
+            histograms: self.histograms(snapshot, &by_model, marks, &styles)?,
             metrics: snapshot.metrics.iter().filter_map(|m| plot::metric_trend(&by_count, &styles, m.name.as_str())).collect(),
             ..figures_by_windows(snapshot, &by_count, &by_scene, &by_cell, &styles)
         };
@@ -150,12 +159,13 @@ impl Dataset {
         let place_of = |model: u32| model_places.get(snapshot.models[model as usize].0.as_str()).copied();
         let known = || snapshot.generations.iter().enumerate().filter(|(_, g)| place_of(g.model).is_some());
         let kept = sample(&prompts, known().map(|(_, g)| g.prompt as usize));
-        let is_kept = |(_, g): &(usize, &GenerationRow)| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)));
+        let is_kept = |(_, g): &(usize, GenerationRow)| kept.as_ref().is_none_or(|kept| kept.contains(&(g.prompt as usize)));
         // Of what is not shown nothing is held besides the snapshot.
-        let rows: Vec<(usize, &GenerationRow)> = known().filter(is_kept).collect();
-        let (scores, identity) = (&snapshot.scores, snapshot.encoder_place(identity));
+        let rows: Vec<(usize, GenerationRow)> = known().filter(is_kept).collect();
+        let places: Vec<usize> = rows.iter().map(|(at, _)| *at).collect();
+        let similarities = self.similarities_at(snapshot, snapshot.encoder_place(identity), &places)?;
         let mut generations = Vec::with_capacity(rows.len());
-        for (at, row) in &rows {
+        for ((at, row), similarities) in rows.iter().zip(similarities) {
             let (Some(model), Some(file)) = (place_of(row.model), self.catalog.generation_file(row.id)?) else { continue };
             let seen = looked.remove(&row.id).filter(|_| row.size.is_some());
             generations.push(PageGeneration {
@@ -164,9 +174,9 @@ impl Dataset {
                 prompt: row.prompt as usize,
                 seed: row.seed,
                 picture: pictures.add(&file),
-                similarities: scores.of_subjects(identity.unwrap_or(usize::MAX), *at).map(<[f64]>::to_vec),
+                similarities: Some(similarities).filter(|all| !all.is_empty()),
                 // By the first encoder with texts.
-                clip_t: (0..snapshot.encoders.len()).find_map(|encoder| scores.clip_t(encoder, *at)),
+                clip_t: (0..snapshot.encoders.len()).find_map(|encoder| snapshot.scores.clip_t(encoder, *at)),
                 metrics: of_metrics(snapshot, row),
                 size: row.size,
                 boxes: seen.iter().flat_map(|seen| boxes(seen, &prompts[row.prompt as usize].subjects)).collect(),
@@ -323,32 +333,91 @@ fn boxes(seen: &Seen, requested: &[usize]) -> Vec<PageBox> {
     requested.iter().zip(&seen.subjects).filter_map(place).chain(seen.extras.iter().map(extra)).collect()
 }
 
-/// How often which similarity, by model: of whole images with their subjects, and of the places where these were searched.
-fn histograms(snapshot: &Snapshot, by_model: &Report, marks: &[f64], styles: &ModelStyles) -> Vec<Figure> {
-    let names: Vec<&str> = snapshot.models.iter().map(|(name, _)| name.as_str()).collect();
-    let identity = snapshot.encoder_place(&by_model.identity);
-    let of_model = |model: usize| {
-        let begins = |model: usize| snapshot.generations.partition_point(|generation| (generation.model as usize) < model);
-        begins(model)..begins(model + 1)
-    };
-    let whole = |model: usize| -> Box<dyn Iterator<Item = f64> + '_> {
-        let of = move |generation| snapshot.scores.of_subjects(identity?, generation);
-        Box::new(of_model(model).filter_map(of).flatten().copied())
-    };
-    let in_pool: HashMap<usize, usize> = snapshot.local.iter().flat_map(|local| local.pool.iter().copied().zip(0..)).collect();
-    let in_pool = &in_pool;
-    let local = |model: usize| -> Box<dyn Iterator<Item = f64> + '_> {
-        let of = move |at: usize| {
-            let (found, generation) = (snapshot.local.as_ref()?, &snapshot.generations[at]);
-            let row = found.rows.get(&generation.id)?;
-            let requested =
-                snapshot.prompts[generation.prompt as usize].subjects.iter().filter_map(|subject| in_pool.get(subject));
-            Some(requested.map(move |at| f64::from(found.similarities[row + at])))
+impl Dataset {
+    /// How often which similarity, by model: of whole images with their subjects, and of the places where these were searched.
+    fn histograms(&self, snapshot: &Snapshot, by_model: &Report, marks: &[f64], styles: &ModelStyles) -> Result<Vec<Figure>> {
+        let names: Vec<&str> = snapshot.models.iter().map(|(name, _)| name.as_str()).collect();
+        let of_models = || 0..snapshot.models.len() as u32;
+        let identity = snapshot.encoder_place(&by_model.identity);
+        // Too many to be kept: read once for their ends, and once to be counted.
+        let (mut ends, no_counts) = (vec![None; names.len()], || vec![BinCounts::default(); names.len()]);
+        for some in
+            self.similarities(snapshot, identity, || vec![None; names.len()], |ends, model, value| note(&mut ends[model], value))?
+        {
+            ends.iter_mut().zip(some).for_each(|(all, some)| some.into_iter().flatten().for_each(|value| note(all, value)));
+        }
+        let count = |bins: &Bins| {
+            let add = |counts: &mut Vec<BinCounts>, model: usize, value: f64| counts[model][bins.of(value)] += 1;
+            let mut counts = no_counts();
+            for some in self.similarities(snapshot, identity, no_counts, add)? {
+                counts.iter_mut().flatten().zip(some.iter().flatten()).for_each(|(all, some)| *all += some);
+            }
+            Ok::<_, Error>(counts)
         };
-        Box::new(of_model(model).filter_map(of).flatten())
-    };
-    let whole = plot::histogram(&names, whole, styles, "similarity of the whole image", marks);
-    whole.into_iter().chain(plot::histogram(&names, local, styles, "local similarity ℓ", &[])).collect()
+        let whole = plot::histogram(&names, &ends, count, styles, "similarity of the whole image", marks)?;
+        let in_pool: HashMap<usize, usize> =
+            snapshot.local.iter().flat_map(|local| local.pool.iter().copied().zip(0..)).collect();
+        let local = |model: u32| {
+            let of = |at: usize| {
+                let (found, generation) = (snapshot.local.as_ref()?, snapshot.generations.get(at));
+                let row = *found.rows.get(&generation.id)?;
+                let requested = snapshot.prompts[generation.prompt as usize].subjects.iter();
+                let in_pool = requested.filter_map(|subject| in_pool.get(subject));
+                Some(in_pool.map(move |at| f64::from(found.similarities[row + at])))
+            };
+            snapshot.generations.of_model(model).filter_map(of).flatten()
+        };
+        let mut ends = vec![None; names.len()];
+        of_models().zip(&mut ends).for_each(|(model, ends)| local(model).for_each(|value| note(ends, value)));
+        let count = |bins: &Bins| {
+            let of_model = |model: u32| {
+                let mut counts = BinCounts::default();
+                local(model).for_each(|value| counts[bins.of(value)] += 1);
+                counts
+            };
+            Ok::<_, Error>(of_models().map(of_model).collect())
+        };
+        let local = plot::histogram(&names, &ends, count, styles, "local similarity ℓ", &[])?;
+        Ok(whole.into_iter().chain(local).collect())
+    }
+
+    /// Returns the similarities of the subjects of some generations by an encoder; of one that is not scored none.
+    fn similarities_at(&self, snapshot: &Snapshot, encoder: Option<usize>, places: &[usize]) -> Result<Vec<Vec<f64>>> {
+        let mut all = vec![Vec::new(); places.len()];
+        let Some(encoder) = encoder else { return Ok(all) };
+        let rows = RowBlock::of(places.iter().map(|at| snapshot.generations.id(*at)));
+        for (place, (_, similarity)) in self.catalog.subject_scores_in(&rows, snapshot.encoders[encoder].0)? {
+            all[place as usize].push(similarity);
+        }
+        for (at, of_one) in places.iter().zip(&mut all) {
+            let requested = snapshot.prompts[snapshot.generations.prompt(*at) as usize].subjects.len();
+            if of_one.len() < requested || snapshot.scores.similarity(encoder, *at).is_none() {
+                of_one.clear();
+            }
+        }
+        Ok(all)
+    }
+
+    /// Hands on the model and the similarity of every subject of every scored image by an encoder, some to each of several
+    /// values, which are returned.
+    fn similarities<T: Send>(
+        &self,
+        snapshot: &Snapshot,
+        encoder: Option<usize>,
+        start: impl Fn() -> T + Sync,
+        take: impl Fn(&mut T, usize, f64) + Sync,
+    ) -> Result<Vec<T>> {
+        let Some(encoder) = encoder else { return Ok(Vec::new()) };
+        self.catalog.each_scored(&[snapshot.encoders[encoder].0], Some(0), start, |value, scored| {
+            let model = scored.row.model as usize;
+            snapshot.whole_similarities(scored, 0).iter().for_each(|similarity| take(value, model, *similarity));
+        })
+    }
+}
+
+/// Makes room for a value between the least and the greatest.
+fn note(ends: &mut Option<[f64; 2]>, value: f64) {
+    *ends = Some(ends.map_or([value; 2], |[low, high]| [low.min(value), high.max(value)]));
 }
 
 /// The figures that need windows; none of them where no image was searched.
@@ -401,17 +470,18 @@ impl Dataset {
             digest.row(&("encoder", encoder.name.as_str(), &encoder.fingerprint));
         }
         let identity = snapshot.encoder_place(identity);
-        // Both in the order of the keys.
-        let mut generations = snapshot.generations.iter().enumerate();
-        for block in self.catalog.key_order()?.blocks() {
-            for ((_, state), (at, g)) in self.catalog.states_of(&block)?.into_iter().zip(&mut generations) {
+        let all: Vec<usize> = (0..snapshot.generations.len()).collect();
+        for places in all.chunks(BLOCK) {
+            let rows = RowBlock::of(places.iter().map(|at| snapshot.generations.id(*at)));
+            let similarities = self.similarities_at(snapshot, identity, places)?;
+            for (place, state) in self.catalog.states_of(&rows)? {
+                let (g, similarities) = (snapshot.generations.get(places[place as usize]), &similarities[place as usize]);
                 let (model, control) = &snapshot.models[g.model as usize];
                 let prompt = &snapshot.prompts[g.prompt as usize].prompt_id;
-                let similarities = identity.and_then(|encoder| snapshot.scores.of_subjects(encoder, at)).unwrap_or_default();
                 let hash = state.blake3.map(|bytes| blake3::Hash::from(bytes).to_string());
                 digest.row(&("generation", model, control, prompt, g.seed, state.status, hash, similarities));
                 if !snapshot.metrics.is_empty() {
-                    digest.row(&("metrics", model, prompt, g.seed, of_metrics(snapshot, g)));
+                    digest.row(&("metrics", model, prompt, g.seed, of_metrics(snapshot, &g)));
                 }
             }
         }

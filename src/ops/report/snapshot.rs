@@ -4,17 +4,19 @@ use crate::catalog::{GenerationRow, MetricRow, ScoredGeneration};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::report::{
-    Baselines, ChanceCurve, CompareOptions, Decider, EncoderBaselines, Key, MetricSnapshot, RegionChoice, ReportOptions,
-    ScoreRows, Snapshot, Thresholds, identity_encoder, thresholds_mean_something,
+    Baselines, ChanceCurve, CompareOptions, Compared, Decider, EncoderBaselines, KeptSimilarities, MetricSnapshot, RegionChoice,
+    ReportOptions, ScoreRows, Snapshot, Thresholds, identity_encoder, thresholds_mean_something,
 };
-use crate::vocabulary::EncoderName;
+use crate::vocabulary::{EncoderName, ModelName};
 use std::collections::HashMap;
 
 /// What to read besides what every report needs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reading {
-    /// Subject scores of all encoders, not only of the one that decides collapse: there are many.
-    all_subject_scores: bool,
+    /// Which similarities of single subjects to keep: there are many.
+    similarities: KeptSimilarities,
+    /// Only generations of these models and of controls, where nothing that is compared depends on the others.
+    models: Option<Vec<ModelName>>,
     /// Baselines, with chance SCR at these thresholds.
     baselines: Option<Vec<f64>>,
     /// Baselines too where these mean nothing for the encoder that decides collapse: identification leads then.
@@ -43,7 +45,13 @@ impl Reading {
     /// Returns what a report needs.
     pub(crate) fn of(options: &ReportOptions) -> Reading {
         Reading {
-            all_subject_scores: options.controls || Reading::keys(&options.by).all_subject_scores,
+            similarities: match options.by.iter().any(|key| key.is_of_subjects()) {
+                // Normalised similarity is of single subjects then.
+                true if options.controls => KeptSimilarities::All,
+                _ if options.curve => KeptSimilarities::OfIdentity,
+                _ => KeptSimilarities::Counted(Vec::new()),
+            },
+            models: None,
             baselines: options.controls.then(|| options.thresholds.values().to_vec()),
             baselines_unless_meant: None,
             baselines_of_identity: Some(options.thresholds.values().to_vec()),
@@ -52,9 +60,9 @@ impl Reading {
         }
     }
 
-    /// Returns what cells by these keys need.
-    pub(crate) fn keys(by: &[Key]) -> Reading {
-        Reading { all_subject_scores: by.iter().any(|key| key.is_of_subjects()), ..Reading::default() }
+    /// Returns what needs SCR of every image at these thresholds.
+    pub(crate) fn collapse(thresholds: &[f64]) -> Reading {
+        Reading { similarities: KeptSimilarities::Counted(thresholds.to_vec()), ..Reading::default() }
     }
 
     /// Adds chance SCR of whole models at these thresholds.
@@ -62,12 +70,34 @@ impl Reading {
         Reading { curve_of_chance: thresholds.values().to_vec(), ..self }
     }
 
-    /// Returns what a comparison needs.
-    pub(crate) fn comparison(options: &CompareOptions) -> Reading {
+    /// Adds SCR of every image at these thresholds.
+    pub(super) fn with_collapse(self, thresholds: &Thresholds) -> Reading {
+        Reading { similarities: KeptSimilarities::Counted(thresholds.values().to_vec()), ..self }
+    }
+
+    /// Returns what a comparison of these models needs.
+    pub(crate) fn comparison(options: &CompareOptions, models: Compared<'_>) -> Reading {
+        let named: Option<Vec<&ModelName>> = match models {
+            Compared::EveryPair | Compared::WithBaseline([], _) => None,
+            Compared::Pair(a, b) => Some(vec![a, b]),
+            Compared::WithBaseline(ours, baseline) => Some(ours.iter().chain([baseline]).collect()),
+        };
+        let renamed = &options.models.renamed;
+        let before = |named: &[&ModelName]| -> Vec<ModelName> {
+            let renamed = renamed.iter().filter(|(_, to)| named.contains(&to)).map(|(from, _)| from);
+            named.iter().copied().chain(renamed).cloned().collect()
+        };
+        // What is said of named models says which subjects each loses most.
+        let of_pairs = models != Compared::EveryPair || options.by.iter().any(|key| key.is_of_subjects());
         Reading {
+            models: named.map(|named| before(&named)),
+            similarities: match of_pairs {
+                true => KeptSimilarities::All,
+                false => KeptSimilarities::Counted(options.thresholds.values().to_vec()),
+            },
             baselines_unless_meant: Some(options.thresholds.clone()),
             regions: (options.regions.clone(), options.tau, false),
-            ..Reading::keys(&options.by)
+            ..Reading::default()
         }
     }
 }
@@ -121,10 +151,14 @@ impl Dataset {
         if needs_each || facts.encoders.is_empty() || self.deciders(options.identity.as_deref())?.is_some() {
             return Ok(false);
         }
-        let identity = facts.encoders.iter().find(|(_, name)| *name == *facts.identity);
-        let searched = identity.map(|(encoder, _)| self.catalog.window_pattern(*encoder)).transpose()?.flatten().is_some();
         let few = are_few_pairs(self.catalog.generation_count()?, facts);
-        Ok(!searched && self.catalog.metrics()?.is_empty() && !few)
+        Ok(!self.is_searched(facts)? && self.catalog.metrics()?.is_empty() && !few)
+    }
+
+    /// Whether the encoder that decides collapse has searched images.
+    fn is_searched(&self, facts: &Snapshot) -> Result<bool> {
+        let identity = facts.encoders.iter().find(|(_, name)| *name == *facts.identity);
+        Ok(identity.map(|(encoder, _)| self.catalog.window_pattern(*encoder)).transpose()?.flatten().is_some())
     }
 
     /// Returns a snapshot with its generations, what they were scored, and what else was asked for; `expected` are images that
@@ -142,10 +176,27 @@ impl Dataset {
         let encoders: Vec<i64> = snapshot.encoders.iter().map(|(row, _)| *row).collect();
         // Of all, of the one that decides collapse, or where none does of none.
         let decider = snapshot.encoder_place(&snapshot.identity).unwrap_or(encoders.len());
-        let of_subjects_of = (!reading.all_subject_scores).then_some(decider);
-        let subjects = |scored: &ScoredGeneration<'_>| snapshot.prompts[scored.row.prompt as usize].subjects.len();
-        let add = |read: &mut ScoreRows, scored: &ScoredGeneration<'_>| read.add(scored, subjects(scored));
-        let read = self.catalog.each_scored(&encoders, of_subjects_of, || ScoreRows::new(encoders.len()), add)?;
+        let (thresholds, keeps_composites) = match &reading.similarities {
+            KeptSimilarities::Counted(thresholds) => (&thresholds[..], snapshot.composite.is_some() || snapshot.crop.is_some()),
+            _ => (&[][..], false),
+        };
+        // What windows and regions say of a model rests on what they say of the others.
+        let rests_on_others =
+            self.deciders(identity)?.is_some() || !reading.regions.0.is_empty() || self.is_searched(&snapshot)?;
+        let only = reading.models.as_ref().filter(|_| !rests_on_others);
+        let is_wanted = |(name, control): &(ModelName, bool)| *control || only.is_none_or(|only| only.contains(name));
+        let wanted: Vec<bool> = snapshot.models.iter().map(is_wanted).collect();
+        let reads_all = keeps_composites || reading.similarities == KeptSimilarities::All;
+        let of_subjects_of = (!reads_all).then_some(decider);
+        let add = |read: &mut ScoreRows, scored: &ScoredGeneration<'_>| {
+            if !wanted[scored.row.model as usize] {
+                return read.pass_over(scored);
+            }
+            let keep = !matches!(reading.similarities, KeptSimilarities::Counted(_)) || snapshot.is_composite(&scored.row);
+            read.add(scored, snapshot.prompts[scored.row.prompt as usize].subjects.len(), keep);
+        };
+        let start = || ScoreRows::new(encoders.len(), decider, thresholds);
+        let read = self.catalog.each_scored(&encoders, of_subjects_of, start, add)?;
         snapshot.take(read.into_iter().reduce(ScoreRows::append).unwrap_or_default(), expected);
         (snapshot.baselines, snapshot.unfound) = self.wanted_baselines(&snapshot, reading)?;
         snapshot.metrics = self.metric_snapshots(&snapshot)?;

@@ -5,7 +5,7 @@ mod file;
 
 use crate::catalog::{GenerationRow, PromptRow, SubjectRow};
 use crate::error::{Error, Result};
-use crate::report::{Added, Key, Report, ReportOptions, Snapshot, Tallied, Tally, build_tallied, identity_encoder};
+use crate::report::{Added, Key, Report, ReportOptions, Snapshot, Tallied, Tally, build, identity_encoder};
 use crate::score::ExactSum;
 use crate::text::{plain, quote};
 use crate::vocabulary::{EncoderName, ModelName};
@@ -51,7 +51,7 @@ pub fn report_of_tables(dir: &Path, options: &ReportOptions, stop: Stop<'_>) -> 
         let message = format!("{}: the tables do not belong together: {what}", plain(&dir.display().to_string()));
         return Err(Error::request(message, "export the tables again, all into one directory"));
     }
-    Ok(build_tallied(&snapshot, options, tally))
+    Ok(build(&snapshot, options, tally))
 }
 
 struct Tables {
