@@ -54,12 +54,13 @@ pub struct StagedVector {
 }
 
 /// The first usable image of its content that has neither a fresh vector of encoder ?1, nor one on the
-/// stage, nor a failure of the same content.
+/// stage, nor a failure of the same content. SQLite checks in this order: most images have a vector, which lies beside that of
+/// the image before, and contents come in no order.
 const TO_EMBED: &str = "
     FROM image i WHERE i.status = 'ok' AND i.id > ?2
+    AND NOT EXISTS (SELECT 1 FROM image_vector v WHERE v.encoder = ?1 AND v.image = i.id AND v.source = i.blake3)
     AND NOT EXISTS (SELECT 1 FROM image j INDEXED BY image_usable_by_content
                     WHERE j.blake3 = i.blake3 AND j.id < i.id AND j.status = 'ok')
-    AND NOT EXISTS (SELECT 1 FROM image_vector v WHERE v.encoder = ?1 AND v.image = i.id AND v.source = i.blake3)
     AND NOT EXISTS (SELECT 1 FROM staged_vector s WHERE s.encoder = ?1 AND s.image = i.id AND s.source = i.blake3)
     AND NOT EXISTS (SELECT 1 FROM embedding_failure f WHERE f.encoder = ?1 AND f.image = i.id AND f.source = i.blake3)";
 

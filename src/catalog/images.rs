@@ -1,10 +1,11 @@
 //! What is known about the image files.
 
 use super::known_images::status;
+use super::standing::{IMAGES, each_row};
 use super::{Catalog, Changes, RowSet, catalog};
 use crate::error::Result;
 use crate::vocabulary::{ImageFormat, ImageStatus, Outcome, Probe};
-use rusqlite::params;
+use rusqlite::{Connection, Row, params};
 use std::path::PathBuf;
 
 /// The part of an image row that shows whether its file has changed.
@@ -56,6 +57,8 @@ pub struct Content {
     /// Subject row and reference index, if it is a reference.
     pub reference: Option<(i64, i64)>,
 }
+
+const LIST: &str = "list images";
 
 impl Catalog {
     /// Returns how many images there are.
@@ -109,24 +112,40 @@ impl Catalog {
     /// # Errors
     /// SQLite reports an error.
     pub fn unusable_images(&self, limit: usize) -> Result<Vec<String>> {
-        self.db
-            .prepare(
-                "SELECT who, path, reason FROM (
-                     SELECT 0 AS rank, 'reference ' || r.reference_index || ' of subject ' || s.subject_id AS who, full_path(i.path) AS path, i.reason, i.id
-                     FROM image i JOIN reference_image r ON r.image = i.id JOIN subject s ON s.id = r.subject WHERE i.status IN ('missing', 'unreadable', 'oversized')
-                     UNION ALL
-                     SELECT 1, 'generation ' || m.name || ' ' || p.prompt_id || ' ' || g.seed, full_path(i.path), i.reason, i.id
-                     FROM image i JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
-                     WHERE i.status IN ('missing', 'unreadable', 'oversized'))
-                 ORDER BY rank, who, id LIMIT ?1",
-            )
-            .and_then(|mut q| {
-                q.query_map([limit as i64], |r| {
-                    Ok(format!("{}: {}: {}", r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?))
-                })?
-                .collect()
+        // CROSS: references are few, and images that cannot be used may be many.
+        const REFERENCES: &str = "SELECT 'reference ' || r.reference_index || ' of subject ' || s.subject_id AS who, i.id
+             FROM reference_image r CROSS JOIN image i ON i.id = r.image JOIN subject s ON s.id = r.subject
+             WHERE i.status IN ('missing', 'unreadable', 'oversized') ORDER BY who, i.id LIMIT ?1";
+        let key = |r: &Row<'_>| Ok((r.get(0)?, r.get(1)?));
+        let mut first: Vec<(String, i64)> =
+            self.db.prepare(REFERENCES).and_then(|mut q| q.query_map([limit as i64], key)?.collect()).map_err(catalog(LIST))?;
+        first.extend(self.unusable_generations(limit - first.len())?);
+        let mut query = self.db.prepare("SELECT full_path(path), reason FROM image WHERE id = ?1").map_err(catalog(LIST))?;
+        let mut said = |(who, id): (String, i64)| {
+            query.query_row([id], |r| Ok(format!("{who}: {}: {}", r.get::<_, String>(0)?, r.get::<_, String>(1)?)))
+        };
+        first.into_iter().map(&mut said).collect::<rusqlite::Result<_>>().map_err(catalog(LIST))
+    }
+
+    /// Returns at most `limit` generations whose image cannot be used, the first by their names, and their images.
+    fn unusable_generations(&self, limit: usize) -> Result<Vec<(String, i64)>> {
+        const SQL: &str = "SELECT 'generation ' || m.name || ' ' || p.prompt_id || ' ' || g.seed AS who, i.id
+             FROM image i CROSS JOIN generation g ON g.image = i.id JOIN model m ON m.id = g.model JOIN prompt p ON p.id = g.prompt
+             WHERE i.status IN ('missing', 'unreadable', 'oversized') AND i.status <> 'ok' AND i.id BETWEEN ?1 AND ?2
+             ORDER BY who, i.id LIMIT ?3";
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let read = |db: &Connection, [from, to]: [i64; 2], first: &mut Vec<(String, i64)>| {
+            each_row(db, SQL, LIST, (from, to, limit as i64), |r| {
+                first.push((r.get(0)?, r.get(1)?));
+                Ok(())
             })
-            .map_err(catalog("list images"))
+        };
+        let mut first = self.read_in_ranges(IMAGES, Vec::new, read)?.concat();
+        first.sort_unstable();
+        first.truncate(limit);
+        Ok(first)
     }
 
     /// Returns every image whose bytes are in the catalog more than once, by content, then references before generations.

@@ -104,7 +104,7 @@ pub use removal::Removed;
 pub use row_checks::RowChecks;
 pub use row_set::RowSet;
 pub(crate) use scored::ScoredGeneration;
-pub use scores::{ReferenceVector, Score, ScoringTask, Which};
+pub use scores::{ReferenceVector, Score, ScoringTask, StoredVector, Which};
 pub use seal::Seal;
 pub use snapshot::{FileRow, FirstReference, GenerationRow, ImageDetails, ImageScoreRow, PromptRow, SubjectRow, SubjectScoreRow};
 pub use soundness::{CatalogFault, KnownFile, VectorSource};

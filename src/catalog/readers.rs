@@ -1,11 +1,12 @@
 //! More connections that read a catalog as of one moment: where rows are many, reading them is what takes the time, and
 //! each connection reads on a thread of its own.
 
-use super::{catalog, configure_to_read};
+use super::{Catalog, catalog, configure_to_read};
 use crate::error::Result;
 use rusqlite::{Connection, OpenFlags};
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 /// Bytes of a catalog from which on more readers are worth their opening.
@@ -14,6 +15,8 @@ const WORTH: u64 = 64 << 20;
 const MOST: usize = 7;
 /// Times that a moment is sought, between the changes of a writer, which all readers share.
 const TRIES: usize = 5;
+/// Ranges of rows that each reader takes, some: whichever is faster takes more.
+const RANGES_OF_READER: u64 = 16;
 
 /// Returns how many readers a catalog should have beside the first.
 pub(super) fn wanted(path: &Path) -> usize {
@@ -73,6 +76,41 @@ pub(super) fn on_each<T: Send>(
         }
         (found, others)
     })
+}
+
+impl Catalog {
+    /// Has all readers of the catalog read rows of a table, whose first and last row `ends` gives as a query: each goes through
+    /// some ranges of rows, from one row to another, and adds what it reads to a value of its own, which `start` makes. What is
+    /// made of the rows must not depend on which reader read which, nor on their order. The values are returned.
+    ///
+    /// # Errors
+    /// SQLite reports an error, or `read` fails.
+    pub(super) fn read_in_ranges<T: Send>(
+        &self,
+        ends: &str,
+        start: impl Fn() -> T + Sync,
+        read: impl Fn(&Connection, [i64; 2], &mut T) -> Result<()> + Sync,
+    ) -> Result<Vec<T>> {
+        let ends = self.db.query_row(ends, [], |r| Ok((r.get(0)?, r.get(1)?))).map_err(catalog("find the ends of a table"))?;
+        let (Some(first), Some(last)): (Option<i64>, Option<i64>) = ends else { return Ok(vec![start()]) };
+        let (others, next) = (self.others.take(), AtomicU64::new(0));
+        let (span, ranges) = (last.abs_diff(first), RANGES_OF_READER * (1 + others.len() as u64));
+        let length = span / ranges + 1;
+        let run = |db: &Connection| -> Result<T> {
+            let mut value = start();
+            loop {
+                let from = next.fetch_add(1, Ordering::Relaxed).saturating_mul(length);
+                if from > span {
+                    return Ok(value);
+                }
+                let range = [from, from.saturating_add(length - 1).min(span)].map(|row| first.saturating_add_unsigned(row));
+                read(db, range, &mut value)?;
+            }
+        };
+        let (values, others) = on_each(&self.db, others, run);
+        self.others.replace(others);
+        values.into_iter().collect()
+    }
 }
 
 #[cfg(test)]

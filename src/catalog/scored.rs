@@ -1,11 +1,9 @@
 //! The generations with their scores, in one pass and without keeping any.
 
-use super::readers::on_each;
 use super::{Catalog, GenerationRow, catalog};
 use crate::error::Result;
 use rusqlite::{Connection, Row, Rows};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A generation and its scores; encoders are those that were asked for, in their order.
 pub(crate) struct ScoredGeneration<'r> {
@@ -19,9 +17,6 @@ pub(crate) struct ScoredGeneration<'r> {
 }
 
 const ACT: &str = "read the scores";
-
-/// Ranges of generations that each reader takes, some: whichever is faster takes more.
-const RANGES_OF_READER: i64 = 16;
 
 impl Catalog {
     /// Hands on every generation with its scores by encoders. Similarities of single subjects are read for the one encoder
@@ -42,23 +37,9 @@ impl Catalog {
         let places = encoders.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let [models, prompts] = self.ranks()?;
         let scored = Scored { encoders: places, of_subjects_of, models, prompts };
-        let ends = self.db.query_row("SELECT min(id), max(id) FROM generation", [], |r| Ok((r.get(0)?, r.get(1)?)));
-        let (Some(first), Some(last)) = ends.map_err(catalog(ACT))? else { return Ok(vec![start()]) };
-        let (others, next): (_, AtomicI64) = (self.others.take(), AtomicI64::new(first));
-        let length = (last - first) / (RANGES_OF_READER * (1 + others.len() as i64)) + 1;
-        let read = |db: &Connection| -> Result<T> {
-            let mut value = start();
-            loop {
-                let from = next.fetch_add(length, Ordering::Relaxed);
-                if from > last {
-                    return Ok(value);
-                }
-                scored.each(db, [from, from + length - 1], |generation| take(&mut value, generation))?;
-            }
-        };
-        let (read, others) = on_each(&self.db, others, read);
-        self.others.replace(others);
-        read.into_iter().collect()
+        // Each end by itself: SQLite finds both together only by reading all rows.
+        let ends = "SELECT (SELECT min(id) FROM generation), (SELECT max(id) FROM generation)";
+        self.read_in_ranges(ends, start, |db, range, value| scored.each(db, range, |generation| take(value, generation)))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::embedding::text_source;
 use super::vectors::FRESH;
-use super::{Catalog, Changes, EncoderRow, VectorPlace, catalog};
+use super::{Catalog, Changes, EncoderRow, RowSet, VectorPlace, catalog};
 use crate::error::Result;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 /// A reference of a subject, with the place of its vector if it has a usable one.
 #[derive(Debug, Clone, Copy)]
@@ -33,15 +33,10 @@ pub struct ScoringTask {
     pub prompt: i64,
     /// Its vector.
     pub place: VectorPlace,
-    image: i64,
 }
 
-impl ScoringTask {
-    /// Returns where to continue after it: its row in the part, and its image (images of the same content share a row).
-    pub fn position(&self) -> (u32, i64) {
-        (self.place.row, self.image)
-    }
-}
+/// A vector of a part: its row, and its image (images of the same content share a row). Vectors are in this order.
+pub type StoredVector = (u32, i64);
 
 /// The scores of one generation by one encoder.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,21 +51,8 @@ pub struct Score {
     pub clip_t: Option<f64>,
 }
 
-/// Returns the query for generations whose usable vector of encoder ?1 is in part ?2, and that it has scored or not (?3).
-fn candidates(condition: &str) -> String {
-    format!(
-        "SELECT g.id, g.prompt, v.part, v.row, v.image
-         FROM image_vector v INDEXED BY image_vector_by_place
-         JOIN image i ON i.id = v.image JOIN generation g ON g.image = v.image
-         WHERE v.part = ?2 AND v.encoder = ?1 AND {FRESH}
-           AND EXISTS (SELECT 1 FROM image_score s WHERE s.generation = g.id AND s.encoder = ?1) = ?3 AND {condition}"
-    )
-}
-
-fn task(r: &rusqlite::Row<'_>) -> rusqlite::Result<ScoringTask> {
-    let place = VectorPlace { part: r.get(2)?, row: r.get(3)? };
-    Ok(ScoringTask { generation: r.get(0)?, prompt: r.get(1)?, place, image: r.get(4)? })
-}
+/// Rows of a part this near each other are read together, with those between them, which are passed over.
+const NEAR: u32 = 4;
 
 impl Catalog {
     /// Returns every reference image with its usable vector of an encoder, by subject and index.
@@ -129,40 +111,75 @@ impl Catalog {
         Ok(rows.into_iter().filter_map(|(fresh, vector)| fresh.then_some(vector)).collect())
     }
 
-    /// Returns at most `limit` generations whose usable vector of an encoder is in a part, in the order in which the
-    /// vectors are stored, after a position.
+    /// Returns the images of the generations that an encoder has scored.
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn candidates(
+    pub fn scored_images(&self, encoder: i64) -> Result<RowSet> {
+        // CROSS: both lie in the order of the generations.
+        const SQL: &str = "SELECT g.image FROM image_score s CROSS JOIN generation g ON g.id = s.generation WHERE s.encoder = ?1";
+        let act = "read what is scored";
+        let mut query = self.db.prepare_cached(SQL).map_err(catalog(act))?;
+        let mut rows = query.query([encoder]).map_err(catalog(act))?;
+        let mut images = RowSet::default();
+        while let Some(row) = rows.next().map_err(catalog(act))? {
+            images.insert(row.get(0).map_err(catalog(act))?);
+        }
+        Ok(images)
+    }
+
+    /// Returns at most `limit` vectors of images by an encoder in a part, in their order, after one.
+    ///
+    /// # Errors
+    /// SQLite reports an error.
+    pub fn stored_vectors(
         &self,
         encoder: &EncoderRow,
         part: i64,
-        which: Which,
-        after: Option<(u32, i64)>,
+        after: Option<StoredVector>,
         limit: usize,
-    ) -> Result<Vec<ScoringTask>> {
+    ) -> Result<Vec<StoredVector>> {
+        const SQL: &str = "SELECT row, image FROM image_vector INDEXED BY image_vector_by_place
+             WHERE part = ?2 AND encoder = ?1 AND row >= ?3 AND (row, image) > (?3, ?4) ORDER BY row, image LIMIT ?5";
         let (row, image) = after.map_or((-1, 0), |(row, image)| (i64::from(row), image));
-        let scored = which == Which::Scored;
         self.db
-            .prepare_cached(&candidates("v.row >= ?4 AND (v.row, v.image) > (?4, ?5) ORDER BY v.row, v.image LIMIT ?6"))
-            .and_then(|mut q| q.query_map(params![encoder.id, part, scored, row, image, limit as i64], task)?.collect())
+            .prepare_cached(SQL)
+            .and_then(|mut q| {
+                q.query_map(params![encoder.id, part, row, image, limit as i64], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+            })
             .map_err(catalog("read what is to be scored"))
     }
 
-    /// Returns the generations whose usable vector of an encoder is at one of these places, in their order.
+    /// Returns the generations of those of these vectors that are usable, in the vectors' order.
     ///
     /// # Errors
     /// SQLite reports an error.
-    pub fn candidates_at(&self, encoder: &EncoderRow, which: Which, places: &[VectorPlace]) -> Result<Vec<ScoringTask>> {
+    pub fn tasks_of(&self, encoder: &EncoderRow, part: i64, which: Which, vectors: &[StoredVector]) -> Result<Vec<ScoringTask>> {
         let act = "read what is to be scored";
-        let mut query = self.db.prepare_cached(&candidates("v.row = ?4 ORDER BY v.image")).map_err(catalog(act))?;
-        let mut found = Vec::with_capacity(places.len());
-        for place in places {
+        // Those that the encoder has scored, or those that it has not (?5).
+        let sql = format!(
+            "SELECT v.row, v.image, g.id, g.prompt FROM image_vector v INDEXED BY image_vector_by_place
+             JOIN image i ON i.id = v.image JOIN generation g ON g.image = v.image
+             WHERE v.part = ?2 AND v.encoder = ?1 AND {FRESH} AND v.row BETWEEN ?3 AND ?4
+               AND EXISTS (SELECT 1 FROM image_score s WHERE s.generation = g.id AND s.encoder = ?1) = ?5
+             ORDER BY v.row, v.image"
+        );
+        let mut query = self.db.prepare_cached(&sql).map_err(catalog(act))?;
+        let mut found = Vec::with_capacity(vectors.len());
+        for near in vectors.chunk_by(|one, next| next.0 - one.0 <= NEAR) {
+            let [from, to] = [near[0].0, near[near.len() - 1].0];
             let scored = which == Which::Scored;
-            let rows = query.query_map(params![encoder.id, place.part, scored, place.row], task).map_err(catalog(act))?;
-            for row in rows {
-                found.push(row.map_err(catalog(act))?);
+            let mut rows = query.query(params![encoder.id, part, from, to, scored]).map_err(catalog(act))?;
+            let mut near = near.iter().peekable();
+            while let Some(row) = rows.next().map_err(catalog(act))? {
+                let read = |r: &Row<'_>| -> rusqlite::Result<(StoredVector, ScoringTask)> {
+                    let place = VectorPlace { part, row: r.get(0)? };
+                    let task = ScoringTask { generation: r.get(2)?, prompt: r.get(3)?, place };
+                    Ok(((place.row, r.get(1)?), task))
+                };
+                let (vector, task) = read(row).map_err(catalog(act))?;
+                while near.next_if(|wanted| **wanted < vector).is_some() {}
+                found.extend(near.next_if(|wanted| **wanted == vector).map(|_| task));
             }
         }
         Ok(found)
@@ -220,5 +237,74 @@ impl Changes<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PathRule;
+    use super::*;
+    use crate::vocabulary::EncoderName;
+
+    /// Vectors of two parts, some stale and some at the same row, of generations some of which are scored.
+    #[test]
+    fn what_is_to_be_scored_is_the_same_however_it_is_looked_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        Catalog::create(&path, PathRule::Absolute).unwrap();
+        let catalog = Catalog::open_to_write(&path).unwrap();
+        catalog
+            .db
+            .execute_batch(
+                "PRAGMA foreign_keys = off; BEGIN;
+                 CREATE TEMP TABLE number AS WITH RECURSIVE n (value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM n WHERE value < 999)
+                     SELECT value AS n, 1000 - value AS id, CAST(printf('%032d', value) AS BLOB) AS content FROM n;
+                 INSERT INTO image (id, path, status, blake3, format, width, height)
+                     SELECT id, '/x', 'ok', content, 'png', 1, 1 FROM number;
+                 INSERT INTO generation (id, model, prompt, seed, image) SELECT n + 1, 1, n % 7 + 1, n, id FROM number WHERE n % 5 > 0;
+                 INSERT INTO image_vector (encoder, image, part, row, source)
+                     SELECT e.value, id, n % 2 * 2 + e.value, n / 6, CASE n % 8 WHEN 0 THEN NULL WHEN 1 THEN zeroblob(32) ELSE content END
+                     FROM number, (SELECT 1 AS value UNION ALL SELECT 2) e;
+                 INSERT INTO image_score (generation, encoder, similarity) SELECT id, 1, 0.5 FROM generation WHERE id % 3 = 0;
+                 COMMIT;",
+            )
+            .unwrap();
+        let encoder = EncoderRow {
+            id: 1,
+            name: EncoderName::new("e").unwrap(),
+            fingerprint: "f".into(),
+            dimension: 8,
+            location: None,
+            pixel_rule: None,
+        };
+        let scored = catalog.scored_images(1).unwrap();
+        let mut query = catalog.db.prepare("SELECT g.image FROM generation g WHERE g.id % 3 = 0").unwrap();
+        let images: Vec<i64> = query.query_map([], |r| r.get(0)).unwrap().map(|row| row.unwrap()).collect();
+        assert!(images.len() == 266 && scored.len() == 266 && images.iter().all(|image| scored.contains(*image)));
+        assert!(catalog.scored_images(2).unwrap().is_empty());
+        for part in [1, 3] {
+            let (mut vectors, mut after) = (Vec::new(), None);
+            loop {
+                let more = catalog.stored_vectors(&encoder, part, after, 7).unwrap();
+                let Some(last) = more.last() else { break };
+                after = Some(*last);
+                vectors.extend(more);
+            }
+            assert!(vectors.len() == 500 && vectors.is_sorted());
+            assert!(catalog.stored_vectors(&encoder, part + 1, None, 7).unwrap().is_empty(), "of another encoder");
+            for (which, every) in [(Which::Unscored, 1), (Which::Scored, 1), (Which::Unscored, 3), (Which::Scored, 37)] {
+                let wanted: Vec<StoredVector> = vectors.iter().copied().step_by(every).collect();
+                let tasks = catalog.tasks_of(&encoder, part, which, &wanted).unwrap();
+                let found: Vec<(u32, i64, i64)> =
+                    tasks.iter().map(|task| (task.place.row, task.generation, task.prompt)).collect();
+                let expected: Vec<(u32, i64, i64)> = wanted
+                    .iter()
+                    .map(|(row, image)| (*row, 1000 - image))
+                    .filter(|(_, n)| n % 5 > 0 && n % 8 != 1 && ((n + 1) % 3 == 0) == (which == Which::Scored))
+                    .map(|(row, n)| (row, n + 1, n % 7 + 1))
+                    .collect();
+                assert!(found == expected && !found.is_empty(), "{part} {every}: {found:?}");
+            }
+        }
     }
 }

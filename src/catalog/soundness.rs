@@ -144,7 +144,9 @@ macro_rules! incomplete_windows {
     () => {
         " FROM window_score AS w
           WHERE (SELECT count(*) FROM local_score l WHERE l.generation = w.generation AND l.encoder = w.encoder)
-             <> (SELECT max(n) FROM (SELECT count(*) AS n FROM local_score l WHERE l.encoder = w.encoder GROUP BY l.generation))"
+             <> (SELECT most FROM (SELECT encoder, max(n) AS most FROM (
+                     SELECT encoder, count(*) AS n FROM local_score GROUP BY generation, encoder) GROUP BY encoder) m
+                 WHERE m.encoder = w.encoder)"
     };
 }
 
@@ -518,4 +520,39 @@ fn known_file(r: &Row<'_>) -> rusqlite::Result<KnownFile> {
         blake3: r.get(5)?,
         looks: (r.get(6)?, r.get(7)?, r.get(8)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PathRule;
+    use super::*;
+
+    #[test]
+    fn images_that_were_searched_for_fewer_subjects_than_others_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        Catalog::create(&path, PathRule::Absolute).unwrap();
+        let catalog = Catalog::open_to_write(&path).unwrap();
+        let db = &catalog.db;
+        // Of the first encoder's five images one was searched for one subject only and one for none; of the second's each for
+        // its two; of the third's none for any, so that nobody knows for how many.
+        db.execute_batch(
+            "PRAGMA foreign_keys = off;
+             INSERT INTO window_score (generation, encoder) VALUES (1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (1, 2), (2, 2), (3, 3);
+             CREATE TEMP TABLE searched (generation, encoder, subject);
+             INSERT INTO searched VALUES (1, 1, 1), (1, 1, 2), (1, 1, 3), (2, 1, 1), (2, 1, 2), (2, 1, 3), (3, 1, 2),
+                 (5, 1, 1), (5, 1, 2), (5, 1, 3), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2);
+             INSERT INTO local_score SELECT generation, encoder, subject, 0.5, 0.5, 0, 0, 8, 8 FROM searched;",
+        )
+        .unwrap();
+        let check = CONTRADICTIONS.iter().find(|check| check.what.contains("only some of the subjects")).unwrap();
+        let count = || db.query_row(check.count, [], |r| r.get::<_, i64>(0)).unwrap();
+        assert_eq!(count(), 2);
+        check.remedy.unwrap().iter().for_each(|sql| db.execute_batch(sql).unwrap());
+        assert_eq!(count(), 0);
+        let left = "SELECT group_concat(name, ' ') FROM (
+            SELECT generation || '-' || encoder AS name FROM window_score ORDER BY generation, encoder)";
+        let left: String = db.query_row(left, [], |r| r.get(0)).unwrap();
+        assert_eq!(left, "1-1 1-2 2-1 2-2 3-3 5-1");
+    }
 }

@@ -1,6 +1,7 @@
 //! Encoders, the Parquet parts that hold their vectors, and where each vector is.
 
 use super::embedding::text_source;
+use super::standing::IMAGES;
 use super::{Catalog, Changes, KeyOrder, catalog};
 use crate::error::{Error, Result};
 use crate::text::quote;
@@ -248,19 +249,27 @@ impl Catalog {
     /// # Errors
     /// SQLite reports an error.
     pub fn gaps(&self, encoder: i64) -> Result<Gaps> {
-        let count = |from: &str| -> Result<Gap> {
-            let sql = format!(
-                "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
-                     SELECT 1 FROM image_vector v WHERE v.encoder = ?1 AND v.image = i.id AND {FRESH}))
-                 FROM {from} JOIN image i ON i.id = t.image"
-            );
-            self.db
-                .query_row(&sql, [encoder], |r| {
-                    Ok(Gap { total: r.get::<_, i64>(0)? as u64, lacking: r.get::<_, i64>(1)? as u64 })
-                })
-                .map_err(catalog("count vectors"))
-        };
-        Ok(Gaps { references: count("reference_image t")?, generations: count("generation t")? })
+        // References are few.
+        let of_references = format!(
+            "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
+                 SELECT 1 FROM image_vector v WHERE v.encoder = ?1 AND v.image = i.id AND {FRESH}))
+             FROM reference_image r CROSS JOIN image i ON i.id = r.image"
+        );
+        let references = self
+            .db
+            .query_row(&of_references, [encoder], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))
+            .map_err(catalog("count vectors"))?;
+        // CROSS: vectors and images lie in the order of the images, so that only generations are looked up.
+        let fresh = format!(
+            "SELECT count(*) FROM image_vector v CROSS JOIN image i ON i.id = v.image CROSS JOIN generation g ON g.image = v.image
+             WHERE v.encoder = ?1 AND v.image BETWEEN ?2 AND ?3 AND {FRESH}"
+        );
+        let with = self.count_in_ranges(IMAGES, &fresh, encoder)?;
+        let total = self.generation_count()?;
+        Ok(Gaps {
+            references: Gap { total: references.0 as u64, lacking: references.1 as u64 },
+            generations: Gap { total, lacking: total.saturating_sub(with) },
+        })
     }
 }
 

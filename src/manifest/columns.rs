@@ -1,7 +1,7 @@
 //! The names that columns have in the files of a run, where these are not ours.
 
 use super::file::{RowKind, is_field};
-use super::row::{Generation, ManifestRow, Prompt, Subject};
+use super::row::{ManifestRow, PlacedGeneration, Prompt, Subject};
 use super::scores::ScoreLine;
 use crate::error::{Error, Result};
 use crate::text::{nearest, quote, suggestion};
@@ -48,7 +48,8 @@ impl Renaming {
     /// # Errors
     /// A name is not that of a column, or two columns would have the same name.
     pub fn new(columns: &[ColumnName], scores: bool) -> Result<Renaming> {
-        let fields = || [Subject::FIELDS, Prompt::FIELDS, Generation::FIELDS, ScoreLine::FIELDS].into_iter().flatten().copied();
+        let fields =
+            || [Subject::FIELDS, Prompt::FIELDS, PlacedGeneration::FIELDS, ScoreLine::FIELDS].into_iter().flatten().copied();
         for (i, ColumnName { name, written }) in columns.iter().enumerate() {
             if !scores && !fields().any(|field| field == name) {
                 let near = nearest(name, fields());

@@ -6,9 +6,9 @@ use super::fields::{Field, Fields};
 use super::header::{self, Header};
 use super::parquet_rows::ParquetRows;
 use super::records::{Elements, Lines, Next, OpenRecords, RecordFault, Text};
-use super::row::{Generation, ManifestRow, Prompt, Subject};
+use super::row::{Generation, ManifestRow, PlacedGeneration, Prompt, Subject};
 use super::scores::{self, ScoreLine, Scores};
-use super::{Located, Resolver};
+use super::{Located, Look, Resolver};
 use crate::error::{Error, Result};
 use crate::input::{is_parquet, unfinished_parquet};
 use crate::problem::{Origin, Position, Problem};
@@ -141,7 +141,11 @@ impl<'w> Manifest<'w> {
 
     /// Returns the next subject.
     pub fn next_subject(&mut self) -> Option<std::result::Result<Located<Subject>, Problem>> {
-        self.next_row(Subject::from_fields)
+        let next = self.next_row(Subject::from_fields);
+        if let Some(Ok(row)) = &next {
+            self.resolver.note_departures(row.origin.place);
+        }
+        next
     }
 
     /// Returns the next prompt.
@@ -167,7 +171,36 @@ impl<'w> Manifest<'w> {
 
     /// Returns the next generation.
     pub fn next_generation(&mut self) -> Option<std::result::Result<Located<Generation>, Problem>> {
-        self.next_row(Generation::from_fields)
+        let mut placed = match self.next_placed_generation()? {
+            Ok(placed) => placed,
+            Err(problem) => return Some(Err(problem)),
+        };
+        let look = Look::at(placed.row.take_path());
+        Some(self.settle_generation(placed, look))
+    }
+
+    /// Returns the next generation before its image is looked at, which may take place elsewhere.
+    pub fn next_placed_generation(&mut self) -> Option<std::result::Result<Located<PlacedGeneration>, Problem>> {
+        self.next_row(PlacedGeneration::from_fields)
+    }
+
+    /// Returns a generation by a look at its image. Generations are settled in the order in which they were read.
+    ///
+    /// # Errors
+    /// Its path, or what is there, is wrong.
+    pub fn settle_generation(
+        &mut self,
+        placed: Located<PlacedGeneration>,
+        look: Look,
+    ) -> std::result::Result<Located<Generation>, Problem> {
+        let Located { origin, row } = placed;
+        match row.settle(look, &mut self.resolver) {
+            Ok(row) => {
+                self.resolver.note_departures(origin.place);
+                Ok(Located { origin, row })
+            }
+            Err(reason) => Err(Problem { origin, reason }),
+        }
     }
 
     /// Returns what metrics say of the next generation, or of a subject in it.
@@ -288,10 +321,7 @@ impl<'w> Manifest<'w> {
         }
         let problem = |line, reason| Problem { origin: origin(&self.file, place(line)), reason };
         Some(match made {
-            Ok((line, Ok(row))) => {
-                self.resolver.note_departures(place(line));
-                Ok(Located { origin: origin(&self.file, place(line)), row })
-            }
+            Ok((line, Ok(row))) => Ok(Located { origin: origin(&self.file, place(line)), row }),
             Ok((line, Err(reason))) => Err(problem(line, reason)),
             Err(fault) => {
                 self.ended = fault.last;
@@ -371,7 +401,7 @@ fn is_known(kind: RowKind, column: &str, all: &[String]) -> bool {
     match kind {
         RowKind::Subjects => Subject::is_known(column, false),
         RowKind::Prompts => Prompt::is_known(column, false),
-        RowKind::Generations => Generation::is_known(column, false),
+        RowKind::Generations => PlacedGeneration::is_known(column, false),
         RowKind::Scores => ScoreLine::is_known(column, scores::is_long(all.iter().map(String::as_str))),
     }
 }
@@ -386,7 +416,7 @@ pub(super) fn required(kind: RowKind, reading: &ManifestSettings) -> impl Iterat
     let columns = match kind {
         RowKind::Subjects => Subject::REQUIRED,
         RowKind::Prompts => Prompt::REQUIRED,
-        RowKind::Generations => Generation::REQUIRED,
+        RowKind::Generations => PlacedGeneration::REQUIRED,
         RowKind::Scores => ScoreLine::REQUIRED,
     };
     let given = reading.scene_type.is_some();

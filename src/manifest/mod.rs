@@ -44,11 +44,11 @@ pub use file::{Manifest, ManifestSettings, RowKind};
 pub use folder::ImageFolder;
 pub use lines::{GenerationLine, PromptLine, json_lines};
 pub(crate) use paths::unexpanded;
-pub use paths::{ImagePath, Resolver};
+pub use paths::{ImagePath, Look, Resolver};
 pub use published::{PublishedEncoder, PublishedFacts, PublishedRegionSet};
 pub use regions::{Bounds, FoundRegion, ImageRegions, Mask, Outline, RegionFormat, RegionImage, read_region_rows, read_regions};
 pub use repository::StressTestRepo;
-pub use row::{Generation, Prompt, Region, Subject};
+pub use row::{Generation, PlacedGeneration, Prompt, Region, Subject};
 pub use scores::{METADATA as METRICS_METADATA, Scores, header as metrics_header};
 
 use crate::problem::{Origin, Problem};

@@ -21,6 +21,26 @@ pub struct ImagePath {
     pub state: FileState,
 }
 
+/// The path of an image, made absolute, whose file is still to be looked at.
+#[derive(Debug)]
+pub struct PlacedPath {
+    /// The file: that of the image, or the container's.
+    pub path: PathBuf,
+    /// How it was written.
+    written: String,
+    /// The name of the image in a container.
+    member: Option<String>,
+}
+
+/// What is at a path.
+#[derive(Debug)]
+pub struct Look {
+    path: PathBuf,
+    state: FileState,
+    /// Where its link leads; `None`: it is no link, or leads nowhere.
+    target: Option<PathBuf>,
+}
+
 /// Turns the paths of one manifest into files.
 pub struct Resolver {
     home: PathBuf,
@@ -73,61 +93,83 @@ impl Resolver {
     /// # Errors
     /// `written` is another URL, has an unexpanded `~` or `$VAR`, cannot be a path, or lies outside the given roots.
     pub fn resolve(&mut self, written: &str) -> std::result::Result<ImagePath, String> {
+        let mut placed = self.place(written.to_owned())?;
+        let look = Look::at(std::mem::take(&mut placed.path));
+        self.settle(placed, look)
+    }
+
+    /// Does the part of [`Resolver::resolve`] that comes before the look at the file, which may take place elsewhere.
+    pub(super) fn place(&mut self, written: String) -> std::result::Result<PlacedPath, String> {
         if let Some(url) = written.strip_prefix("file://") {
             return match path_of_url(url) {
-                Some(path) => self.file_or_member(&path),
-                None => Err(format!("{} is not the URL of a file here: write `file:///` and its path", quote(written))),
+                Some(path) => self.place_file_or_member(path),
+                None => Err(format!("{} is not the URL of a file here: write `file:///` and its path", quote(&written))),
             };
         }
-        self.file_or_member(written)
+        self.place_file_or_member(written)
     }
 
-    fn file_or_member(&mut self, written: &str) -> std::result::Result<ImagePath, String> {
-        let Some(member) = Member::of(Path::new(written)) else { return self.file(written) };
-        match self.home.join(written).symlink_metadata() {
+    fn place_file_or_member(&mut self, written: String) -> std::result::Result<PlacedPath, String> {
+        let Some(member) = Member::of(Path::new(&written)) else { return self.place_file(written, None) };
+        match self.home.join(&written).symlink_metadata() {
             Err(e) if is_absent(&e) => {}
-            _ => return self.file(written),
+            _ => return self.place_file(written, None),
         }
-        let Some(file) = member.file.to_str() else { return self.file(written) };
-        let container = self.file(file)?;
-        let mut path = container.path.into_os_string();
-        path.push("#");
-        path.push(&member.name);
-        Ok(ImagePath { path: path.into(), state: container.state })
+        match member.file.to_str() {
+            Some(file) => self.place_file(file.to_owned(), Some(member.name)),
+            None => self.place_file(written, None),
+        }
     }
 
-    fn file(&mut self, written: &str) -> std::result::Result<ImagePath, String> {
-        let as_given = self.home.join(written);
+    fn place_file(&mut self, written: String, member: Option<String>) -> std::result::Result<PlacedPath, String> {
+        let as_given = self.home.join(&written);
         let (Some(name), Some(parent), false) = (as_given.file_name(), as_given.parent(), written.ends_with('/')) else {
-            return Err(format!("{} names a directory, not an image", quote(written)));
+            return Err(format!("{} names a directory, not an image", quote(&written)));
         };
         let path = self.real(parent).join(name);
         if path.to_str().is_none() {
-            return Err(format!("{} lies in a directory whose name is not UTF-8, which the catalog cannot keep", quote(written)));
+            return Err(format!(
+                "{} lies in a directory whose name is not UTF-8, which the catalog cannot keep",
+                quote(&written)
+            ));
         }
-        let (state, real) = look(&path);
+        Ok(PlacedPath { path, written, member })
+    }
+
+    /// Does the rest of [`Resolver::resolve`], by a look at the path.
+    pub(super) fn settle(&mut self, placed: PlacedPath, look: Look) -> std::result::Result<ImagePath, String> {
+        let image = self.settle_file(placed.written, look)?;
+        let Some(name) = placed.member else { return Ok(image) };
+        let mut path = image.path.into_os_string();
+        path.push("#");
+        path.push(&name);
+        Ok(ImagePath { path: path.into(), state: image.state })
+    }
+
+    fn settle_file(&mut self, written: String, look: Look) -> std::result::Result<ImagePath, String> {
+        let Look { path, state, target } = look;
         if !matches!(state, FileState::There { .. })
-            && let Some(what) = unexpanded(written)
+            && let Some(what) = unexpanded(&written)
         {
-            return Err(format!("{} is {what}", quote(written)));
+            return Err(format!("{} is {what}", quote(&written)));
         }
         if matches!(state, FileState::Missing(_)) {
-            self.near.search(&self.home, written, &path);
+            self.near.search(&self.home, &written, &path);
         }
         // Without a file there is nothing to follow: the path itself says where it would lie.
-        let lies_at = real.unwrap_or_else(|| path.clone());
+        let lies_at = target.as_ref().unwrap_or(&path);
         match &self.roots {
             Some(roots) => {
                 let within = |path: &Path| roots.iter().any(|root| path.starts_with(root));
-                if !within(&lies_at) {
-                    return Err(format!("{} is outside the directories given with --root", quote(written)));
+                if !within(lies_at) {
+                    return Err(format!("{} is outside the directories given with --root", quote(&written)));
                 }
                 // By its path it is known later that it must lie in a root: see `image::Door`.
                 if !within(&path) {
-                    return Ok(ImagePath { path: lies_at, state });
+                    return Ok(ImagePath { path: target.unwrap_or(path), state });
                 }
             }
-            None if !lies_at.starts_with(&self.home) => self.pending.push(written.to_owned()),
+            None if !lies_at.starts_with(&self.home) => self.pending.push(written),
             None => {}
         }
         Ok(ImagePath { path, state })
@@ -200,12 +242,15 @@ fn path_of_url(url: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|path| !path.contains('\0'))
 }
 
-/// Returns what is at `path`, and its real location.
-fn look(path: &Path) -> (FileState, Option<PathBuf>) {
-    match path.symlink_metadata() {
-        Ok(meta) if meta.is_symlink() => (state_of(path), path.canonicalize().ok()),
-        Ok(meta) => (state(&meta), Some(path.to_owned())),
-        Err(e) => (FileState::Missing(io_reason(&e)), None),
+impl Look {
+    /// Looks at a path.
+    pub fn at(path: PathBuf) -> Look {
+        let (state, target) = match path.symlink_metadata() {
+            Ok(meta) if meta.is_symlink() => (state_of(&path), path.canonicalize().ok()),
+            Ok(meta) => (state(&meta), None),
+            Err(e) => (FileState::Missing(io_reason(&e)), None),
+        };
+        Look { path, state, target }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::fields::Fields;
 use super::file::RowKind;
-use super::paths::{ImagePath, Resolver};
+use super::paths::{ImagePath, Look, PlacedPath, Resolver};
 use super::regions::regions_of;
 use crate::text::quote;
 use crate::vocabulary::{ModelName, PromptId, SceneType, SubjectId, SubjectKind};
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// The columns a row type reads.
 pub trait ManifestRow {
@@ -139,27 +140,53 @@ impl Prompt {
     }
 }
 
-impl ManifestRow for Generation {
+/// A line of a generations manifest whose image is still to be looked at.
+pub struct PlacedGeneration {
+    model: ModelName,
+    prompt_id: PromptId,
+    seed: i64,
+    path: PlacedPath,
+    /// What is wrong with it counts after what is wrong with the image.
+    meta: Result<Option<String>, String>,
+    regions: Option<String>,
+}
+
+impl ManifestRow for PlacedGeneration {
     const KIND: RowKind = RowKind::Generations;
     const REQUIRED: &'static [&'static str] = &["model", "prompt_id", "seed", "path"];
     const FIELDS: &'static [&'static str] = &["model", "prompt_id", "seed", "path", "meta", "regions"];
 }
 
-impl Generation {
+impl PlacedGeneration {
     /// Keys of regions that are not read are put in `unread`.
-    pub(super) fn from_fields(fields: &Fields<'_>, paths: &mut Resolver, unread: &mut Vec<String>) -> Result<Generation, String> {
+    pub(super) fn from_fields(
+        fields: &Fields<'_>,
+        paths: &mut Resolver,
+        unread: &mut Vec<String>,
+    ) -> Result<PlacedGeneration, String> {
         let regions = fields.optional_json("regions")?;
         if let Some(regions) = &regions {
             regions_of(regions, unread).map_err(|e| format!("`regions`{e}"))?;
         }
-        Ok(Generation {
+        Ok(PlacedGeneration {
             model: ModelName::new(fields.text("model")?).map_err(|e| format!("`model` {e}"))?,
             prompt_id: PromptId::new(fields.id("prompt_id")?).map_err(|e| format!("`prompt_id` {e}"))?,
             seed: fields.integer("seed")?,
-            path: paths.resolve(&fields.text("path")?)?,
-            meta: fields.optional_json("meta")?,
+            path: paths.place(fields.text("path")?)?,
+            meta: fields.optional_json("meta"),
             regions,
         })
+    }
+
+    /// Takes the path that is to be looked at.
+    pub fn take_path(&mut self) -> PathBuf {
+        std::mem::take(&mut self.path.path)
+    }
+
+    pub(super) fn settle(self, look: Look, paths: &mut Resolver) -> Result<Generation, String> {
+        let PlacedGeneration { model, prompt_id, seed, path, meta, regions } = self;
+        let path = paths.settle(path, look)?;
+        Ok(Generation { model, prompt_id, seed, path, meta: meta?, regions })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scores what is embedded but not yet scored, block by block: memory holds one block of generations and the
 //! references and prompts that it needs, however many there are in total.
 
-use crate::catalog::{Catalog, EncoderRow, PartRow, Score, ScoringTask, VectorPlace, Which};
+use crate::catalog::{Catalog, EncoderRow, RowSet, Score, ScoringTask, StoredVector, VectorPlace, Which};
 use crate::dataset::Dataset;
 use crate::embeddings::Store;
 use crate::error::Result;
@@ -18,6 +18,9 @@ const BLOCK_BYTES: usize = 16 << 20;
 
 /// Most generations in a block.
 const BLOCK_ROWS: usize = 4096;
+
+/// Vectors that are looked at at once for such as are wanted.
+const LOOK: usize = 1 << 16;
 
 /// Blocks whose scores are recorded together: each time waits for the disk.
 const RECORDED_BLOCKS: usize = 4;
@@ -37,14 +40,15 @@ impl Dataset {
 pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Result<u64> {
     let mut scored = 0;
     for encoder in catalog.encoders()? {
-        let needs = Needs::read(catalog, &encoder)?;
-        let mut known = Known::default();
+        watch.check()?;
         let mut blocks = Blocks::of(catalog, &encoder, Which::Unscored)?;
+        let Some(first) = blocks.next(catalog)? else { continue };
+        let needs = Needs::read(catalog, &encoder)?;
+        let (mut known, mut some) = (Known::default(), vec![first]);
         let mut computed: Vec<Score> = Vec::new();
         // What was computed is recorded in any case.
-        let mut ended = watch.check();
+        let mut ended = Ok(());
         loop {
-            let mut some = Vec::new();
             while ended.is_ok()
                 && some.len() < RECORDED_BLOCKS
                 && let Some(block) = blocks.next(catalog)?
@@ -70,6 +74,7 @@ pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Res
                 break ended?;
             }
             computed = next?;
+            some.clear();
             ended = watch.check();
         }
     }
@@ -102,18 +107,29 @@ pub fn waiting(catalog: &Catalog, encoder: &EncoderRow) -> Result<u64> {
 pub struct Blocks<'e> {
     encoder: &'e EncoderRow,
     which: Which,
-    parts: VecDeque<PartRow>,
-    after: Option<(u32, i64)>,
+    parts: VecDeque<i64>,
+    /// Images whose generations need no look, because they are scored.
+    passed: RowSet,
     chosen: Option<&'e dyn Fn(VectorPlace) -> bool>,
-    /// The next row of the part that may be chosen.
-    next: u32,
+    /// The vector of the first part that was looked at last.
+    after: Option<StoredVector>,
+    /// Vectors before it that are wanted.
+    wanted: VecDeque<StoredVector>,
 }
 
 impl<'e> Blocks<'e> {
     /// Returns the blocks of those generations of an encoder.
     pub fn of(catalog: &Catalog, encoder: &'e EncoderRow, which: Which) -> Result<Blocks<'e>> {
-        let parts = catalog.parts()?.into_iter().filter(|part| part.encoder == encoder.id).collect();
-        Ok(Blocks { encoder, which, parts, after: None, chosen: None, next: 0 })
+        let mut parts: VecDeque<i64> =
+            catalog.parts()?.into_iter().filter(|part| part.encoder == encoder.id).map(|part| part.id).collect();
+        let mut passed = RowSet::default();
+        if which == Which::Unscored {
+            passed = catalog.scored_images(encoder.id)?;
+            if passed.len() == catalog.generation_count()? {
+                parts.clear();
+            }
+        }
+        Ok(Blocks { encoder, which, parts, passed, chosen: None, after: None, wanted: VecDeque::new() })
     }
 
     /// Leaves out generations whose vector's place is not chosen, without a look at them.
@@ -124,28 +140,24 @@ impl<'e> Blocks<'e> {
     /// Returns the next block; blocks are never empty.
     pub fn next(&mut self, catalog: &Catalog) -> Result<Option<Vec<ScoringTask>>> {
         let rows = (BLOCK_BYTES / (4 * self.encoder.dimension)).clamp(1, BLOCK_ROWS);
-        while let Some(part) = self.parts.front() {
-            let block = match self.chosen {
-                None => catalog.candidates(self.encoder, part.id, self.which, self.after, rows)?,
-                Some(chosen) => {
-                    let of_part = u32::try_from(part.rows).unwrap_or(u32::MAX);
-                    let (id, which) = (part.id, self.which);
-                    let mut places = (self.next..of_part).map(|row| VectorPlace { part: id, row }).filter(|place| chosen(*place));
-                    let some: Vec<VectorPlace> = places.by_ref().take(rows).collect();
-                    self.next = some.last().map_or(of_part, |place| place.row + 1);
-                    let block = catalog.candidates_at(self.encoder, which, &some)?;
-                    if block.is_empty() && !some.is_empty() {
-                        continue;
-                    }
-                    block
-                }
-            };
-            self.after = block.last().map(ScoringTask::position);
-            if self.after.is_some() {
+        while let Some(&part) = self.parts.front() {
+            while self.wanted.len() < rows {
+                let vectors = catalog.stored_vectors(self.encoder, part, self.after, LOOK)?;
+                let Some(last) = vectors.last() else { break };
+                self.after = Some(*last);
+                let is_chosen = |row| self.chosen.is_none_or(|chosen| chosen(VectorPlace { part, row }));
+                self.wanted.extend(vectors.into_iter().filter(|(row, image)| !self.passed.contains(*image) && is_chosen(*row)));
+            }
+            if self.wanted.is_empty() {
+                self.parts.pop_front();
+                self.after = None;
+                continue;
+            }
+            let some: Vec<StoredVector> = self.wanted.drain(..rows.min(self.wanted.len())).collect();
+            let block = catalog.tasks_of(self.encoder, part, self.which, &some)?;
+            if !block.is_empty() {
                 return Ok(Some(block));
             }
-            self.parts.pop_front();
-            self.next = 0;
         }
         Ok(None)
     }

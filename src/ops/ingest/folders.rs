@@ -3,7 +3,8 @@
 use crate::catalog::EntryKind;
 use crate::error::{Error, Result};
 use crate::input;
-use crate::manifest::{ImageFolder, Manifest, ManifestSettings, RowKind};
+use crate::manifest::{ImageFolder, ManifestSettings, RowKind};
+use crate::ops::ingest::ahead::give_subjects;
 use crate::ops::ingest::rows::Intake;
 use crate::problem::{Origin, Problem};
 use crate::text::{plain, quote};
@@ -34,7 +35,7 @@ impl<'w> Intake<'_, '_, 'w> {
                 return Ok(());
             }
         }
-        self.manifest(path, RowKind::Subjects, reading, Manifest::next_subject, Intake::subject)
+        self.manifest(path, RowKind::Subjects, reading, give_subjects, Intake::subject)
     }
 
     fn image_folder(&mut self, path: &Path, reading: &ManifestSettings) -> Result<()> {

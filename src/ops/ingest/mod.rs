@@ -19,8 +19,9 @@ use crate::generator::{self, Grid, Known, Layout, OutputSource, Outputs, System}
 use crate::image::Door;
 use crate::input;
 use crate::layout::TILES;
-use crate::manifest::{ColumnName, Manifest, ManifestSettings, Renaming, RowKind, StressTestRepo};
+use crate::manifest::{ColumnName, ManifestSettings, Renaming, RowKind, StressTestRepo};
 use crate::ops::embed::{EmbedOptions, IfChanged, fit};
+use crate::ops::ingest::ahead::{give_generations, give_prompts};
 use crate::ops::ingest::metrics::{MetricIntake, ScoreOptions};
 use crate::ops::ingest::published::Published;
 use crate::ops::ingest::regions::{RegionIntake, RegionOptions};
@@ -265,13 +266,13 @@ impl Dataset {
             intake.rows(repository.subjects.drain(..), Intake::subject)?;
         }
         for path in &options.prompts {
-            intake.manifest(path, RowKind::Prompts, &reading, Manifest::next_prompt, Intake::prompt)?;
+            intake.manifest(path, RowKind::Prompts, &reading, give_prompts, Intake::prompt)?;
         }
         for repository in &mut repositories {
             intake.rows(repository.prompts.drain(..), Intake::prompt)?;
         }
         for path in &options.generations {
-            intake.manifest(path, RowKind::Generations, &reading, Manifest::next_generation, Intake::generation)?;
+            intake.manifest(path, RowKind::Generations, &reading, give_generations, Intake::generation)?;
         }
         for repository in repositories {
             intake.rows(repository.generations, Intake::generation)?;

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::image::Door;
 use crate::input;
 use crate::manifest::{Generation, Located, ManifestSettings, Prompt, RowKind, Subject};
-use crate::ops::ingest::ahead::{Ahead, Read, read_ahead};
+use crate::ops::ingest::ahead::{Ahead, GiveAll, read_ahead};
 use crate::ops::ingest::summary::IngestSummary;
 use crate::problem::{Origin, Position, Problem};
 use crate::text::quote;
@@ -148,7 +148,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         path: &Path,
         kind: RowKind,
         reading: &ManifestSettings,
-        read: Read<'w, T>,
+        read: GiveAll<'w, T>,
         put: impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
         let files = match parts_of(path, false, self.watch) {
@@ -182,7 +182,7 @@ impl<'a, 'c, 'w> Intake<'a, 'c, 'w> {
         path: &Path,
         kind: RowKind,
         reading: &ManifestSettings,
-        read: Read<'w, T>,
+        read: GiveAll<'w, T>,
         put: &impl Fn(&mut Self, Located<T>) -> Result<()>,
     ) -> Result<()> {
         let read = read_ahead(path, kind, reading, self.watch.stop(), read, |ahead| {

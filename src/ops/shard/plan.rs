@@ -147,13 +147,9 @@ pub fn plan(options: &PlanOptions, dir: &Path, watch: &mut Watch<'_>) -> Result<
     if !unmet.is_empty() {
         return Err(Error::Manifest(unmet));
     }
-    let mut tasks = listed.finish()?;
-    let references = tasks.iter().filter(|task| matches!(task.key, crate::catalog::VectorKey::Reference(..))).count() as u64;
-    let summary = PlanSummary {
-        references,
-        generations: tasks.len() as u64 - references,
-        missing: tasks.iter().filter(|task| task.file.is_none()).count() as u64,
-    };
+    let mut images = listed.finish()?;
+    let references = images.references();
+    let summary = PlanSummary { references, generations: images.len() as u64 - references, missing: images.missing() };
     let mut plan = ShardPlan {
         version: VERSION,
         pixel_rule: PIXEL_RULE,
@@ -166,14 +162,13 @@ pub fn plan(options: &PlanOptions, dir: &Path, watch: &mut Watch<'_>) -> Result<
         shards: Vec::with_capacity(options.shards),
     };
     write_directory(dir, |dir| {
-        let all = tasks.len();
+        let all = images.len();
         let bounds = |shard: usize| (all as u128 * shard as u128 / options.shards as u128) as usize;
         for (shard, range) in (0..options.shards).map(|shard| (shard, bounds(shard)..bounds(shard + 1))) {
             watch.check()?;
-            let of_shard = &mut tasks[range];
-            of_shard.sort_by_cached_key(place);
-            let blake3 = tasks::write(&tasks_path(dir, shard), of_shard)?;
-            plan.shards.push(PlannedShard { rows: of_shard.len() as u64, tasks: hex(&blake3) });
+            let rows = range.len() as u64;
+            let blake3 = tasks::write(&tasks_path(dir, shard), images.tasks(range, place))?;
+            plan.shards.push(PlannedShard { rows, tasks: hex(&blake3) });
             watch.report("shards", shard as u64 + 1, Some(options.shards as u64));
         }
         let path = dir.join(PLAN);
@@ -184,13 +179,13 @@ pub fn plan(options: &PlanOptions, dir: &Path, watch: &mut Watch<'_>) -> Result<
 }
 
 /// The place of an image: rows of a Parquet file by their numbers, so that they are read in order.
-fn place(task: &Task) -> (PathBuf, u64, String) {
-    match Member::of(&task.path) {
+fn place(path: PathBuf) -> (PathBuf, u64, String) {
+    match Member::of(&path) {
         Some(Member { file, name, .. }) => match name.parse() {
             Ok(row) => (file, row, name),
             Err(_) => (file, 0, name),
         },
-        None => (task.path.clone(), 0, String::new()),
+        None => (path, 0, String::new()),
     }
 }
 

@@ -56,12 +56,16 @@ pub(super) fn schema() -> SchemaRef {
 ///
 /// # Errors
 /// It cannot be written.
-pub(super) fn write(path: &Path, tasks: &[Task]) -> Result<[u8; 32]> {
+pub(super) fn write(path: &Path, mut tasks: impl Iterator<Item = Task>) -> Result<[u8; 32]> {
     let broken = Error::parquet(path);
     let file = File::create(path).map_err(Error::io("write", path))?;
     let mut writer = ArrowWriter::try_new(Footer::new(file), schema(), Some(writer_properties().build())).map_err(&broken)?;
-    for block in tasks.chunks(ROWS) {
-        writer.write(&Task::batch(block)?).map_err(&broken)?;
+    loop {
+        let block: Vec<Task> = tasks.by_ref().take(ROWS).collect();
+        if block.is_empty() {
+            break;
+        }
+        writer.write(&Task::batch(&block)?).map_err(&broken)?;
     }
     let footer = writer.into_inner().map_err(&broken)?;
     footer.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", path))?;
