@@ -2,6 +2,7 @@
 
 mod baseline;
 pub(crate) mod figures;
+mod histograms;
 mod local;
 mod page;
 mod regions;

@@ -2,16 +2,17 @@
 
 use crate::catalog::{EncoderRow, FileRow, GenerationRow, RowBlock};
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::{Door, Transparency};
 use crate::ops::report::figures::{FigureOptions, HEAT_MAP_ROWS, cscr_curve, subject_labels};
+use crate::ops::report::histograms::local_histogram;
 use crate::ops::report::local::whole_pixels;
 use crate::ops::report::verdict::{VerdictReports, verdict};
 use crate::page::{
     BoxState, Figures, PageBox, PageData, PageEncoder, PageGeneration, PageOptions, PageOutput, PagePrompt, PageSubject,
     PageWindows, PageWritten, Picture,
 };
-use crate::plot::{self, BinCounts, Bins, Figure, ModelStyles};
+use crate::plot::{self, ModelStyles};
 use crate::report::{
     ALPHA, Extra, Key, RegionChoice, RegionMeasure, Report, ReportOptions, Seen, SeenSubject, Snapshot, auc_in_kind, confusions,
     seen,
@@ -72,7 +73,7 @@ impl Dataset {
             radar: plot::radar(&by_model, &styles),
             profile: plot::profile(&by_model, &styles),
             heat_map: plot::heat_map(&by_subject, &styles, label, HEAT_MAP_ROWS),
-            histograms: self.histograms(snapshot, &by_model, marks, &styles)?,
+            histograms: self.histogram(snapshot, marks, &styles)?.into_iter().chain(local_histogram(snapshot, &styles)).collect(),
             metrics: snapshot.metrics.iter().filter_map(|m| plot::metric_trend(&by_count, &styles, m.name.as_str())).collect(),
             ..figures_by_windows(snapshot, &by_count, &by_scene, &by_cell, &styles)
         };
@@ -333,93 +334,6 @@ fn boxes(seen: &Seen, requested: &[usize]) -> Vec<PageBox> {
     requested.iter().zip(&seen.subjects).filter_map(place).chain(seen.extras.iter().map(extra)).collect()
 }
 
-impl Dataset {
-    /// How often which similarity, by model: of whole images with their subjects, and of the places where these were searched.
-    fn histograms(&self, snapshot: &Snapshot, by_model: &Report, marks: &[f64], styles: &ModelStyles) -> Result<Vec<Figure>> {
-        let names: Vec<&str> = snapshot.models.iter().map(|(name, _)| name.as_str()).collect();
-        let of_models = || 0..snapshot.models.len() as u32;
-        let identity = snapshot.encoder_place(&by_model.identity);
-        // Too many to be kept: read once for their ends, and once to be counted.
-        let (mut ends, no_counts) = (vec![None; names.len()], || vec![BinCounts::default(); names.len()]);
-        for some in
-            self.similarities(snapshot, identity, || vec![None; names.len()], |ends, model, value| note(&mut ends[model], value))?
-        {
-            ends.iter_mut().zip(some).for_each(|(all, some)| some.into_iter().flatten().for_each(|value| note(all, value)));
-        }
-        let count = |bins: &Bins| {
-            let add = |counts: &mut Vec<BinCounts>, model: usize, value: f64| counts[model][bins.of(value)] += 1;
-            let mut counts = no_counts();
-            for some in self.similarities(snapshot, identity, no_counts, add)? {
-                counts.iter_mut().flatten().zip(some.iter().flatten()).for_each(|(all, some)| *all += some);
-            }
-            Ok::<_, Error>(counts)
-        };
-        let whole = plot::histogram(&names, &ends, count, styles, "similarity of the whole image", marks)?;
-        let in_pool: HashMap<usize, usize> =
-            snapshot.local.iter().flat_map(|local| local.pool.iter().copied().zip(0..)).collect();
-        let local = |model: u32| {
-            let of = |at: usize| {
-                let (found, generation) = (snapshot.local.as_ref()?, snapshot.generations.get(at));
-                let row = *found.rows.get(&generation.id)?;
-                let requested = snapshot.prompts[generation.prompt as usize].subjects.iter();
-                let in_pool = requested.filter_map(|subject| in_pool.get(subject));
-                Some(in_pool.map(move |at| f64::from(found.similarities[row + at])))
-            };
-            snapshot.generations.of_model(model).filter_map(of).flatten()
-        };
-        let mut ends = vec![None; names.len()];
-        of_models().zip(&mut ends).for_each(|(model, ends)| local(model).for_each(|value| note(ends, value)));
-        let count = |bins: &Bins| {
-            let of_model = |model: u32| {
-                let mut counts = BinCounts::default();
-                local(model).for_each(|value| counts[bins.of(value)] += 1);
-                counts
-            };
-            Ok::<_, Error>(of_models().map(of_model).collect())
-        };
-        let local = plot::histogram(&names, &ends, count, styles, "local similarity ℓ", &[])?;
-        Ok(whole.into_iter().chain(local).collect())
-    }
-
-    /// Returns the similarities of the subjects of some generations by an encoder; of one that is not scored none.
-    fn similarities_at(&self, snapshot: &Snapshot, encoder: Option<usize>, places: &[usize]) -> Result<Vec<Vec<f64>>> {
-        let mut all = vec![Vec::new(); places.len()];
-        let Some(encoder) = encoder else { return Ok(all) };
-        let rows = RowBlock::of(places.iter().map(|at| snapshot.generations.id(*at)));
-        for (place, (_, similarity)) in self.catalog.subject_scores_in(&rows, snapshot.encoders[encoder].0)? {
-            all[place as usize].push(similarity);
-        }
-        for (at, of_one) in places.iter().zip(&mut all) {
-            let requested = snapshot.prompts[snapshot.generations.prompt(*at) as usize].subjects.len();
-            if of_one.len() < requested || snapshot.scores.similarity(encoder, *at).is_none() {
-                of_one.clear();
-            }
-        }
-        Ok(all)
-    }
-
-    /// Hands on the model and the similarity of every subject of every scored image by an encoder, some to each of several
-    /// values, which are returned.
-    fn similarities<T: Send>(
-        &self,
-        snapshot: &Snapshot,
-        encoder: Option<usize>,
-        start: impl Fn() -> T + Sync,
-        take: impl Fn(&mut T, usize, f64) + Sync,
-    ) -> Result<Vec<T>> {
-        let Some(encoder) = encoder else { return Ok(Vec::new()) };
-        self.catalog.each_scored(&[snapshot.encoders[encoder].0], Some(0), start, |value, scored| {
-            let model = scored.row.model as usize;
-            snapshot.whole_similarities(scored, 0).iter().for_each(|similarity| take(value, model, *similarity));
-        })
-    }
-}
-
-/// Makes room for a value between the least and the greatest.
-fn note(ends: &mut Option<[f64; 2]>, value: f64) {
-    *ends = Some(ends.map_or([value; 2], |[low, high]| [low.min(value), high.max(value)]));
-}
-
 /// The figures that need windows; none of them where no image was searched.
 fn figures_by_windows(
     snapshot: &Snapshot,
@@ -486,6 +400,25 @@ impl Dataset {
             }
         }
         Ok(digest.0.finalize().to_hex().to_string())
+    }
+}
+
+impl Dataset {
+    /// Returns the similarities of the subjects of some generations by an encoder; of one that is not scored none.
+    fn similarities_at(&self, snapshot: &Snapshot, encoder: Option<usize>, places: &[usize]) -> Result<Vec<Vec<f64>>> {
+        let mut all = vec![Vec::new(); places.len()];
+        let Some(encoder) = encoder else { return Ok(all) };
+        let rows = RowBlock::of(places.iter().map(|at| snapshot.generations.id(*at)));
+        for (place, (_, similarity)) in self.catalog.subject_scores_in(&rows, snapshot.encoders[encoder].0)? {
+            all[place as usize].push(similarity);
+        }
+        for (at, of_one) in places.iter().zip(&mut all) {
+            let requested = snapshot.prompts[snapshot.generations.prompt(*at) as usize].subjects.len();
+            if of_one.len() < requested || snapshot.scores.similarity(encoder, *at).is_none() {
+                of_one.clear();
+            }
+        }
+        Ok(all)
     }
 }
 
