@@ -7,7 +7,7 @@ use super::saturation::saturation;
 use super::tally::{CellTally, Tallied, Tallies, Tally};
 use super::warnings::warnings;
 use super::{Intervals, Key, Named, Published, Report, ReportOptions, Row, Snapshot, Thresholds, thresholds_mean_something};
-use crate::score::{Clustered, Confidence, intervals};
+use crate::score::{Clustered, Confidence, intervals, mean_if_any};
 use rayon::prelude::*;
 
 /// What a report of a snapshot is tallied by; without a look at thresholds, what [`build_cells`] needs.
@@ -220,7 +220,6 @@ pub(super) fn clustered_by_prompt(prompts: &[u32], measures: &[BoundedValues<'_>
 }
 
 /// The mean of what is there; `None` of nothing.
-pub(super) fn mean_of(values: &[Option<f64>]) -> Option<f64> {
-    let values: Vec<f64> = values.iter().flatten().copied().collect();
-    (!values.is_empty()).then(|| crate::score::mean(&values))
+pub(super) fn mean_of(values: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
+    mean_if_any(values.into_iter().flatten())
 }

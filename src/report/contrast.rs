@@ -2,6 +2,7 @@
 
 use super::cells::mean_of;
 use super::measure::Measure;
+use super::numbers::Numbers;
 use crate::score::{Clustered, Confidence, interval_of_difference, intervals, mean, replicate_means, sign_flip};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ const TOGETHER: usize = 16;
 /// and subject) of the cell.
 pub(super) struct ContrastColumns {
     /// The prompt of each line, from 0.
-    prompts: Vec<usize>,
+    prompts: Vec<u32>,
     columns: HashMap<u32, ContrastColumn>,
     /// The bounds of a difference.
     bounds: Option<[f64; 2]>,
@@ -21,7 +22,7 @@ pub(super) struct ContrastColumns {
 }
 
 struct ContrastColumn {
-    values: Vec<Option<f64>>,
+    values: Numbers,
     /// Columns with values in the same lines have the same number.
     pattern: usize,
     /// Its means over the prompts drawn.
@@ -48,17 +49,17 @@ impl ContrastColumns {
     pub(super) fn new(
         measure: Measure,
         of_lines: &[u32],
-        models: Vec<(u32, Vec<Option<f64>>)>,
+        models: Vec<(u32, Numbers)>,
         confidence: Option<Confidence>,
     ) -> ContrastColumns {
         let mut distinct = of_lines.to_vec();
         distinct.dedup();
-        let prompts: Vec<usize> = of_lines.iter().map(|prompt| distinct.partition_point(|d| d < prompt)).collect();
+        let prompts: Vec<u32> = of_lines.iter().map(|prompt| distinct.partition_point(|d| d < prompt) as u32).collect();
         let mut patterns: HashMap<Vec<bool>, usize> = HashMap::new();
-        let mut members: Vec<Vec<(u32, Vec<Option<f64>>)>> = Vec::new();
+        let mut members: Vec<Vec<(u32, Numbers)>> = Vec::new();
         for (model, values) in models {
             let next = patterns.len();
-            let pattern = *patterns.entry(values.iter().map(Option::is_some).collect()).or_insert(next);
+            let pattern = *patterns.entry(values.iter().map(|value| value.is_some()).collect()).or_insert(next);
             if pattern == members.len() {
                 members.push(Vec::new());
             }
@@ -67,7 +68,7 @@ impl ContrastColumns {
         let mut columns = HashMap::new();
         for (pattern, members) in members.into_iter().enumerate() {
             let clustered: Vec<Clustered> =
-                members.iter().map(|(_, values)| Clustered::new(distinct.len(), clusters(&prompts, values))).collect();
+                members.iter().map(|(_, values)| Clustered::new(distinct.len(), clusters(&prompts, values.iter()))).collect();
             // A model that has nobody beside it is drawn with each of the others, over what they share.
             let replicates: Vec<Vec<f64>> = match (members.len(), confidence) {
                 (1, _) | (_, None) => vec![Vec::new(); members.len()],
@@ -85,34 +86,32 @@ impl ContrastColumns {
 
     /// The one less the other; `None` where neither has an image.
     pub(super) fn contrast(&self, [a, b]: [u32; 2]) -> Option<Contrast> {
-        let nothing = ContrastColumn { values: vec![None; self.prompts.len()], pattern: usize::MAX, replicates: Vec::new() };
         let (one, other) = (self.columns.get(&a), self.columns.get(&b));
         if one.is_none() && other.is_none() {
             return None;
         }
+        let nothing = ContrastColumn { values: Numbers::default(), pattern: usize::MAX, replicates: Vec::new() };
         let (one, other) = (one.unwrap_or(&nothing), other.unwrap_or(&nothing));
-        let pair = |(x, y): (&Option<f64>, &Option<f64>)| Some([(*x)?, (*y)?]);
-        let both: Vec<Option<[f64; 2]>> = one.values.iter().zip(&other.values).map(pair).collect();
-        let side = |k: usize| mean_of(&both.iter().map(|pair| pair.map(|pair| pair[k])).collect::<Vec<_>>());
-        let differences: Vec<Option<f64>> = both.iter().map(|pair| pair.map(|[x, y]| x - y)).collect();
-        let pairs = differences.iter().flatten().count() as u64;
+        let lines = 0..self.prompts.len();
+        let both = || lines.clone().map(|line| Some([one.values.get(line)?, other.values.get(line)?]));
+        let differences: Numbers = both().map(|both| both.map(|[a, b]| a - b)).collect();
+        let pairs = differences.count();
         let of_prompts = self.by_prompt(&differences);
-        let clusters_in_all = self.prompts.last().map_or(0, |last| last + 1);
-        let clustered = Clustered::new(clusters_in_all, clusters(&self.prompts, &differences)).within(self.bounds);
+        let clusters_in_all = self.prompts.last().map_or(0, |last| *last as usize + 1);
+        let clustered = Clustered::new(clusters_in_all, clusters(&self.prompts, differences.iter())).within(self.bounds);
         let ci = self.confidence.and_then(|confidence| match one.pattern == other.pattern {
             true if one.replicates.is_empty() || other.replicates.is_empty() => None,
             true => interval_of_difference(&clustered, [&one.replicates, &other.replicates], confidence),
             false => intervals(&[clustered], confidence).into_iter().next().flatten(),
         });
-        let scored = |column: &ContrastColumn| column.values.iter().flatten().count() as u64;
         Some(Contrast {
             pairs,
             prompts: of_prompts.len() as u64,
-            only_a: scored(one) - pairs,
-            only_b: scored(other) - pairs,
-            mean_a: side(0),
-            mean_b: side(1),
-            difference: mean_of(&differences),
+            only_a: one.values.count() - pairs,
+            only_b: other.values.count() - pairs,
+            mean_a: mean_of(both().map(|both| both.map(|[a, _]| a))),
+            mean_b: mean_of(both().map(|both| both.map(|[_, b]| b))),
+            difference: mean_of(differences.iter()),
             of_prompts: (!of_prompts.is_empty()).then(|| mean(&of_prompts)),
             ci,
             p: sign_flip(&of_prompts),
@@ -120,7 +119,7 @@ impl ContrastColumns {
     }
 
     /// The mean difference of each prompt that has one, in the order of the prompts.
-    fn by_prompt(&self, differences: &[Option<f64>]) -> Vec<f64> {
+    fn by_prompt(&self, differences: &Numbers) -> Vec<f64> {
         let mut means = Vec::new();
         let mut of_prompt: Vec<f64> = Vec::new();
         for (line, difference) in differences.iter().enumerate() {
@@ -134,6 +133,6 @@ impl ContrastColumns {
     }
 }
 
-fn clusters<'v>(prompts: &'v [usize], values: &'v [Option<f64>]) -> impl Iterator<Item = (usize, Option<f64>)> + 'v {
-    prompts.iter().copied().zip(values.iter().copied())
+fn clusters(prompts: &[u32], values: impl Iterator<Item = Option<f64>>) -> impl Iterator<Item = (usize, Option<f64>)> {
+    prompts.iter().map(|prompt| *prompt as usize).zip(values)
 }

@@ -22,10 +22,8 @@ pub(super) struct Detail<'a> {
     names: Vec<&'a str>,
     pub(super) units: Observations<'a>,
     /// By cell, in the order of the cells: the places of its units, in the order of their keys.
-    pub(super) members: Vec<Vec<usize>>,
+    pub(super) members: Vec<Vec<u32>>,
     ceilings: Ceilings<'a>,
-    /// By metric: the value of every unit.
-    metrics: Vec<Vec<Option<f64>>>,
 }
 
 impl<'a> Detail<'a> {
@@ -42,14 +40,17 @@ impl<'a> Detail<'a> {
             names: snapshot.encoders.iter().map(|(_, name)| name.as_str()).collect(),
             members,
             ceilings: Ceilings::new(snapshot),
-            metrics: snapshot.metrics.iter().map(|metric| metric.of_units(&units, snapshot)).collect(),
             units,
         }
     }
 
+    fn members(&self, cell: usize) -> impl Iterator<Item = usize> + Clone {
+        self.members[cell].iter().map(|unit| *unit as usize)
+    }
+
     /// The generations of a cell; pairs of one generation stand together.
-    fn generations(&self, cell: usize) -> Vec<usize> {
-        let mut all: Vec<usize> = self.members[cell].iter().map(|m| self.units.generation[*m] as usize).collect();
+    fn generations(&self, cell: usize) -> Vec<u32> {
+        let mut all: Vec<u32> = self.members(cell).map(|unit| self.units.generation[unit]).collect();
         all.dedup();
         all
     }
@@ -70,27 +71,27 @@ impl<'a> Detail<'a> {
 
     /// The same of a cell, and how many subjects are in its units.
     pub(super) fn measured(&self, cell: usize) -> [u64; 2] {
-        let images = self.generations(cell).into_iter().filter(|generation| self.is_measured(*generation)).count();
-        let subjects = |unit: &usize| {
-            let generation = self.units.generation[*unit] as usize;
+        let images = self.generations(cell).into_iter().filter(|generation| self.is_measured(*generation as usize)).count();
+        let subjects = |unit: usize| {
+            let generation = self.units.generation[unit] as usize;
             let all = self.snapshot.prompts[self.snapshot.generations.prompt(generation) as usize].subjects.len();
             let of_unit = if self.units.ordinal.is_some() { 1 } else { all as u64 };
             if self.is_measured(generation) { of_unit } else { 0 }
         };
-        [images as u64, self.members[cell].iter().map(subjects).sum()]
+        [images as u64, self.members(cell).map(subjects).sum()]
     }
 
     /// SCR at every threshold over a cell's units; `None` of none.
     pub(super) fn curve(&self, cell: usize) -> Option<Curve> {
-        let members = &self.members[cell];
+        let members = self.members(cell);
         match self.units.ordinal {
             Some(_) => {
-                let pairs: Vec<f64> = members.iter().filter_map(|m| self.units.similarity(self.identity, *m)).collect();
+                let pairs: Vec<f64> = members.filter_map(|unit| self.units.similarity(self.identity, unit)).collect();
                 Curve::of(pairs.chunks(1))
             }
             None => {
-                let of = |m: &usize| self.snapshot.scores.of_subjects(self.identity, self.units.generation[*m] as usize);
-                Curve::of(members.iter().filter_map(of))
+                let of = |unit: usize| self.snapshot.scores.of_subjects(self.identity, self.units.generation[unit] as usize);
+                Curve::of(members.filter_map(of))
             }
         }
     }
@@ -100,15 +101,13 @@ impl<'a> Detail<'a> {
         self.snapshot.regions.iter().map(|set| self.of_set(set, &self.members[cell])).collect()
     }
 
-    fn of_set(&self, set: &RegionSnapshot, members: &[usize]) -> CellRegions {
+    fn of_set(&self, set: &RegionSnapshot, members: &[u32]) -> CellRegions {
         let wish = CellWish { controls: self.options.controls, curve: self.options.curve };
         let cell = set.cell(&self.units, members, &wish);
         let Some(confidence) = self.options.confidence else { return cell };
-        let prompts: Vec<u32> = members.iter().map(|unit| self.units.fact(*unit).prompt).collect();
-        let of_measure = |measure: &RegionMeasure| {
-            let all = set.of_units(&self.units, *measure);
-            members.iter().map(|unit| all[*unit]).collect()
-        };
+        let prompts: Vec<u32> = members.iter().map(|unit| self.units.fact(*unit as usize).prompt).collect();
+        let of_measure =
+            |measure: &RegionMeasure| members.iter().map(|unit| set.value(&self.units, *unit as usize, *measure)).collect();
         let values: Vec<Vec<Option<f64>>> = RegionMeasure::ALL.iter().map(of_measure).collect();
         let measures: Vec<BoundedValues<'_>> = RegionMeasure::ALL
             .iter()
@@ -121,8 +120,8 @@ impl<'a> Detail<'a> {
 
     /// What metrics from elsewhere say of a cell.
     pub(super) fn metrics(&self, cell: usize) -> Vec<CellMetric> {
-        let all = self.snapshot.metrics.iter().zip(&self.metrics);
-        all.map(|(metric, values)| metric.cell(&self.units, &self.members[cell], values, self.options.confidence)).collect()
+        let (members, snapshot) = (&self.members[cell], self.snapshot);
+        snapshot.metrics.iter().map(|metric| metric.cell(&self.units, members, snapshot, self.options.confidence)).collect()
     }
 
     /// Which images have no value of a metric, in sentences.
@@ -135,7 +134,7 @@ impl<'a> Detail<'a> {
     /// SCR by chance over the images of a cell, at the threshold of that number.
     pub(super) fn chance(&self, threshold: usize, cell: usize) -> Option<f64> {
         let wanted = *self.options.thresholds.values().get(threshold)?;
-        self.chance_at(wanted, cell, self.members[cell].iter().map(|unit| self.units.generation[*unit] as usize))
+        self.chance_at(wanted, cell, self.members(cell).map(|unit| self.units.generation[unit] as usize))
     }
 
     /// The same over some generations of the cell, at a threshold.
@@ -144,11 +143,11 @@ impl<'a> Detail<'a> {
         match baselines.thresholds.iter().position(|known| *known == threshold) {
             Some(at) => {
                 let of_identity = baselines.of.get(self.identity)?;
-                mean_of(&generations.map(|generation| of_identity.chance_scr(generation, at)).collect::<Vec<_>>())
+                mean_of(generations.map(|generation| of_identity.chance_scr(generation, at)))
             }
             // At many thresholds it is known of whole models alone.
             None if self.options.by == [Key::Model] => {
-                baselines.curve.chance_scr(self.units.fact(*self.members[cell].first()?).model, threshold)
+                baselines.curve.chance_scr(self.units.fact(self.members(cell).next()?).model, threshold)
             }
             None => None,
         }
@@ -162,10 +161,10 @@ impl<'a> Detail<'a> {
     /// pool was not looked at.
     pub(super) fn controls(&self, cell: usize) -> Option<CellControls> {
         self.snapshot.baselines.as_ref()?;
-        let (members, generations) = (&self.members[cell], self.generations(cell));
+        let (members, generations) = (self.members(cell), self.generations(cell));
         let mean = |encoder: usize, pick: &dyn Fn(&EncoderBaselines, usize) -> Option<f64>| {
             let baselines = self.baselines(encoder)?;
-            mean_of(&generations.iter().map(|g| pick(baselines, *g)).collect::<Vec<_>>())
+            mean_of(generations.iter().map(|generation| pick(baselines, *generation as usize)))
         };
         let of_identification = |encoder: usize, pick: fn(Identification) -> f64| {
             mean(encoder, &|baselines, g| baselines.identification(g).map(pick))
@@ -175,15 +174,14 @@ impl<'a> Detail<'a> {
             r_precision: of_identification(self.identity, |i| i.r_precision).unwrap_or_default(),
             mean_rank: of_identification(self.identity, |i| i.mean_rank).unwrap_or_default(),
         });
-        let chance = |threshold: f64| self.chance_at(threshold, cell, generations.iter().copied());
+        let chance = |threshold: f64| self.chance_at(threshold, cell, generations.iter().map(|generation| *generation as usize));
         let thresholds = self.options.thresholds.values().iter();
         let chance_scr = thresholds.map(|threshold| (Thresholds::name(*threshold), chance(*threshold))).collect();
         let by_encoder = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<Named> {
             self.names.iter().enumerate().map(|(e, name)| ((*name).to_owned(), value(e))).collect()
         };
         let over_units = |value: &dyn Fn(usize, Option<u32>) -> Option<f64>| -> Option<f64> {
-            let of = |m: &usize| value(self.units.generation[*m] as usize, self.units.place(*m));
-            mean_of(&members.iter().map(of).collect::<Vec<_>>())
+            mean_of(members.clone().map(|unit| value(self.units.generation[unit] as usize, self.units.place(unit))))
         };
         let scored = |e: usize, g: usize| self.snapshot.scores.similarity(e, g);
         let ceiling = |e: usize, g: usize, o| scored(e, g).and_then(|_| self.ceilings.composite(e, g, o));
@@ -197,28 +195,26 @@ impl<'a> Detail<'a> {
             ceiling: by_encoder(&|e| over_units(&|g, o| ceiling(e, g, o))),
             single: by_encoder(&|e| over_units(&|g, o| single(e, g, o))),
             // Where identification alone is shown, similarities of single subjects may not be kept.
-            normalised: by_encoder(&|e| if self.options.controls { self.normalised(e, members) } else { None }),
+            normalised: by_encoder(&|e| if self.options.controls { self.normalised(e, members.clone()) } else { None }),
         })
     }
 
     /// (similarity − chance) / (ceiling − chance), each a mean over the units that have all three.
-    fn normalised(&self, encoder: usize, members: &[usize]) -> Option<f64> {
-        let of = |m: &usize| {
-            let generation = self.units.generation[*m] as usize;
-            let ordinal = self.units.place(*m);
-            let ceiling = self.ceilings.composite(encoder, generation, ordinal)?;
-            Some([self.units.similarity(encoder, *m)?, self.baselines(encoder)?.chance(generation)?, ceiling])
+    fn normalised(&self, encoder: usize, members: impl Iterator<Item = usize>) -> Option<f64> {
+        let of = |unit: usize| {
+            let generation = self.units.generation[unit] as usize;
+            let ceiling = self.ceilings.composite(encoder, generation, self.units.place(unit))?;
+            Some([self.units.similarity(encoder, unit)?, self.baselines(encoder)?.chance(generation)?, ceiling])
         };
-        let all: Vec<[f64; 3]> = members.iter().filter_map(of).collect();
-        let sums = all.iter().fold([0.0; 3], |sums, values| std::array::from_fn(|k| sums[k] + values[k]));
-        let [similarity, chance, ceiling] = sums;
+        let all = members.filter_map(of);
+        let [similarity, chance, ceiling] = all.fold([0.0; 3], |sums, values| std::array::from_fn(|k| sums[k] + values[k]));
         // Where copies do no better than chance the encoder tells nobody from anybody.
         (ceiling > chance).then(|| (similarity - chance) / (ceiling - chance))
     }
 }
 
 /// The units of each cell, in the order of the cells.
-fn members(units: &Observations<'_>, keys: &Keys<'_>, by: &[Key], tallies: &Tallies) -> Vec<Vec<usize>> {
+fn members(units: &Observations<'_>, keys: &Keys<'_>, by: &[Key], tallies: &Tallies) -> Vec<Vec<u32>> {
     let places: HashMap<&[i64], usize> = tallies.cells.iter().enumerate().map(|(at, cell)| (cell.codes(), at)).collect();
     let mut members = vec![Vec::new(); tallies.cells.len()];
     let mut of_unit = Vec::with_capacity(by.len());
@@ -226,7 +222,7 @@ fn members(units: &Observations<'_>, keys: &Keys<'_>, by: &[Key], tallies: &Tall
         of_unit.clear();
         of_unit.extend(units.codes(unit, by, keys));
         if let Some(at) = places.get(of_unit.as_slice()) {
-            members[*at].push(unit);
+            members[*at].push(unit as u32);
         }
     }
     members

@@ -28,7 +28,10 @@ pub(super) fn in_words(snapshot: &Snapshot, pairs: &[[u32; 2]], options: &Compar
     measures.extend(all.iter().filter(|m| **m != leading && (kind(m) != kind(&leading) || is_metric(m)) && told(m)));
     let mut words = Vec::new();
     for pair in pairs {
-        let rows = pairing.compare(std::slice::from_ref(pair), &measures);
+        let alone = std::slice::from_ref(pair);
+        // Of the others nobody is told an interval.
+        let mut rows = pairing.compare(alone, &measures[..1]);
+        rows.extend(measures[1..].iter().flat_map(|measure| pairing.match_up(alone, *measure)));
         let adjusted = holm(&rows.iter().map(|row| row.p).collect::<Vec<_>>());
         let rows: Vec<Comparison> = rows.into_iter().zip(adjusted).map(|(row, p_holm)| Comparison { p_holm, ..row }).collect();
         let Some((first, others)) = rows.split_first() else { continue };
@@ -37,7 +40,7 @@ pub(super) fn in_words(snapshot: &Snapshot, pairs: &[[u32; 2]], options: &Compar
         if first.pairs > 0 {
             for (options, what) in [(&counts, "subject count"), (&scenes, "scene type")] {
                 let pairing = Pairing::new(snapshot, options, pair)?;
-                let cells = pairing.compare(std::slice::from_ref(pair), &[leading]);
+                let cells = pairing.match_up(alone, leading);
                 sentences.extend(by_cell(&cells, what, alpha));
             }
             sentences.extend(by_others(others, alpha));
@@ -48,7 +51,7 @@ pub(super) fn in_words(snapshot: &Snapshot, pairs: &[[u32; 2]], options: &Compar
             let of_subjects = if is_of_images { similarity(&all) } else { Some(leading) };
             if let Some(measure) = of_subjects {
                 let pairing = Pairing::new(snapshot, &subjects, pair)?;
-                sentences.extend(worst(&pairing.compare(std::slice::from_ref(pair), &[measure])));
+                sentences.extend(worst(&pairing.match_up(alone, measure)));
             }
         }
         words.push(sentences.join(" "));

@@ -18,6 +18,7 @@ impl FromIterator<i64> for Integers {
     fn from_iter<I: IntoIterator<Item = i64>>(values: I) -> Integers {
         let mut all = Integers::default();
         values.into_iter().for_each(|value| all.push(value));
+        all.shrink_to_fit();
         all
     }
 }
@@ -86,6 +87,15 @@ impl Integers {
             (Integers::Two(all), Integers::Two(others)) => all.extend(others),
             (Integers::Four(all), Integers::Four(others)) => all.extend(others),
             (_, other) => other.iter().for_each(|value| self.push(value)),
+        }
+    }
+
+    /// Gives back the room that is kept for more.
+    fn shrink_to_fit(&mut self) {
+        match self {
+            Integers::Two(all) => all.shrink_to_fit(),
+            Integers::Four(all) => all.shrink_to_fit(),
+            Integers::Eight(all) => all.shrink_to_fit(),
         }
     }
 

@@ -31,6 +31,11 @@ impl Key {
     pub fn is_of_subjects(self) -> bool {
         matches!(self, Key::Kind | Key::SubjectId | Key::Source)
     }
+
+    /// Returns whether cells by these keys are over pairs of a generation and one of its subjects.
+    pub fn are_of_subjects(keys: &[Key]) -> bool {
+        keys.iter().any(|key| key.is_of_subjects())
+    }
 }
 
 /// The code of a value that is not there or not known: after every other.

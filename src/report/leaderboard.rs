@@ -1,7 +1,7 @@
 //! The models in the order of one measure, with those grouped that are not told apart.
 
 use super::cells::{clustered_by_prompt, mean_of};
-use super::pairing::{ModelSide, Pairing, every_pair};
+use super::pairing::{Pairing, every_pair};
 use super::warnings::written;
 use super::{CompareOptions, Comparison, Key, KeyValue, Snapshot};
 use crate::error::{Error, Result};
@@ -85,19 +85,17 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
     let not_by_cscr = options.measure.is_none().then(|| pairing.why_not_by_cscr(measure)).flatten();
     let pairs = every_pair(&under_test);
     let comparisons = pairing.match_up(&pairs, measure);
-    let models: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> =
-        pairing.sides.iter().map(|(model, side)| (*model, side, side.values(&pairing, measure))).collect();
-    let cells: BTreeSet<&Vec<i64>> = models.iter().flat_map(|(_, side, _)| side.cells.keys()).collect();
+    let cells: BTreeSet<&Vec<i64>> = pairing.sides.values().flat_map(|side| side.cells.keys()).collect();
     let bounds = measure.bounds();
     let mut boards = Vec::new();
     for codes in cells {
         let keys = pairing.values(codes);
         let mut standings: Vec<Standing> = Vec::new();
         let mut clustered: Vec<Clustered> = Vec::new();
-        for (model, side, values) in &models {
-            let members = side.cells.get(codes).map(Vec::as_slice).unwrap_or_default();
-            let values: Vec<Option<f64>> = members.iter().map(|m| values[*m]).collect();
-            let prompts: Vec<u32> = members.iter().map(|m| side.prompt(*m)).collect();
+        for (model, side) in &pairing.sides {
+            let members = || side.cells.get(codes).into_iter().flatten().map(|unit| *unit as usize);
+            let values: Vec<Option<f64>> = members().map(|unit| side.value(&pairing, measure, unit)).collect();
+            let prompts: Vec<u32> = members().map(|unit| side.prompt(unit)).collect();
             clustered.extend(clustered_by_prompt(&prompts, &[(&values, bounds)]));
             standings.push(Standing {
                 keys: keys.clone(),
@@ -106,7 +104,7 @@ pub fn leaderboard(snapshot: &Snapshot, options: &CompareOptions) -> Result<Lead
                 groups: String::new(),
                 margin: None,
                 images: values.iter().flatten().count() as u64,
-                mean: mean_of(&values),
+                mean: mean_of(values.iter().copied()),
                 ci: None,
             });
         }
@@ -202,8 +200,7 @@ impl<'c> Matches<'c> {
         let beats = |a: usize, b: usize| matches!(leads[a][b], Some((lead, true)) if lead > 0.0);
         let beaten_by: Vec<usize> = (0..with_mean).map(|b| (0..with_mean).filter(|a| beats(*a, b)).count()).collect();
         for (at, standing) in standings.iter_mut().enumerate() {
-            let of_others: Vec<Option<f64>> = leads[at].iter().map(|lead| lead.map(|(lead, _)| lead)).collect();
-            standing.margin = mean_of(&of_others);
+            standing.margin = mean_of(leads[at].iter().map(|lead| lead.map(|(lead, _)| lead)));
             standing.rank = Some(1 + beaten_by[at] as u64);
         }
         // Where all have the same images the order of margins is that of means, but for rounding.

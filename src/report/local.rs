@@ -279,8 +279,12 @@ impl<'f> Locals<'f> {
 
     /// Values of each unit, in their order.
     pub(super) fn of_units(&self, units: &Observations<'_>, value: impl Fn(Unit) -> Option<f64>) -> Vec<Option<f64>> {
-        let ordinal = |at: usize| units.ordinal.as_ref().map(|ordinals| ordinals[at]);
-        (0..units.generation.len()).map(|at| value(self.unit(units.generation[at], ordinal(at))?)).collect()
+        (0..units.generation.len()).map(|unit| value(self.of_unit(units, unit)?)).collect()
+    }
+
+    /// A unit of a report or a comparison as the requests number it.
+    pub(super) fn of_unit(&self, units: &Observations<'_>, unit: usize) -> Option<Unit> {
+        self.unit(units.generation[unit], units.place(unit))
     }
 
     /// In how many separate places each requested subject is: those that resemble it more than anybody else, the best of

@@ -26,13 +26,13 @@ impl<'a> LocalCells<'a> {
     pub(super) fn new(
         locals: &'a Locals<'a>,
         units: &'a Observations<'a>,
-        cells: &[Vec<usize>],
+        cells: &[Vec<u32>],
         options: &'a ReportOptions,
     ) -> LocalCells<'a> {
         let rate = |question| locals.of_units(units, |unit| locals.collapse(unit, question, options.alpha));
         let intervals = options.confidence.map(|confidence| {
-            let of_cell = |members: &Vec<usize>| -> Vec<Unit> {
-                members.iter().filter_map(|member| unit(locals, units, *member)).collect()
+            let of_cell = |members: &Vec<u32>| -> Vec<Unit> {
+                members.iter().filter_map(|member| locals.of_unit(units, *member as usize)).collect()
             };
             let cells: Vec<Vec<Unit>> = cells.iter().map(of_cell).collect();
             let found = presence_intervals(locals.requests(), locals.known(), &cells, &[options.alpha], REPLICATES, confidence);
@@ -51,11 +51,14 @@ impl<'a> LocalCells<'a> {
     }
 
     /// What the windows say in the cell of that number, whose units are `members`.
-    pub(super) fn cell(&self, number: usize, members: &[usize], identity: &str) -> CellLocal {
-        let of = |values: &[Option<f64>]| -> Vec<Option<f64>> { members.iter().map(|member| values[*member]).collect() };
+    pub(super) fn cell(&self, number: usize, members: &[u32], identity: &str) -> CellLocal {
+        let of = |values: &[Option<f64>]| -> Vec<Option<f64>> { members.iter().map(|member| values[*member as usize]).collect() };
         let similarity = of(&self.similarity);
-        let mut generations: Vec<usize> =
-            members.iter().filter_map(|member| unit(self.locals, self.units, *member)).map(|unit| unit.generation).collect();
+        let mut generations: Vec<usize> = members
+            .iter()
+            .filter_map(|member| self.locals.of_unit(self.units, *member as usize))
+            .map(|unit| unit.generation)
+            .collect();
         generations.dedup();
         let alpha = self.options.alpha.to_string();
         let named = |value: Option<f64>| -> Vec<Named> { vec![(alpha.clone(), value)] };
@@ -63,7 +66,7 @@ impl<'a> LocalCells<'a> {
         let beyond = self.locals.has_text_only().then(|| self.beyond_words(members, confidence.unwrap_or_default()));
         let identification = self.options.controls.then(|| self.identification(&generations));
         let ci = self.intervals.as_ref().zip(confidence).map(|(intervals, confidence)| {
-            let prompts: Vec<u32> = members.iter().map(|member| self.prompt(*member)).collect();
+            let prompts: Vec<u32> = members.iter().map(|member| self.prompt(*member as usize)).collect();
             let of_similarity = cell_intervals(&prompts, &[(&similarity, None)], confidence).into_iter().next().flatten();
             let share = |values: &[Option<f64>], resampled: Option<[f64; 2]>| {
                 let known: Vec<f64> = of(values).into_iter().flatten().collect();
@@ -81,18 +84,18 @@ impl<'a> LocalCells<'a> {
             }
         });
         let undecided = |question| -> u64 {
-            let units = members.iter().filter_map(|member| unit(self.locals, self.units, *member));
+            let units = members.iter().filter_map(|member| self.locals.of_unit(self.units, *member as usize));
             units.map(|unit| self.locals.undecided(unit, question, self.options.alpha)).sum()
         };
         CellLocal {
             images: generations.len() as u64,
             undecided: undecided(Question::Present),
             undecided_in_kind: undecided(Question::Identified),
-            similarity: vec![(identity.to_owned(), mean_of(&similarity))],
-            cscr: named(mean_of(&of(&self.cscr))),
-            cscr_kind: named(mean_of(&of(&self.cscr_kind))),
+            similarity: vec![(identity.to_owned(), mean_of(similarity.iter().copied()))],
+            cscr: named(mean_of(of(&self.cscr))),
+            cscr_kind: named(mean_of(of(&self.cscr_kind))),
             beyond_words: beyond.map(|found| found.map(|(share, _)| share)),
-            doubled: mean_of(&of(&self.doubled)),
+            doubled: mean_of(of(&self.doubled)),
             identification,
             ci,
         }
@@ -103,7 +106,7 @@ impl<'a> LocalCells<'a> {
     }
 
     /// Share and interval of the cell's pairs with text-only controls. A text-only control is not held against itself.
-    fn beyond_words(&self, members: &[usize], confidence: Confidence) -> Option<(f64, Option<[f64; 2]>)> {
+    fn beyond_words(&self, members: &[u32], confidence: Confidence) -> Option<(f64, Option<[f64; 2]>)> {
         let locals = self.locals;
         let requests = locals.requests().generations;
         let subjects = |unit: Unit| match unit.ordinal {
@@ -119,7 +122,7 @@ impl<'a> LocalCells<'a> {
         };
         let of_model: Vec<Requested> = members
             .iter()
-            .filter_map(|member| unit(locals, self.units, *member))
+            .filter_map(|member| locals.of_unit(self.units, *member as usize))
             .filter(|unit| !locals.is_text_only(requests[unit.generation].model))
             .flat_map(requested)
             .collect();
@@ -137,9 +140,4 @@ impl<'a> LocalCells<'a> {
             mean_rank: mean(|i| i.mean_rank),
         })
     }
-}
-
-/// A unit of the report as the requests number it.
-fn unit(locals: &Locals<'_>, units: &Observations<'_>, member: usize) -> Option<Unit> {
-    locals.unit(units.generation[member], units.ordinal.as_ref().map(|ordinals| ordinals[member]))
 }

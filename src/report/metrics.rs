@@ -57,53 +57,48 @@ impl MetricSnapshot {
         Measure::Metric { at, rule: self.rule, of_subjects: self.of_subjects }
     }
 
-    /// Returns its value for each unit. An image's value is the mean over those of its subjects that have one.
-    pub(super) fn of_units(&self, units: &Observations<'_>, snapshot: &Snapshot) -> Vec<Option<f64>> {
-        let of = |unit: usize| {
-            let generation = units.fact(unit);
-            if !self.of_subjects {
-                return self.images.get(&generation.id).copied();
-            }
-            let requested = &snapshot.prompts[generation.prompt as usize].subjects;
-            match &units.ordinal {
-                Some(ordinals) => self.subjects.get(&(generation.id, requested[ordinals[unit] as usize])).copied(),
-                None => self.of_image(generation.id, requested),
-            }
-        };
-        (0..units.generation.len()).map(of).collect()
+    /// Returns its value for a unit. An image's value is the mean over those of its subjects that have one.
+    pub(super) fn of_unit(&self, units: &Observations<'_>, unit: usize, snapshot: &Snapshot) -> Option<f64> {
+        let generation = units.fact(unit);
+        if !self.of_subjects {
+            return self.images.get(&generation.id).copied();
+        }
+        let requested = &snapshot.prompts[generation.prompt as usize].subjects;
+        match &units.ordinal {
+            Some(ordinals) => self.subjects.get(&(generation.id, requested[ordinals[unit] as usize])).copied(),
+            None => self.of_image(generation.id, requested),
+        }
     }
 
     /// Returns the mean over those of an image's subjects that have a value; of a metric of images, the image's value.
     pub(crate) fn of_image(&self, generation: i64, requested: &[usize]) -> Option<f64> {
         match self.of_subjects {
-            true => {
-                mean_of(&requested.iter().map(|subject| self.subjects.get(&(generation, *subject)).copied()).collect::<Vec<_>>())
-            }
+            true => mean_of(requested.iter().map(|subject| self.subjects.get(&(generation, *subject)).copied())),
             false => self.images.get(&generation).copied(),
         }
     }
 
-    /// Returns what it says of the cell with these units, whose values are `values`.
+    /// Returns what it says of the cell with these units.
     pub(super) fn cell(
         &self,
         units: &Observations<'_>,
-        members: &[usize],
-        values: &[Option<f64>],
+        members: &[u32],
+        snapshot: &Snapshot,
         confidence: Option<Confidence>,
     ) -> CellMetric {
-        let values: Vec<Option<f64>> = members.iter().map(|unit| values[*unit]).collect();
-        let mut with: Vec<u32> =
-            members.iter().zip(&values).filter(|(_, value)| value.is_some()).map(|(m, _)| units.generation[*m]).collect();
+        let values: Vec<Option<f64>> = members.iter().map(|unit| self.of_unit(units, *unit as usize, snapshot)).collect();
+        let has_value = members.iter().zip(&values).filter(|(_, value)| value.is_some());
+        let mut with: Vec<u32> = has_value.map(|(unit, _)| units.generation[*unit as usize]).collect();
         with.dedup();
         let ci = confidence.map(|confidence| {
-            let prompts: Vec<u32> = members.iter().map(|unit| units.fact(*unit).prompt).collect();
+            let prompts: Vec<u32> = members.iter().map(|unit| units.fact(*unit as usize).prompt).collect();
             cell_intervals(&prompts, &[(&values, self.rule.range)], confidence).into_iter().next().flatten()
         });
         CellMetric {
             name: self.name.clone(),
             rule: self.rule,
             of_subjects: self.of_subjects,
-            mean: mean_of(&values),
+            mean: mean_of(values.iter().copied()),
             images: with.len() as u64,
             ci,
         }

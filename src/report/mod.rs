@@ -54,6 +54,7 @@ mod local_cells;
 mod meaning;
 mod measure;
 mod metrics;
+mod numbers;
 mod observations;
 mod pairing;
 mod present;

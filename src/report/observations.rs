@@ -18,7 +18,7 @@ pub(super) struct Observations<'f> {
 impl<'f> Observations<'f> {
     /// The units that cells by these keys are over, of the generations at these places, ascending.
     pub(super) fn new(snapshot: &'f Snapshot, by: &[Key], generations: impl Iterator<Item = usize>) -> Observations<'f> {
-        let pairs = by.iter().any(|key| key.is_of_subjects());
+        let pairs = Key::are_of_subjects(by);
         let (mut generation, mut ordinal) = (Vec::new(), Vec::new());
         for at in generations {
             let subjects = || snapshot.prompts[snapshot.generations.prompt(at) as usize].subjects.len() as u32;
@@ -28,6 +28,7 @@ impl<'f> Observations<'f> {
                 ordinal.extend(0..units);
             }
         }
+        generation.shrink_to_fit();
         Observations { snapshot, generation, ordinal: pairs.then_some(ordinal) }
     }
 

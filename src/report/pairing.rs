@@ -4,11 +4,12 @@ use super::contrast::{Contrast, ContrastColumns};
 use super::keys::Keys;
 use super::local::Locals;
 use super::measure::Measure;
+use super::numbers::Numbers;
 use super::observations::Observations;
 use super::warnings::{listed, written};
 use super::{CompareOptions, Comparison, Key, KeyValue, RegionMeasure, Snapshot, thresholds_mean_something};
 use crate::error::{Error, Result};
-use crate::score::{Confidence, Question, Unit, holm, least_p};
+use crate::score::{Confidence, Question, holm, least_p};
 use crate::text::{plain, quote};
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -40,7 +41,7 @@ pub(super) struct ModelSide<'a> {
     /// By prompt, seed and place in the prompt.
     units: Observations<'a>,
     /// The units of each cell, ascending.
-    pub(super) cells: BTreeMap<Vec<i64>, Vec<usize>>,
+    pub(super) cells: BTreeMap<Vec<i64>, Vec<u32>>,
     /// Distinct sizes of its images.
     sizes: BTreeSet<[u32; 2]>,
 }
@@ -74,43 +75,32 @@ impl ModelSide<'_> {
 
     /// A cell's values, line by line; lines that it has no unit of have none. Keys of cells are told by the line alone, so
     /// no other cell has a unit of these.
-    fn column(&self, units: &[usize], values: &[Option<f64>], lines: &[Line]) -> Vec<Option<f64>> {
-        let mut units = units.iter().peekable();
-        lines.iter().map(|line| units.next_if(|unit| self.key(**unit) == *line).and_then(|unit| values[*unit])).collect()
+    fn column(&self, units: &[u32], lines: &[Line], value: impl Fn(usize) -> Option<f64>) -> Numbers {
+        let mut units = units.iter().map(|unit| *unit as usize).peekable();
+        lines.iter().map(|line| units.next_if(|unit| self.key(*unit) == *line).and_then(&value)).collect()
     }
 
-    pub(super) fn values(&self, pairing: &Pairing<'_>, measure: Measure) -> Vec<Option<f64>> {
-        let all = |value: &dyn Fn(usize) -> Option<f64>| (0..self.len()).map(value).collect();
+    /// What a measure says of a unit.
+    pub(super) fn value(&self, pairing: &Pairing<'_>, measure: Measure, unit: usize) -> Option<f64> {
+        let generation = self.units.generation[unit] as usize;
+        let of_windows = || {
+            let locals = pairing.locals.as_ref()?;
+            Some((locals, locals.of_unit(&self.units, unit)?))
+        };
         match measure {
-            Measure::Scr(threshold) => all(&|unit| self.units.collapse(pairing.identity_at, unit, threshold)),
-            Measure::Similarity(encoder) => all(&|unit| self.units.similarity(encoder, unit)),
-            Measure::ClipT(encoder) => all(&|unit| self.units.clip_t(encoder, unit)),
-            Measure::BeyondWords => self.of_windows(pairing, |locals, unit| locals.beyond_words(unit)),
-            Measure::Local => self.of_windows(pairing, |locals, unit| Some(locals.similarity(unit))),
+            Measure::Scr(threshold) => self.units.collapse(pairing.identity_at, unit, threshold),
+            Measure::Similarity(encoder) => self.units.similarity(encoder, unit),
+            Measure::ClipT(encoder) => self.units.clip_t(encoder, unit),
+            Measure::BeyondWords => of_windows().and_then(|(locals, unit)| locals.beyond_words(unit)),
+            Measure::Local => of_windows().map(|(locals, unit)| locals.similarity(unit)),
             Measure::Calibrated(question) => {
-                self.of_windows(pairing, |locals, unit| locals.collapse(unit, question, pairing.options.alpha))
+                of_windows().and_then(|(locals, unit)| locals.collapse(unit, question, pairing.options.alpha))
             }
-            Measure::Auc(encoder) => self.auc(encoder),
-            Measure::Region(set, measure) => self.snapshot.regions[set].of_units(&self.units, measure),
-            Measure::Metric { at, .. } => self.snapshot.metrics[at].of_units(&self.units, self.snapshot),
+            Measure::Auc(encoder) => Some(self.snapshot.baselines.as_ref()?.of.get(encoder)?.identification(generation)?.auc),
+            Measure::Region(set, measure) => self.snapshot.regions[set].value(&self.units, unit, measure),
+            Measure::Metric { at, .. } => self.snapshot.metrics[at].of_unit(&self.units, unit, self.snapshot),
             // What else needs the pool or the composites is of cells, not of images.
-            _ => vec![None; self.len()],
-        }
-    }
-}
-
-impl ModelSide<'_> {
-    /// Identification AUC of each unit's image.
-    fn auc(&self, encoder: usize) -> Vec<Option<f64>> {
-        let baselines = self.snapshot.baselines.as_ref().and_then(|baselines| baselines.of.get(encoder));
-        let of = |generation: &u32| Some(baselines?.identification(*generation as usize)?.auc);
-        self.units.generation.iter().map(of).collect()
-    }
-
-    fn of_windows(&self, pairing: &Pairing<'_>, value: impl Fn(&Locals<'_>, Unit) -> Option<f64>) -> Vec<Option<f64>> {
-        match &pairing.locals {
-            Some(locals) => locals.of_units(&self.units, |unit| value(locals, unit)),
-            None => vec![None; self.len()],
+            _ => None,
         }
     }
 }
@@ -146,7 +136,7 @@ impl<'a> Pairing<'a> {
             let mut side = ModelSide { snapshot, units, cells: BTreeMap::new(), sizes: BTreeSet::new() };
             for unit in 0..side.len() {
                 side.sizes.extend(side.units.fact(unit).size);
-                side.cells.entry(side.units.codes(unit, &options.by, &keys).collect()).or_default().push(unit);
+                side.cells.entry(side.units.codes(unit, &options.by, &keys).collect()).or_default().push(unit as u32);
             }
             sides.insert(model, side);
         }
@@ -154,7 +144,7 @@ impl<'a> Pairing<'a> {
         for side in sides.values() {
             for (codes, members) in &side.cells {
                 let lines = lines.entry(codes.clone()).or_default();
-                lines.extend(members.iter().map(|unit| side.key(*unit)));
+                lines.extend(members.iter().map(|unit| side.key(*unit as usize)));
                 lines.sort(); // two ascending runs
                 lines.dedup();
             }
@@ -243,21 +233,21 @@ impl<'a> Pairing<'a> {
         measures.iter().flat_map(|measure| self.compare_by(pairs, *measure, confidence)).collect()
     }
 
-    /// Every pair in every cell by a measure, without intervals: they take nearly all the time, and an order needs none.
+    /// Every pair in every cell by a measure, without intervals: they take nearly all the time, and an order needs none, nor do
+    /// words.
     pub(super) fn match_up(&self, pairs: &[[u32; 2]], measure: Measure) -> Vec<Comparison> {
         self.compare_by(pairs, measure, None)
     }
 
     fn compare_by(&self, pairs: &[[u32; 2]], measure: Measure, confidence: Option<Confidence>) -> Vec<Comparison> {
         let models: BTreeSet<u32> = pairs.iter().flatten().copied().collect();
-        let values: Vec<(u32, &ModelSide<'_>, Vec<Option<f64>>)> =
-            models.into_par_iter().map(|model| (model, &self.sides[&model], self.sides[&model].values(self, measure))).collect();
         let mut of_cells: Vec<CellContrasts> = Vec::new();
         for (codes, lines) in &self.lines {
-            let column = |(model, side, values): &(u32, &ModelSide<'_>, Vec<Option<f64>>)| {
-                Some((*model, side.column(side.cells.get(codes)?, values, lines)))
+            let column = |model: &u32| {
+                let side = &self.sides[model];
+                Some((*model, side.column(side.cells.get(codes)?, lines, |unit| side.value(self, measure, unit))))
             };
-            let models = values.par_iter().filter_map(column).collect();
+            let models = models.par_iter().filter_map(column).collect();
             let prompts: Vec<u32> = lines.iter().map(|(prompt, _, _)| *prompt).collect();
             let columns = ContrastColumns::new(measure, &prompts, models, confidence);
             of_cells.push((self.values(codes), pairs.par_iter().map(|pair| columns.contrast(*pair)).collect()));

@@ -187,8 +187,7 @@ impl Report {
         columns.extend(measures.iter().map(|m| head(m, format)));
         let mut table = TableWriter::new(out, format, Head::new(columns))?;
         // Subjects that no set can show have no line.
-        let is_shown =
-            |row: &&Row| !self.by.iter().any(|key| key.is_of_subjects()) || row.regions.iter().any(|cell| cell.requested > 0);
+        let is_shown = |row: &&Row| !Key::are_of_subjects(&self.by) || row.regions.iter().any(|cell| cell.requested > 0);
         for row in self.rows.iter().filter(|row| !of_regions || is_shown(row)) {
             let mut cells: Vec<Cell> = row.keys.iter().map(|(key, v)| marked(*key, v, row.control)).collect();
             let images = row.regions.first().map_or(row.images, |cell| cell.images);

@@ -157,21 +157,21 @@ fn other_prompts(snapshot: &Snapshot) -> Option<String> {
 
 /// Why the images are not those of the protocol: every model under test, every prompt, three seeds.
 fn other_images(snapshot: &Snapshot) -> Option<String> {
-    let mut seeds: BTreeMap<u32, BTreeMap<u32, BTreeSet<i64>>> = BTreeMap::new();
-    let under_test = |model: u32| !snapshot.models[model as usize].1 && snapshot.is_shown(model);
-    for generation in snapshot.generations.iter().filter(|g| under_test(g.model)) {
-        seeds.entry(generation.model).or_default().entry(generation.prompt).or_default().insert(generation.seed);
-    }
-    let mut wrong = Vec::new();
-    for (model, prompts) in &seeds {
-        let all: BTreeSet<i64> = prompts.values().flatten().copied().collect();
-        let images: usize = prompts.values().map(BTreeSet::len).sum();
-        if all.len() != SEEDS || images != SEEDS * snapshot.prompts.len() {
-            let (name, seeds) = (plain(snapshot.models[*model as usize].0.as_str()), all.len());
+    let (mut wrong, mut any) = (Vec::new(), false);
+    for (model, (name, control)) in (0..).zip(&snapshot.models) {
+        let places = snapshot.generations.of_model(model);
+        if *control || !snapshot.is_shown(model) || places.is_empty() {
+            continue;
+        }
+        any = true;
+        let images = places.len();
+        let seeds = places.map(|at| snapshot.generations.get(at).seed).collect::<BTreeSet<i64>>().len();
+        if seeds != SEEDS || images != SEEDS * snapshot.prompts.len() {
+            let name = plain(name.as_str());
             wrong.push(format!("{name} has {images} images with {seeds} different seed{}", if seeds == 1 { "" } else { "s" }));
         }
     }
-    if seeds.is_empty() {
+    if !any {
         return Some("the data set has no image of a model under test".to_owned());
     }
     (!wrong.is_empty()).then(|| format!("its models made an image of each prompt with each of 3 seeds, and {}", first(&wrong)))

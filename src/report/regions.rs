@@ -1,6 +1,7 @@
 //! What a region set says of each generation: which requested subject has a region of its own, and how well it fits.
 
 use super::Named;
+use super::cells::mean_of;
 use super::observations::Observations;
 use crate::score::{AtThreshold, Curve, Paired, RegionMeasures, auc, quantile};
 use crate::vocabulary::{EncoderName, RegionSetName, closed_set};
@@ -272,12 +273,8 @@ impl Serialize for CellRegions {
 }
 
 impl RegionSnapshot {
-    /// The value of a measure for each unit.
-    pub(super) fn of_units(&self, units: &Observations<'_>, measure: RegionMeasure) -> Vec<Option<f64>> {
-        (0..units.generation.len()).map(|unit| self.value(units, unit, measure)).collect()
-    }
-
-    fn value(&self, units: &Observations<'_>, unit: usize, measure: RegionMeasure) -> Option<f64> {
+    /// The value of a measure for a unit.
+    pub(super) fn value(&self, units: &Observations<'_>, unit: usize, measure: RegionMeasure) -> Option<f64> {
         let facts = self.of.get(&units.fact(unit).id)?;
         match &units.ordinal {
             None => facts.values[measure as usize],
@@ -289,8 +286,8 @@ impl RegionSnapshot {
     }
 
     /// What the set says of a cell, without intervals.
-    pub(super) fn cell(&self, units: &Observations<'_>, members: &[usize], with: &CellWish) -> CellRegions {
-        let mut generations: Vec<i64> = members.iter().map(|unit| units.fact(*unit).id).collect();
+    pub(super) fn cell(&self, units: &Observations<'_>, members: &[u32], with: &CellWish) -> CellRegions {
+        let mut generations: Vec<i64> = members.iter().map(|unit| units.fact(*unit as usize).id).collect();
         generations.dedup();
         let scored: Vec<&RegionFacts> = generations.iter().filter_map(|id| self.of.get(id)).collect();
         let not_run = generations.iter().filter(|id| !self.ran.contains(id)).count() as u64;
@@ -299,29 +296,20 @@ impl RegionSnapshot {
         // Where a cell is over pairs of a generation and a subject, it is these subjects that are counted.
         let of_pairs = |measure: RegionMeasure| -> Option<Vec<f64>> {
             units.ordinal.as_ref()?;
-            Some(members.iter().filter_map(|unit| self.value(units, *unit, measure)).collect())
+            Some(members.iter().filter_map(|unit| self.value(units, *unit as usize, measure)).collect())
         };
         let whole = |facts: &RegionFacts, measure: RegionMeasure| facts.values[measure as usize].unwrap_or(0.0) as u64;
         let of_two = |facts: &RegionFacts| facts.ordinals.len() > 1;
         let pairs = of_pairs(RegionMeasure::Matched)
             .unwrap_or_else(|| asking.iter().flat_map(|facts| &facts.pairs).copied().collect::<Vec<f64>>());
-        let mean = |values: &[Option<f64>]| {
-            let known: Vec<f64> = values.iter().flatten().copied().collect();
-            (!known.is_empty()).then(|| crate::score::mean(&known))
-        };
         let means = RegionMeasure::ALL
             .iter()
-            .map(|measure| mean(&members.iter().map(|unit| self.value(units, *unit, *measure)).collect::<Vec<_>>()));
+            .map(|measure| mean_of(members.iter().map(|unit| self.value(units, *unit as usize, *measure))));
         let mut sides: Vec<f64> = scored.iter().flat_map(|facts| &facts.sides).copied().collect();
         sides.sort_unstable_by(f64::total_cmp);
         let decoys = with.controls.then(|| {
             let of = |measure: &RegionMeasure| {
-                mean(
-                    &asking
-                        .iter()
-                        .map(|facts| facts.decoys.as_ref().and_then(|(values, _)| values[*measure as usize]))
-                        .collect::<Vec<_>>(),
-                )
+                mean_of(asking.iter().map(|facts| facts.decoys.as_ref().and_then(|(values, _)| values[*measure as usize])))
             };
             RegionMeasure::ALL.iter().map(of).collect::<Vec<_>>().try_into().unwrap_or_default()
         });

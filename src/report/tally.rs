@@ -21,6 +21,15 @@ pub(crate) struct Tallied<'o> {
 }
 
 impl<'o> Tallied<'o> {
+    /// Whether these cells, put together, are those: of the same generations, by more keys, at the same thresholds. (A generation
+    /// is once in a cell however many of its subjects are, so cells of subjects cannot be put together.)
+    pub(crate) fn gives(self, coarser: Tallied<'_>) -> bool {
+        coarser.by.iter().all(|key| self.by.contains(key))
+            && (self.by == coarser.by || !Key::are_of_subjects(self.by))
+            && self.by.contains(&Key::Model) == coarser.by.contains(&Key::Model)
+            && self.thresholds == coarser.thresholds
+    }
+
     /// What a report needs, with intervals or without.
     pub(crate) fn of(options: &'o ReportOptions, with_intervals: bool) -> Tallied<'o> {
         Tallied { by: &options.by, thresholds: options.thresholds.values(), by_prompt: with_intervals }
@@ -144,7 +153,7 @@ impl<'s> Tally<'s> {
             keys: Keys::new(snapshot),
             identity: snapshot.identity_place(),
             apart: tallied.by.contains(&Key::Model),
-            pairs: tallied.by.iter().any(|key| key.is_of_subjects()),
+            pairs: Key::are_of_subjects(tallied.by),
             tallied,
             cells: Vec::new(),
             places: HashMap::new(),
@@ -285,29 +294,44 @@ impl<'s> Tally<'s> {
         if let Some((_, at)) = self.before.as_ref().filter(|(codes, _)| *codes == self.codes) {
             return *at;
         }
-        let at = match self.places.get(&self.codes) {
-            Some(at) => {
-                let cell = &mut self.cells[*at];
-                cell.model = cell.model.min(of.model);
-                *at
-            }
-            None => {
-                let keys = self.tallied.by.iter().zip(&self.codes).map(|(key, code)| (*key, self.keys.value(*key, *code)));
-                let (encoders, steps) = (self.snapshot.encoders.len(), self.tallied.thresholds.len() + 1);
-                self.cells.push(CellTally::new(self.codes.clone(), keys.collect(), of.model, encoders, steps));
-                self.places.insert(self.codes.clone(), self.cells.len() - 1);
-                self.cells.len() - 1
-            }
-        };
+        let at = self.cell_of(self.codes.clone(), of.model);
         self.before = Some((self.codes.clone(), at));
         at
+    }
+
+    /// The cell of these codes, which has units of this model.
+    fn cell_of(&mut self, codes: Vec<i64>, model: u32) -> usize {
+        if let Some(at) = self.places.get(&codes) {
+            let cell = &mut self.cells[*at];
+            cell.model = cell.model.min(model);
+            return *at;
+        }
+        let keys = self.tallied.by.iter().zip(&codes).map(|(key, code)| (*key, self.keys.value(*key, *code)));
+        let (encoders, steps) = (self.snapshot.encoders.len(), self.tallied.thresholds.len() + 1);
+        self.cells.push(CellTally::new(codes.clone(), keys.collect(), model, encoders, steps));
+        self.places.insert(codes, self.cells.len() - 1);
+        self.cells.len() - 1
+    }
+
+    /// Returns the cells by some of the keys, each put together of these (see [`Tallied::gives`]).
+    pub(crate) fn by(&self, keys: &'s [Key]) -> Tally<'s> {
+        let place = |key: &Key| self.tallied.by.iter().position(|known| known == key);
+        let places: Vec<usize> = keys.iter().filter_map(place).collect();
+        let mut tally = Tally::new(self.snapshot, Tallied { by: keys, ..self.tallied });
+        for cell in &self.cells {
+            let at = tally.cell_of(places.iter().map(|at| cell.codes[*at]).collect(), cell.model);
+            tally.cells[at].merge(cell);
+        }
+        (tally.texts, tally.totals) = (self.texts.clone(), self.totals.clone());
+        tally.shrink_to_fit();
+        tally
     }
 
     /// Returns both together: what was added to either.
     pub(crate) fn merge(mut self, other: Tally<'s>) -> Tally<'s> {
         for cell in other.cells {
             match self.places.get(&cell.codes) {
-                Some(at) => self.cells[*at].merge(cell),
+                Some(at) => self.cells[*at].merge(&cell),
                 None => {
                     self.places.insert(cell.codes.clone(), self.cells.len());
                     self.cells.push(cell);
@@ -317,6 +341,16 @@ impl<'s> Tally<'s> {
         self.texts.iter_mut().zip(other.texts).for_each(|(one, other)| *one |= other);
         self.totals.merge(other.totals);
         self
+    }
+
+    /// Gives back the room that is kept for more: a third of all.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        for cell in &mut self.cells {
+            cell.prompts.shrink_to_fit();
+            cell.clusters.shrink_to_fit();
+            [&mut cell.subjects, &mut cell.steps_of].into_iter().for_each(Vec::shrink_to_fit);
+            [&mut cell.sums, &mut cell.texts].into_iter().for_each(Vec::shrink_to_fit);
+        }
     }
 
     /// Says what cannot be: scores of generations that there are not, or of only some subjects of an image.
@@ -372,8 +406,8 @@ impl CellTally {
         cluster as usize
     }
 
-    /// Adds what the same cell has in another tally.
-    fn merge(&mut self, other: CellTally) {
+    /// Adds what the same cell has in another tally, or a part of it.
+    fn merge(&mut self, other: &CellTally) {
         let add = |to: &mut [u64], from: &[u64]| to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
         self.model = self.model.min(other.model);
         self.generations += other.generations;
@@ -497,5 +531,83 @@ impl CellTally {
         let mut all: Vec<(u32, u32)> = self.clusters.iter().map(|(prompt, cluster)| (*prompt, *cluster)).collect();
         all.sort_unstable();
         all.into_iter().map(|(_, cluster)| cluster as usize).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Report, build};
+    use super::*;
+    use crate::catalog::{PromptRow, SubjectRow};
+    use crate::score::Confidence;
+    use crate::vocabulary::SceneType;
+
+    #[test]
+    fn cells_put_together_are_the_cells_by_fewer_keys() {
+        let subject = |id: i64| SubjectRow {
+            id,
+            subject_id: format!("s{id}").parse().unwrap(),
+            label: "thing".into(),
+            source: None,
+            kind: None,
+            caption: None,
+            license: None,
+            references: Vec::new(),
+        };
+        let prompt = |id: i64, scene_type, subjects: &[usize]| PromptRow {
+            id,
+            prompt_id: format!("p{id}").parse().unwrap(),
+            text: String::new(),
+            scene_type,
+            subjects: subjects.to_vec(),
+            cut: None,
+        };
+        let scenes = [SceneType::Neutral, SceneType::Occlusion];
+        let snapshot = Snapshot {
+            models: ["b", "a", "c"].map(|name| (name.parse().unwrap(), name == "c")).to_vec(),
+            subjects: (0..3).map(subject).collect(),
+            prompts: (0..8).map(|id| prompt(id, scenes[id as usize / 2 % 2], &[0, 1, 2][..1 + id as usize % 3])).collect(),
+            encoders: vec![(1, "dinov2-small".parse().unwrap())],
+            identity: "dinov2-small".into(),
+            ..Snapshot::default()
+        };
+        let report = |by: &[Key], from: Option<&[Key]>| -> Report {
+            let options = ReportOptions { by: by.to_vec(), confidence: Some(Confidence::default()), ..ReportOptions::default() };
+            let mut tally = Tally::new(&snapshot, Tallied { by: from.unwrap_or(by), ..Tallied::of(&options, true) });
+            for (id, (model, prompt, seed)) in
+                (0..3).flat_map(|model| (0..8).flat_map(move |prompt| (0..2).map(move |seed| (model, prompt, seed)))).enumerate()
+            {
+                let size = Some([512, 512 + prompt % 2]);
+                let row = GenerationRow { id: id as i64, model, prompt, seed, size };
+                let subjects = snapshot.prompts[prompt as usize].subjects.len();
+                let of_subjects: Vec<f64> = (0..subjects).map(|place| ((id * 7 + place * 3) % 10) as f64 / 10.0).collect();
+                let is_scored = id % 5 > 0;
+                let similarity = is_scored.then(|| of_subjects.iter().sum::<f64>() / subjects as f64);
+                let clip_t = [similarity.map(|similarity| similarity / 2.0).filter(|_| seed == 0)];
+                let of_subjects = [if is_scored { of_subjects } else { Vec::new() }];
+                tally.add(&ScoredGeneration { row, similarity: &[similarity], clip_t: &clip_t, of_subjects: &of_subjects });
+            }
+            build(&snapshot, &options, if from.is_some() { tally.by(&options.by) } else { tally })
+        };
+        let fine = [Key::Seed, Key::Model, Key::SceneType, Key::SubjectCount, Key::Size];
+        for by in [&[Key::Model][..], &[Key::SubjectCount, Key::Model], &[Key::Size, Key::Model, Key::SceneType]] {
+            let direct = report(by, None);
+            assert!(direct.rows.len() >= 3 && direct.rows.iter().all(|row| row.ci.is_some() && row.images > 0));
+            assert!(direct.rows.iter().any(|row| row.missing > 0));
+            assert_eq!(report(by, Some(&fine)), direct);
+        }
+    }
+
+    #[test]
+    fn only_cells_of_the_same_units_are_put_together() {
+        let gives = |fine: &[Key], coarse: &[Key]| {
+            let tallied = |by| Tallied { by, thresholds: &[0.5], by_prompt: false };
+            tallied(fine).gives(tallied(coarse))
+        };
+        let (model, count, kind, subject) = (Key::Model, Key::SubjectCount, Key::Kind, Key::SubjectId);
+        assert!(gives(&[count, model], &[model]) && gives(&[model, subject], &[model, subject]) && gives(&[count], &[]));
+        // Whether controls are in is told by the model; a generation with two subjects of a kind is once in the cell of the kind.
+        assert!(!gives(&[count, model], &[count]) && !gives(&[subject, kind], &[kind]) && !gives(&[model, kind], &[model]));
+        assert!(!gives(&[model], &[model, count]));
     }
 }

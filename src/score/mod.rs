@@ -90,6 +90,13 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// The same of what there is, without holding it; `None` of nothing.
+pub fn mean_if_any(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut count = 0_u64;
+    let sum: f64 = values.into_iter().inspect(|_| count += 1).sum();
+    (count > 0).then(|| sum / count as f64)
+}
+
 /// SCR@τ of one image: the share of its subjects whose similarity is strictly below `threshold`
 /// (section 4.3).
 pub fn subject_collapse_rate(similarities: &[f64], threshold: f64) -> f64 {

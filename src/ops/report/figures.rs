@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::ops::report::snapshot::Reading;
 use crate::plot::{self, Figure, Kind, ModelStyles};
 use crate::report::{
-    ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Tallied, Thresholds, build, build_cells, cscr_by_alpha, tallied,
+    ALPHA, Key, ModelSelection, Report, ReportOptions, Snapshot, Tallied, Tally, Thresholds, build, build_cells, cscr_by_alpha,
+    tallied,
 };
 use crate::score::Confidence;
 use crate::text::{quote, suggestion};
@@ -28,6 +29,13 @@ pub struct FigureOptions {
 
 /// Most subjects in a heat map: as many as a column of a page holds.
 pub(crate) const HEAT_MAP_ROWS: usize = 50;
+
+/// A table that figures are drawn from.
+pub(crate) struct FigureTable {
+    options: ReportOptions,
+    /// Whether it says all that is to be said of it, and is not of cells alone.
+    whole: bool,
+}
 
 impl FigureOptions {
     /// Returns the index of the threshold at which SCR is drawn.
@@ -92,16 +100,7 @@ impl FigureOptions {
     fn fine(&self) -> Result<Thresholds> {
         format!("0:1:0.01,{}", self.thresholds).parse().map_err(|e: String| Error::request(e, "give other thresholds"))
     }
-}
 
-/// A table that figures are drawn from.
-pub(crate) struct FigureTable {
-    options: ReportOptions,
-    /// Whether it says all that is to be said of it, and is not of cells alone.
-    whole: bool,
-}
-
-impl FigureOptions {
     /// Returns a report with all that is to be said of it.
     pub(crate) fn whole(&self, by: &[Key]) -> FigureTable {
         FigureTable { options: self.options(by), whole: true }
@@ -128,13 +127,29 @@ impl Dataset {
     /// Returns the reports of some tables, for which the scores are read once.
     pub(super) fn figure_tables<const N: usize>(&self, snapshot: &Snapshot, tables: [FigureTable; N]) -> Result<[Report; N]> {
         let wanted: Vec<Tallied<'_>> = tables.iter().map(|table| tallied(snapshot, &table.options, table.whole)).collect();
-        let mut tallies = self.tallies(snapshot, &wanted)?.into_iter();
-        let report = |table: &FigureTable| {
-            let tally = tallies.next()?;
-            let build = if table.whole { build } else { build_cells };
-            Some(build(snapshot, &table.options, tally))
-        };
-        let reports: Option<Vec<Report>> = tables.iter().map(report).collect();
+        let mut order: Vec<usize> = (0..N).collect();
+        order.sort_by_key(|at| wanted[*at].by.len());
+        // The cells of a table that has the keys of others are put together to theirs.
+        let mut finest: Vec<Tallied<'_>> = Vec::new();
+        for of in order.iter().rev().map(|at| wanted[*at]) {
+            match finest.iter_mut().find(|finer| finer.gives(of)) {
+                Some(finer) => finer.by_prompt |= of.by_prompt,
+                None => finest.push(of),
+            }
+        }
+        let mut tallies: Vec<Option<Tally<'_>>> = self.tallies(snapshot, &finest)?.into_iter().map(Some).collect();
+        let mut reports: [Option<Report>; N] = std::array::from_fn(|_| None);
+        for (nth, at) in order.iter().enumerate() {
+            let Some(finer) = finest.iter().position(|finer| finer.gives(wanted[*at])) else { continue };
+            let is_last = !order[nth + 1..].iter().any(|other| finest[finer].gives(wanted[*other]));
+            let tally = match &tallies[finer] {
+                Some(_) if is_last && finest[finer].by == wanted[*at].by => tallies[finer].take(),
+                tally => tally.as_ref().map(|tally| tally.by(wanted[*at].by)),
+            };
+            let build = if tables[*at].whole { build } else { build_cells };
+            reports[*at] = tally.map(|tally| build(snapshot, &tables[*at].options, tally));
+        }
+        let reports: Option<Vec<Report>> = reports.into_iter().collect();
         let reports = reports.and_then(|reports| reports.try_into().ok());
         reports.ok_or_else(|| Error::Damaged("tables of figures without their tallies".into()))
     }

@@ -14,7 +14,7 @@ use crate::catalog::ScoredGeneration;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ops::score;
-use crate::report::{Report, ReportOptions, Snapshot, Tallied, Tally, build, tallied};
+use crate::report::{Key, Report, ReportOptions, Snapshot, Tallied, Tally, build, tallied};
 use snapshot::{Reading, TOO_MANY_PAIRS};
 
 pub use tables::report_of_tables;
@@ -52,12 +52,14 @@ impl Dataset {
     fn tallies<'s>(&self, snapshot: &'s Snapshot, wanted: &[Tallied<'s>]) -> Result<Vec<Tally<'s>>> {
         let encoders: Vec<i64> = snapshot.encoders.iter().map(|(row, _)| *row).collect();
         let identity = snapshot.encoder_place(&snapshot.identity);
-        let of_pairs = wanted.iter().any(|tallied| tallied.by.iter().any(|key| key.is_of_subjects()));
+        let of_pairs = wanted.iter().any(|tallied| Key::are_of_subjects(tallied.by));
         let start = || wanted.iter().map(|tallied| Tally::new(snapshot, *tallied)).collect::<Vec<_>>();
         let add =
             |tallies: &mut Vec<Tally<'s>>, scored: &ScoredGeneration<'_>| tallies.iter_mut().for_each(|tally| tally.add(scored));
         let merge = |one: Vec<Tally<'s>>, other: Vec<Tally<'s>>| one.into_iter().zip(other).map(|(a, b)| a.merge(b)).collect();
         let tallies = self.catalog.each_scored(&encoders, identity.filter(|_| !of_pairs), start, add)?;
-        Ok(tallies.into_iter().reduce(merge).unwrap_or_else(start))
+        let mut tallies = tallies.into_iter().reduce(merge).unwrap_or_else(start);
+        tallies.iter_mut().for_each(Tally::shrink_to_fit);
+        Ok(tallies)
     }
 }

@@ -15,7 +15,7 @@ use crate::page::{
 use crate::plot::{self, ModelStyles};
 use crate::report::{
     ALPHA, Extra, Key, RegionChoice, RegionMeasure, Report, ReportOptions, Seen, SeenSubject, Snapshot, auc_in_kind, confusions,
-    seen,
+    seen, thresholds_mean_something,
 };
 use crate::score::Confidence;
 use crate::vocabulary::{Better, ImageStatus};
@@ -51,6 +51,7 @@ impl Dataset {
         let snapshot = &self.snapshot(options.identity.as_deref(), &reading)?;
         let styles = ModelStyles::new(&snapshot.models);
         let of_cells = &[Key::Model, Key::SubjectCount, Key::SceneType];
+        let meant = thresholds_mean_something(&snapshot.identity, &drawn.thresholds);
         let tables = [
             drawn.whole(&[Key::Model]),
             drawn.cells(&[Key::Model, Key::SubjectCount]),
@@ -58,10 +59,10 @@ impl Dataset {
             // The figure of presence alone shows intervals of these.
             if snapshot.local.is_some() { drawn.cells(of_cells) } else { drawn.means(of_cells) },
             drawn.means(&[Key::SubjectId, Key::Model]),
-            drawn.curve()?,
+            // Where thresholds mean nothing no curve is drawn.
+            if meant { drawn.curve()? } else { drawn.means(&[Key::Model]) },
         ];
         let [by_model, by_count, by_scene, by_cell, by_subject, curve] = self.figure_tables(snapshot, tables)?;
-        let meant = by_model.thresholds_mean_something();
         let marks: &[f64] = if meant { drawn.thresholds.values() } else { &[] };
         let labels: HashMap<String, String> = subject_labels(snapshot).into_iter().collect();
         let label = |id: &str| labels.get(id).cloned().unwrap_or_else(|| id.to_owned());

@@ -4,8 +4,8 @@ use crate::catalog::{GenerationRow, MetricRow, ScoredGeneration};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::report::{
-    Baselines, ChanceCurve, CompareOptions, Compared, Decider, EncoderBaselines, KeptSimilarities, MetricSnapshot, RegionChoice,
-    ReportOptions, ScoreRows, Snapshot, Thresholds, identity_encoder, thresholds_mean_something,
+    Baselines, ChanceCurve, CompareOptions, Compared, Decider, EncoderBaselines, KeptSimilarities, Key, MetricSnapshot,
+    RegionChoice, ReportOptions, ScoreRows, Snapshot, Thresholds, identity_encoder, thresholds_mean_something,
 };
 use crate::vocabulary::{EncoderName, ModelName};
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ impl Reading {
     /// Returns what a report needs.
     pub(crate) fn of(options: &ReportOptions) -> Reading {
         Reading {
-            similarities: match options.by.iter().any(|key| key.is_of_subjects()) {
+            similarities: match Key::are_of_subjects(&options.by) {
                 // Normalised similarity is of single subjects then.
                 true if options.controls => KeptSimilarities::All,
                 _ if options.curve => KeptSimilarities::OfIdentity,
@@ -88,7 +88,7 @@ impl Reading {
             named.iter().copied().chain(renamed).cloned().collect()
         };
         // What is said of named models says which subjects each loses most.
-        let of_pairs = models != Compared::EveryPair || options.by.iter().any(|key| key.is_of_subjects());
+        let of_pairs = models != Compared::EveryPair || Key::are_of_subjects(&options.by);
         Reading {
             models: named.map(|named| before(&named)),
             similarities: match of_pairs {
@@ -147,7 +147,7 @@ impl Dataset {
 
     /// Whether a report of these facts needs nothing but counts and sums over the generations, so that none is kept.
     pub(super) fn can_be_tallied(&self, facts: &Snapshot, options: &ReportOptions) -> Result<bool> {
-        let needs_each = options.controls || options.curve || !options.regions.is_empty();
+        let needs_each = options.controls || options.curve || options.published || !options.regions.is_empty();
         if needs_each || facts.encoders.is_empty() || self.deciders(options.identity.as_deref())?.is_some() {
             return Ok(false);
         }
@@ -157,8 +157,8 @@ impl Dataset {
 
     /// Whether the encoder that decides collapse has searched images.
     fn is_searched(&self, facts: &Snapshot) -> Result<bool> {
-        let identity = facts.encoders.iter().find(|(_, name)| *name == *facts.identity);
-        Ok(identity.map(|(encoder, _)| self.catalog.window_pattern(*encoder)).transpose()?.flatten().is_some())
+        let Some(at) = facts.encoder_place(&facts.identity) else { return Ok(false) };
+        Ok(self.catalog.window_pattern(facts.encoders[at].0)?.is_some())
     }
 
     /// Returns a snapshot with its generations, what they were scored, and what else was asked for; `expected` are images that

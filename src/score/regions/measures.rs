@@ -4,7 +4,7 @@
 //! against a region that cannot be its own. Where that leaves nothing to compare with, the value does not exist, as where
 //! one subject alone is requested.
 
-use super::super::mean;
+use super::super::mean_if_any;
 use super::Similarities;
 
 /// What is measured of one image without a threshold.
@@ -84,11 +84,6 @@ pub fn region_measures(
         ),
         doubled: doubled_regions(similarities).len(),
     })
-}
-
-fn mean_if_any(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.collect();
-    (!values.is_empty()).then(|| mean(&values))
 }
 
 /// What is measured of each subject that is paired with a region, in the order of the subjects. `between_references` as in

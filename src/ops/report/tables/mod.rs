@@ -39,7 +39,7 @@ pub fn report_of_tables(dir: &Path, options: &ReportOptions, stop: Stop<'_>) -> 
         names: &names,
         identity: names.encoders.get(&snapshot.identity).copied().unwrap_or_default(),
         by_seed: options.by.contains(&Key::Seed),
-        pairs: options.by.iter().any(|key| key.is_of_subjects()),
+        pairs: Key::are_of_subjects(&options.by),
         stop,
     };
     let mut read = reading.generations(&tables.generations, start)?;
