@@ -70,7 +70,7 @@ audit: ## licences and advisories (cargo-deny) and spelling (typos); both tools 
 	typos --config .config/typos.toml
 
 # The parts can be run alone; all need an idle machine and do not run side by side.
-bench: bench-rows bench-images bench-growth bench-large ## the measurements of docs/performance.md, each beside its peer; takes an hour
+bench: bench-rows bench-images bench-growth bench-large ## the measurements of docs/performance.md, each beside its peer; takes an hour and a half
 
 bench-rows: setup target/peers/.installed ## rows, scores, reports, intervals, duplicates: ten minutes
 	$(BENCH) --bench catalog --bench coverage --bench duplicates
@@ -85,7 +85,7 @@ bench-growth: setup target/peers/.installed ## every command from 675 images to 
 	cargo build --locked --release --bin msdata
 	target/peers/bin/python benches/growth.py target/release/msdata target/growth
 
-bench-large: setup target/peers/.installed ## every command that reads, on ten million generations: twenty minutes and 12 GB in target/large
+bench-large: setup target/peers/.installed ## every command that reads, on ten million generations: forty minutes and 12 GB in target/large
 	cargo build --locked --release --bin msdata
 	rm -rf target/large
 	mkdir -p target/large
@@ -93,7 +93,7 @@ bench-large: setup target/peers/.installed ## every command that reads, on ten m
 	target/peers/bin/python benches/large_catalog.py target/large/data --vectors target/large/vectors.parquet
 	target/release/msdata -q -d target/large/data ingest --no-embed --embeddings target/large/vectors.parquet || test $$? = 3
 	rm target/large/vectors.parquet
-	target/peers/bin/python benches/ten_million.py target/release/msdata target/large/data --lab target/large --limit 240 --minutes 18
+	target/peers/bin/python benches/ten_million.py target/release/msdata target/large/data --lab target/large --limit 300 --minutes 34
 	rm -rf target/large
 
 bench-torch: ## a Python with torch and transformers (several GB), which bench-images then measures too
