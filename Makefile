@@ -70,7 +70,7 @@ audit: ## licences and advisories (cargo-deny) and spelling (typos); both tools 
 	typos --config .config/typos.toml
 
 # The parts can be run alone; all need an idle machine and do not run side by side.
-bench: bench-rows bench-images bench-growth bench-large ## the measurements of docs/performance.md, each beside its peer; takes an hour and a half
+bench: bench-rows bench-images bench-growth bench-large ## the measurements of docs/performance.md, each beside its peer; takes an hour and a quarter
 
 bench-rows: setup target/peers/.installed ## rows, scores, reports, intervals, duplicates: ten minutes
 	$(BENCH) --bench catalog --bench coverage --bench duplicates

@@ -27,7 +27,7 @@ use prescribed::{Prescribed, Prompt, tiny_image};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const POOL: usize = 30;
@@ -71,7 +71,7 @@ fn beside(what: &str, (ours, memory): (f64, f64), peer: &str, theirs: f64) {
 /// Runs the program; seconds, and the most memory seen in MiB (sampled).
 fn msdata(arguments: &[&str]) -> (f64, f64) {
     let started = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_msdata")).arg("-q").args(arguments).spawn().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_msdata")).arg("-q").args(arguments).stdout(Stdio::null()).spawn().unwrap();
     let mut peak = 0.0_f64;
     loop {
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();

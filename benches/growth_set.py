@@ -17,36 +17,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+sys.dont_write_bytecode = True  # what is imported lies in the source tree
+
+from card import CARD
+
 MODELS, SEEDS, WIDTH, SIDE = 3, 3, 64, 48
 SCENES = ("neutral", "occlusion", "interaction")
 KINDS = ("human", "animal", "object")
 DRAWN = 64  # images drawn; the others have their pixels and another comment
 ROWS = 30_000  # of a row group
 ENCODER = "dinov2-small"
-NOTHING = "Nothing: drawn to measure with."
-# What `msdata publish` wants to know.
-CARD = f"""
-name = "Growth"
-description = "Drawn images, to measure with."
-license = "CC0-1.0"
-creators = [{{ name = "Nobody" }}]
-citation = "@misc{{growth}}"
-date_published = "2026-01-01"
-url = "https://example.org/growth"
-version = "1.0.0"
-derived_from = [{{ name = "{NOTHING}" }}]
-generated_by = [{{ name = "benches/growth_set.py" }}]
-[rai]
-data_collection = "{NOTHING}"
-data_biases = "{NOTHING}"
-personal_sensitive_information = "{NOTHING}"
-data_limitations = "{NOTHING}"
-data_use_cases = "{NOTHING}"
-data_social_impact = "{NOTHING}"
-has_synthetic_data = true
-[references]
-license = "CC0-1.0"
-"""
 
 EMBEDDINGS = pa.schema(
     [("encoder", pa.string()), ("kind", pa.string()), ("subject_id", pa.string()), ("reference_index", pa.int64())]

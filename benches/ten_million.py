@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # what is imported lies in the source tree
 
+from card import CARD
 from timed import digits, markdown, timed
 
 FIGURES = ("trend", "scene", "curve", "tradeoff", "radar", "heatmap", "cscr", "cscr-scene", "cscr-curve")
@@ -62,14 +63,15 @@ def commands(models, prompt, seed, lab):
     tables = f"{lab}/tables"
     yield "export", [tables], None
     yield "report", ["--tables", tables, "--by", "model,subject_count,scene_type"], tables
-    yield "publish", ["--images", "beside", out], out
+    Path(lab, "card.toml").write_text(CARD)
+    yield "publish", ["--card", f"{lab}/card.toml", "--images", "beside", out], out
     yield "verify", [], None
     yield "verify", ["--sample", "1%"], None
     yield "digest", [], None
     yield "backup", [f"{out}.tar"], f"{out}.tar"
     yield "gc", [], None
     yield "remove", ["--model", second, "--dry-run"], None
-    yield "relocate", ["/nowhere", "/elsewhere", "--dry-run"], None
+    yield "relocate", ["/nowhere", lab, "--dry-run"], None
     yield "audit", ["--format", "csv"], None  # last, because it takes longest
 
 

@@ -1,10 +1,11 @@
 //! Makes rows of what was tallied; what needs the generations one by one is added beside it.
 
+use super::cell_tally::CellTally;
 use super::detail::Detail;
 use super::local::Locals;
 use super::local_cells::LocalCells;
 use super::saturation::saturation;
-use super::tally::{CellTally, Tallied, Tallies, Tally};
+use super::tally::{Tallied, Tallies, Tally};
 use super::warnings::warnings;
 use super::{Intervals, Key, Named, Published, Report, ReportOptions, Row, Snapshot, Thresholds, thresholds_mean_something};
 use crate::score::{Clustered, Confidence, intervals, mean_if_any};

@@ -8,9 +8,11 @@
 //! | `thresholds` | [`Thresholds`] |
 //! | `identity` | which encoder decides collapse |
 //! | `tally` | counts and sums, in one pass over the generations |
+//! | `cell_tally` | those of one cell, by prompt |
 //! | `scores` | [`Scores`]: what every generation was scored |
 //! | `generations` | [`Generations`]; [`GenerationPlaces`]: the same by their rows |
 //! | `integers` | columns of whole numbers, as narrow as they can be |
+//! | `numbers` | columns of numbers of which some do not exist |
 //! | `observations` | generations or pairs, and what each was scored |
 //! | `cells` | rows out of what was tallied |
 //! | `detail` | what needs the generations one by one |
@@ -38,6 +40,7 @@
 mod baselines;
 mod blind_spot;
 mod ceiling;
+mod cell_tally;
 mod cells;
 mod columns;
 mod comparison;
@@ -72,6 +75,7 @@ mod warnings;
 
 pub use baselines::{Baseline, Baselines, ChanceCurve, EncoderBaselines};
 pub use blind_spot::{BlindSpot, blind_spot};
+pub(crate) use cell_tally::Added;
 pub(crate) use cells::{build, build_cells, tallied};
 pub use columns::MeasureColumn;
 pub use comparison::{CompareOptions, Compared, Comparison, Comparisons, compare};
@@ -91,7 +95,7 @@ pub use scores::Scores;
 pub(crate) use scores::{KeptSimilarities, ScoreRows};
 pub use seen::{Confusion, Extra, Seen, SeenSubject, confusions, cscr_by_alpha, seen};
 pub use selection::ModelSelection;
-pub(crate) use tally::{Added, Tallied, Tally};
+pub(crate) use tally::{Tallied, Tally};
 pub use thresholds::Thresholds;
 
 use crate::catalog::{PromptRow, SubjectRow, UnfinishedRun};

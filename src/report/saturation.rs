@@ -1,9 +1,9 @@
 //! Thresholds at which nothing is told apart, and cells in which composites of the references are no ceiling: what a
 //! reader must not take SCR, or the distance to the ceiling, for.
 
+use super::cell_tally::CellTally;
 use super::cells::drawn_together;
 use super::detail::Detail;
-use super::tally::CellTally;
 use super::warnings::{CellWarning, FEW, written};
 use super::{Key, KeyValue, ReportOptions, Snapshot, Thresholds, thresholds_mean_something};
 use crate::score::{Confidence, intervals};

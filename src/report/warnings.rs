@@ -1,6 +1,7 @@
 //! What a reader of a table should know of its cells before comparing them.
 
-use super::tally::{CellTally, Tallies};
+use super::cell_tally::CellTally;
+use super::tally::Tallies;
 use super::{Key, KeyValue, Snapshot};
 use crate::catalog::UnfinishedRun;
 use crate::vocabulary::{COMPOSITE, CROP};

@@ -162,8 +162,8 @@ impl Dataset {
     /// Same as [`Dataset::report`]; or the data set lacks what the figure shows.
     pub fn figure(&self, kind: Kind, options: &FigureOptions) -> Result<Figure> {
         let reading = match kind {
-            // It shows neither chance nor identification.
-            Kind::Heatmap => Reading::default(),
+            // They show neither chance by the pool nor identification.
+            Kind::Heatmap | Kind::Tradeoff | Kind::Cscr | Kind::CscrScene | Kind::CscrCurve => Reading::default(),
             _ => options.reading()?,
         };
         let mut snapshot = self.snapshot(options.identity.as_deref(), &reading)?;
