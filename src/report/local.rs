@@ -135,19 +135,6 @@ impl<'f> Locals<'f> {
         self.local.text_only[model as usize]
     }
 
-    /// A unit as the requests number it; `None` where its generation was not searched, or asked for nobody on whom
-    /// anything decides.
-    pub(super) fn unit(&self, generation: u32, ordinal: Option<u32>) -> Option<Unit> {
-        let request = self.request_of[generation as usize]?;
-        let ordinals = &self.ordinals[request];
-        let ordinal = match ordinal {
-            Some(ordinal) => Some(ordinals.iter().position(|known| *known == ordinal)?),
-            None if ordinals.is_empty() => return None,
-            None => None,
-        };
-        Some(Unit { generation: request, ordinal })
-    }
-
     /// Positions in the prompt of a request's subjects.
     pub(super) fn ordinals(&self, request: usize) -> &[u32] {
         &self.ordinals[request]
@@ -282,9 +269,17 @@ impl<'f> Locals<'f> {
         (0..units.generation.len()).map(|unit| value(self.of_unit(units, unit)?)).collect()
     }
 
-    /// A unit of a report or a comparison as the requests number it.
+    /// A unit of a report or a comparison as the requests number it; `None` where its generation was not searched, or asked for
+    /// nobody on whom anything decides.
     pub(super) fn of_unit(&self, units: &Observations<'_>, unit: usize) -> Option<Unit> {
-        self.unit(units.generation[unit], units.place(unit))
+        let request = self.request_of[units.generation[unit] as usize]?;
+        let ordinals = &self.ordinals[request];
+        let ordinal = match units.place(unit) {
+            Some(ordinal) => Some(ordinals.iter().position(|known| *known == ordinal)?),
+            None if ordinals.is_empty() => return None,
+            None => None,
+        };
+        Some(Unit { generation: request, ordinal })
     }
 
     /// In how many separate places each requested subject is: those that resemble it more than anybody else, the best of
