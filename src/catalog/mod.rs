@@ -331,7 +331,7 @@ fn configure(db: &Connection) -> Result<()> {
     use_log(db)?;
     db.pragma_update(None, "synchronous", "full").map_err(catalog(act))?;
     db.pragma_update(None, "foreign_keys", true).map_err(catalog(act))?;
-    db.pragma_update(None, "cache_size", -32_000).map_err(catalog(act))?; // 32 MB
+    db.pragma_update(None, "cache_size", -128_000).map_err(catalog(act))?; // 128 MB: what comes in no order looks up rows all over the catalog
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Exported tables: the embeddings format outwards.
 
+use super::behind::Behind;
 use super::columns::*;
 use super::part::row_group_rows;
 use crate::catalog::{EncoderRow, VectorKey};
@@ -29,7 +30,7 @@ pub fn text_column<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRe
 
 /// One exported file of vectors.
 pub struct ExportWriter {
-    writer: ArrowWriter<Footer<File>>,
+    writer: Behind<Footer<File>>,
     path: PathBuf,
     schema: SchemaRef,
     encoder: String,
@@ -76,6 +77,7 @@ impl ExportWriter {
             .build();
         let schema = export_schema(dimension, regions);
         let writer = ArrowWriter::try_new(Footer::new(file), schema.clone(), Some(properties)).map_err(Error::parquet(path))?;
+        let writer = Behind::begin(path, writer)?;
         Ok(ExportWriter {
             writer,
             path: path.to_owned(),
@@ -104,7 +106,7 @@ impl ExportWriter {
     /// The file cannot be written.
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
-        let file = self.writer.into_inner().map_err(Error::parquet(&self.path))?;
+        let file = self.writer.finish()?;
         file.finish().and_then(|file| file.sync_all()).map_err(Error::io("write", &self.path))
     }
 
@@ -152,8 +154,7 @@ impl ExportWriter {
         }
         columns.push(Arc::new(vectors));
         let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(|e| Error::parquet(&self.path)(e.into()))?;
-        self.writer.write(&batch).map_err(Error::parquet(&self.path))?;
         self.keys.clear();
-        Ok(())
+        self.writer.write(batch)
     }
 }

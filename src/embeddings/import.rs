@@ -3,6 +3,7 @@
 //! The file is not trusted. Types are checked before values, values before use; a decoder that panics
 //! on damaged bytes (the Parquet reader has done so) becomes an error that names the file.
 
+use super::ahead::{Batches, Source, damaged};
 use super::columns::*;
 use crate::catalog::VectorKey;
 use crate::error::{Error, Result};
@@ -14,19 +15,21 @@ use crate::watch::Stop;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, UInt64Type};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Numbers of a batch; vectors of any allowed length fit.
-const BATCH_NUMBERS: usize = 2 << 20;
+const BATCH_NUMBERS: usize = 512 << 10;
 
 /// An embeddings file.
 pub struct Import {
+    batches: Batches,
     path: PathBuf,
-    reader: ParquetRecordBatchReader,
     narrowed: bool,
     fingerprint: Option<String>,
     rows_before: u64,
@@ -59,16 +62,16 @@ impl Import {
             b"vers" => return Err(wrong("a pointer of Git LFS in place of the file; `git lfs pull` fetches it")),
             _ => return Err(wrong("not a Parquet file (it does not begin with PAR1)")),
         }
-        let pages = file.try_clone().map_err(Error::io("read", path))?;
-        let builder = guarded(path, || ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(path)))?;
-        let fingerprint = builder
+        let load = || ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(Error::parquet(path));
+        let metadata = guarded(path, load)?;
+        let fingerprint = metadata
             .metadata()
             .file_metadata()
             .key_value_metadata()
             .and_then(|kv| kv.iter().find(|e| e.key == FINGERPRINT))
             .and_then(|e| e.value.clone());
-        let schema = builder.schema().clone();
-        refuse_metadata(builder.metadata()).map_err(|reason| wrong(&reason))?;
+        let schema = metadata.schema();
+        refuse_metadata(metadata.metadata()).map_err(|reason| wrong(&reason))?;
         let mut wanted = Vec::new();
         let mut batch_rows = 1024;
         let mut narrowed = false;
@@ -116,11 +119,10 @@ impl Import {
             }
         }
         let is_read = |name: &str| wanted.iter().any(|i: &usize| schema.field(*i).name() == name);
-        guarded(path, || pages::check(&pages, builder.metadata(), is_read, stop).map_err(|reason| wrong(&reason)))?;
-        let mask = parquet::arrow::ProjectionMask::roots(builder.parquet_schema(), wanted);
-        let reader =
-            guarded(path, || builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(Error::parquet(path)))?;
-        Ok(Import { path: path.to_owned(), reader, narrowed, fingerprint, rows_before: 0 })
+        guarded(path, || pages::check(&file, metadata.metadata(), is_read, stop).map_err(|reason| wrong(&reason)))?;
+        let columns = ProjectionMask::roots(metadata.parquet_schema(), wanted);
+        let batches = Batches::of(Source { path: path.to_owned(), file: Arc::new(file), metadata, columns, batch_rows });
+        Ok(Import { batches, path: path.to_owned(), narrowed, fingerprint, rows_before: 0 })
     }
 
     /// The encoder's fingerprint, if the file (an export of ours) carries one.
@@ -143,10 +145,8 @@ impl Import {
     /// # Errors
     /// The file is damaged, or `each` fails.
     pub fn next_batch(&mut self, each: impl FnOnce(&[ImportRow<'_>]) -> Result<()>) -> Result<bool> {
-        let path = self.path.clone();
-        let batch = guarded(&path, || self.reader.next().transpose().map_err(|e| Error::parquet(&path)(e.into())))?;
-        let Some(batch) = batch else { return Ok(false) };
-        let columns = guarded(&path, || ImportColumns::new(&path, &batch))?;
+        let Some(batch) = self.batches.next()? else { return Ok(false) };
+        let columns = guarded(&self.path, || ImportColumns::new(&self.path, &batch))?;
         let rows: Vec<ImportRow<'_>> = (0..batch.num_rows())
             .map(|i| ImportRow { number: self.rows_before + i as u64 + 1, content: columns.row(i) })
             .collect();
@@ -178,8 +178,7 @@ fn refuse_metadata(metadata: &ParquetMetaData) -> std::result::Result<(), String
 
 /// Runs what may panic on damaged bytes.
 pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    let damaged = || Err(Error::Parquet { path: path.to_owned(), reason: "the file is damaged".into() });
-    input::guarded(read).unwrap_or_else(damaged)
+    input::guarded(read).unwrap_or_else(|| Err(damaged(path)))
 }
 
 fn is_text(t: &DataType) -> bool {
@@ -388,6 +387,8 @@ impl ImportVectors {
             [] => Err("`embedding` is empty".into()),
             v if v.len() > MAX_DIMENSION => Err(format!("`embedding` is longer than {MAX_DIMENSION} numbers")),
             v if v.iter().all(|x| *x == 0.0) => Err("`embedding` is all zero".into()),
+            // All numbers are looked at alike, so that many are at once; which one it is matters only where one is bad.
+            v if v.iter().fold(true, |all, x| all & x.is_finite()) => Ok(v),
             v => match v.iter().position(|x| !x.is_finite()) {
                 Some(at) => Err(format!("number {at} of `embedding` is not finite in float32")),
                 None => Ok(v),

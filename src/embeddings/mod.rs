@@ -6,9 +6,13 @@
 //! | `part` | [`PartWriter`], [`PartReader`]: immutable files of vectors inside the data set |
 //! | `kept` | [`WindowWriter`], [`WindowReader`]: the same, of the windows' vectors of images |
 //! | `store` | [`Store`]: the directory of the parts; [`Hold`]: the right to read them |
+//! | `ahead` | batches of a Parquet file, decoded ahead of their use |
+//! | `behind` | a Parquet file, written while the next rows are gathered |
 //! | `import` | [`Import`]: rows of a file that a user gives |
 //! | `export` | [`ExportWriter`]: the same format, outwards |
 
+mod ahead;
+mod behind;
 mod columns;
 mod export;
 mod import;

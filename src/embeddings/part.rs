@@ -1,6 +1,7 @@
 //! A part: an immutable Parquet file of vectors. Plain and uncompressed, because it is read far more
 //! often than it is copied, and unit vectors hardly compress.
 
+use super::behind::Behind;
 use super::columns::{EMBEDDING, SOURCE, element, part_schema};
 use crate::error::{Error, Result};
 use crate::table::parquet::Footer;
@@ -31,7 +32,7 @@ const HASHED_BYTES: usize = 8 << 20;
 
 /// A part being written, under a temporary name.
 pub struct PartWriter {
-    writer: ArrowWriter<Footer<HashedWriter>>,
+    writer: Behind<Footer<HashedWriter>>,
     temporary: PathBuf,
     dimension: usize,
     vectors: Vec<f32>,
@@ -69,6 +70,7 @@ impl PartWriter {
             .build();
         let writer = ArrowWriter::try_new(Footer::new(HashedWriter::new(file)), part_schema(dimension), Some(properties))
             .map_err(Error::parquet(&temporary))?;
+        let writer = Behind::begin(&temporary, writer)?;
         Ok(PartWriter { writer, temporary, dimension, vectors: Vec::new(), sources: Vec::new(), rows: 0 })
     }
 
@@ -99,7 +101,7 @@ impl PartWriter {
     pub fn finish(mut self) -> Result<FinishedPart> {
         self.flush()?;
         let temporary = self.temporary;
-        let footer = self.writer.into_inner().map_err(Error::parquet(&temporary))?;
+        let footer = self.writer.finish()?;
         footer.finish().map_err(Error::io("write", &temporary))?.finish(temporary, self.rows)
     }
 
@@ -118,10 +120,8 @@ impl PartWriter {
         let vectors = FixedSizeListArray::try_new(element(), self.dimension as i32, Arc::new(values), None);
         let columns: Vec<ArrayRef> =
             vec![Arc::new(sources.finish()), Arc::new(vectors.map_err(|e| Error::parquet(&self.temporary)(e.into()))?)];
-        RecordBatch::try_new(part_schema(self.dimension), columns)
-            .map_err(parquet::errors::ParquetError::from)
-            .and_then(|batch| self.writer.write(&batch))
-            .map_err(Error::parquet(&self.temporary))
+        let batch = RecordBatch::try_new(part_schema(self.dimension), columns);
+        self.writer.write(batch.map_err(|e| Error::parquet(&self.temporary)(e.into()))?)
     }
 }
 

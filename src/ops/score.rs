@@ -44,6 +44,9 @@ pub fn score(catalog: &mut Catalog, store: &Store, watch: &mut Watch<'_>) -> Res
         let mut blocks = Blocks::of(catalog, &encoder, Which::Unscored)?;
         let Some(first) = blocks.next(catalog)? else { continue };
         let needs = Needs::read(catalog, &encoder)?;
+        if needs.references.values().all(Option::is_none) {
+            continue; // Nothing can be scored, whatever waits.
+        }
         let (mut known, mut some) = (Known::default(), vec![first]);
         let mut computed: Vec<Score> = Vec::new();
         // What was computed is recorded in any case.

@@ -129,9 +129,8 @@ impl Reference {
 pub fn score_generation(generation: &[f32], subjects: &[Vec<&Reference>], prompt: Option<&Reference>) -> (Vec<f64>, Option<f64>) {
     let squared = dot(generation, generation);
     let cosine = |r: &Reference| cosine_with_norms(generation, squared, &r.vector, r.squared);
-    let similarities =
-        subjects.iter().map(|references| mean(&references.iter().map(|r| cosine(r)).collect::<Vec<_>>())).collect();
-    (similarities, prompt.map(cosine))
+    let of_subject = |references: &Vec<&Reference>| references.iter().map(|r| cosine(r)).sum::<f64>() / references.len() as f64;
+    (subjects.iter().map(of_subject).collect(), prompt.map(cosine))
 }
 
 #[cfg(test)]

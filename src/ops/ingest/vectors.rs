@@ -10,6 +10,7 @@ use crate::problem::{Origin, Problem};
 use crate::text::quote;
 use crate::vocabulary::{EncoderName, Provenance};
 use crate::watch::Watch;
+use arrow::datatypes::ToByteSlice;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hasher};
@@ -286,6 +287,6 @@ impl EncoderIntake {
 /// Returns a digest that tells vectors apart within one run; it is never stored.
 fn digest(vector: &[f32]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    vector.iter().for_each(|x| hasher.write_u32(x.to_bits()));
+    hasher.write(vector.to_byte_slice());
     hasher.finish()
 }
