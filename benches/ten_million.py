@@ -87,7 +87,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("msdata", type=lambda path: str(Path(path).resolve()))
     parser.add_argument("dataset", type=lambda path: Path(path).resolve())
-    parser.add_argument("--lab", type=Path)
+    parser.add_argument("--lab", type=lambda path: Path(path).resolve())
     parser.add_argument("--limit", type=float, default=600)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--only", type=lambda text: text.split(","), help="of these commands alone")

@@ -112,12 +112,12 @@ pub(super) fn damaged(path: &Path) -> Error {
 struct Positioned(Arc<File>);
 
 /// Such a file from a place on.
-struct From {
+struct Onwards {
     file: Arc<File>,
     at: u64,
 }
 
-impl Read for From {
+impl Read for Onwards {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         #[cfg(unix)]
         let n = std::os::unix::fs::FileExt::read_at(&*self.file, bytes, self.at)?;
@@ -135,20 +135,77 @@ impl Length for Positioned {
 }
 
 impl ChunkReader for Positioned {
-    type T = BufReader<From>;
+    type T = BufReader<Onwards>;
 
-    fn get_read(&self, at: u64) -> parquet::errors::Result<BufReader<From>> {
-        Ok(BufReader::new(From { file: self.0.clone(), at }))
+    fn get_read(&self, at: u64) -> parquet::errors::Result<BufReader<Onwards>> {
+        Ok(BufReader::new(Onwards { file: self.0.clone(), at }))
     }
 
     fn get_bytes(&self, at: u64, length: usize) -> parquet::errors::Result<Bytes> {
         // Lengths are not trusted: room is made for what there is.
         let there = self.len().saturating_sub(at);
         let mut bytes = Vec::with_capacity(length.min(usize::try_from(there).unwrap_or(length)));
-        From { file: self.0.clone(), at }.take(length as u64).read_to_end(&mut bytes)?;
+        Onwards { file: self.0.clone(), at }.take(length as u64).read_to_end(&mut bytes)?;
         if bytes.len() < length {
             return Err(ParquetError::EOF(format!("{length} bytes at {at} go beyond the end of the file")));
         }
         Ok(bytes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+    use parquet::arrow::ArrowWriter;
+    use parquet::file::properties::WriterProperties;
+
+    /// Numbers from 0 in row groups of 3,000.
+    fn written(path: &Path, rows: i64) -> ArrowReaderMetadata {
+        let column: ArrayRef = Arc::new((0..rows).collect::<Int64Array>());
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let properties =
+            WriterProperties::builder().set_max_row_group_row_count(Some(3000)).set_dictionary_enabled(false).build();
+        let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        ArrowReaderMetadata::load(&File::open(path).unwrap(), Default::default()).unwrap()
+    }
+
+    fn read(path: &Path, metadata: ArrowReaderMetadata) -> (Vec<i64>, Option<Error>) {
+        let file = Arc::new(File::open(path).unwrap());
+        let columns = ProjectionMask::all();
+        let mut batches = Batches::of(Source { path: path.to_owned(), file, metadata, columns, batch_rows: 700 });
+        let mut numbers = Vec::new();
+        loop {
+            match batches.next() {
+                Ok(Some(batch)) => numbers.extend(batch.column(0).as_primitive::<Int64Type>().values()),
+                Ok(None) => return (numbers, None),
+                Err(e) => return (numbers, Some(e)),
+            }
+        }
+    }
+
+    #[test]
+    fn rows_come_in_the_order_of_the_file_and_damage_where_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("numbers.parquet");
+        let (numbers, failed) = read(&path, written(&path, 0));
+        assert!(numbers.is_empty() && failed.is_none());
+        let metadata = written(&path, 50_000);
+        assert!(metadata.metadata().num_row_groups() > 3 * STRETCHES);
+        let (numbers, failed) = read(&path, metadata.clone());
+        assert!(numbers.into_iter().eq(0..50_000) && failed.is_none());
+
+        // The first page of the eleventh row group, in the fourth stretch, is gone.
+        let (at, _) = metadata.metadata().row_group(10).column(0).byte_range();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[at as usize..][..64].fill(0xFF);
+        std::fs::write(&path, bytes).unwrap();
+        let (numbers, failed) = read(&path, metadata);
+        assert!(matches!(failed, Some(Error::Parquet { .. })), "{failed:?}");
+        assert!((27_000..=30_000).contains(&numbers.len()), "{}", numbers.len());
+        assert!(numbers.iter().copied().eq(0..numbers.len() as i64));
     }
 }
