@@ -1,6 +1,6 @@
 //! Batches of a Parquet file in its order, decoded ahead of their use on threads of their own.
 
-use super::import::guarded;
+use super::import::{damaged, guarded};
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -58,6 +59,11 @@ impl Batches {
         Batches { source, next, begun: VecDeque::new() }
     }
 
+    /// The file's path.
+    pub(super) fn path(&self) -> &Path {
+        &self.source.path
+    }
+
     /// The next batch; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
@@ -104,25 +110,21 @@ fn decode(source: &Source, groups: Vec<usize>, batches: &SyncSender<Result<Optio
     Ok(())
 }
 
-pub(super) fn damaged(path: &Path) -> Error {
-    Error::Parquet { path: path.to_owned(), reason: "the file is damaged".into() }
-}
-
-/// A file that is read at places: threads that share one handle would move each other's.
+/// A file for readers that each begin at a place of their own.
 struct Positioned(Arc<File>);
 
-/// Such a file from a place on.
-struct Onwards {
-    file: Arc<File>,
-    at: u64,
+/// A file from a place on. Threads may share the handle, because its own position plays no part.
+pub(super) struct Onwards<F> {
+    pub(super) file: F,
+    pub(super) at: u64,
 }
 
-impl Read for Onwards {
+impl<F: Borrow<File>> Read for Onwards<F> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         #[cfg(unix)]
-        let n = std::os::unix::fs::FileExt::read_at(&*self.file, bytes, self.at)?;
+        let n = std::os::unix::fs::FileExt::read_at(self.file.borrow(), bytes, self.at)?;
         #[cfg(windows)]
-        let n = std::os::windows::fs::FileExt::seek_read(&*self.file, bytes, self.at)?;
+        let n = std::os::windows::fs::FileExt::seek_read(self.file.borrow(), bytes, self.at)?;
         self.at += n as u64;
         Ok(n)
     }
@@ -135,9 +137,9 @@ impl Length for Positioned {
 }
 
 impl ChunkReader for Positioned {
-    type T = BufReader<Onwards>;
+    type T = BufReader<Onwards<Arc<File>>>;
 
-    fn get_read(&self, at: u64) -> parquet::errors::Result<BufReader<Onwards>> {
+    fn get_read(&self, at: u64) -> parquet::errors::Result<Self::T> {
         Ok(BufReader::new(Onwards { file: self.0.clone(), at }))
     }
 

@@ -3,7 +3,7 @@
 //! The file is not trusted. Types are checked before values, values before use; a decoder that panics
 //! on damaged bytes (the Parquet reader has done so) becomes an error that names the file.
 
-use super::ahead::{Batches, Source, damaged};
+use super::ahead::{Batches, Source};
 use super::columns::*;
 use crate::catalog::VectorKey;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Numbers of a batch; vectors of any allowed length fit.
@@ -29,7 +29,6 @@ const BATCH_NUMBERS: usize = 512 << 10;
 /// An embeddings file.
 pub struct Import {
     batches: Batches,
-    path: PathBuf,
     narrowed: bool,
     fingerprint: Option<String>,
     rows_before: u64,
@@ -122,7 +121,7 @@ impl Import {
         guarded(path, || pages::check(&file, metadata.metadata(), is_read, stop).map_err(|reason| wrong(&reason)))?;
         let columns = ProjectionMask::roots(metadata.parquet_schema(), wanted);
         let batches = Batches::of(Source { path: path.to_owned(), file: Arc::new(file), metadata, columns, batch_rows });
-        Ok(Import { batches, path: path.to_owned(), narrowed, fingerprint, rows_before: 0 })
+        Ok(Import { batches, narrowed, fingerprint, rows_before: 0 })
     }
 
     /// The encoder's fingerprint, if the file (an export of ours) carries one.
@@ -146,7 +145,8 @@ impl Import {
     /// The file is damaged, or `each` fails.
     pub fn next_batch(&mut self, each: impl FnOnce(&[ImportRow<'_>]) -> Result<()>) -> Result<bool> {
         let Some(batch) = self.batches.next()? else { return Ok(false) };
-        let columns = guarded(&self.path, || ImportColumns::new(&self.path, &batch))?;
+        let path = self.batches.path();
+        let columns = guarded(path, || ImportColumns::new(path, &batch))?;
         let rows: Vec<ImportRow<'_>> = (0..batch.num_rows())
             .map(|i| ImportRow { number: self.rows_before + i as u64 + 1, content: columns.row(i) })
             .collect();
@@ -179,6 +179,11 @@ fn refuse_metadata(metadata: &ParquetMetaData) -> std::result::Result<(), String
 /// Runs what may panic on damaged bytes.
 pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
     input::guarded(read).unwrap_or_else(|| Err(damaged(path)))
+}
+
+/// The error for a file that makes its reader panic.
+pub(super) fn damaged(path: &Path) -> Error {
+    Error::Parquet { path: path.to_owned(), reason: "the file is damaged".into() }
 }
 
 fn is_text(t: &DataType) -> bool {

@@ -1,6 +1,7 @@
 //! A part: an immutable Parquet file of vectors. Plain and uncompressed, because it is read far more
 //! often than it is copied, and unit vectors hardly compress.
 
+use super::ahead::Onwards;
 use super::behind::Behind;
 use super::columns::{EMBEDDING, SOURCE, element, part_schema};
 use crate::error::{Error, Result};
@@ -260,7 +261,7 @@ impl PartReader {
             }
             bytes.resize(run.len() * length, 0);
             let at = page.at + (first - page.first) * length as u64;
-            read_at(&self.file, &mut bytes, at).map_err(Error::io("read", &self.path))?;
+            Onwards { file: &self.file, at }.read_exact(&mut bytes).map_err(Error::io("read", &self.path))?;
             for (place, bytes) in run.into_iter().zip(bytes.chunks_exact(length)) {
                 let vector = &mut vectors[place * self.dimension..(place + 1) * self.dimension];
                 let numbers = bytes.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number));
@@ -316,18 +317,6 @@ struct VectorPage {
 impl VectorPage {
     fn holds(&self, row: u64) -> bool {
         (self.first..self.first + self.rows).contains(&row)
-    }
-}
-
-/// Fills `bytes` from a place of the file.
-fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    #[cfg(unix)]
-    return std::os::unix::fs::FileExt::read_exact_at(file, bytes, at);
-    #[cfg(not(unix))]
-    {
-        let mut file = file;
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(bytes)
     }
 }
 
